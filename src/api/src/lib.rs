@@ -1,0 +1,1 @@
+//! HTTP: the S3 API and the admin API; one error map, one signature check, one body pipeline.

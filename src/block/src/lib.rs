@@ -1,0 +1,1 @@
+//! Content-addressed blocks on one or many disks: files, reference counts, scrub.

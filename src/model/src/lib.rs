@@ -1,0 +1,1 @@
+//! Buckets, keys, objects, versions, uploads: every rule of the store. No HTTP.

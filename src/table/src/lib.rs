@@ -1,0 +1,1 @@
+//! Replicated tables of mergeable rows: key encoding, local apply with hooks, digests.
