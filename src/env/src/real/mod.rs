@@ -1,0 +1,49 @@
+//! The real world: system clock and randomness, real files, TCP and Unix sockets.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod disk;
+mod net;
+
+use crate::{Clock, Env, MonoTime, Rng, Tasks};
+use base::WallTime;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+pub use disk::RealDisk;
+pub use net::RealNet;
+
+/// The doors of a node on this machine.
+pub fn env() -> Env {
+    Env {
+        clock: Arc::new(RealClock { start: Instant::now() }),
+        rng: Arc::new(RealRng),
+        disk: Arc::new(RealDisk),
+        net: Arc::new(RealNet),
+        tasks: Tasks::pooled(),
+    }
+}
+
+struct RealClock {
+    start: Instant,
+}
+
+impl Clock for RealClock {
+    fn wall(&self) -> WallTime {
+        // A clock before 1970 reads as 1970: the stamps above it still rise.
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        WallTime(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn mono(&self) -> MonoTime {
+        self.start.elapsed()
+    }
+}
+
+struct RealRng;
+
+impl Rng for RealRng {
+    fn fill(&self, bytes: &mut [u8]) {
+        // Without randomness no key can be made safely, so there is nothing to fall back to.
+        getrandom::fill(bytes).expect("the operating system gives randomness");
+    }
+}

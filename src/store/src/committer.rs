@@ -1,0 +1,239 @@
+//! The committer: one worker that owns all writes to the engine.
+//!
+//! It takes what is waiting, runs the closures one after the other (each sees the changes of those
+//! before it), commits the whole batch with one flush, and answers. When a flush fails the outcome
+//! of the batch is unknown and the store takes no more writes: a failed fsync is never retried and
+//! called durable.
+
+use crate::StoreError;
+use crate::engine::{Batch, Engine, EngineError};
+use crate::envelope::Record;
+use crate::space::Space;
+use crate::txn::{AfterCommit, Txn};
+use crate::view::{Read, View, read_error};
+use base::{Hlc, Stamp};
+use env::Env;
+use serde::{Deserialize, Serialize};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Closures in one batch: enough to share a flush among every connection of a busy node, few
+/// enough that a batch stays well below a second on an old disk.
+const BATCH_MAX_JOBS: usize = 256;
+/// Closures waiting; further callers wait for a place.
+const QUEUE_MAX_JOBS: usize = 1024;
+/// Room that growth leaves free, so that deletes and repairs can always be recorded.
+pub const RESERVE_BYTES: u64 = 64 << 20;
+
+/// What a closure does to the space taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Stores something: refused when the disk is full.
+    Grow,
+    /// Deletes, or records what must be recorded: may use the reserve.
+    Free,
+}
+
+/// How to open a [`Store`].
+pub struct StoreOptions {
+    /// The folder whose file system is watched for room.
+    pub folder: PathBuf,
+    /// Tie-break of the stamps this node gives.
+    pub node_tag: u64,
+}
+
+/// The local store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Box<dyn Job>>,
+}
+
+struct Shared {
+    engine: Arc<dyn Engine>,
+    clock: Mutex<Hlc>,
+    env: Env,
+    options: StoreOptions,
+    failed: AtomicBool,
+}
+
+/// The clock's high-water mark, so that stamps rise across restarts.
+#[derive(Serialize, Deserialize)]
+struct HighWater {
+    time: u64,
+}
+
+impl Record for HighWater {
+    const KIND: u8 = 1;
+    const VERSION: u8 = 1;
+}
+
+const HIGH_WATER_KEY: &[u8] = b"clock";
+
+impl Store {
+    /// Starts the committer over an open engine.
+    pub fn open(env: &Env, engine: Arc<dyn Engine>, options: StoreOptions) -> Result<Self, StoreError> {
+        let view = View(engine.snapshot().map_err(read_error)?);
+        let high_water = view.get::<HighWater>(Space::Meta, HIGH_WATER_KEY)?.map_or(0, |mark| mark.time);
+        let shared = Arc::new(Shared {
+            engine,
+            clock: Mutex::new(Hlc::new(options.node_tag, high_water)),
+            env: env.clone(),
+            options,
+            failed: AtomicBool::new(false),
+        });
+        let (queue, inbox) = mpsc::channel(QUEUE_MAX_JOBS);
+        let worker = Arc::clone(&shared);
+        env.tasks
+            .worker("committer", inbox, BATCH_MAX_JOBS, move |jobs| worker.run_batch(jobs))
+            .map_err(|_| StoreError::Failed)?;
+        Ok(Self { shared, queue })
+    }
+
+    /// A stable view of everything durable.
+    pub fn view(&self) -> Result<View, StoreError> {
+        self.shared.engine.snapshot().map(View).map_err(read_error)
+    }
+
+    /// Runs `work` in a transaction. `Ok` means durable. `Err` from `work` leaves nothing behind.
+    pub async fn commit<T, E, F>(&self, intent: Intent, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Txn<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Pending { intent, work: Some(work), result: None, reply };
+        if self.queue.send(Box::new(job)).await.is_err() {
+            return Err(StoreError::Closed.into());
+        }
+        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// A stamp outside a transaction, for coordinating writes on other nodes.
+    pub fn stamp(&self) -> Stamp {
+        let now = self.shared.env.clock.wall();
+        self.shared.clock.lock().unwrap_or_else(PoisonError::into_inner).tick(now)
+    }
+
+    /// Whether a failed flush has stopped all writes.
+    pub fn has_failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// The engine, for statistics.
+    pub fn engine(&self) -> &dyn Engine {
+        self.shared.engine.as_ref()
+    }
+}
+
+impl Shared {
+    fn run_batch(&self, jobs: &mut Vec<Box<dyn Job>>) {
+        let outcome = if self.failed.load(Ordering::Acquire) {
+            Err(StoreError::Failed)
+        } else {
+            self.run_and_commit(jobs)
+        };
+        for job in jobs.drain(..) {
+            job.finish(&outcome);
+        }
+    }
+
+    fn run_and_commit(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let snapshot = self.engine.snapshot().map_err(read_error)?;
+        let room = self.has_room();
+        let mut batch = Batch::new();
+        let mut after_commit = Vec::new();
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = clock.high_water();
+        for job in jobs.iter_mut() {
+            let mut txn = Txn::new(snapshot.as_ref(), &batch, &mut clock, self.env.clock.wall());
+            if job.run(&mut txn, room) {
+                let Txn { own, after_commit: actions, .. } = txn;
+                batch.extend(own);
+                after_commit.extend(actions);
+            }
+        }
+        let high_water = clock.high_water();
+        drop(clock);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if high_water > before {
+            let mark = crate::encode(Space::Meta, HIGH_WATER_KEY, &HighWater { time: high_water });
+            batch.insert((Space::Meta, HIGH_WATER_KEY.to_vec()), Some(mark));
+        }
+        self.write(&batch, after_commit)
+    }
+
+    fn write(&self, batch: &Batch, after_commit: Vec<AfterCommit>) -> Result<(), StoreError> {
+        match self.engine.commit(batch) {
+            Ok(()) => {
+                for action in after_commit {
+                    action();
+                }
+                Ok(())
+            }
+            Err(EngineError::Full(_)) => Err(StoreError::Full),
+            Err(error) => {
+                self.failed.store(true, Ordering::Release);
+                tracing::error!(%error, "the metadata store failed; it takes no more writes until a restart");
+                Err(StoreError::Failed)
+            }
+        }
+    }
+
+    /// Whether growth leaves the reserve alone. A file system that cannot say is taken as roomy.
+    fn has_room(&self) -> bool {
+        let space = self.env.disk.space(&self.options.folder);
+        space.is_ok_and(|space| space.available_bytes >= RESERVE_BYTES.min(space.total_bytes / 20))
+    }
+}
+
+/// A closure on its way through the committer.
+trait Job: Send {
+    /// Runs it; `true` if its changes are to be committed.
+    fn run(&mut self, txn: &mut Txn<'_>, room: bool) -> bool;
+    /// Answers the caller, with the outcome of the batch.
+    fn finish(self: Box<Self>, outcome: &Result<(), StoreError>);
+}
+
+struct Pending<F, T, E> {
+    intent: Intent,
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Job for Pending<F, T, E>
+where
+    F: FnOnce(&mut Txn<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, txn: &mut Txn<'_>, room: bool) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = if self.intent == Intent::Grow && !room {
+            Err(StoreError::Full.into())
+        } else {
+            catch_unwind(AssertUnwindSafe(|| work(txn))).unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+        };
+        let keep = result.is_ok();
+        self.result = Some(result);
+        keep
+    }
+
+    fn finish(self: Box<Self>, outcome: &Result<(), StoreError>) {
+        // A refusal, too, may rest on a change of this batch, so a failed batch fails everybody.
+        let result = match (outcome, self.result) {
+            (Err(error), _) => Err(error.clone().into()),
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(StoreError::Closed.into()),
+        };
+        // A caller that went away (a closed connection) no longer wants the answer.
+        let _ = self.reply.send(result);
+    }
+}

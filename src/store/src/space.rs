@@ -1,0 +1,102 @@
+//! The registry of keyspaces: every local table of the node, its number and its name.
+//!
+//! Numbers and names are stored; they are never reused and never derived from code.
+
+/// A keyspace of the local store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Space {
+    /// Facts about this store: format version, incarnation, clock high-water mark.
+    Meta = 1,
+    /// Table `object`: partition ‖ escaped key ‖ slot.
+    Object = 2,
+    /// Bytes of small bodies: partition ‖ body id.
+    Inline = 3,
+    /// Table `version`: body id ‖ row number.
+    Version = 4,
+    /// Table `block_ref`: target ‖ referrer.
+    BlockRef = 5,
+    /// Reference count and state of each block or part: target.
+    RefCount = 6,
+    /// Table `upload`: upload id.
+    Upload = 7,
+    /// Table `part`: upload id ‖ part number.
+    Part = 8,
+    /// Open uploads of a bucket in key order: bucket ‖ escaped key ‖ upload id (derived).
+    UploadIndex = 9,
+    /// Table `bucket`: bucket id.
+    Bucket = 10,
+    /// Table `alias`: name.
+    Alias = 11,
+    /// Table `key`: access key id.
+    Key = 12,
+    /// Table `admin_token`: token id.
+    AdminToken = 13,
+    /// Objects, bytes and uploads per bucket shard (derived).
+    Usage = 14,
+    /// Work for other partitions that a hook wants done: sequence number.
+    Outbox = 15,
+    /// Blocks to look at: due time ‖ hash.
+    Resync = 16,
+    /// Tombstones to collect: due time ‖ table ‖ row key.
+    Tombstone = 17,
+    /// Birth fence per table and partition.
+    Fence = 18,
+    /// Operator settings of workers: name.
+    Setting = 19,
+}
+
+impl Space {
+    /// Every keyspace.
+    pub const ALL: [Space; 19] = [
+        Space::Meta,
+        Space::Object,
+        Space::Inline,
+        Space::Version,
+        Space::BlockRef,
+        Space::RefCount,
+        Space::Upload,
+        Space::Part,
+        Space::UploadIndex,
+        Space::Bucket,
+        Space::Alias,
+        Space::Key,
+        Space::AdminToken,
+        Space::Usage,
+        Space::Outbox,
+        Space::Resync,
+        Space::Tombstone,
+        Space::Fence,
+        Space::Setting,
+    ];
+
+    /// The stored name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Space::Meta => "meta",
+            Space::Object => "object",
+            Space::Inline => "inline",
+            Space::Version => "version",
+            Space::BlockRef => "block_ref",
+            Space::RefCount => "ref_count",
+            Space::Upload => "upload",
+            Space::Part => "part",
+            Space::UploadIndex => "upload_index",
+            Space::Bucket => "bucket",
+            Space::Alias => "alias",
+            Space::Key => "key",
+            Space::AdminToken => "admin_token",
+            Space::Usage => "usage",
+            Space::Outbox => "outbox",
+            Space::Resync => "resync",
+            Space::Tombstone => "tombstone",
+            Space::Fence => "fence",
+            Space::Setting => "setting",
+        }
+    }
+
+    /// The stored number.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}

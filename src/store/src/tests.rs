@@ -1,0 +1,1 @@
+//! Tests of the committer and the envelope.
