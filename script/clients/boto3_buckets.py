@@ -1,0 +1,135 @@
+"""Buckets: create, head, location, list (paged), delete, names, and the sub-resources nobody configured."""
+
+from home import equal, refused, true
+from signing import send
+from suite import Suite
+
+SUITE = Suite("boto3 buckets")
+
+
+@SUITE.case("create, head, list, delete")
+def life(home):
+    name = home.new_bucket("life")
+    equal(home.s3.head_bucket(Bucket=name)["ResponseMetadata"]["HTTPStatusCode"], 200, "head")
+    listed = {bucket["Name"]: bucket for bucket in home.s3.list_buckets()["Buckets"]}
+    true(name in listed, "the new bucket is listed")
+    true(listed[name]["CreationDate"] is not None, "it has a creation date")
+    equal(home.s3.delete_bucket(Bucket=name)["ResponseMetadata"]["HTTPStatusCode"], 204, "delete")
+    refused("404", 404, home.s3.head_bucket, Bucket=name)
+    refused("NoSuchBucket", 404, home.s3.list_objects_v2, Bucket=name)
+    refused("NoSuchBucket", 404, home.s3.put_object, Bucket=name, Key="k", Body=b"x")
+    refused("NoSuchBucket", 404, home.s3.delete_bucket, Bucket=name)
+
+
+@SUITE.case("create again by its owner keeps the content")
+def create_again(home):
+    name = home.new_bucket("again")
+    home.s3.put_object(Bucket=name, Key="kept", Body=b"kept")
+    answer = home.s3.meta.client.exceptions.ClientError
+    try:
+        home.s3.create_bucket(Bucket=name)
+    except answer as error:
+        equal(error.response["Error"]["Code"], "BucketAlreadyOwnedByYou", "code")
+    equal(home.s3.get_object(Bucket=name, Key="kept")["Body"].read(), b"kept", "content")
+
+
+@SUITE.case("create with a location constraint")
+def create_with_location(home):
+    name = home.unique("located")
+    home.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": home.region})
+    home.s3.head_bucket(Bucket=name)
+
+
+@SUITE.case("bad bucket names are InvalidBucketName")
+def bad_names(home):
+    for name in ["ab", "UPPER", "under_score", "-start", "end-", "two..dots", "192.168.5.4", "a" * 64, "xn--a"]:
+        answer = send(home, "PUT", f"/{name}")
+        equal((answer.status, answer.code()), (400, "InvalidBucketName"), f"name {name}")
+
+
+@SUITE.case("malformed CreateBucket body is MalformedXML")
+def bad_create_body(home):
+    answer = send(home, "PUT", "/" + home.unique("badbody"), body=b"<CreateBucketConfiguration><x")
+    equal((answer.status, answer.code()), (400, "MalformedXML"), "answer")
+
+
+@SUITE.case("a bucket with an object cannot be deleted")
+def not_empty(home):
+    name = home.new_bucket("full")
+    home.s3.put_object(Bucket=name, Key="k", Body=b"x")
+    refused("BucketNotEmpty", 409, home.s3.delete_bucket, Bucket=name)
+    home.s3.delete_object(Bucket=name, Key="k")
+    home.s3.delete_bucket(Bucket=name)
+
+
+@SUITE.case("location")
+def location(home):
+    name = home.new_bucket("location")
+    answer = send(home, "GET", f"/{name}", query=[("location", "")])
+    equal(answer.status, 200, "status")
+    true(b"LocationConstraint" in answer.body, "the root element is LocationConstraint")
+
+
+@SUITE.case("HEAD names the bucket's region")
+def head_region(home):
+    answer = send(home, "HEAD", "/" + home.new_bucket("region"))
+    equal(answer.status, 200, "status")
+    true(answer.headers.get("x-amz-bucket-region"), "x-amz-bucket-region is there")
+
+
+@SUITE.case("ListBuckets in pages, with prefix")
+def list_paged(home):
+    names = sorted(home.new_bucket("pages") for _ in range(5))
+    found, token = [], None
+    for _ in range(10):
+        arguments = dict(MaxBuckets=2, Prefix="pages-")
+        if token:
+            arguments["ContinuationToken"] = token
+        answer = home.s3.list_buckets(**arguments)
+        true(len(answer["Buckets"]) <= 2, "at most two in a page")
+        found += [bucket["Name"] for bucket in answer["Buckets"]]
+        token = answer.get("ContinuationToken")
+        if not token:
+            break
+    equal(found, names, "buckets in order")
+
+
+@SUITE.case("reads of what was never configured answer like AWS")
+def unconfigured(home):
+    name = home.new_bucket("plain")
+    for sub, code in [
+        ("lifecycle", "NoSuchLifecycleConfiguration"), ("cors", "NoSuchCORSConfiguration"),
+        ("tagging", "NoSuchTagSet"), ("policy", "NoSuchBucketPolicy"), ("website", "NoSuchWebsiteConfiguration"),
+        ("replication", "ReplicationConfigurationNotFoundError"),
+        ("object-lock", "ObjectLockConfigurationNotFoundError"), ("policyStatus", "NoSuchBucketPolicy"),
+        ("publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"),
+        ("ownershipControls", "OwnershipControlsNotFoundError"),
+    ]:
+        answer = send(home, "GET", f"/{name}", query=[(sub, "")])
+        equal((answer.status, answer.code()), (404, code), f"?{sub}")
+    for sub, element in [
+        ("versioning", b"VersioningConfiguration"), ("acl", b"AccessControlPolicy"),
+        ("logging", b"BucketLoggingStatus"), ("requestPayment", b"RequestPaymentConfiguration"),
+        ("accelerate", b"AccelerateConfiguration"), ("notification", b"NotificationConfiguration"),
+    ]:
+        answer = send(home, "GET", f"/{name}", query=[(sub, "")])
+        equal(answer.status, 200, f"?{sub}")
+        true(element in answer.body, f"?{sub} answers {element.decode()}, found {answer.body[:200]!r}")
+
+
+@SUITE.case("configuration that is not built is refused with 501, never ignored")
+def not_built(home):
+    name = home.new_bucket("writes")
+    versioning = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    for sub, body in [("versioning", versioning), ("accelerate", b"<AccelerateConfiguration/>"), ("logging", b"<x/>")]:
+        answer = send(home, "PUT", f"/{name}", query=[(sub, "")], body=body)
+        equal((answer.status, answer.code()), (501, "NotImplemented"), f"PUT ?{sub}")
+    answer = send(home, "PUT", f"/{name}/key", query=[("legal-hold", "")], body=b"<LegalHold/>")
+    equal((answer.status, answer.code()), (501, "NotImplemented"), "PUT object ?legal-hold")
+
+
+@SUITE.case("expected bucket owner is obeyed or refused")
+def expected_owner(home):
+    name = home.new_bucket("owner")
+    refused(("AccessDenied", "NotImplemented"), (403, 501), home.s3.list_objects_v2, Bucket=name,
+            ExpectedBucketOwner="000000000000")

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Runs the real S3 clients against the real server binary and says what passed, failed or was skipped.
+
+    run.py [suite …] [--binary FILE] [--peer] [--case TEXT] [--list] [-v] [--keep]
+
+Without names every suite runs. `--peer` starts the binary with the settings upstream Garage needs,
+which is how the expected answers are checked against a second implementation.
+"""
+
+import argparse
+import importlib
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+VENV_PYTHON = HERE.parents[1] / ".venv" / "bin" / "python"
+sys.path.insert(0, str(HERE))
+
+SUITES = [
+    "crash_line", "boto3_core", "payload_modes", "awscli_", "s3cmd_", "minio_", "rclone_", "s5cmd_",
+    "restic_", "node_",
+]
+
+
+def use_own_environment():
+    """The clients live in the project's virtual environment; start again with its interpreter if needed."""
+    if VENV_PYTHON.exists() and pathlib.Path(sys.prefix) != VENV_PYTHON.parents[1]:
+        os.execv(str(VENV_PYTHON), [str(VENV_PYTHON), *sys.argv])
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("suites", nargs="*", metavar="suite")
+    parser.add_argument("--binary", help="the server to test (default: the one script/test builds)")
+    parser.add_argument("--peer", action="store_true", help="the binary is upstream Garage 2.5")
+    parser.add_argument("--case", help="only cases whose name holds this text")
+    parser.add_argument("--list", action="store_true", help="print the names of the suites and stop")
+    parser.add_argument("--keep", action="store_true", help="keep the data folder and print where it is")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print tracebacks")
+    return parser.parse_args()
+
+
+def main():
+    use_own_environment()
+    wanted = arguments()
+    if wanted.list:
+        print("\n".join(SUITES))
+        return 0
+    unknown = [name for name in wanted.suites if name not in SUITES]
+    if unknown:
+        print(f"no such suite: {', '.join(unknown)}; there are: {', '.join(SUITES)}")
+        return 2
+    from server import Server, default_binary
+
+    binary = pathlib.Path(wanted.binary or default_binary())
+    if not binary.exists():
+        print(f"FAIL clients: no server binary at {binary}")
+        return 1
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="garage-clients-"))
+    try:
+        return run_suites(wanted, Server(binary, folder / "server", peer=wanted.peer), folder)
+    finally:
+        if wanted.keep:
+            print(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_suites(wanted, server, folder):
+    from suite import Report
+
+    report, begin = Report(verbose=wanted.verbose, only=wanted.case), time.monotonic()
+    try:
+        server.start()
+        print(f"server healthy after {server.start_seconds:.3f} s at {server.endpoint}")
+        from home import Home
+
+        home = Home(server, folder / "work")
+        home.work_dir.mkdir()
+        for name in wanted.suites or SUITES:
+            report.run(importlib.import_module(name).SUITE, home)
+            if not server.alive():
+                print(f"server died during {name}; starting it again\n{server.log_tail()}")
+                report.failed.append(f"{name}: server died")
+                server.start()
+    except RuntimeError as error:
+        print(f"FAIL clients: {error}")
+        report.failed.append("server start")
+    finally:
+        server.kill()
+    for name in report.failed:
+        print(f"failed: {name}")
+    print(f"clients: {time.monotonic() - begin:.1f} s")
+    print(f"{report.passed} passed, {len(report.failed)} failed, {len(report.skipped)} skipped")
+    return 1 if report.failed or not report.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

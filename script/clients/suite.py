@@ -1,0 +1,61 @@
+"""A suite is a named table of cases; a case is a function that raises when the answer is wrong."""
+
+import time
+import traceback
+
+from home import Skip
+
+
+class Suite:
+    """Cases in the order they were written. `@suite.case("name")` adds one."""
+
+    def __init__(self, name, prepare=None):
+        self.name, self.cases, self.prepare = name, [], prepare
+
+    def case(self, title):
+        def add(function):
+            self.cases.append((title, function))
+            return function
+
+        return add
+
+
+class Report:
+    """Prints one line per case and keeps the counts."""
+
+    def __init__(self, verbose=False, only=None):
+        self.passed, self.failed, self.skipped = 0, [], []
+        self.verbose, self.only = verbose, only
+
+    def run(self, suite, home):
+        """Runs one suite; a missing tool skips the whole of it, visibly."""
+        begin = time.monotonic()
+        try:
+            heading = suite.prepare(home) if suite.prepare else ""
+        except Skip as reason:
+            self._skip(suite.name, "all", reason)
+            return
+        print(f"== {suite.name} {heading or ''}".rstrip(), flush=True)
+        for title, function in suite.cases:
+            if self.only is None or self.only in f"{suite.name}: {title}":
+                self._run_case(suite.name, title, function, home)
+        print(f"   {suite.name}: {time.monotonic() - begin:.1f} s", flush=True)
+
+    def _run_case(self, suite_name, title, function, home):
+        begin = time.monotonic()
+        try:
+            function(home)
+        except Skip as reason:
+            self._skip(suite_name, title, reason)
+        except Exception as error:  # a case may fail in any way; the others still run
+            self.failed.append(f"{suite_name}: {title}")
+            print(f"FAIL {suite_name}: {title}: {type(error).__name__}: {error}", flush=True)
+            if self.verbose:
+                traceback.print_exc()
+        else:
+            self.passed += 1
+            print(f"PASS {suite_name}: {title} ({time.monotonic() - begin:.2f} s)", flush=True)
+
+    def _skip(self, suite_name, title, reason):
+        self.skipped.append(f"{suite_name}: {title}")
+        print(f"SKIP {suite_name}: {title}: {reason}", flush=True)
