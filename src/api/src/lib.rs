@@ -1,1 +1,4 @@
 //! HTTP: the S3 API and the admin API; one error map, one signature check, one body pipeline.
+
+pub mod body;
+pub mod signature;
