@@ -44,11 +44,13 @@ pub enum Space {
     Fence = 18,
     /// Operator settings of workers: name.
     Setting = 19,
+    /// Bodies whose entry is not written yet: body id.
+    Pending = 20,
 }
 
 impl Space {
     /// Every keyspace.
-    pub const ALL: [Space; 19] = [
+    pub const ALL: [Space; 20] = [
         Space::Meta,
         Space::Object,
         Space::Inline,
@@ -68,6 +70,7 @@ impl Space {
         Space::Tombstone,
         Space::Fence,
         Space::Setting,
+        Space::Pending,
     ];
 
     /// The stored name.
@@ -92,6 +95,7 @@ impl Space {
             Space::Tombstone => "tombstone",
             Space::Fence => "fence",
             Space::Setting => "setting",
+            Space::Pending => "pending",
         }
     }
 
