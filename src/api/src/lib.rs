@@ -1,4 +1,5 @@
 //! HTTP: the S3 API and the admin API; one error map, one signature check, one body pipeline.
 
 pub mod body;
+pub mod checksum;
 pub mod signature;
