@@ -1,0 +1,55 @@
+//! Every XML body of the S3 API: what a client sends is parsed here, what it gets is rendered here.
+//!
+//! Why one place: names, order, quoting and limits of these bodies are facts of the protocol, not of an
+//! operation. The types are plain (strings, numbers, milliseconds) and know neither the model nor HTTP;
+//! operations fill and read them. Always holds: parsing takes memory in proportion to a body that is capped
+//! before it is looked at, has no DTD, no entities of its own, bounded depth and bounded element counts, and
+//! never panics; rendering is total.
+
+mod acl;
+mod bucket;
+mod copy;
+mod delete;
+mod error_body;
+mod listing;
+mod multipart;
+mod reader;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use acl::{AccessControlPolicy, RequestPayment};
+pub use bucket::{
+    BucketEntry, CREATE_BUCKET_BODY_MAX_BYTES, CreateBucketConfiguration, ListAllMyBuckets,
+    empty_configuration, location_constraint, versioning_configuration,
+};
+pub use copy::CopyResult;
+pub use delete::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
+pub use error_body::ErrorBody;
+pub use listing::{ListObjectsV1, ListObjectsV2, ObjectEntry, Owner};
+pub use multipart::{
+    COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
+    InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, UploadEntry,
+};
+pub use reader::{XmlError, XmlFault};
+pub use writer::{KeyEncoding, S3_NAMESPACE, XML_DECLARATION, XmlWriter};
+
+/// A checksum as it stands in XML: `<Checksum{algorithm}>{value_base64}</…>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checksum {
+    /// One of [`CHECKSUM_ALGORITHMS`].
+    pub algorithm: &'static str,
+    /// The value in base64, for a composite checksum with `-N` behind it.
+    pub value_base64: String,
+}
+
+/// The algorithms in AWS's spelling and order (botocore 1.44.5, shape `CompletedPart`).
+pub const CHECKSUM_ALGORITHMS: [&str; 10] =
+    ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"];
+
+/// An ETag without the quotes around it, if there are any: clients send both forms.
+fn unquoted_etag(etag: &str) -> &str {
+    let etag = etag.trim();
+    etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag)
+}
