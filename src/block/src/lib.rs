@@ -1,1 +1,161 @@
 //! Content-addressed blocks on one or many disks: files, reference counts, scrub.
+//!
+//! A block is at most one mebibyte, named by the hash of its bytes. What always holds:
+//!
+//! - bytes whose hash does not match are never returned and never taken for a stored copy;
+//! - a block that [`BlockStore::put`] has answered for is durable under its name;
+//! - a file is unlinked only under the lock of its hash, with its count at 0 and the grace over,
+//!   and that lock excludes {verify or write the file, commit the reference} (rule K7);
+//! - work that a count calls for is queued in the transaction that changes the count.
+//!
+//! How to store a block: [`BlockStore::lock`] its hash (all hashes of a request in one call),
+//! [`BlockStore::put`], then a transaction that stores the reference (its hook calls
+//! [`BlockStore::add_reference`]) and calls [`BlockLock::keep`], so that a cancelled request
+//! cannot release the lock between the two.
+
+mod codec;
+mod content;
+mod error;
+mod files;
+mod folder;
+mod lock;
+mod marker;
+mod open;
+mod place;
+mod record;
+mod refcount;
+
+pub use content::HashedBlock;
+pub use error::{BlockError, UnusableFolder};
+pub use files::Stored;
+pub use lock::BlockLock;
+pub use refcount::GRACE_MS;
+
+use base::{BlockHash, NodeId};
+use codec::Codec;
+use env::Env;
+use files::Counters;
+use folder::DataFolder;
+use lock::Locks;
+use record::{DISKS_KEY, KnownDisks};
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::{Intent, Read, Space, Store, StoreError};
+use tokio::sync::Semaphore;
+
+/// One data folder, as configured.
+#[derive(Debug, Clone)]
+pub struct DiskConfig {
+    /// The folder.
+    pub path: PathBuf,
+    /// Its share of the blocks relative to the others; by default the size of its file system.
+    pub capacity_bytes: Option<u64>,
+    /// Blocks are read from it, but none is written or removed.
+    pub read_only: bool,
+}
+
+/// What to do about a disk that this node stored blocks on and that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostDisks {
+    /// Do not start.
+    Refuse,
+    /// The operator says it is lost for good: start, and check every block.
+    Accept,
+}
+
+/// How to open a [`BlockStore`].
+#[derive(Debug, Clone)]
+pub struct BlockConfig {
+    /// Whose blocks these are.
+    pub node: NodeId,
+    /// The data folders.
+    pub disks: Vec<DiskConfig>,
+    /// zstd level of new files, or `None` to store them as they are.
+    pub compression_level: Option<i32>,
+    /// What to do about a missing disk.
+    pub lost_disks: LostDisks,
+    /// Blocks read at once; each takes up to two blocks of memory.
+    pub reads_max: usize,
+    /// Blocks written at once; each takes up to two blocks of memory.
+    pub writes_max: usize,
+}
+
+/// The default of [`BlockConfig::compression_level`]: the fastest one, since blocks are
+/// compressed while the client waits.
+pub const COMPRESSION_LEVEL: i32 = 1;
+/// The default of [`BlockConfig::reads_max`]: enough to keep several hard disks and one solid
+/// state disk busy, at most 128 MiB of buffers.
+pub const READS_MAX: usize = 64;
+/// The default of [`BlockConfig::writes_max`]: enough writers to share each flush, at most
+/// 64 MiB of buffers.
+pub const WRITES_MAX: usize = 32;
+
+impl BlockConfig {
+    /// The defaults over one data folder.
+    pub fn new(node: NodeId, folder: PathBuf) -> Self {
+        Self {
+            node,
+            disks: vec![DiskConfig { path: folder, capacity_bytes: None, read_only: false }],
+            compression_level: Some(COMPRESSION_LEVEL),
+            lost_disks: LostDisks::Refuse,
+            reads_max: READS_MAX,
+            writes_max: WRITES_MAX,
+        }
+    }
+}
+
+/// The blocks of one node. Cheap to clone.
+#[derive(Clone)]
+pub struct BlockStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub env: Env,
+    pub store: Store,
+    pub folders: Vec<DataFolder>,
+    pub codec: Codec,
+    pub locks: Arc<Locks>,
+    pub counters: Counters,
+    pub reads: Arc<Semaphore>,
+    pub writes: Arc<Semaphore>,
+}
+
+impl BlockStore {
+    /// Opens the data folders, after checking that each is the one it should be.
+    pub async fn open(env: &Env, store: &Store, config: BlockConfig) -> Result<Self, BlockError> {
+        let known = store.view()?.get::<KnownDisks>(Space::Meta, DISKS_KEY)?.unwrap_or_default();
+        let (known_before, doors) = (known.clone(), env.clone());
+        let checked = config.clone();
+        let opened = env.tasks.blocking(move || open::open_folders(&doors, &checked, &known)).await?;
+        if opened.known != known_before {
+            let known = opened.known;
+            let remember = move |txn: &mut store::Txn<'_>| {
+                txn.put(Space::Meta, DISKS_KEY.to_vec(), &known);
+                Ok::<(), StoreError>(())
+            };
+            store.commit(Intent::Free, remember).await?;
+        }
+        if opened.lost_disks > 0 {
+            tracing::warn!(disks = opened.lost_disks, "starting without data folders that were given up");
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                env: env.clone(),
+                store: store.clone(),
+                folders: opened.folders,
+                codec: Codec::new(config.compression_level),
+                locks: Arc::default(),
+                counters: Counters::default(),
+                reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
+                writes: Arc::new(Semaphore::new(config.writes_max.max(1))),
+            }),
+        })
+    }
+
+    /// Waits for the locks of all `hashes`. A task that holds a [`BlockLock`] must not ask for
+    /// another one: take all that are needed in one call.
+    pub async fn lock(&self, hashes: impl IntoIterator<Item = BlockHash>) -> BlockLock {
+        self.shared.locks.lock(hashes.into_iter().collect()).await
+    }
+}

@@ -1,0 +1,257 @@
+//! Storing and reading blocks.
+
+use crate::content::HashedBlock;
+use crate::folder::{DataFolder, Form, Found, WriteFailure};
+use crate::lock::{BlockLock, Held};
+use crate::{BlockError, BlockStore, Shared, place};
+use base::BlockHash;
+use bytes::Bytes;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How a block came to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// A file was written.
+    Written {
+        /// Bytes it takes.
+        stored_bytes: u64,
+    },
+    /// A file was there, and was verified.
+    Duplicate {
+        /// Bytes it takes.
+        stored_bytes: u64,
+    },
+}
+
+/// What happened since the start.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub read_bytes: AtomicU64,
+    pub written_bytes: AtomicU64,
+    pub damaged: AtomicU64,
+    pub missing: AtomicU64,
+    pub disk_errors: AtomicU64,
+}
+
+impl BlockStore {
+    /// Stores a block durably, unless a verified file of it is here already. `lock` must cover
+    /// it and must be kept until its reference is committed; see [`BlockLock::keep`].
+    ///
+    /// # Panics
+    /// If `lock` does not cover the block, because the file could then be unlinked at any moment.
+    pub async fn put(&self, lock: &BlockLock, block: &HashedBlock) -> Result<Stored, BlockError> {
+        let hash = block.hash();
+        assert!(lock.covers(&hash), "a block is stored under its lock");
+        if let Some(held) = self.shared.locks.held(&hash) {
+            return Ok(Stored::Duplicate { stored_bytes: held.stored_bytes });
+        }
+        let permit = Arc::clone(&self.shared.writes).acquire_owned().await;
+        let (shared, lock, block) = (Arc::clone(&self.shared), lock.clone(), block.clone());
+        let work = move || {
+            let stored = shared.put(&block);
+            // A cancelled caller has let go of its lock by now; the work has not.
+            drop((lock, permit));
+            stored
+        };
+        self.shared.env.tasks.blocking(work).await
+    }
+
+    /// Locks and stores one block.
+    pub async fn put_one(&self, block: &HashedBlock) -> Result<(BlockLock, Stored), BlockError> {
+        let lock = self.lock([block.hash()]).await;
+        let stored = self.put(&lock, block).await?;
+        Ok((lock, stored))
+    }
+
+    /// Whether a good file of the block is here, verified under its lock: if so, a reference may
+    /// be added without the bytes.
+    ///
+    /// # Panics
+    /// If `lock` does not cover the block.
+    pub async fn verify(&self, lock: &BlockLock, hash: &BlockHash) -> Result<bool, BlockError> {
+        assert!(lock.covers(hash), "a block is verified under its lock");
+        if self.shared.locks.held(hash).is_some() {
+            return Ok(true);
+        }
+        let permit = Arc::clone(&self.shared.reads).acquire_owned().await;
+        let (shared, lock, hash) = (Arc::clone(&self.shared), lock.clone(), *hash);
+        let work = move || {
+            let found = shared.find_existing(&hash);
+            drop((lock, permit));
+            found.is_some()
+        };
+        Ok(self.shared.env.tasks.blocking(work).await)
+    }
+
+    /// The content of a block, verified.
+    pub async fn get(&self, hash: &BlockHash) -> Result<Bytes, BlockError> {
+        let permit = Arc::clone(&self.shared.reads).acquire_owned().await;
+        let (shared, hash) = (Arc::clone(&self.shared), *hash);
+        let work = move || {
+            let content = shared.get(&hash);
+            drop(permit);
+            content
+        };
+        self.shared.env.tasks.blocking(work).await
+    }
+}
+
+impl Shared {
+    /// The folders in the order in which to try them for a block.
+    pub fn folders_for(&self, hash: &BlockHash) -> impl Iterator<Item = &DataFolder> {
+        let disks: Vec<_> = self.folders.iter().map(|folder| (folder.id, folder.weight)).collect();
+        place::order(&disks, hash).into_iter().map(|index| &self.folders[index])
+    }
+
+    fn put(&self, block: &HashedBlock) -> Result<Stored, BlockError> {
+        let hash = block.hash();
+        if let Some(stored_bytes) = self.find_existing(&hash) {
+            return Ok(Stored::Duplicate { stored_bytes });
+        }
+        let compressed = self.codec.compress(block.content());
+        let (form, stored) = match &compressed {
+            Some(compressed) => (Form::Compressed, compressed.as_slice()),
+            None => (Form::Plain, block.content().as_ref()),
+        };
+        self.write_somewhere(&hash, form, stored)?;
+        let stored_bytes = stored.len() as u64;
+        self.counters.written_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
+        self.locks.note_held(&hash, Held { stored_bytes }, true);
+        Ok(Stored::Written { stored_bytes })
+    }
+
+    /// Looks for a good and durable file of a block; damaged ones are set aside on the way. Only
+    /// under the block's lock.
+    fn find_existing(&self, hash: &BlockHash) -> Option<u64> {
+        for folder in self.folders_for(hash) {
+            for form in Form::ALL {
+                match folder.read(hash, form, &self.codec) {
+                    Ok(Found::Absent) => {}
+                    Ok(Found::Damaged) => self.set_aside(folder, hash, form),
+                    Ok(Found::Good { stored_bytes, .. }) => {
+                        if folder.read_only || folder.sync_name(hash).is_ok() {
+                            self.locks.note_held(hash, Held { stored_bytes }, false);
+                            return Some(stored_bytes);
+                        }
+                    }
+                    Err(error) => self.note_disk_error(folder, &error),
+                }
+            }
+        }
+        None
+    }
+
+    fn write_somewhere(&self, hash: &BlockHash, form: Form, stored: &[u8]) -> Result<(), BlockError> {
+        let mut failure = None;
+        let mut full = false;
+        for folder in self.folders_for(hash).filter(|folder| folder.is_writable()) {
+            let room = folder.check_present().and_then(|()| folder.has_room(stored.len() as u64));
+            let written = match room {
+                Ok(true) => folder.write(hash, form, stored),
+                Ok(false) => Err(WriteFailure::Full),
+                Err(error) => Err(WriteFailure::Failed(error)),
+            };
+            match written {
+                Ok(()) => return Ok(()),
+                Err(WriteFailure::Full) => full = true,
+                Err(WriteFailure::Failed(source)) => {
+                    self.note_disk_error(folder, &source);
+                    failure = Some(BlockError::DiskFailed { path: folder.path.clone(), source });
+                }
+            }
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None if full => Err(BlockError::Full),
+            None => Err(self.no_writable_folder()),
+        }
+    }
+
+    fn no_writable_folder(&self) -> BlockError {
+        match self.folders.iter().find(|folder| folder.has_failed()) {
+            Some(folder) => BlockError::DiskFailed {
+                path: folder.path.clone(),
+                source: io::Error::other("an earlier flush failed; restart the node after checking the disk"),
+            },
+            None => BlockError::NoFolder,
+        }
+    }
+
+    fn get(self: &Arc<Self>, hash: &BlockHash) -> Result<Bytes, BlockError> {
+        let mut damaged = Vec::new();
+        let mut failure = None;
+        for folder in self.folders_for(hash) {
+            for form in Form::ALL {
+                match folder.read(hash, form, &self.codec) {
+                    Ok(Found::Absent) => {}
+                    Ok(Found::Damaged) => damaged.push((folder, form)),
+                    Ok(Found::Good { content, stored_bytes }) => {
+                        self.counters.read_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
+                        self.set_damaged_aside(hash, &damaged);
+                        return Ok(content.into());
+                    }
+                    Err(source) => {
+                        self.note_disk_error(folder, &source);
+                        failure = Some(BlockError::DiskFailed { path: folder.path.clone(), source });
+                    }
+                }
+            }
+        }
+        self.locks.suspect(*hash);
+        if !damaged.is_empty() {
+            self.set_damaged_aside(hash, &damaged);
+            return Err(BlockError::Damaged { hash: *hash });
+        }
+        Err(failure.or_else(|| self.absent_folder()).unwrap_or_else(|| {
+            self.counters.missing.fetch_add(1, Ordering::Relaxed);
+            BlockError::Missing { hash: *hash }
+        }))
+    }
+
+    /// A folder whose disk has vanished: what it held is not missing, only out of reach.
+    pub fn absent_folder(&self) -> Option<BlockError> {
+        let absent = |folder: &DataFolder| {
+            let source = folder.check_present().err()?;
+            Some(BlockError::DiskFailed { path: folder.path.clone(), source })
+        };
+        self.folders.iter().find_map(absent)
+    }
+
+    /// Sets files aside that a reader found damaged. Without waiting: whoever holds the lock is
+    /// storing the block anew and verifies the file itself, or is removing it.
+    pub fn set_damaged_aside(self: &Arc<Self>, hash: &BlockHash, damaged: &[(&DataFolder, Form)]) {
+        if damaged.is_empty() {
+            return;
+        }
+        let Some(_lock) = self.locks.try_lock(*hash) else { return };
+        for (folder, form) in damaged {
+            // The file may have been replaced by a good one since it was read.
+            if let Ok(Found::Damaged) = folder.read(hash, *form, &self.codec) {
+                self.set_aside(folder, hash, *form);
+            }
+        }
+    }
+
+    fn set_aside(&self, folder: &DataFolder, hash: &BlockHash, form: Form) {
+        self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+        let folder_path = folder.path.display();
+        if folder.read_only {
+            tracing::error!(%hash, folder = %folder_path, "a block in a read-only data folder is damaged");
+            return;
+        }
+        match folder.set_aside(hash, form) {
+            Ok(()) => tracing::error!(%hash, folder = %folder_path, "a damaged block was set aside"),
+            Err(error) => {
+                self.counters.disk_errors.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%hash, folder = %folder_path, %error, "a damaged block cannot be set aside");
+            }
+        }
+    }
+
+    pub fn note_disk_error(&self, folder: &DataFolder, error: &io::Error) {
+        self.counters.disk_errors.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(folder = %folder.path.display(), %error, "a data folder refused an operation");
+    }
+}

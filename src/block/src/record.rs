@@ -1,0 +1,150 @@
+//! The records this crate keeps in the local store, and their keys.
+//!
+//! `RefCount`: tag `b` ‖ hash (the tag keeps blocks apart from other counted targets).
+//! `Resync`: due time in milliseconds (8 bytes, big endian) ‖ hash.
+//! `Meta`: the disks known to this node, and the totals. `Setting`: where scrub stands.
+
+use base::{BlockHash, WallTime};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use store::Record;
+
+/// Tag of blocks among the counted targets in `RefCount`.
+const BLOCK_TAG: u8 = b'b';
+/// Key of [`Totals`] in `Meta`.
+pub(crate) const TOTALS_KEY: &[u8] = b"block.totals";
+/// Key of [`KnownDisks`] in `Meta`.
+pub(crate) const DISKS_KEY: &[u8] = b"block.disks";
+/// Key of [`ScrubState`] in `Setting`.
+pub(crate) const SCRUB_KEY: &[u8] = b"block.scrub";
+
+/// How many references a block has, and what its file takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefCount {
+    /// References held.
+    pub count: u64,
+    /// Bytes of the file; 0 while that is not known.
+    pub stored_bytes: u64,
+    /// Since when the count is 0.
+    pub zero_since: Option<WallTime>,
+}
+
+impl Record for RefCount {
+    const KIND: u8 = 40;
+    const VERSION: u8 = 1;
+}
+
+/// Why a block is to be looked at again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ResyncEntry {
+    /// How often it was found missing or could not be looked at.
+    pub failures: u32,
+    /// When that happened first.
+    pub first_failure: Option<WallTime>,
+}
+
+impl Record for ResyncEntry {
+    const KIND: u8 = 41;
+    const VERSION: u8 = 1;
+}
+
+/// Sums over all `RefCount` rows of blocks, changed in the same transactions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Totals {
+    /// Rows: blocks with references, and blocks in their grace time.
+    pub blocks: u64,
+    /// Bytes their files take.
+    pub stored_bytes: u64,
+}
+
+impl Record for Totals {
+    const KIND: u8 = 42;
+    const VERSION: u8 = 1;
+}
+
+/// A disk that this node has stored blocks on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownDisk {
+    /// The number in its marker.
+    pub id: [u8; 16],
+    /// Where it was last seen.
+    pub path: PathBuf,
+}
+
+/// Every disk this node stores blocks on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KnownDisks {
+    /// In order of their ids.
+    pub disks: Vec<KnownDisk>,
+}
+
+impl Record for KnownDisks {
+    const KIND: u8 = 43;
+    const VERSION: u8 = 1;
+}
+
+/// Where scrub stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ScrubState {
+    /// The next file to look at, or `None` when no pass is running.
+    pub position: Option<ScrubPosition>,
+    /// Stopped by the operator until resumed.
+    pub paused: bool,
+    /// When the last whole pass ended.
+    pub completed: Option<WallTime>,
+    /// Files looked at in this pass, or in the last one when none is running.
+    pub files: u64,
+    /// Damaged files found in the same pass.
+    pub damaged: u64,
+    /// Files without a reference row found in the same pass.
+    pub orphans: u64,
+}
+
+impl Record for ScrubState {
+    const KIND: u8 = 44;
+    const VERSION: u8 = 1;
+}
+
+/// A place in the walk over all files: disk, then folder, then name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct ScrubPosition {
+    /// Id of the disk.
+    pub disk: [u8; 16],
+    /// First byte of the hashes in the folder.
+    pub folder: u8,
+    /// The last name that was looked at; empty at the start of the folder.
+    pub after: String,
+}
+
+/// Key of a block in `RefCount`.
+pub(crate) fn count_key(hash: &BlockHash) -> Vec<u8> {
+    let mut key = Vec::with_capacity(33);
+    key.push(BLOCK_TAG);
+    key.extend_from_slice(hash.as_bytes());
+    key
+}
+
+/// The block behind a key of `RefCount`; `None` for other targets.
+pub(crate) fn hash_of_count_key(key: &[u8]) -> Option<BlockHash> {
+    let (tag, hash) = key.split_first()?;
+    (*tag == BLOCK_TAG).then_some(())?;
+    Some(BlockHash::from_bytes(hash.try_into().ok()?))
+}
+
+/// The first and the first following key of blocks in `RefCount`.
+pub(crate) const COUNT_KEYS: (&[u8], &[u8]) = (&[BLOCK_TAG], &[BLOCK_TAG + 1]);
+
+/// Key of a block to be looked at when `due`.
+pub(crate) fn resync_key(due: WallTime, hash: &BlockHash) -> Vec<u8> {
+    let mut key = Vec::with_capacity(40);
+    key.extend_from_slice(&due.millis().to_be_bytes());
+    key.extend_from_slice(hash.as_bytes());
+    key
+}
+
+/// Due time and block behind a key of `Resync`.
+pub(crate) fn parse_resync_key(key: &[u8]) -> Option<(WallTime, BlockHash)> {
+    let (due, hash) = key.split_at_checked(8)?;
+    let due = u64::from_be_bytes(due.try_into().ok()?);
+    Some((WallTime(due), BlockHash::from_bytes(hash.try_into().ok()?)))
+}
