@@ -71,7 +71,7 @@ impl TrailerBlock {
     fn add_line(&mut self, line: &[u8]) -> Result<(), BodyError> {
         let text = std::str::from_utf8(line).map_err(|_| BodyError::MalformedTrailer)?;
         let (name, value) = text.split_once(':').ok_or(BodyError::MalformedTrailer)?;
-        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
+        let (name, value) = (name.to_ascii_lowercase(), value.trim_matches([' ', '\t']));
         if name == SIGNATURE_NAME {
             let parsed = parse_hash_hex(value.as_bytes()).ok_or(BodyError::ChunkSignatureMismatch)?;
             self.signature = Some(parsed);

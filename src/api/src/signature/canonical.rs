@@ -37,12 +37,12 @@ impl SignedHeaders {
     pub fn parse(list: &str) -> Result<Self, Malformed> {
         let mut seen = BTreeSet::new();
         for name in list.split(';') {
-            let valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-            if !valid || !seen.insert(name.to_ascii_lowercase()) {
+            let valid = name.bytes().all(|byte| byte.is_ascii_graphic() && !byte.is_ascii_uppercase());
+            if name.is_empty() || !valid || !seen.insert(name) {
                 return Err(Malformed::Invalid("SignedHeaders"));
             }
         }
-        Ok(Self { names: list.split(';').map(str::to_ascii_lowercase).collect() })
+        Ok(Self { names: list.split(';').map(str::to_owned).collect() })
     }
 
     /// The headers of the request that must be signed and are not: `host` and every `x-amz-*`.

@@ -26,10 +26,10 @@ mod verify;
 
 use http::{HeaderMap, Method};
 
-pub use canonical::{MAX_HOSTS, SignedHeaders};
 #[cfg(test)]
 pub(crate) use canonical::hex;
 pub(crate) use canonical::parse_hash_hex;
+pub use canonical::{MAX_HOSTS, SignedHeaders};
 pub use credentials::{
     AuthorizationHeader, Claim, Credentials, MAX_CLOCK_SKEW_S, MAX_PRESIGNED_LIFETIME_S, Placement,
 };

@@ -78,6 +78,12 @@ impl TestRequest {
 
     /// Adds an `Authorization` header over all headers present, for a path and query already canonical.
     pub(crate) fn sign(&mut self) {
+        let date = self.headers["x-amz-date"].to_str().unwrap().to_owned();
+        self.sign_at(&date);
+    }
+
+    /// The same, at a time the headers may name in another way.
+    pub(crate) fn sign_at(&mut self, date: &str) {
         let mut names: Vec<&str> = self.headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         let list = names.join(";");
@@ -90,7 +96,6 @@ impl TestRequest {
         }
         let hash = self.headers["x-amz-content-sha256"].to_str().unwrap();
         canonical.extend_from_slice(format!("\n{list}\n{hash}").as_bytes());
-        let date = self.headers["x-amz-date"].to_str().unwrap();
         let credential = format!("{KEY_ID}/{}/us-east-1/s3/aws4_request", &date[..8]);
         let (_, scope) = Scope::parse_credential(&credential).unwrap();
         let to_sign =
@@ -99,5 +104,14 @@ impl TestRequest {
         let value =
             format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={list}, Signature={signature}");
         self.add("authorization", &value);
+    }
+
+    /// What the chunks of a signed request's body are signed with: key, scope and the first link.
+    pub(crate) fn chain(&self) -> (SigningKey, String, String) {
+        let authorization = self.headers["authorization"].to_str().unwrap();
+        let parts = super::AuthorizationHeader::parse(authorization).unwrap();
+        let (_, scope) = Scope::parse_credential(parts.credential).unwrap();
+        let key = SigningKey::derive(&Secret::new(SECRET), &scope);
+        (key, scope.text(), parts.signature.to_owned())
     }
 }
