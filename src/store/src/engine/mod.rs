@@ -3,6 +3,17 @@
 //! An engine needs no transactions: the committer keeps a transaction's changes in memory and
 //! hands over whole batches. It needs atomic durable batches and stable snapshots.
 
+#[cfg(test)]
+mod conformance;
+mod fjall;
+mod kind;
+mod redb;
+mod redb_backend;
+
+pub use fjall::FjallEngine;
+pub use kind::{EngineKind, UnknownEngine, open};
+pub use redb::RedbEngine;
+
 use crate::space::Space;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -15,6 +26,9 @@ pub enum EngineError {
     /// No room on the disk. The batch was not applied, and the engine works on.
     #[error("no space left: {0}")]
     Full(String),
+    /// Another process has the store open.
+    #[error("{0} is in use by another process")]
+    Locked(String),
     /// What is on the disk is not a store of this engine, or is damaged.
     #[error("damaged or foreign data: {0}")]
     Corrupt(String),
@@ -26,7 +40,8 @@ pub enum EngineError {
 /// The changes of one commit, in key order: `None` deletes.
 pub type Batch = BTreeMap<(Space, Vec<u8>), Option<Bytes>>;
 
-/// A key-value engine. Keys and values are bytes; keys sort lexicographically.
+/// A key-value engine. Keys (1 to 65,535 bytes) and values are bytes; keys sort
+/// lexicographically.
 pub trait Engine: Send + Sync + 'static {
     /// A view of everything committed so far, and of nothing that comes later. Cheap.
     fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError>;
@@ -58,4 +73,17 @@ pub trait Snapshot: Send + Sync {
         to: Bound<&[u8]>,
         visit: &mut Visit<'_>,
     ) -> Result<(), EngineError>;
+}
+
+/// Whether no key can lie between the bounds. Engines differ in what they do with such bounds
+/// (some panic), so they are not asked.
+fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    match (from, to) {
+        (Bound::Included(low), Bound::Included(high)) => low > high,
+        (Bound::Included(low), Bound::Excluded(high)) | (Bound::Excluded(low), Bound::Included(high)) => {
+            low >= high
+        }
+        (Bound::Excluded(low), Bound::Excluded(high)) => low >= high,
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+    }
 }

@@ -1,0 +1,257 @@
+//! The engine on fjall: a log-structured merge tree per keyspace over one shared journal.
+//!
+//! - A batch is one journal entry. fjall writes it, flushes it, and only then lets readers see it,
+//!   so a snapshot never shows what is not durable.
+//! - After a failed write fjall takes no more of them. When the cause is a full disk, or a
+//!   background worker gave up before our batch was written, nothing is unknown, and the database
+//!   is opened again in place; after any other failed write it is not.
+//! - `clear`, FIFO compaction and key-value separation are never used.
+//!
+//! fjall opens files by itself, so this engine does not run in the simulated world.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use super::redb_backend::is_full;
+use super::{Batch, Engine, EngineError, Snapshot, Visit};
+use crate::space::Space;
+use bytes::Bytes;
+use env::Env;
+use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable};
+use std::io;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The database, in the folder it was opened with.
+pub(super) const FOLDER_NAME: &str = "meta.fjall";
+/// Blocks that fjall keeps in memory.
+const CACHE_BYTES: u64 = 128 << 20;
+/// Rows of one keyspace that wait in memory. fjall's own 64 MiB for each of our keyspaces could
+/// add up to a gibibyte, more than a small home server has.
+const MEMTABLE_MAX_BYTES: u64 = 16 << 20;
+/// All journals together: what is read again after a crash, so it bounds the time to open.
+const JOURNAL_MAX_BYTES: u64 = 128 << 20;
+
+/// fjall behind the engine trait.
+pub struct FjallEngine {
+    folder: PathBuf,
+    cache_bytes: u64,
+    /// `None` while opening again has failed.
+    current: RwLock<Option<Arc<Opened>>>,
+}
+
+/// One opening of the folder.
+struct Opened {
+    database: Database,
+    /// One per [`Space`], in the order of their numbers.
+    keyspaces: Vec<Keyspace>,
+}
+
+impl FjallEngine {
+    /// Opens the database in `folder`, or makes it.
+    pub fn open(env: &Env, folder: &Path) -> Result<Self, EngineError> {
+        Self::open_with_cache(env, folder, CACHE_BYTES)
+    }
+
+    /// Opens the database with room for `cache_bytes` of blocks in memory.
+    pub fn open_with_cache(env: &Env, folder: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
+        if env.tasks.is_single_threaded() {
+            return Err(EngineError::Io("fjall needs real files and threads".to_owned()));
+        }
+        env.disk.create_dir_all(folder).map_err(|error| EngineError::Io(error.to_string()))?;
+        let folder = folder.join(FOLDER_NAME);
+        let opened = open_database(&folder, cache_bytes)?;
+        env.disk
+            .sync_dir(folder.parent().unwrap_or(&folder))
+            .map_err(|error| EngineError::Io(error.to_string()))?;
+        Ok(Self { folder, cache_bytes, current: RwLock::new(Some(Arc::new(opened))) })
+    }
+
+    fn current(&self) -> Result<Arc<Opened>, EngineError> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match current {
+            Some(opened) => Ok(opened),
+            None => self.open_again(),
+        }
+    }
+
+    /// Drops the database that takes no more writes and opens it anew. While an old snapshot is
+    /// still being read this fails, and is tried again at the next call.
+    fn open_again(&self) -> Result<Arc<Opened>, EngineError> {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = None;
+        let opened = Arc::new(open_database(&self.folder, self.cache_bytes)?);
+        *current = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Decides what a full disk did to the batch, by looking whether it is there.
+    fn after_full(&self, batch: &Batch, failure: &Error) -> Result<(), EngineError> {
+        let full = EngineError::Full(failure.to_string());
+        let Ok(opened) = self.open_again() else { return Err(full) };
+        if holds(&FjallSnapshot::of(&opened), batch)? {
+            return opened
+                .database
+                .persist(PersistMode::SyncAll)
+                .map_err(|error| EngineError::Io(error.to_string()));
+        }
+        Err(full)
+    }
+}
+
+impl Engine for FjallEngine {
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
+        let opened = self.current()?;
+        Ok(Arc::new(FjallSnapshot::of(&opened)))
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
+        let opened = self.current()?;
+        let mut result = apply(&opened, batch);
+        drop(opened);
+        if matches!(result, Err(Failure::Fjall(Error::Poisoned))) {
+            // Refused before anything was written: a background worker had given up earlier.
+            let opened = self.open_again()?;
+            result = apply(&opened, batch);
+        }
+        match result {
+            Ok(()) => Ok(()),
+            Err(Failure::Fjall(error)) if no_room(&error) => self.after_full(batch, &error),
+            Err(Failure::Fjall(error)) => Err(engine_error(error)),
+            Err(Failure::Panic) => Err(panicked()),
+        }
+    }
+
+    fn disk_bytes(&self) -> Result<u64, EngineError> {
+        self.current()?.database.disk_space().map_err(engine_error)
+    }
+
+    fn describe(&self) -> String {
+        "fjall 3".to_owned()
+    }
+}
+
+enum Failure {
+    Fjall(Error),
+    Panic,
+}
+
+fn open_database(folder: &Path, cache_bytes: u64) -> Result<Opened, EngineError> {
+    let opened = catch_unwind(|| {
+        let database = Database::builder(folder)
+            .cache_size(cache_bytes)
+            .max_journaling_size(JOURNAL_MAX_BYTES)
+            .open()?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_MAX_BYTES);
+        let keyspaces = Space::ALL.into_iter().map(|space| database.keyspace(space.name(), options));
+        let keyspaces = keyspaces.collect::<Result<Vec<_>, Error>>()?;
+        Ok(Opened { database, keyspaces })
+    });
+    match opened {
+        Ok(Ok(opened)) => Ok(opened),
+        Ok(Err(Error::Locked)) => Err(EngineError::Locked(folder.display().to_string())),
+        Ok(Err(error)) => Err(engine_error(error)),
+        Err(_) => Err(panicked()),
+    }
+}
+
+fn apply(opened: &Opened, batch: &Batch) -> Result<(), Failure> {
+    let work = AssertUnwindSafe(|| {
+        let mut rows = opened.database.batch().durability(Some(PersistMode::SyncData));
+        for ((space, key), change) in batch {
+            let keyspace = opened.keyspace(*space);
+            match change {
+                Some(value) => rows.insert(keyspace, key.as_slice(), value.as_ref()),
+                None => rows.remove(keyspace, key.as_slice()),
+            }
+        }
+        rows.commit()
+    });
+    catch_unwind(work).map_err(|_| Failure::Panic)?.map_err(Failure::Fjall)
+}
+
+/// Whether every change of the batch is there: then it was applied, or changes nothing.
+fn holds(snapshot: &FjallSnapshot, batch: &Batch) -> Result<bool, EngineError> {
+    for ((space, key), change) in batch {
+        if snapshot.get(*space, key)? != *change {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn no_room(error: &Error) -> bool {
+    match error {
+        Error::Io(error) | Error::Storage(LsmError::Io(error)) => is_full(error),
+        _ => false,
+    }
+}
+
+fn panicked() -> EngineError {
+    EngineError::Corrupt("the database contradicts itself".to_owned())
+}
+
+fn engine_error(error: Error) -> EngineError {
+    match error {
+        Error::Io(error) | Error::Storage(LsmError::Io(error))
+            if error.kind() != io::ErrorKind::InvalidData =>
+        {
+            if is_full(&error) {
+                EngineError::Full(error.to_string())
+            } else {
+                EngineError::Io(error.to_string())
+            }
+        }
+        Error::Poisoned | Error::Locked => EngineError::Io(error.to_string()),
+        error => EngineError::Corrupt(error.to_string()),
+    }
+}
+
+impl Opened {
+    fn keyspace(&self, space: Space) -> &Keyspace {
+        &self.keyspaces[usize::from(space.number()) - 1]
+    }
+}
+
+/// fjall's snapshot with the handles it is read through.
+struct FjallSnapshot {
+    snapshot: fjall::Snapshot,
+    opened: Arc<Opened>,
+}
+
+impl FjallSnapshot {
+    fn of(opened: &Arc<Opened>) -> Self {
+        Self { snapshot: opened.database.snapshot(), opened: Arc::clone(opened) }
+    }
+}
+
+impl Snapshot for FjallSnapshot {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        let read = AssertUnwindSafe(|| self.snapshot.get(self.opened.keyspace(space), key));
+        let found = catch_unwind(read).map_err(|_| panicked())?.map_err(engine_error)?;
+        Ok(found.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), EngineError> {
+        if super::is_empty_range(from, to) {
+            return Ok(());
+        }
+        let keyspace = self.opened.keyspace(space);
+        let start = AssertUnwindSafe(|| self.snapshot.range::<&[u8], _>(keyspace, (from, to)));
+        let mut rows = catch_unwind(start).map_err(|_| panicked())?;
+        loop {
+            let step = AssertUnwindSafe(|| rows.next().map(fjall::Guard::into_inner).transpose());
+            match catch_unwind(step).map_err(|_| panicked())?.map_err(engine_error)? {
+                None => return Ok(()),
+                Some((key, value)) if visit(&key, &value).is_break() => return Ok(()),
+                Some(_) => {}
+            }
+        }
+    }
+}
