@@ -212,8 +212,8 @@ impl DataFolder {
         self.sync(&self.folder_of(hash))
     }
 
-    /// Removes every file of a block. Returns how many bytes they took and the folder that
-    /// [`DataFolder::sync`] must be called on to make it durable.
+    /// Removes every file of a block and returns how many bytes they took. Durable once
+    /// [`DataFolder::sync`] was called on the block's folder.
     pub fn remove(&self, hash: &BlockHash) -> io::Result<u64> {
         let mut freed_bytes = 0;
         for form in Form::ALL {
@@ -266,6 +266,11 @@ impl DataFolder {
     /// The folder that holds the files of a block.
     pub fn folder_of(&self, hash: &BlockHash) -> PathBuf {
         self.path.join("blocks").join(format!("{:02x}", hash.as_bytes()[0]))
+    }
+
+    /// Whether that folder exists; when it cannot be told, yes.
+    pub fn has_folder_of(&self, hash: &BlockHash) -> bool {
+        self.disk.exists(&self.folder_of(hash)).unwrap_or(true)
     }
 
     fn file_path(&self, hash: &BlockHash, form: Form) -> PathBuf {

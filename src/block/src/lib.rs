@@ -13,6 +13,7 @@
 //! [`BlockStore::add_reference`]) and calls [`BlockLock::keep`], so that a cancelled request
 //! cannot release the lock between the two.
 
+mod audit;
 mod codec;
 mod content;
 mod error;
@@ -24,12 +25,19 @@ mod open;
 mod place;
 mod record;
 mod refcount;
+mod resync;
+mod scrub;
+mod statistics;
+mod worker;
 
 pub use content::HashedBlock;
 pub use error::{BlockError, UnusableFolder};
 pub use files::Stored;
 pub use lock::BlockLock;
 pub use refcount::GRACE_MS;
+pub use resync::{BlockFault, Progress};
+pub use scrub::{SCRUB_INTERVAL_MS, ScrubCommand, ScrubStatus};
+pub use statistics::{DiskState, DiskStatistics, Statistics};
 
 use base::{BlockHash, NodeId};
 use codec::Codec;
@@ -129,15 +137,21 @@ impl BlockStore {
         let checked = config.clone();
         let opened = env.tasks.blocking(move || open::open_folders(&doors, &checked, &known)).await?;
         if opened.known != known_before {
-            let known = opened.known;
+            let (known, lost_disks) = (opened.known, opened.lost_disks);
+            if lost_disks > 0 {
+                tracing::warn!(
+                    lost_disks,
+                    "starting without data folders that were given up; checking all blocks"
+                );
+            }
             let remember = move |txn: &mut store::Txn<'_>| {
                 txn.put(Space::Meta, DISKS_KEY.to_vec(), &known);
+                if lost_disks > 0 {
+                    audit::start(txn);
+                }
                 Ok::<(), StoreError>(())
             };
             store.commit(Intent::Free, remember).await?;
-        }
-        if opened.lost_disks > 0 {
-            tracing::warn!(disks = opened.lost_disks, "starting without data folders that were given up");
         }
         Ok(Self {
             shared: Arc::new(Shared {

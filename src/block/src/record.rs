@@ -18,6 +18,9 @@ pub(crate) const DISKS_KEY: &[u8] = b"block.disks";
 /// Key of [`ScrubState`] in `Setting`.
 pub(crate) const SCRUB_KEY: &[u8] = b"block.scrub";
 
+/// Key of [`AuditState`] in `Setting`; absent when no audit is running.
+pub(crate) const AUDIT_KEY: &[u8] = b"block.audit";
+
 /// How many references a block has, and what its file takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RefCount {
@@ -102,6 +105,18 @@ pub(crate) struct ScrubState {
 
 impl Record for ScrubState {
     const KIND: u8 = 44;
+    const VERSION: u8 = 1;
+}
+
+/// Where the audit stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AuditState {
+    /// The next key of `RefCount` to look at.
+    pub next: Vec<u8>,
+}
+
+impl Record for AuditState {
+    const KIND: u8 = 45;
     const VERSION: u8 = 1;
 }
 
