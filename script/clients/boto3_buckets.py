@@ -25,10 +25,9 @@ def life(home):
 def create_again(home):
     name = home.new_bucket("again")
     home.s3.put_object(Bucket=name, Key="kept", Body=b"kept")
-    answer = home.s3.meta.client.exceptions.ClientError
     try:
         home.s3.create_bucket(Bucket=name)
-    except answer as error:
+    except home.s3.exceptions.ClientError as error:
         equal(error.response["Error"]["Code"], "BucketAlreadyOwnedByYou", "code")
     equal(home.s3.get_object(Bucket=name, Key="kept")["Body"].read(), b"kept", "content")
 

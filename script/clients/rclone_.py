@@ -25,7 +25,8 @@ def _rclone(home, *words, provider="Other", **more):
 
 
 def _add_for_providers():
-    for provider in ["Other", "AWS", "Minio"]:
+    # Provider AWS sends trailers, which rclone does only over TLS.
+    for provider in ["Other", "Minio"]:
         def run(home, provider=provider):
             _sync(home, provider)
 
