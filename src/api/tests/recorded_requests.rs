@@ -1,6 +1,8 @@
 //! Requests recorded from botocore (both its signers) must verify, and their bodies decode to the object
 //! with the checksum announced. The recording is made by script/fixtures/sign_requests.py.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic; clippy spares only functions marked as tests")]
+
 use api::body::{BodyPlan, PayloadMode, stored_content_encoding};
 use api::checksum::{BodyChecksums, RequestChecksums, RequestedChecksum};
 use api::signature::{Credentials, Placement, RequestHead, Secret, SignatureError, Verified, VerifyPolicy};

@@ -24,4 +24,4 @@ pub use decoder::Decoder;
 pub use error::BodyError;
 pub use mode::PayloadMode;
 pub use plan::{BodyPlan, stored_content_encoding};
-pub use trailer::{MAX_TRAILER_BYTES, MAX_TRAILERS, Trailers};
+pub use trailer::{MAX_TRAILER_BYTES, MAX_TRAILERS, TrailerBlock, Trailers};

@@ -23,6 +23,10 @@ const QUERY_ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').rem
 /// The same for a path, whose slashes stay.
 const PATH_ENCODED: &AsciiSet = &QUERY_ENCODED.remove(b'/');
 
+/// Headers that belong to one connection, so that a proxy may take them away, with the only value each can
+/// have had. A client may have signed them all the same.
+const LOST_ON_THE_WAY: [(&str, &str); 2] = [("expect", "100-continue"), ("transfer-encoding", "chunked")];
+
 /// The query parameter that carries a presigned request's signature, and so cannot be part of it.
 pub(super) const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
@@ -56,9 +60,13 @@ impl SignedHeaders {
             .collect()
     }
 
-    /// Whether every signed header but `host` is in the request.
+    /// Whether every signed header but `host` is in the request, or known though a proxy took it.
     fn all_in(&self, head: &RequestHead<'_>) -> bool {
-        self.names.iter().all(|name| name == "host" || head.headers.contains_key(name.as_str()))
+        self.names.iter().all(|name| {
+            name == "host"
+                || head.headers.contains_key(name.as_str())
+                || value_lost_on_the_way(name).is_some()
+        })
     }
 }
 
@@ -112,10 +120,10 @@ impl<'r> CanonicalForms<'r> {
         for name in &self.signed.names {
             canonical.extend_from_slice(name.as_bytes());
             canonical.push(b':');
-            if name == "host" {
-                canonical.extend_from_slice(host.as_bytes());
-            } else {
-                append_header_values(&mut canonical, &self.head, name);
+            match value_lost_on_the_way(name).filter(|_| !self.head.headers.contains_key(name.as_str())) {
+                _ if name == "host" => canonical.extend_from_slice(host.as_bytes()),
+                Some(lost) => canonical.extend_from_slice(lost.as_bytes()),
+                None => append_header_values(&mut canonical, &self.head, name),
             }
             canonical.push(b'\n');
         }
@@ -198,6 +206,10 @@ fn join_sorted(mut pairs: Vec<(String, String)>) -> String {
     pairs.sort_unstable();
     let joined: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     joined.join("&")
+}
+
+fn value_lost_on_the_way(name: &str) -> Option<&'static str> {
+    LOST_ON_THE_WAY.into_iter().find(|(lost, _)| *lost == name).map(|(_, value)| value)
 }
 
 fn plausible_hosts<'r>(head: &RequestHead<'r>) -> Vec<&'r str> {

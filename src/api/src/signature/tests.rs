@@ -166,6 +166,25 @@ fn headers_that_were_not_signed_may_change() {
 }
 
 #[test]
+fn a_signed_header_of_the_connection_may_be_taken_by_a_proxy() {
+    for (name, value, expected) in [
+        ("expect", "100-continue", "verified"),
+        ("transfer-encoding", "chunked", "verified"),
+        ("expect", "200-ok", "SignatureDoesNotMatch"),
+        ("accept-encoding", "", "SignatureDoesNotMatch"),
+        ("x-amz-meta-empty", "", "SignatureDoesNotMatch"),
+    ] {
+        let mut request = signed_request();
+        request.headers.remove("authorization");
+        request.add(name, value);
+        request.sign();
+        request.verify().unwrap();
+        request.headers.remove(name);
+        assert_eq!(code_of(request.verify()), expected, "{name}: {value}");
+    }
+}
+
+#[test]
 fn an_amz_header_or_host_left_unsigned_is_refused() {
     let mut added = signed_request();
     added.add("x-amz-acl", "public-read");
