@@ -37,7 +37,7 @@ pub(crate) struct Counters {
 
 impl BlockStore {
     /// Stores a block durably, unless a verified file of it is here already. `lock` must cover
-    /// it and must be kept until its reference is committed; see [`BlockLock::keep`].
+    /// it and must be kept until its reference is committed.
     ///
     /// # Panics
     /// If `lock` does not cover the block, because the file could then be unlinked at any moment.
@@ -51,6 +51,10 @@ impl BlockStore {
         let (shared, lock, block) = (Arc::clone(&self.shared), lock.clone(), block.clone());
         let work = move || {
             let stored = shared.put(&block);
+            if stored.is_err() {
+                // A failure after the rename leaves a file that nobody will reference.
+                shared.locks.suspect(block.hash());
+            }
             // A cancelled caller has let go of its lock by now; the work has not.
             drop((lock, permit));
             stored
@@ -131,7 +135,9 @@ impl Shared {
                     Ok(Found::Absent) => {}
                     Ok(Found::Damaged) => self.set_aside(folder, hash, form),
                     Ok(Found::Good { stored_bytes, .. }) => {
-                        if folder.read_only || folder.sync_name(hash).is_ok() {
+                        // After a failed flush a later one that succeeds proves nothing.
+                        let durable = !folder.has_failed() && folder.sync_name(hash).is_ok();
+                        if folder.read_only || durable {
                             self.locks.note_held(hash, Held { stored_bytes }, false);
                             return Some(stored_bytes);
                         }

@@ -182,9 +182,9 @@ impl DataFolder {
         Ok(false)
     }
 
-    /// Writes a file: temporary file, flush, rename, flush of the folder. Durable when it returns;
-    /// on failure nothing is left behind, and a crash leaves at most a file that the next start
-    /// sweeps.
+    /// Writes a file: temporary file, flush, rename, flush of the folder. Durable when it returns.
+    /// A failure before the rename leaves nothing behind, a failure after it a file without a
+    /// reference, a crash at most a temporary file, which the next start sweeps.
     pub fn write(&self, hash: &BlockHash, form: Form, stored: &[u8]) -> Result<(), WriteFailure> {
         let folder = self.make_folder(hash).map_err(write_failure)?;
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
@@ -197,7 +197,7 @@ impl DataFolder {
             let _ = self.disk.remove_file(&temporary);
             return Err(write_failure(error));
         }
-        self.sync(&folder).map_err(WriteFailure::Failed)
+        self.sync(&folder).map_err(write_failure)
     }
 
     fn write_temporary(&self, temporary: &Path, stored: &[u8]) -> io::Result<()> {
@@ -289,8 +289,9 @@ impl DataFolder {
         Ok(folder)
     }
 
+    /// Running full is no failure of the disk: nothing that was written before is in doubt.
     fn note_failed_flush(&self, error: &io::Error) {
-        if !self.failed.swap(true, Ordering::AcqRel) {
+        if !is_full(error) && !self.failed.swap(true, Ordering::AcqRel) {
             tracing::error!(
                 folder = %self.path.display(), %error,
                 "a flush failed: this data folder takes no more writes until a restart; check the disk"
@@ -306,11 +307,12 @@ fn is_damage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof || error.raw_os_error() == Some(UNREADABLE_SECTORS)
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 fn write_failure(error: io::Error) -> WriteFailure {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => WriteFailure::Full,
-        _ => WriteFailure::Failed(error),
-    }
+    if is_full(&error) { WriteFailure::Full } else { WriteFailure::Failed(error) }
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -9,9 +9,10 @@
 //! - work that a count calls for is queued in the transaction that changes the count.
 //!
 //! How to store a block: [`BlockStore::lock`] its hash (all hashes of a request in one call),
-//! [`BlockStore::put`], then a transaction that stores the reference (its hook calls
-//! [`BlockStore::add_reference`]) and calls [`BlockLock::keep`], so that a cancelled request
-//! cannot release the lock between the two.
+//! [`BlockStore::put`], then commit a transaction that stores the reference and whose hook calls
+//! [`BlockStore::add_reference`]; release the lock when the commit has been answered. Move a clone
+//! of the lock into the transaction's closure: when a client goes away its request is dropped, but
+//! the transaction still runs.
 
 mod audit;
 mod codec;

@@ -12,8 +12,7 @@
 
 use base::BlockHash;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::Txn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::OwnedMutexGuard;
 
 /// Blocks to be looked at that no transaction has queued yet. When more wait than this, scrub
@@ -30,6 +29,8 @@ pub(crate) struct Held {
 #[derive(Default)]
 struct Slot {
     mutex: Arc<tokio::sync::Mutex<()>>,
+    /// Who holds the lock, so that a transaction can hold it too.
+    holder: Weak<BTreeMap<BlockHash, Claim>>,
     /// Set once the file has been verified or written under the lock.
     held: Option<Held>,
     /// The file was written by this holder, and no reference to it has been committed yet.
@@ -54,14 +55,6 @@ impl BlockLock {
     pub fn covers(&self, hash: &BlockHash) -> bool {
         self.claims.contains_key(hash)
     }
-
-    /// Keeps the lock until the transaction is durable or refused. Called in every transaction
-    /// that adds a reference under this lock, with a clone moved into the closure: when a client
-    /// goes away its request is dropped, but the transaction still runs.
-    pub fn keep(&self, txn: &mut Txn<'_>) {
-        let lock = self.clone();
-        txn.after_commit(move || drop(lock));
-    }
 }
 
 /// One hash's place at its mutex: first waiting, then holding.
@@ -82,7 +75,7 @@ impl Locks {
             claim.guard = Some(mutex.lock_owned().await);
             claims.insert(hash, claim);
         }
-        BlockLock { claims: Arc::new(claims) }
+        self.hand_over(claims)
     }
 
     /// Takes one hash if nobody holds it.
@@ -90,7 +83,19 @@ impl Locks {
         let mut claim = self.claim(hash);
         let mutex = claim.mutex.as_ref().map(Arc::clone).expect("a new claim has its mutex");
         claim.guard = Some(mutex.try_lock_owned().ok()?);
-        Some(BlockLock { claims: Arc::new(BTreeMap::from([(hash, claim)])) })
+        Some(self.hand_over(BTreeMap::from([(hash, claim)])))
+    }
+
+    fn hand_over(&self, claims: BTreeMap<BlockHash, Claim>) -> BlockLock {
+        let claims = Arc::new(claims);
+        let mut slots = self.slots();
+        for hash in claims.keys() {
+            if let Some(slot) = slots.get_mut(hash) {
+                slot.holder = Arc::downgrade(&claims);
+            }
+        }
+        drop(slots);
+        BlockLock { claims }
     }
 
     /// Notes that the file is there and good. Only for the holder of the lock.
@@ -99,6 +104,15 @@ impl Locks {
             slot.held = Some(held);
             slot.unreferenced |= newly_written;
         }
+    }
+
+    /// The lock and what its holder knows, if the file was verified under it and it is not being
+    /// released.
+    pub fn share(&self, hash: &BlockHash) -> Option<(BlockLock, Held)> {
+        let slots = self.slots();
+        let slot = slots.get(hash)?;
+        let held = slot.held?;
+        Some((BlockLock { claims: slot.holder.upgrade()? }, held))
     }
 
     /// What the holder of the lock, if there is one, knows about the file.
@@ -150,6 +164,7 @@ impl Drop for Claim {
             && held_lock
         {
             slot.held = None;
+            slot.holder = Weak::new();
             forgotten = std::mem::take(&mut slot.unreferenced);
         }
         self.guard = None;

@@ -16,23 +16,28 @@ use store::{Read, Space, StoreError, Txn};
 pub const GRACE_MS: u64 = 10 * 60 * 1000;
 
 impl BlockStore {
-    /// Counts one more reference to `hash`, in the transaction that stores it.
+    /// Counts one more reference to `hash`, in the transaction that stores it. If the block was
+    /// put or verified under a lock that is still held, the transaction keeps that lock until it
+    /// is durable; otherwise the block is queued to be looked for.
     pub fn add_reference(&self, txn: &mut Txn<'_>, hash: &BlockHash) -> Result<(), StoreError> {
-        let held = self.shared.locks.held(hash);
+        let shared_lock = self.shared.locks.share(hash);
         let key = count_key(hash);
         let old = txn.get::<RefCount>(Space::RefCount, &key)?;
         let known_bytes = old.as_ref().map_or(0, |row| row.stored_bytes);
         let row = RefCount {
             count: old.as_ref().map_or(0, |row| row.count).saturating_add(1),
-            stored_bytes: held.map_or(known_bytes, |held| held.stored_bytes),
+            stored_bytes: shared_lock.as_ref().map_or(known_bytes, |(_, held)| held.stored_bytes),
             zero_since: None,
         };
         change_totals(txn, old.as_ref(), Some(&row))?;
         txn.put(Space::RefCount, key, &row);
-        match held {
-            Some(_) => {
+        match shared_lock {
+            Some((lock, _)) => {
                 let (shared, hash) = (self.shared.clone(), *hash);
-                txn.after_commit(move || shared.locks.note_referenced(&hash));
+                txn.after_commit(move || {
+                    shared.locks.note_referenced(&hash);
+                    drop(lock);
+                });
             }
             None => queue(txn, txn.now(), hash),
         }

@@ -1,0 +1,263 @@
+//! Several disks, wrong disks, full disks, failing disks, and crashes between any two steps.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use base::NodeId;
+use block::{BlockError, DiskState, HashedBlock, LostDisks, Stored, UnusableFolder};
+use std::fs;
+use std::sync::atomic::Ordering::SeqCst;
+use support::{Fault, Machine, noise, text};
+
+fn reason(opened: Result<block::BlockStore, BlockError>) -> UnusableFolder {
+    match opened {
+        Err(BlockError::Unusable { reason, .. }) => reason,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("the folder was accepted"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_mount_point_is_noticed() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(5000, 1)).await;
+    drop(blocks);
+    fs::rename(machine.path("data"), machine.path("unmounted")).unwrap();
+    fs::create_dir(machine.path("data")).unwrap();
+    assert_eq!(reason(machine.open_with(machine.config(&["data"])).await), UnusableFolder::LostDisk);
+    assert!(machine.files("data").is_empty(), "nothing is written to a refused folder");
+
+    let mut config = machine.config(&["data"]);
+    config.lost_disks = LostDisks::Accept;
+    let blocks = machine.open_with(config).await.unwrap();
+    while blocks.audit_step(machine.now()).await.unwrap() {}
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash], "every block is checked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_folders_are_refused() {
+    let machine = Machine::new();
+    drop(machine.open_with(machine.config(&["data", "second"])).await.unwrap());
+    let refused = machine.open_with(machine.config(&["data"])).await;
+    assert_eq!(reason(refused), UnusableFolder::NotConfigured);
+
+    let running = machine.open_with(machine.config(&["data", "second"])).await.unwrap();
+    let refused = machine.open_with(machine.config(&["data", "second"])).await;
+    assert_eq!(reason(refused), UnusableFolder::InUse);
+    drop(running);
+
+    let other = Machine::new();
+    let mut config = other.config(&["data"]);
+    config.node = NodeId::from_bytes([8; 32]);
+    config.disks[0].path = machine.path("data");
+    assert_eq!(reason(other.open_with(config).await), UnusableFolder::ForeignDisk);
+
+    fs::create_dir(machine.path("copy")).unwrap();
+    fs::copy(machine.path("data").join("garage-marker"), machine.path("copy").join("garage-marker")).unwrap();
+    let refused = machine.open_with(machine.config(&["data", "second", "copy"])).await;
+    assert_eq!(reason(refused), UnusableFolder::Duplicate);
+
+    fs::write(machine.path("copy").join("garage-marker"), b"garage").unwrap();
+    let refused = machine.open_with(machine.config(&["data", "second", "copy"])).await;
+    assert_eq!(reason(refused), UnusableFolder::DamagedMarker);
+
+    fs::create_dir_all(machine.path("stray").join("blocks")).unwrap();
+    let refused = machine.open_with(machine.config(&["data", "second", "stray"])).await;
+    assert_eq!(reason(refused), UnusableFolder::NoMarker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_may_come_back_under_another_path() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(5000, 2)).await;
+    drop(blocks);
+    fs::rename(machine.path("data"), machine.path("moved")).unwrap();
+    let blocks = machine.open_with(machine.config(&["moved"])).await.unwrap();
+    assert!(blocks.get(&hash).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_spread_over_disks_and_are_found_when_the_order_changes() {
+    let machine = Machine::new();
+    machine.disk.skip_flush.store(true, SeqCst);
+    let blocks = machine.open_with(machine.config(&["one", "two"])).await.unwrap();
+    let mut hashes = Vec::new();
+    for seed in 0..60 {
+        hashes.push(machine.store_block(&blocks, &noise(300, seed)).await);
+    }
+    assert!(machine.files("one").len() > 10 && machine.files("two").len() > 10);
+    drop(blocks);
+    let mut config = machine.config(&["two", "one", "three"]);
+    config.disks[0].capacity_bytes = Some(1);
+    let blocks = machine.open_with(config).await.unwrap();
+    for (seed, hash) in hashes.iter().enumerate() {
+        assert_eq!(blocks.get(hash).await.unwrap(), noise(300, seed as u64));
+        let block = HashedBlock::new(noise(300, seed as u64).into()).unwrap();
+        let (_, stored) = blocks.put_one(&block).await.unwrap();
+        assert!(matches!(stored, Stored::Duplicate { .. }));
+    }
+    assert!(machine.files("three").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_disk_is_only_read() {
+    let machine = Machine::new();
+    let blocks = machine.open_with(machine.config(&["old", "new"])).await.unwrap();
+    let block = HashedBlock::new(noise(300, 3).into()).unwrap();
+    let hash = machine.store_block(&blocks, block.content()).await;
+    drop(blocks);
+    if machine.files("old").is_empty() {
+        let digits = hash.to_string();
+        fs::create_dir_all(machine.path("old").join("blocks").join(&digits[..2])).unwrap();
+        fs::rename(machine.file_of("new", &hash), machine.file_of("old", &hash).with_extension("")).unwrap();
+    }
+    let mut config = machine.config(&["old", "new"]);
+    config.disks[0].read_only = true;
+    let blocks = machine.open_with(config).await.unwrap();
+    assert!(matches!(blocks.put_one(&block).await.unwrap().1, Stored::Duplicate { .. }));
+    for seed in 10..30 {
+        machine.store_block(&blocks, &noise(300, seed)).await;
+    }
+    assert_eq!((machine.files("old").len(), machine.files("new").len()), (1, 20));
+    fs::write(machine.file_of("old", &hash), b"rot").unwrap();
+    assert!(matches!(blocks.get(&hash).await, Err(BlockError::Damaged { .. })));
+    assert_eq!(machine.files("old"), [hash.to_string()], "not even a damaged file is renamed");
+    assert!(matches!(blocks.put_one(&block).await.unwrap().1, Stored::Written { .. }));
+    assert_eq!(blocks.get(&hash).await.unwrap(), *block.content(), "the good copy is served");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_before_writing_and_leaves_nothing() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(300, 4)).await;
+    let block = HashedBlock::new(noise(5000, 5).into()).unwrap();
+    machine.disk.available_bytes.store(200 << 20, SeqCst);
+    let changes = machine.disk.changes.load(SeqCst);
+    assert!(matches!(blocks.put_one(&block).await, Err(BlockError::Full)));
+    assert_eq!(machine.disk.changes.load(SeqCst), changes, "nothing was tried");
+    machine.disk.available_bytes.store(0, SeqCst);
+    // The check passes and the disk runs full at one of the seven operations after it.
+    for step in 0..7 {
+        machine.disk.strike(Fault::Full, step);
+        let refused = blocks.put_one(&HashedBlock::new(noise(5000, 50 + step as u64).into()).unwrap()).await;
+        assert!(matches!(refused, Err(BlockError::Full)), "step {step}: {:?}", refused.map(|put| put.1));
+        machine.disk.heal();
+        // Only after the rename is a file left, and it is collected.
+        assert_eq!(machine.files("data").len(), if step < 6 { 1 } else { 2 }, "step {step}");
+    }
+    blocks.run_due(machine.now()).await.unwrap();
+    machine.clock.advance(block::GRACE_MS);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().freed_bytes, 5000);
+    assert_eq!(machine.files("data"), [hash.to_string()]);
+    assert!(blocks.get(&hash).await.is_ok(), "reads go on");
+    drop(blocks.put_one(&block).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failed_flush_nothing_is_called_durable_until_a_restart() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(300, 6)).await;
+    let block = HashedBlock::new(noise(300, 7).into()).unwrap();
+    machine.disk.fail_flush.store(true, SeqCst);
+    assert!(matches!(blocks.put_one(&block).await, Err(BlockError::DiskFailed { .. })));
+    machine.disk.heal();
+    assert!(
+        matches!(blocks.put_one(&block).await, Err(BlockError::DiskFailed { .. })),
+        "flushes are not retried"
+    );
+    assert_eq!(blocks.statistics().unwrap().disks[0].state, DiskState::Failed);
+    assert!(blocks.get(&hash).await.is_ok(), "reads go on");
+    drop(blocks);
+    let blocks = machine.open().await;
+    drop(blocks.put_one(&block).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_vanishes_is_neither_written_to_nor_taken_for_empty() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(300, 8)).await;
+    let gone = machine.store_block(&blocks, &noise(300, 9)).await;
+    machine.drop_one(&blocks, gone).await;
+    machine.clock.advance(block::GRACE_MS);
+    fs::rename(machine.path("data"), machine.path("unplugged")).unwrap();
+    fs::create_dir(machine.path("data")).unwrap();
+    assert!(matches!(blocks.get(&hash).await, Err(BlockError::DiskFailed { .. })));
+    let block = HashedBlock::new(noise(300, 10).into()).unwrap();
+    assert!(matches!(blocks.put_one(&block).await, Err(BlockError::DiskFailed { .. })));
+    let progress = blocks.run_due(machine.now()).await.unwrap();
+    assert!(progress.missing.is_empty() && progress.removed == 0, "{progress:?}");
+    assert!(fs::read_dir(machine.path("data")).unwrap().next().is_none());
+    assert_eq!(blocks.statistics().unwrap().disks[0].state, DiskState::Absent);
+    fs::remove_dir(machine.path("data")).unwrap();
+    fs::rename(machine.path("unplugged"), machine.path("data")).unwrap();
+    assert!(blocks.get(&hash).await.is_ok());
+    blocks.retry_now(None, machine.now()).await.unwrap();
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_whose_flush_failed_is_not_trusted_later() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    machine.store_block(&blocks, &noise(300, 13)).await;
+    let block = HashedBlock::new(noise(300, 14).into()).unwrap();
+    // Everything up to the rename has happened, the flush of the folder fails.
+    machine.disk.strike(Fault::BadFlush, 6);
+    assert!(matches!(blocks.put_one(&block).await, Err(BlockError::DiskFailed { .. })));
+    machine.disk.heal();
+    assert_eq!(machine.files("data").len(), 2, "the file is there, but nobody knows whether it stays");
+    assert!(matches!(blocks.put_one(&block).await, Err(BlockError::DiskFailed { .. })));
+}
+
+/// Kills the process before each operation of: start, store and reference two blocks, drop one,
+/// collect it. After each restart: what was acknowledged is there, nothing unfinished is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_at_any_step_loses_nothing_and_leaves_nothing() {
+    let mut step = 0;
+    loop {
+        let machine = Machine::new();
+        machine.disk.skip_flush.store(true, SeqCst);
+        machine.disk.strike(Fault::Crash, step);
+        let mut acknowledged = Vec::new();
+        let finished = script(&machine, &mut acknowledged).await.is_ok();
+        machine.disk.heal();
+        let blocks = machine.open().await;
+        for content in &acknowledged {
+            let hash = base::BlockHash::of(content);
+            assert_eq!(blocks.get(&hash).await.unwrap(), *content, "killed at step {step}");
+        }
+        machine.clock.advance(10 * block::GRACE_MS);
+        blocks.scrub(block::ScrubCommand::Start).await.unwrap();
+        while blocks.scrub_step(machine.now()).await.unwrap() {}
+        machine.clock.advance(10 * block::GRACE_MS);
+        while blocks.run_due(machine.now()).await.unwrap().examined > 0 {}
+        assert!(blocks.faults(1).unwrap().is_empty(), "killed at step {step}");
+        let kept: Vec<String> = machine.files("data");
+        assert_eq!(kept.len(), acknowledged.len(), "killed at step {step}: {kept:?}");
+        if finished {
+            assert!(step > 15, "the script has only {step} steps");
+            return;
+        }
+        step += 1;
+    }
+}
+
+async fn script(machine: &Machine, acknowledged: &mut Vec<Vec<u8>>) -> Result<(), BlockError> {
+    let blocks = machine.open_with(machine.config(&["data"])).await?;
+    for content in [noise(5000, 11), text(50_000, 12)] {
+        let block = HashedBlock::new(content.clone().into())?;
+        let (lock, _) = blocks.put_one(&block).await?;
+        machine.add(&blocks, lock, block.hash()).await?;
+        acknowledged.push(content);
+    }
+    let dropped = acknowledged.remove(0);
+    machine.drop_one(&blocks, base::BlockHash::of(&dropped)).await;
+    machine.clock.advance(block::GRACE_MS);
+    let progress = blocks.run_due(machine.now()).await?;
+    if progress.removed == 1 { Ok(()) } else { Err(BlockError::Full) }
+}

@@ -1,0 +1,215 @@
+//! Reference counts, the grace time, missing blocks, and the lock between storing and unlinking.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use block::{BlockError, GRACE_MS, HashedBlock, ScrubCommand};
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use support::{Machine, noise};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreferenced_file_goes_after_the_grace_and_not_before() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(5000, 1)).await;
+    machine.store_block(&blocks, &noise(5000, 1)).await;
+    assert_eq!(blocks.reference_count(&hash).unwrap(), 2);
+    let figures = blocks.statistics().unwrap();
+    assert_eq!((figures.blocks, figures.stored_bytes), (1, 5000));
+
+    machine.drop_one(&blocks, hash).await;
+    machine.clock.advance(10 * GRACE_MS);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 0, "one reference is left");
+
+    machine.drop_one(&blocks, hash).await;
+    machine.clock.advance(GRACE_MS - 1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().examined, 0);
+    machine.clock.advance(1);
+    let progress = blocks.run_due(machine.now()).await.unwrap();
+    assert_eq!((progress.removed, progress.freed_bytes), (1, 5000));
+    assert!(machine.files("data").is_empty());
+    let figures = blocks.statistics().unwrap();
+    assert_eq!((figures.blocks, figures.stored_bytes, figures.resync_queue), (0, 0, 0));
+    assert!(matches!(blocks.get(&hash).await, Err(BlockError::Missing { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_time_the_count_falls_to_zero_the_grace_begins_anew() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(5000, 2)).await;
+    machine.drop_one(&blocks, hash).await;
+    machine.clock.advance(GRACE_MS / 2);
+    machine.store_block(&blocks, &noise(5000, 2)).await;
+    machine.drop_one(&blocks, hash).await;
+    machine.clock.advance(GRACE_MS / 2);
+    let progress = blocks.run_due(machine.now()).await.unwrap();
+    assert_eq!(
+        (progress.examined, progress.removed),
+        (1, 0),
+        "the first entry is due, its grace is not over"
+    );
+    machine.clock.advance(GRACE_MS / 2);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);
+    assert_eq!(blocks.statistics().unwrap().resync_queue, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_without_its_file_is_reported_until_the_block_comes() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let block = HashedBlock::new(noise(5000, 3).into()).unwrap();
+    let hash = block.hash();
+    machine.add_alone(&blocks, hash).await;
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash]);
+    let faults = blocks.faults(10).unwrap();
+    assert_eq!((faults[0].hash, faults[0].failures, faults[0].since), (hash, 1, Some(machine.now())));
+
+    assert!(blocks.run_due(machine.now()).await.unwrap().missing.is_empty(), "not before its next try");
+    assert_eq!(blocks.retry_now(None, machine.now()).await.unwrap(), 1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash]);
+    assert_eq!(blocks.faults(10).unwrap()[0].failures, 2);
+
+    drop(blocks.put_one(&block).await.unwrap());
+    blocks.retry_now(Some(hash), machine.now()).await.unwrap();
+    let progress = blocks.run_due(machine.now()).await.unwrap();
+    assert!(progress.missing.is_empty() && progress.removed == 0);
+    assert!(blocks.faults(10).unwrap().is_empty());
+    assert_eq!(blocks.get(&hash).await.unwrap(), *block.content());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_referenced_block_becomes_a_fault() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(5000, 4)).await;
+    fs::write(machine.file_of("data", &hash), b"rot").unwrap();
+    assert!(blocks.get(&hash).await.is_err());
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash]);
+    assert_eq!(blocks.statistics().unwrap().resync_faults, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_was_stored_and_never_referenced_is_removed() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let block = HashedBlock::new(noise(5000, 5).into()).unwrap();
+    drop(blocks.put_one(&block).await.unwrap());
+    blocks.run_due(machine.now()).await.unwrap();
+    assert_eq!(machine.files("data").len(), 1, "a late request may still want it");
+    machine.clock.advance(GRACE_MS);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);
+    assert!(machine.files("data").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_block_is_left_alone() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = machine.store_block(&blocks, &noise(5000, 6)).await;
+    machine.drop_one(&blocks, hash).await;
+    machine.clock.advance(GRACE_MS);
+    let block = HashedBlock::new(noise(5000, 6).into()).unwrap();
+    let (lock, _) = blocks.put_one(&block).await.unwrap();
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().examined, 0);
+    machine.add(&blocks, lock, hash).await.unwrap();
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 0);
+    assert!(blocks.get(&hash).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locks_of_cancelled_waiters_are_forgotten() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = base::BlockHash::of(b"x");
+    let lock = blocks.lock([hash]).await;
+    assert!(env::timeout(std::time::Duration::ZERO, blocks.lock([hash])).await.is_none());
+    assert_eq!(blocks.statistics().unwrap().locks_in_use, 1);
+    drop(lock);
+    assert_eq!(blocks.statistics().unwrap().locks_in_use, 0);
+    drop(blocks.lock([hash]).await);
+}
+
+/// Writers store, reference, read and drop the same few blocks while the collector unlinks with
+/// no grace left: whoever holds a reference must be able to read its block.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn storing_and_unlinking_exclude_each_other() {
+    let machine = Arc::new(Machine::new());
+    machine.disk.skip_flush.store(true, SeqCst);
+    let blocks = machine.open().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = Vec::new();
+    for writer in 0..4u64 {
+        let (machine, blocks) = (machine.clone(), blocks.clone());
+        writers.push(machine.clone().env.tasks.spawn(async move {
+            for round in 0..150u64 {
+                let content = noise(300, (writer + round) % 3);
+                let hash = machine.store_block(&blocks, &content).await;
+                assert_eq!(blocks.get(&hash).await.unwrap(), content, "writer {writer}, round {round}");
+                machine.drop_one(&blocks, hash).await;
+            }
+        }));
+    }
+    let collector = {
+        let (machine, blocks, stop) = (machine.clone(), blocks.clone(), stop.clone());
+        machine.clone().env.tasks.spawn(async move {
+            let mut removed = 0;
+            while !stop.load(SeqCst) {
+                machine.clock.advance(GRACE_MS);
+                let progress = blocks.run_due(machine.now()).await.unwrap();
+                assert!(progress.missing.is_empty(), "{progress:?}");
+                removed += progress.removed;
+            }
+            removed
+        })
+    };
+    for writer in writers {
+        writer.join().await.expect("a writer could not read what it had stored");
+    }
+    stop.store(true, SeqCst);
+    let removed = collector.join().await.expect("the collector works");
+    assert!(removed > 10, "the collector hardly ran: {removed}");
+    machine.clock.advance(GRACE_MS);
+    while blocks.run_due(machine.now()).await.unwrap().examined > 0 {}
+    assert!(machine.files("data").is_empty());
+    let figures = blocks.statistics().unwrap();
+    assert_eq!((figures.blocks, figures.stored_bytes, figures.locks_in_use), (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scrub_finds_damage_and_orphans_and_remembers_its_place() {
+    let machine = Machine::new();
+    machine.disk.skip_flush.store(true, SeqCst);
+    let blocks = machine.open().await;
+    let mut hashes = Vec::new();
+    for seed in 0..40 {
+        hashes.push(machine.store_block(&blocks, &noise(300, seed)).await);
+    }
+    fs::write(machine.file_of("data", &hashes[3]), b"rot").unwrap();
+    let orphan = HashedBlock::new(noise(300, 99).into()).unwrap();
+    drop(blocks.put_one(&orphan).await.unwrap());
+    blocks.scrub(ScrubCommand::Start).await.unwrap();
+    for _ in 0..100 {
+        assert!(blocks.scrub_step(machine.now()).await.unwrap());
+    }
+    blocks.scrub(ScrubCommand::Pause).await.unwrap();
+    assert!(!blocks.scrub_step(machine.now()).await.unwrap());
+    let before = blocks.scrub_status().unwrap();
+    assert!(before.running && before.paused && before.done_permille > 0);
+    // The list of suspects is lost with the process; scrub finds the orphan all the same.
+    drop(blocks);
+    let blocks = machine.open().await;
+    assert_eq!(blocks.scrub_status().unwrap(), before);
+    blocks.scrub(ScrubCommand::Resume).await.unwrap();
+    while blocks.scrub_step(machine.now()).await.unwrap() {}
+    let status = blocks.scrub_status().unwrap();
+    assert_eq!((status.files, status.damaged, status.orphans), (41, 1, 1), "{status:?}");
+    assert_eq!(status.completed, Some(machine.now()));
+    machine.clock.advance(GRACE_MS);
+    while blocks.run_due(machine.now()).await.unwrap().examined > 0 {}
+    let files = machine.files("data");
+    assert_eq!(files.iter().filter(|name| !name.ends_with(".corrupted")).count(), 39);
+    assert!(!files.contains(&orphan.hash().to_string()));
+}
