@@ -1,0 +1,306 @@
+//! Changes of buckets, names and access keys. Every one is a single transaction that reads what it
+//! decides on, so two administrators at once cannot leave half a change behind.
+
+use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
+use crate::rows::key::{KeyRow, Secret};
+use crate::rows::object::ObjectRow;
+use crate::rows::upload::{self, UploadMark, UploadRow, UploadState};
+use crate::{Model, ModelError, NodeBatch, Write};
+use base::id::kind;
+use base::{BucketName, Id, Lww, Merge, PartitionHash, Stamp, WallTime};
+use block::BlockStore;
+use env::random_array;
+use std::sync::Arc;
+use store::{Intent, Read, Space, Step, Txn};
+
+/// A change of an access key; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct KeyChange {
+    /// A new name.
+    pub name: Option<String>,
+    /// Whether it may create buckets.
+    pub may_create_buckets: Option<bool>,
+    /// When it expires; `Some(None)`: never.
+    pub expires: Option<Option<WallTime>>,
+}
+
+/// A change of a bucket; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct BucketChange {
+    /// New limits.
+    pub quotas: Option<Quotas>,
+    /// A new web site, or none.
+    pub website: Option<Option<Website>>,
+}
+
+impl Model {
+    /// Creates a bucket, with a global name if one is given, owned by `owner` if one is given.
+    pub async fn create_bucket(
+        &self,
+        name: Option<BucketName>,
+        owner: Option<String>,
+    ) -> Result<Id<kind::Bucket>, ModelError> {
+        let id = Id::from_bytes(random_array(self.env.rng.as_ref()));
+        self.change_names(move |txn| {
+            let stamp = txn.stamp();
+            let mut bucket = BucketRow::new(stamp);
+            if let Some(owner) = &owner {
+                bucket.grants.set(owner.clone(), stamp, Grant::ALL);
+            }
+            if let Some(name) = &name {
+                claim_name(txn, name, owner.as_deref())?;
+                point_alias(txn, name.as_str(), stamp, Some(id))?;
+            }
+            txn.put(Space::Bucket, id.as_bytes().to_vec(), &bucket);
+            Ok(id)
+        })
+        .await
+    }
+
+    /// Deletes an empty bucket and all names that point at it. Open uploads are aborted.
+    pub async fn delete_bucket(&self, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+        let blocks = self.blocks.clone();
+        self.change_names(move |txn| {
+            let mut bucket = read_bucket(txn, id)?;
+            let partition = PartitionHash::of_shard(&id, 0);
+            if has_objects(txn, partition)? {
+                return Err(ModelError::BucketNotEmpty);
+            }
+            abort_uploads(&blocks, txn, partition)?;
+            let stamp = txn.stamp();
+            for name in names_of(txn, id)? {
+                point_alias(txn, &name, stamp, None)?;
+            }
+            bucket.deleted = true;
+            txn.put(Space::Bucket, id.as_bytes().to_vec(), &bucket);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes limits or web site of a bucket.
+    pub async fn update_bucket(&self, id: Id<kind::Bucket>, change: BucketChange) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let mut bucket = read_bucket(txn, id)?;
+            let stamp = txn.stamp();
+            if let Some(quotas) = change.quotas {
+                bucket.quotas.set(stamp, quotas);
+            }
+            if let Some(website) = change.website {
+                bucket.website.set(stamp, website);
+            }
+            txn.put(Space::Bucket, id.as_bytes().to_vec(), &bucket);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sets what an access key may do with a bucket: `change` gets the present grant.
+    pub async fn change_grant(
+        &self,
+        id: Id<kind::Bucket>,
+        access_key: String,
+        change: impl FnOnce(Grant) -> Grant + Send + 'static,
+    ) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let mut bucket = read_bucket(txn, id)?;
+            read_key(txn, &access_key)?;
+            let grant = change(bucket.grant_of(&access_key));
+            let stamp = txn.stamp();
+            bucket.grants.set(access_key, stamp, grant);
+            txn.put(Space::Bucket, id.as_bytes().to_vec(), &bucket);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Points a global name at a bucket. The name must be free, or already point there.
+    pub async fn add_alias(&self, name: BucketName, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            read_bucket(txn, id)?;
+            match alias_target(txn, name.as_str())? {
+                Some(target) if target != id => return Err(ModelError::BucketNameTaken),
+                _ => {}
+            }
+            let stamp = txn.stamp();
+            point_alias(txn, name.as_str(), stamp, Some(id))
+        })
+        .await
+    }
+
+    /// Removes a global name of a bucket.
+    pub async fn remove_alias(&self, name: String, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            if alias_target(txn, &name)? != Some(id) {
+                return Err(ModelError::NoSuchBucket);
+            }
+            let stamp = txn.stamp();
+            point_alias(txn, &name, stamp, None)
+        })
+        .await
+    }
+
+    /// Sets or removes a name that only one access key sees.
+    pub async fn set_local_alias(
+        &self,
+        access_key: String,
+        name: String,
+        target: Option<Id<kind::Bucket>>,
+    ) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let mut key = read_key(txn, &access_key)?;
+            if let Some(id) = target {
+                read_bucket(txn, id)?;
+            }
+            let stamp = txn.stamp();
+            key.local_aliases.set(name, stamp, target);
+            txn.put(Space::Key, access_key.into_bytes(), &key);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Creates an access key with a random id and secret; the id comes back.
+    pub async fn create_key(&self, name: String) -> Result<String, ModelError> {
+        let rng = self.env.rng.as_ref();
+        let id = format!("GK{}", base::id::encode_hex(&random_array::<12>(rng)));
+        let secret = Secret::new(base::id::encode_hex(&random_array::<32>(rng)));
+        self.import_key(id.clone(), secret, name).await?;
+        Ok(id)
+    }
+
+    /// Takes over an access key that was made elsewhere. Its id must be free.
+    pub async fn import_key(&self, id: String, secret: Secret, name: String) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let stamp = txn.stamp();
+            if txn.get::<KeyRow>(Space::Key, id.as_bytes())?.is_some() {
+                return Err(ModelError::AccessKeyExists);
+            }
+            txn.put(Space::Key, id.into_bytes(), &KeyRow::new(stamp, name, secret));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes an access key.
+    pub async fn update_key(&self, id: String, change: KeyChange) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let mut key = read_key(txn, &id)?;
+            let stamp = txn.stamp();
+            if let Some(name) = change.name {
+                key.name.set(stamp, name);
+            }
+            if let Some(may) = change.may_create_buckets {
+                key.may_create_buckets.set(stamp, may);
+            }
+            if let Some(expires) = change.expires {
+                key.expires.set(stamp, expires);
+            }
+            txn.put(Space::Key, id.into_bytes(), &key);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes an access key for ever.
+    pub async fn delete_key(&self, id: String) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let mut key = read_key(txn, &id)?;
+            key.deleted = true;
+            txn.put(Space::Key, id.into_bytes(), &key);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_names<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Txn<'_>) -> Result<T, ModelError> + Send + 'static,
+    ) -> Result<T, ModelError> {
+        let directory = Arc::clone(&self.directory);
+        self.store
+            .commit(Intent::Free, move |txn| {
+                txn.after_commit(move || directory.refresh());
+                change(txn)
+            })
+            .await
+    }
+}
+
+/// The bucket, if it is live: every write to it checks this in its own transaction.
+pub(crate) fn read_bucket(txn: &Txn<'_>, id: Id<kind::Bucket>) -> Result<BucketRow, ModelError> {
+    let row: Option<BucketRow> = txn.get(Space::Bucket, id.as_bytes())?;
+    row.filter(|row| !row.deleted).ok_or(ModelError::NoSuchBucket)
+}
+
+fn read_key(txn: &Txn<'_>, id: &str) -> Result<KeyRow, ModelError> {
+    let row: Option<KeyRow> = txn.get(Space::Key, id.as_bytes())?;
+    row.filter(|row| !row.deleted).ok_or(ModelError::NoSuchAccessKey)
+}
+
+fn alias_target(txn: &Txn<'_>, name: &str) -> Result<Option<Id<kind::Bucket>>, ModelError> {
+    let row: Option<AliasRow> = txn.get(Space::Alias, name.as_bytes())?;
+    Ok(row.and_then(|row| row.target.value))
+}
+
+fn point_alias(
+    txn: &mut Txn<'_>,
+    name: &str,
+    stamp: Stamp,
+    target: Option<Id<kind::Bucket>>,
+) -> Result<(), ModelError> {
+    let mut row = AliasRow { target: Lww::new(stamp, target) };
+    if let Some(old) = txn.get::<AliasRow>(Space::Alias, name.as_bytes())? {
+        row.merge(&old);
+    }
+    txn.put(Space::Alias, name.as_bytes().to_vec(), &row);
+    Ok(())
+}
+
+fn claim_name(txn: &Txn<'_>, name: &BucketName, owner: Option<&str>) -> Result<(), ModelError> {
+    let Some(taken) = alias_target(txn, name.as_str())? else { return Ok(()) };
+    let Ok(bucket) = read_bucket(txn, taken) else { return Ok(()) };
+    if owner.is_some_and(|owner| bucket.grant_of(owner).owner) {
+        Err(ModelError::BucketAlreadyYours)
+    } else {
+        Err(ModelError::BucketNameTaken)
+    }
+}
+
+fn names_of(txn: &Txn<'_>, id: Id<kind::Bucket>) -> Result<Vec<String>, ModelError> {
+    let mut names = Vec::new();
+    txn.walk(Space::Alias, &[], None, &mut |key, row: AliasRow| {
+        if row.target.value == Some(id) {
+            names.extend(String::from_utf8(key.to_vec()));
+        }
+        Step::Next
+    })?;
+    Ok(names)
+}
+
+fn has_objects(txn: &Txn<'_>, partition: PartitionHash) -> Result<bool, ModelError> {
+    let mut found = false;
+    let end = table::sort_key::after_prefix(partition.as_bytes());
+    txn.walk(Space::Object, partition.as_bytes(), end.as_deref(), &mut |_, row: ObjectRow| {
+        found = row.live().is_some();
+        if found { Step::Stop } else { Step::Next }
+    })?;
+    Ok(found)
+}
+
+fn abort_uploads(blocks: &BlockStore, txn: &mut Txn<'_>, partition: PartitionHash) -> Result<(), ModelError> {
+    let mut open = Vec::new();
+    let end = table::sort_key::after_prefix(partition.as_bytes());
+    txn.walk(Space::UploadIndex, partition.as_bytes(), end.as_deref(), &mut |key, _: UploadMark| {
+        open.extend(upload::parse_index_key(key));
+        Step::Next
+    })?;
+    for (_, id) in open {
+        let row: Option<UploadRow> = txn.get(Space::Upload, id.as_bytes())?;
+        if let Some(row) = row {
+            let row = UploadRow { state: UploadState::Aborted, ..row };
+            NodeBatch::new(vec![Write::Upload { id, row }]).apply(blocks, txn)?;
+        }
+    }
+    Ok(())
+}

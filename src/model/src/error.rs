@@ -1,0 +1,64 @@
+//! Why a request on the model did not succeed. Each variant is a decision for the caller; `api`
+//! maps them to codes in one exhaustive match.
+
+use block::BlockError;
+use store::StoreError;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// No bucket of that name or id.
+    #[error("no such bucket")]
+    NoSuchBucket,
+    /// No object under that key.
+    #[error("no such key")]
+    NoSuchKey,
+    /// No open upload of that id under that key.
+    #[error("no such upload")]
+    NoSuchUpload,
+    /// No access key of that id.
+    #[error("no such access key")]
+    NoSuchAccessKey,
+    /// The name is taken by a bucket this key does not own.
+    #[error("the bucket name is taken")]
+    BucketNameTaken,
+    /// The name is taken by a bucket this key owns.
+    #[error("you already own this bucket")]
+    BucketAlreadyYours,
+    /// The bucket still holds objects or open uploads.
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    /// An access key of that id exists.
+    #[error("the access key exists already")]
+    AccessKeyExists,
+    /// The condition of a conditional write does not hold.
+    #[error("the condition does not hold")]
+    ConditionFailed,
+    /// A conditional write names an object that is not there.
+    #[error("the object that the condition names does not exist")]
+    ConditionOnMissing,
+    /// A part that the completion lists does not exist or has another tag.
+    #[error("part {0} was not uploaded, or its tag differs")]
+    InvalidPart(u16),
+    /// The completion lists parts out of order.
+    #[error("the parts are not in ascending order")]
+    InvalidPartOrder,
+    /// A part other than the last is too small.
+    #[error("part {0} is smaller than 5 MiB")]
+    PartTooSmall(u16),
+    /// The checksum given for the whole does not match what the parts give.
+    #[error("the checksum of the whole does not match")]
+    ChecksumMismatch,
+    /// A range lies outside of the object.
+    #[error("the range cannot be satisfied")]
+    RangeNotSatisfiable,
+    /// The bucket's quota would be exceeded.
+    #[error("the bucket's quota is exceeded")]
+    QuotaExceeded,
+    /// The local store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The block store.
+    #[error(transparent)]
+    Block(#[from] BlockError),
+}

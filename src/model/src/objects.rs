@@ -1,0 +1,304 @@
+//! Objects: put, get, delete, copy. Each change is one transaction that checks the bucket, the
+//! condition and the quota, and writes one batch.
+
+use crate::admin::read_bucket;
+use crate::reader::ByteRange;
+use crate::rows::bucket::Quotas;
+use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Slot};
+use crate::rows::reference::{Referrer, Target};
+use crate::rows::version::{self, Contents, Owner, VersionRow};
+use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage};
+use base::id::kind;
+use base::{Id, PartitionHash, Stamp};
+use bytes::Bytes;
+use env::random_array;
+use std::sync::Arc;
+use store::{Intent, Read, Space, Step, Txn};
+
+/// What a request says about an object besides its bytes.
+#[derive(Debug, Clone, Default)]
+pub struct ObjectMeta {
+    /// Response headers and user metadata, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Tags.
+    pub tags: Vec<(String, String)>,
+    /// The additional checksum.
+    pub checksum: Option<Checksum>,
+}
+
+/// A condition on what is under the key now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// None.
+    #[default]
+    Always,
+    /// Nothing is under the key (`If-None-Match: *`).
+    Absent,
+    /// Something is under the key (`If-Match: *`).
+    Present,
+    /// An object with one of these tags, written as S3 shows them without quotes, is under the key.
+    Matches(Vec<String>),
+}
+
+impl Condition {
+    fn check(&self, current: Option<&Object>) -> Result<(), ModelError> {
+        match (self, current) {
+            (Condition::Always, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
+            (Condition::Absent, Some(_)) => Err(ModelError::ConditionFailed),
+            (Condition::Present | Condition::Matches(_), None) => Err(ModelError::ConditionOnMissing),
+            (Condition::Matches(tags), Some(object)) => {
+                let tag = object.etag.to_string();
+                if tags.contains(&tag) { Ok(()) } else { Err(ModelError::ConditionFailed) }
+            }
+        }
+    }
+}
+
+/// A key and the condition under which it is deleted.
+#[derive(Debug, Clone)]
+pub struct Deletion {
+    /// The key.
+    pub key: String,
+    /// The condition.
+    pub condition: Condition,
+}
+
+/// An object as one view shows it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// When it was committed.
+    pub stamp: Stamp,
+    /// Its metadata.
+    pub object: Object,
+    /// Its bytes, if they live beside the row.
+    pub inline: Option<Bytes>,
+}
+
+impl Found {
+    /// Reads a range of the content.
+    pub fn read(&self, model: &Arc<Model>, range: ByteRange) -> BodyReader {
+        BodyReader::new(model, &self.object.body, self.inline.clone(), range)
+    }
+}
+
+/// Whether the content is wanted too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Only what HEAD shows.
+    Metadata,
+    /// The bytes as well, where they live beside the row.
+    Content,
+}
+
+impl Model {
+    /// The object under a key.
+    pub fn find(&self, bucket: Id<kind::Bucket>, key: &str, want: Want) -> Result<Option<Found>, ModelError> {
+        let view = self.store.view()?;
+        let row_key = object::row_key(PartitionHash::of_shard(&bucket, 0), key);
+        find_row(&view, &row_key, want)
+    }
+
+    /// Makes `body` the object under a key.
+    pub async fn put_object(
+        &self,
+        (bucket, key): (Id<kind::Bucket>, &str),
+        body: FinishedBody,
+        etag: ETag,
+        meta: ObjectMeta,
+        condition: Condition,
+    ) -> Result<Stamp, ModelError> {
+        let (described, inline, writes) = body.describe();
+        let object = make_object(body.size(), etag, meta, described);
+        let put = Put { bucket, key: key.to_owned(), object, inline, writes, condition };
+        let stamp = self.commit_put(put).await?;
+        body.settled();
+        Ok(stamp)
+    }
+
+    /// Deletes the object under a key. Nothing there is fine, unless the condition says otherwise.
+    pub async fn delete_object(&self, bucket: Id<kind::Bucket>, deletion: Deletion) -> Result<(), ModelError> {
+        let blocks = self.blocks.clone();
+        self.store
+            .commit(Intent::Free, move |txn| {
+                read_bucket(txn, bucket)?;
+                delete_in(txn, &blocks, bucket, deletion)
+            })
+            .await
+    }
+
+    /// Deletes many keys in one transaction; each has its own outcome.
+    pub async fn delete_objects(
+        &self,
+        bucket: Id<kind::Bucket>,
+        deletions: Vec<Deletion>,
+    ) -> Result<Vec<Result<(), ModelError>>, ModelError> {
+        let blocks = self.blocks.clone();
+        self.store
+            .commit(Intent::Free, move |txn| {
+                read_bucket(txn, bucket)?;
+                let delete = |deletion| match delete_in(txn, &blocks, bucket, deletion) {
+                    Err(ModelError::Store(error)) => Err(ModelError::Store(error)),
+                    outcome => Ok(outcome),
+                };
+                deletions.into_iter().map(delete).collect()
+            })
+            .await
+    }
+
+    /// Makes the content of `source` the object under another key (or the same one) without
+    /// moving its bytes: the new body holds the same blocks or parts.
+    pub async fn copy_object(
+        &self,
+        (from_bucket, from_key): (Id<kind::Bucket>, String),
+        source: Found,
+        (bucket, key): (Id<kind::Bucket>, String),
+        meta: ObjectMeta,
+        condition: Condition,
+    ) -> Result<Stamp, ModelError> {
+        let new_body = Id::from_bytes(random_array(self.env.rng.as_ref()));
+        let blocks = self.blocks.clone();
+        let from_row = object::row_key(PartitionHash::of_shard(&from_bucket, 0), &from_key);
+        self.store
+            .commit(Intent::Grow, move |txn| {
+                // The source is looked at again here: what it holds is held until this commits.
+                let now = find_row(txn, &from_row, Want::Content)?.ok_or(ModelError::NoSuchKey)?;
+                if now.stamp != source.stamp {
+                    return Err(ModelError::ConditionFailed);
+                }
+                let owner = Owner::Object(bucket, key.clone());
+                let (body, writes) = share_body(txn, &now.object.body, new_body, &owner)?;
+                let object = make_object(now.object.size, now.object.etag, meta, body);
+                let put = Put { bucket, key, object, inline: now.inline, writes, condition };
+                put.apply(txn, &blocks)
+            })
+            .await
+    }
+
+    pub(crate) async fn commit_put(&self, put: Put) -> Result<Stamp, ModelError> {
+        let blocks = self.blocks.clone();
+        self.store.commit(Intent::Grow, move |txn| put.apply(txn, &blocks)).await
+    }
+}
+
+/// Everything one put writes.
+pub(crate) struct Put {
+    pub bucket: Id<kind::Bucket>,
+    pub key: String,
+    pub object: Object,
+    pub inline: Option<Bytes>,
+    pub writes: Vec<Write>,
+    pub condition: Condition,
+}
+
+impl Put {
+    pub(crate) fn apply(self, txn: &mut Txn<'_>, blocks: &block::BlockStore) -> Result<Stamp, ModelError> {
+        let bucket = read_bucket(txn, self.bucket)?;
+        let partition = PartitionHash::of_shard(&self.bucket, 0);
+        let row_key = object::row_key(partition, &self.key);
+        let old: Option<ObjectRow> = txn.get(Space::Object, &row_key)?;
+        let old = old.as_ref().and_then(ObjectRow::live);
+        self.condition.check(old)?;
+        check_quotas(txn, partition, bucket.quotas.value, old, &self.object)?;
+        let mut writes = self.writes;
+        let slot = Slot::Live(Box::new(self.object));
+        writes.push(Write::Object { partition, key: self.key, slot, inline: self.inline });
+        Ok(NodeBatch::new(writes).apply(blocks, txn)?)
+    }
+}
+
+fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -> Object {
+    Object { size, etag, checksum: meta.checksum, headers: meta.headers, body, tags: meta.tags }
+}
+
+fn find_row(read: &impl Read, row_key: &[u8], want: Want) -> Result<Option<Found>, ModelError> {
+    let Some(row) = read.get::<ObjectRow>(Space::Object, row_key)? else { return Ok(None) };
+    let Slot::Live(object) = row.slot else { return Ok(None) };
+    let inline = match (&object.body, want) {
+        (Body::Inline(hash), Want::Content) => Some(read_inline(read, row_key, hash)?),
+        _ => None,
+    };
+    Ok(Some(Found { stamp: row.stamp, object: *object, inline }))
+}
+
+fn read_inline(read: &impl Read, row_key: &[u8], hash: &base::BlockHash) -> Result<Bytes, ModelError> {
+    let unreadable = || store::StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
+    let body: Option<InlineBody> = read.get(Space::Inline, row_key)?;
+    let bytes = body.ok_or_else(unreadable)?.0;
+    if base::BlockHash::of(&bytes) != *hash {
+        return Err(unreadable().into());
+    }
+    Ok(bytes.into())
+}
+
+fn check_quotas(
+    txn: &Txn<'_>,
+    partition: PartitionHash,
+    quotas: Quotas,
+    old: Option<&Object>,
+    new: &Object,
+) -> Result<(), ModelError> {
+    if quotas == Quotas::default() {
+        return Ok(());
+    }
+    let used = usage::of_partition(txn, partition)?;
+    let (before, after) = (usage::weigh(old), usage::weigh(Some(new)));
+    let above = |limit: Option<u64>, used: i64, before: i64, after: i64| {
+        after > before && limit.is_some_and(|limit| used + after - before > i64::try_from(limit).unwrap_or(i64::MAX))
+    };
+    if above(quotas.objects, used.objects, before.objects, after.objects)
+        || above(quotas.size_bytes, used.bytes, before.bytes, after.bytes)
+    {
+        return Err(ModelError::QuotaExceeded);
+    }
+    Ok(())
+}
+
+fn delete_in(
+    txn: &mut Txn<'_>,
+    blocks: &block::BlockStore,
+    bucket: Id<kind::Bucket>,
+    deletion: Deletion,
+) -> Result<(), ModelError> {
+    let partition = PartitionHash::of_shard(&bucket, 0);
+    let old: Option<ObjectRow> = txn.get(Space::Object, &object::row_key(partition, &deletion.key))?;
+    let old = old.as_ref().and_then(ObjectRow::live);
+    deletion.condition.check(old)?;
+    if old.is_some() {
+        let slot = Slot::Deleted;
+        let write = Write::Object { partition, key: deletion.key, slot, inline: None };
+        NodeBatch::new(vec![write]).apply(blocks, txn)?;
+    }
+    Ok(())
+}
+
+/// Rows of a new body that hold what `source` holds.
+fn share_body(
+    txn: &Txn<'_>,
+    source: &Body,
+    new: Id<kind::Body>,
+    owner: &Owner,
+) -> Result<(Body, Vec<Write>), ModelError> {
+    let Some(old) = source.id() else { return Ok((source.clone(), Vec::new())) };
+    let mut writes = Vec::new();
+    let to = table::sort_key::after_prefix(old.as_bytes());
+    txn.walk(Space::Version, &version::row_key(&old, 0), to.as_deref(), &mut |key, row: VersionRow| {
+        let number = version::parse_row_key(key).map_or(0, |(_, number)| number);
+        let referrer = Referrer::Body(new);
+        match &row.contents {
+            Contents::Blocks(blocks) => writes
+                .extend(blocks.iter().map(|piece| Write::Hold { target: Target::Block(piece.hash), referrer })),
+            Contents::Parts(parts) => {
+                writes.extend(parts.iter().map(|part| Write::Hold { target: Target::Body(part.body), referrer }));
+            }
+        }
+        writes.push(Write::Version { body: new, number, row: VersionRow { owner: owner.clone(), ..row } });
+        Step::Next
+    })?;
+    let body = match source {
+        Body::Inline(hash) => Body::Inline(*hash),
+        Body::Blocks(_, pieces) => Body::Blocks(new, pieces.clone()),
+        Body::Rows(_) => Body::Rows(new),
+        Body::Composite(_) => Body::Composite(new),
+    };
+    Ok((body, writes))
+}

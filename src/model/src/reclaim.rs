@@ -1,0 +1,335 @@
+//! Letting go: bodies that nothing needs any more, closed uploads, tombstones.
+//!
+//! Hooks only queue work here, in the transaction that makes it necessary, so no crash can forget
+//! it. The work itself looks again before it removes anything (rules K4–K6): a body goes only when
+//! its owner's row, read now, does not name it. Each step is one small transaction; repeating one
+//! does no harm.
+//!
+//! Tombstones are collected on a cluster of one replica, where every replica has acknowledged them
+//! as soon as they are durable; a fence keeps the highest stamp up to which a partition has
+//! forgotten, for the day there are more replicas (rules T1–T4).
+
+use crate::rows::object::{self, ObjectRow, Slot};
+use crate::rows::record_kind;
+use crate::rows::reference::{ReferenceRow, Referrer, Target};
+use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
+use crate::rows::version::{self, Owner, PendingBody, VersionRow};
+use crate::tables::{self, Tables};
+use crate::{Model, ModelError, NodeBatch, Write};
+use base::id::kind;
+use base::{Id, PartitionHash, Stamp, WallTime};
+use block::BlockStore;
+use serde::{Deserialize, Serialize};
+use store::{Intent, Read, Record, Space, Step, StoreError, Txn};
+
+/// How long a tombstone stays at least. Long enough that a request that began before the delete
+/// has ended; collection itself never rests on time.
+const TOMBSTONE_GRACE_MS: u64 = 10 * 60 * 1000;
+/// Items taken from a queue in one step.
+const STEP_MAX_ITEMS: usize = 128;
+/// Version rows or parts touched in one transaction.
+const TXN_MAX_ROWS: usize = 16;
+
+/// Something a hook wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A body that lost its entry or its last holder.
+    ReleaseBody(Id<kind::Body>),
+    /// An upload that was closed: let its parts go.
+    CloseUpload(Id<kind::Upload>),
+}
+
+const RELEASE_BODY: u8 = 1;
+const CLOSE_UPLOAD: u8 = 2;
+
+impl Work {
+    fn key(self) -> Vec<u8> {
+        let (mark, bytes) = match &self {
+            Work::ReleaseBody(id) => (RELEASE_BODY, id.as_bytes()),
+            Work::CloseUpload(id) => (CLOSE_UPLOAD, id.as_bytes()),
+        };
+        let mut key = vec![mark];
+        key.extend(bytes);
+        key
+    }
+
+    fn parse(key: &[u8]) -> Option<Self> {
+        let (mark, bytes) = key.split_first()?;
+        let bytes: [u8; 32] = bytes.try_into().ok()?;
+        match *mark {
+            RELEASE_BODY => Some(Work::ReleaseBody(Id::from_bytes(bytes))),
+            CLOSE_UPLOAD => Some(Work::CloseUpload(Id::from_bytes(bytes))),
+            _ => None,
+        }
+    }
+}
+
+/// A queued item carries everything in its key.
+#[derive(Debug, Serialize, Deserialize)]
+struct Queued {}
+
+impl Record for Queued {
+    const KIND: u8 = record_kind::OUTBOX;
+    const VERSION: u8 = 1;
+}
+
+/// A queued tombstone: the row key, behind the due time that its own key begins with.
+#[derive(Debug, Serialize, Deserialize)]
+struct Buried {
+    space: u8,
+    #[serde(with = "serde_bytes")]
+    row_key: Vec<u8>,
+}
+
+impl Record for Buried {
+    const KIND: u8 = record_kind::TOMBSTONE;
+    const VERSION: u8 = 1;
+}
+
+/// Up to which stamp a table's arc has forgotten tombstones.
+#[derive(Debug, Serialize, Deserialize)]
+struct Fence {
+    stamp: Stamp,
+}
+
+impl Record for Fence {
+    const KIND: u8 = record_kind::FENCE;
+    const VERSION: u8 = 1;
+}
+
+/// Queues work, in the transaction that makes it necessary.
+pub(crate) fn enqueue(txn: &mut Txn<'_>, work: Work) {
+    txn.put(Space::Outbox, work.key(), &Queued {});
+}
+
+/// Queues a row that is now a tombstone for collection.
+pub(crate) fn enqueue_tombstone(txn: &mut Txn<'_>, space: Space, row_key: &[u8]) {
+    let due_ms = txn.now().millis().saturating_add(TOMBSTONE_GRACE_MS);
+    let mut key = due_ms.to_be_bytes().to_vec();
+    key.push(space.number());
+    key.extend(row_key);
+    txn.put(Space::Tombstone, key, &Buried { space: space.number(), row_key: row_key.to_vec() });
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Items finished.
+    pub done: usize,
+    /// Whether more is waiting that can be done now.
+    pub more: bool,
+}
+
+impl Model {
+    /// Does some of the queued work. Call again at once while `more` is set.
+    pub async fn reclaim_step(&self) -> Result<Progress, ModelError> {
+        let works = self.queued_work()?;
+        for work in &works {
+            match *work {
+                Work::ReleaseBody(body) => self.release_body(body).await?,
+                Work::CloseUpload(upload) => self.close_upload(upload).await?,
+            }
+        }
+        let collected = self.collect_tombstones().await?;
+        let done = works.len() + collected;
+        Ok(Progress { done, more: works.len() == STEP_MAX_ITEMS || collected == STEP_MAX_ITEMS })
+    }
+
+    /// Bodies whose uploads were cut off by the end of the process before this one: on a cluster
+    /// of one replica their coordinator was this node, so nobody can finish them any more.
+    pub async fn settle_interrupted_uploads(&self) -> Result<usize, ModelError> {
+        let mut bodies = Vec::new();
+        self.store.view()?.walk(Space::Pending, &[], None, &mut |key, _: PendingBody| {
+            bodies.extend(<[u8; 32]>::try_from(key).ok().map(Id::from_bytes));
+            Step::Next
+        })?;
+        for &body in &bodies {
+            self.abandon_body(body).await?;
+        }
+        Ok(bodies.len())
+    }
+
+    /// Gives a body up whose entry will never be written.
+    pub(crate) async fn abandon_body(&self, body: Id<kind::Body>) -> Result<(), ModelError> {
+        let blocks = self.blocks.clone();
+        self.store
+            .commit(Intent::Free, move |txn| {
+                NodeBatch::new(vec![Write::Settled { body }]).apply(&blocks, txn)?;
+                enqueue(txn, Work::ReleaseBody(body));
+                Ok::<_, ModelError>(())
+            })
+            .await
+    }
+
+    fn queued_work(&self) -> Result<Vec<Work>, ModelError> {
+        let mut works = Vec::new();
+        self.store.view()?.walk(Space::Outbox, &[], None, &mut |key, _: Queued| {
+            works.extend(Work::parse(key));
+            if works.len() < STEP_MAX_ITEMS { Step::Next } else { Step::Stop }
+        })?;
+        Ok(works)
+    }
+
+    async fn release_body(&self, body: Id<kind::Body>) -> Result<(), ModelError> {
+        if self.readers.is_reading(body) {
+            // The next step looks again; a reader ends, or is cut off, in its own time.
+            return Ok(());
+        }
+        loop {
+            let blocks = self.blocks.clone();
+            let release = move |txn: &mut Txn<'_>| release_some_rows(&blocks, txn, body);
+            if self.store.commit(Intent::Free, release).await? == More::Finished {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn close_upload(&self, upload: Id<kind::Upload>) -> Result<(), ModelError> {
+        let mut bodies = Vec::new();
+        let (from, to) = (upload::parts_from(&upload, 0), table::sort_key::after_prefix(upload.as_bytes()));
+        self.store.view()?.walk(Space::Part, &from, to.as_deref(), &mut |_, part: PartRow| {
+            bodies.push(part.body);
+            Step::Next
+        })?;
+        for some in bodies.chunks(TXN_MAX_ROWS) {
+            let releases = some.iter().map(|&body| Write::Release {
+                target: Target::Body(body),
+                referrer: Referrer::Upload(upload),
+            });
+            self.apply(Intent::Free, NodeBatch::new(releases.collect())).await?;
+        }
+        self.store
+            .commit(Intent::Free, move |txn| {
+                txn.delete(Space::Outbox, Work::CloseUpload(upload).key());
+                enqueue_tombstone(txn, Space::Upload, &upload::row_key(&upload));
+                Ok::<_, ModelError>(())
+            })
+            .await
+    }
+
+    async fn collect_tombstones(&self) -> Result<usize, ModelError> {
+        let now = self.env.clock.wall();
+        let mut due = Vec::new();
+        self.store.view()?.walk(Space::Tombstone, &[], Some(&due_before(now)), &mut |key, row: Buried| {
+            due.push((key.to_vec(), row));
+            if due.len() < STEP_MAX_ITEMS { Step::Next } else { Step::Stop }
+        })?;
+        let collected = due.len();
+        if collected > 0 {
+            self.store
+                .commit(Intent::Free, move |txn| {
+                    for (queue_key, row) in due {
+                        collect(txn, &row)?;
+                        txn.delete(Space::Tombstone, queue_key);
+                    }
+                    Ok::<_, ModelError>(())
+                })
+                .await?;
+        }
+        Ok(collected)
+    }
+}
+
+fn due_before(now: WallTime) -> [u8; 8] {
+    now.millis().to_be_bytes()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum More {
+    Waiting,
+    Finished,
+}
+
+/// Marks some rows of a body dead, if its owner, read now, does not name it.
+fn release_some_rows(
+    blocks: &BlockStore,
+    txn: &mut Txn<'_>,
+    body: Id<kind::Body>,
+) -> Result<More, ModelError> {
+    let finish = |txn: &mut Txn<'_>| {
+        txn.delete(Space::Outbox, Work::ReleaseBody(body).key());
+        Ok(More::Finished)
+    };
+    let mut rows = Vec::new();
+    let to = table::sort_key::after_prefix(body.as_bytes());
+    txn.walk(Space::Version, &version::row_key(&body, 0), to.as_deref(), &mut |key, row: VersionRow| {
+        if !row.dead {
+            rows.push((key.to_vec(), row));
+        }
+        if rows.len() < TXN_MAX_ROWS { Step::Next } else { Step::Stop }
+    })?;
+    let Some((_, first)) = rows.first() else { return finish(txn) };
+    if is_needed(txn, body, &first.owner)? {
+        return finish(txn);
+    }
+    let last = rows.len() < TXN_MAX_ROWS;
+    for (key, row) in rows {
+        let row = VersionRow { dead: true, ..row };
+        table::apply(&Tables::new(blocks).versions, txn, key, &row, None)?;
+    }
+    if last { finish(txn) } else { Ok(More::Waiting) }
+}
+
+/// Whether the owner's row names this body now.
+fn is_needed(txn: &Txn<'_>, body: Id<kind::Body>, owner: &Owner) -> Result<bool, ModelError> {
+    if txn.get::<PendingBody>(Space::Pending, body.as_bytes())?.is_some() {
+        return Ok(true);
+    }
+    match owner {
+        Owner::Part(..) => Ok(tables::is_held(txn, Target::Body(body), None)?),
+        Owner::Object(bucket, key) => {
+            let partition = PartitionHash::of_shard(bucket, 0);
+            let row: Option<ObjectRow> = txn.get(Space::Object, &object::row_key(partition, key))?;
+            Ok(row.is_some_and(|row| row.live().and_then(|object| object.body.id()) == Some(body)))
+        }
+    }
+}
+
+/// Drops a row if it is still a tombstone, and raises the fence of its arc.
+fn collect(txn: &mut Txn<'_>, buried: &Buried) -> Result<(), StoreError> {
+    let key = buried.row_key.as_slice();
+    let space = match buried.space {
+        number if number == Space::Object.number() => {
+            let row: Option<ObjectRow> = txn.get(Space::Object, key)?;
+            row.filter(|row| row.slot == Slot::Deleted).map(|_| Space::Object)
+        }
+        number if number == Space::Version.number() => {
+            let row: Option<VersionRow> = txn.get(Space::Version, key)?;
+            row.filter(|row| row.dead).map(|_| Space::Version)
+        }
+        number if number == Space::BlockRef.number() => {
+            let row: Option<ReferenceRow> = txn.get(Space::BlockRef, key)?;
+            row.filter(|row| row.removed).map(|_| Space::BlockRef)
+        }
+        number if number == Space::Upload.number() => {
+            let row: Option<UploadRow> = txn.get(Space::Upload, key)?;
+            row.filter(|row| row.state != UploadState::Open).map(|_| Space::Upload)
+        }
+        _ => None,
+    };
+    let Some(space) = space else { return Ok(()) };
+    if space == Space::Upload {
+        drop_parts(txn, key)?;
+    }
+    txn.delete(space, key.to_vec());
+    raise_fence(txn, space, key)
+}
+
+fn drop_parts(txn: &mut Txn<'_>, upload: &[u8]) -> Result<(), StoreError> {
+    let mut keys = Vec::new();
+    let to = table::sort_key::after_prefix(upload);
+    txn.walk(Space::Part, upload, to.as_deref(), &mut |key, _: PartRow| {
+        keys.push(key.to_vec());
+        Step::Next
+    })?;
+    for key in keys {
+        txn.delete(Space::Part, key);
+    }
+    Ok(())
+}
+
+fn raise_fence(txn: &mut Txn<'_>, space: Space, row_key: &[u8]) -> Result<(), StoreError> {
+    let fence = Fence { stamp: txn.stamp() };
+    txn.put(Space::Fence, vec![space.number(), row_key[0], row_key[1]], &fence);
+    Ok(())
+}

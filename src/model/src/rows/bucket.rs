@@ -1,0 +1,120 @@
+//! Tables `bucket` and `alias`: copied to every node, read locally.
+//!
+//! A bucket is its id. Names point at it: global aliases in the table `alias`, aliases of one
+//! access key in that key's row. Which key may do what is written in one place, the bucket's row;
+//! what a key may do is derived from it.
+
+use super::record_kind;
+use base::id::kind;
+use base::{Id, Lww, LwwMap, Merge, Stamp};
+use serde::{Deserialize, Serialize};
+use store::Record;
+
+/// A bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BucketRow {
+    /// When it was created.
+    pub created: Stamp,
+    /// Deleted for ever.
+    pub deleted: bool,
+    /// What each access key may do with it.
+    pub grants: LwwMap<String, Grant>,
+    /// How many shards its key index has, and the epoch of that number. Always 1 and 0 today.
+    pub shards: (u16, u32),
+    /// Limits.
+    pub quotas: Lww<Quotas>,
+    /// Whether and how it is served as a web site.
+    pub website: Lww<Option<Website>>,
+}
+
+/// What an access key may do with a bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Grant {
+    /// List and get.
+    pub read: bool,
+    /// Put and delete.
+    pub write: bool,
+    /// Delete the bucket, change its settings.
+    pub owner: bool,
+}
+
+impl Grant {
+    /// Everything.
+    pub const ALL: Grant = Grant { read: true, write: true, owner: true };
+
+    /// Whether nothing is granted.
+    pub fn is_none(self) -> bool {
+        self == Grant::default()
+    }
+}
+
+/// Limits of a bucket. They are soft: writes in flight may overshoot them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Quotas {
+    /// Most bytes of all objects together.
+    pub size_bytes: Option<u64>,
+    /// Most objects.
+    pub objects: Option<u64>,
+}
+
+/// The documents of a web site.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Website {
+    /// Served for a folder.
+    pub index_document: String,
+    /// Served for what is missing.
+    pub error_document: Option<String>,
+}
+
+impl BucketRow {
+    /// A new bucket without grants.
+    pub fn new(created: Stamp) -> Self {
+        Self {
+            created,
+            deleted: false,
+            grants: LwwMap::default(),
+            shards: (1, 0),
+            quotas: Lww::new(created, Quotas::default()),
+            website: Lww::new(created, None),
+        }
+    }
+
+    /// What an access key may do.
+    pub fn grant_of(&self, access_key: &str) -> Grant {
+        self.grants.get(&access_key.to_owned()).copied().unwrap_or_default()
+    }
+}
+
+impl Record for BucketRow {
+    const KIND: u8 = record_kind::BUCKET;
+    const VERSION: u8 = 1;
+}
+
+impl Merge for BucketRow {
+    fn merge(&mut self, other: &Self) {
+        self.created = self.created.min(other.created);
+        self.deleted |= other.deleted;
+        self.grants.merge(&other.grants);
+        self.shards = self.shards.max(other.shards);
+        self.quotas.merge(&other.quotas);
+        self.website.merge(&other.website);
+    }
+}
+
+/// A global name and the bucket it points at, if any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasRow {
+    /// The bucket.
+    pub target: Lww<Option<Id<kind::Bucket>>>,
+}
+
+impl Record for AliasRow {
+    const KIND: u8 = record_kind::ALIAS;
+    const VERSION: u8 = 1;
+}
+
+impl Merge for AliasRow {
+    fn merge(&mut self, other: &Self) {
+        self.target.merge(&other.target);
+    }
+}

@@ -1,0 +1,30 @@
+//! The rows of the product: what is stored, what merges how, and under which key.
+//!
+//! Every record's layout stands in doc/formats.md. Kinds of records are numbered here, in one
+//! place, and never reused.
+
+pub mod bucket;
+pub mod key;
+pub mod object;
+pub mod reference;
+pub mod upload;
+pub mod version;
+
+/// Numbers of the record kinds of this crate (kinds below 16 belong to `store` and `block`).
+pub(crate) mod record_kind {
+    pub const OBJECT: u8 = 16;
+    pub const INLINE: u8 = 17;
+    pub const VERSION: u8 = 18;
+    pub const REFERENCE: u8 = 19;
+    pub const UPLOAD: u8 = 20;
+    pub const PART: u8 = 21;
+    pub const BUCKET: u8 = 22;
+    pub const ALIAS: u8 = 23;
+    pub const KEY: u8 = 24;
+    pub const USAGE: u8 = 25;
+    pub const OUTBOX: u8 = 26;
+    pub const TOMBSTONE: u8 = 27;
+    pub const PENDING: u8 = 28;
+    pub const INDEX: u8 = 29;
+    pub const FENCE: u8 = 30;
+}

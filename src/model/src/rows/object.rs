@@ -1,0 +1,192 @@
+//! Table `object`: one row per key of an unversioned bucket.
+//!
+//! Key: partition of the bucket's shard ‖ escaped object key ‖ slot. The slot `Null` holds the
+//! one entry of an unversioned key: an object, or the mark that it was deleted. The newest order
+//! wins. Rows never move, and a message names the slot it writes; a replica never consults the
+//! bucket's versioning mode.
+
+use super::record_kind;
+use base::id::kind;
+use base::{BlockHash, Id, Merge, PartitionHash, Stamp};
+use serde::{Deserialize, Serialize};
+use store::Record;
+use table::sort_key;
+
+/// The row of a key's null slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRow {
+    /// When this version was committed. Never changes: it is the version's identity.
+    pub stamp: Stamp,
+    /// What rows are ordered by: at first the stamp, raised when a conditional write stabilises
+    /// the version.
+    pub order: Stamp,
+    /// The object, or its absence.
+    pub slot: Slot,
+    /// This replica's part in decisions about the key; local, never sent.
+    #[serde(default)]
+    pub register: Option<Register>,
+}
+
+/// What a slot holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Slot {
+    /// Deleted at the row's stamp.
+    Deleted,
+    /// An object.
+    Live(Box<Object>),
+}
+
+/// What a replica must remember of past decisions about a key (rules G1 and G5).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    /// Nothing below this ballot is accepted any more.
+    pub promise: Option<Stamp>,
+    /// The last accepted (order, stamp) pairs.
+    pub history: Vec<(Stamp, Stamp)>,
+}
+
+/// An object's metadata and where its bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Object {
+    /// Bytes of content.
+    pub size: u64,
+    /// What S3 calls the entity tag.
+    pub etag: ETag,
+    /// The additional checksum the client asked for.
+    pub checksum: Option<Checksum>,
+    /// Response headers and user metadata, names in lower case, in the order they were sent.
+    pub headers: Vec<(String, String)>,
+    /// Where the bytes are.
+    pub body: Body,
+    /// Tags, in the order they were sent.
+    #[serde(default)]
+    pub tags: Vec<(String, String)>,
+}
+
+/// An S3 entity tag: MD5 of the content, or MD5 of the parts' MD5s with their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ETag {
+    /// The digest.
+    #[serde(with = "serde_bytes")]
+    pub md5: [u8; 16],
+    /// Number of parts of a completed multipart upload.
+    pub parts: Option<u16>,
+}
+
+impl std::fmt::Display for ETag {
+    /// Without quotes.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&base::id::encode_hex(&self.md5))?;
+        self.parts.map_or(Ok(()), |parts| write!(f, "-{parts}"))
+    }
+}
+
+/// An additional checksum as S3 stores it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Checksum {
+    /// The algorithm's stored number.
+    pub algorithm: u8,
+    /// Whether it covers the parts' checksums rather than the content.
+    pub composite: bool,
+    /// The digest.
+    #[serde(with = "serde_bytes")]
+    pub value: Vec<u8>,
+}
+
+/// Where an object's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Body {
+    /// In the keyspace `inline`, under the object's own row key.
+    Inline(BlockHash),
+    /// In these blocks, in order.
+    Blocks(Id<kind::Body>, Vec<BlockPiece>),
+    /// In the blocks that the body's version rows list.
+    Rows(Id<kind::Body>),
+    /// In the parts that the body's version rows list.
+    Composite(Id<kind::Body>),
+}
+
+impl Body {
+    /// The body's id, if it has version rows.
+    pub fn id(&self) -> Option<Id<kind::Body>> {
+        match self {
+            Body::Inline(_) => None,
+            Body::Blocks(id, _) | Body::Rows(id) | Body::Composite(id) => Some(*id),
+        }
+    }
+}
+
+/// One block of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BlockPiece {
+    /// What the bytes are.
+    pub hash: BlockHash,
+    /// How many they are.
+    pub size: u32,
+}
+
+/// Bytes of a small body, beside its row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InlineBody(#[serde(with = "serde_bytes")] pub Vec<u8>);
+
+impl Record for InlineBody {
+    const KIND: u8 = record_kind::INLINE;
+    const VERSION: u8 = 1;
+}
+
+impl Record for ObjectRow {
+    const KIND: u8 = record_kind::OBJECT;
+    const VERSION: u8 = 1;
+}
+
+impl ObjectRow {
+    /// A row as a plain write makes it.
+    pub fn new(stamp: Stamp, slot: Slot) -> Self {
+        Self { stamp, order: stamp, slot, register: None }
+    }
+
+    /// The object, if there is one.
+    pub fn live(&self) -> Option<&Object> {
+        match &self.slot {
+            Slot::Live(object) => Some(object),
+            Slot::Deleted => None,
+        }
+    }
+}
+
+impl Merge for ObjectRow {
+    fn merge(&mut self, other: &Self) {
+        let register = self.register.take();
+        let rank = |row: &Self| (row.order, row.stamp);
+        if (rank(other), &other.slot) > (rank(self), &self.slot) {
+            *self = other.clone();
+        }
+        self.register = register;
+    }
+}
+
+/// Slot mark in the row key. Named versions will use 1, followed by their inverse stamp.
+const NULL_SLOT: u8 = 0;
+
+/// The key of an object's null slot.
+pub fn row_key(partition: PartitionHash, key: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(PartitionHash::LEN + key.len() + 3);
+    bytes.extend(partition.as_bytes());
+    sort_key::push_string(&mut bytes, key.as_bytes());
+    bytes.push(NULL_SLOT);
+    bytes
+}
+
+/// The object key inside a row key.
+pub fn key_of(row_key: &[u8]) -> Option<String> {
+    let (_, sort) = row_key.split_at_checked(PartitionHash::LEN)?;
+    let (text, _) = sort_key::take_string(sort)?;
+    String::from_utf8(text).ok()
+}
+
+/// Where the rows of all keys that begin with `prefix` start.
+pub fn prefix_start(partition: PartitionHash, prefix: &str) -> Vec<u8> {
+    let mut bytes = partition.as_bytes().to_vec();
+    sort_key::push_prefix(&mut bytes, prefix.as_bytes());
+    bytes
+}

@@ -1,0 +1,219 @@
+//! The hooks of the replicated tables: what a changed row means for this node's other keyspaces.
+//!
+//! Hooks never remove a body (rule K4): they queue a release, and the body's own partition
+//! decides. Everything here runs inside the transaction of the change.
+
+use crate::reclaim::{self, Work};
+use crate::rows::object::{InlineBody, Object, ObjectRow};
+use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
+use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
+use crate::rows::version::{self, Contents, VersionRow};
+use crate::usage;
+use base::PartitionHash;
+use block::BlockStore;
+use store::{Read, Space, StoreError, Txn};
+use table::{Change, Table};
+
+/// The tables of a node, with what their hooks need.
+pub(crate) struct Tables<'a> {
+    pub objects: Objects,
+    pub versions: Versions<'a>,
+    pub references: References<'a>,
+    pub uploads: Uploads,
+    pub parts: Parts,
+}
+
+impl<'a> Tables<'a> {
+    pub fn new(blocks: &'a BlockStore) -> Self {
+        Self {
+            objects: Objects,
+            versions: Versions { references: References { blocks } },
+            references: References { blocks },
+            uploads: Uploads,
+            parts: Parts,
+        }
+    }
+}
+
+/// Table `object`.
+pub(crate) struct Objects;
+/// Table `version`.
+pub(crate) struct Versions<'a> {
+    references: References<'a>,
+}
+/// Table `block_ref`.
+pub(crate) struct References<'a> {
+    blocks: &'a BlockStore,
+}
+/// Table `upload`.
+pub(crate) struct Uploads;
+/// Table `part`.
+pub(crate) struct Parts;
+
+impl Table for Objects {
+    const SPACE: Space = Space::Object;
+    type Row = ObjectRow;
+    type Payload = InlineBody;
+
+    fn hook(
+        &self,
+        txn: &mut Txn<'_>,
+        key: &[u8],
+        change: Change<'_, ObjectRow>,
+        payload: Option<InlineBody>,
+    ) -> Result<(), StoreError> {
+        let old = change.old.and_then(ObjectRow::live);
+        let new = change.new.live();
+        usage::record_change(txn, partition_of(key), usage::weigh(old), usage::weigh(new))?;
+        match payload {
+            Some(bytes) => txn.put(Space::Inline, key.to_vec(), &bytes),
+            None if old.is_some_and(is_inline) => txn.delete(Space::Inline, key.to_vec()),
+            None => {}
+        }
+        if let Some(body) = old.and_then(|object| object.body.id())
+            && new.and_then(|object| object.body.id()) != Some(body)
+        {
+            reclaim::enqueue(txn, Work::ReleaseBody(body));
+        }
+        if new.is_none() {
+            reclaim::enqueue_tombstone(txn, Space::Object, key);
+        }
+        Ok(())
+    }
+}
+
+fn is_inline(object: &Object) -> bool {
+    object.body.id().is_none()
+}
+
+fn partition_of(key: &[u8]) -> PartitionHash {
+    let bytes = key[..PartitionHash::LEN].try_into().expect("a row key begins with its partition");
+    PartitionHash::from_bytes(bytes)
+}
+
+impl Table for Versions<'_> {
+    const SPACE: Space = Space::Version;
+    type Row = VersionRow;
+    type Payload = ();
+
+    fn hook(
+        &self,
+        txn: &mut Txn<'_>,
+        key: &[u8],
+        change: Change<'_, VersionRow>,
+        _payload: Option<()>,
+    ) -> Result<(), StoreError> {
+        if !change.new.dead || change.old.is_some_and(|old| old.dead) {
+            return Ok(());
+        }
+        let (body, _) = version::parse_row_key(key).expect("the table's own key");
+        let targets: Vec<Target> = match &change.new.contents {
+            Contents::Blocks(blocks) => blocks.iter().map(|piece| Target::Block(piece.hash)).collect(),
+            Contents::Parts(parts) => parts.iter().map(|piece| Target::Body(piece.body)).collect(),
+        };
+        for target in targets {
+            let row = ReferenceRow { removed: true };
+            table::apply(&self.references, txn, reference::row_key(target, Referrer::Body(body)), &row, None)?;
+        }
+        reclaim::enqueue_tombstone(txn, Space::Version, key);
+        Ok(())
+    }
+}
+
+impl Table for References<'_> {
+    const SPACE: Space = Space::BlockRef;
+    type Row = ReferenceRow;
+    type Payload = ();
+
+    fn hook(
+        &self,
+        txn: &mut Txn<'_>,
+        key: &[u8],
+        change: Change<'_, ReferenceRow>,
+        _payload: Option<()>,
+    ) -> Result<(), StoreError> {
+        let held = |row: &ReferenceRow| !row.removed;
+        let was_held = change.old.is_some_and(held);
+        let is_held = held(change.new);
+        if !is_held {
+            reclaim::enqueue_tombstone(txn, Space::BlockRef, key);
+        }
+        match (reference::target_of(key).expect("the table's own key"), was_held, is_held) {
+            (Target::Block(hash), false, true) => self.blocks.add_reference(txn, &hash),
+            (Target::Block(hash), true, false) => self.blocks.drop_reference(txn, &hash),
+            (Target::Body(body), true, false) if !is_held_by_another(txn, key)? => {
+                reclaim::enqueue(txn, Work::ReleaseBody(body));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether any reference to the same target, other than the one under `key`, is held.
+fn is_held_by_another(txn: &Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
+    let target = reference::target_of(key).expect("the table's own key");
+    is_held(txn, target, Some(key))
+}
+
+/// Whether `target` is held by anyone but the reference under `except`.
+pub(crate) fn is_held(read: &impl Read, target: Target, except: Option<&[u8]>) -> Result<bool, StoreError> {
+    let prefix = reference::target_prefix(target);
+    let end = table::sort_key::after_prefix(&prefix);
+    let mut held = false;
+    read.walk(Space::BlockRef, &prefix, end.as_deref(), &mut |key, row: ReferenceRow| {
+        if row.removed || Some(key) == except {
+            return store::Step::Next;
+        }
+        held = true;
+        store::Step::Stop
+    })?;
+    Ok(held)
+}
+
+impl Table for Uploads {
+    const SPACE: Space = Space::Upload;
+    type Row = UploadRow;
+    type Payload = ();
+
+    fn hook(
+        &self,
+        txn: &mut Txn<'_>,
+        key: &[u8],
+        change: Change<'_, UploadRow>,
+        _payload: Option<()>,
+    ) -> Result<(), StoreError> {
+        let upload = base::Id::from_bytes(key.try_into().expect("the table's own key"));
+        let partition = PartitionHash::of_shard(&change.new.bucket, 0);
+        let index = upload::index_key(partition, &change.new.key, &upload);
+        let open = |row: &UploadRow| row.state == UploadState::Open;
+        usage::record_uploads(txn, partition, change.old.is_some_and(open), open(change.new))?;
+        if open(change.new) {
+            txn.put(Space::UploadIndex, index, &UploadMark { initiated: change.new.initiated });
+        } else {
+            txn.delete(Space::UploadIndex, index);
+            if change.old.is_none_or(open) {
+                reclaim::enqueue(txn, Work::CloseUpload(upload));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Table for Parts {
+    const SPACE: Space = Space::Part;
+    type Row = PartRow;
+    type Payload = ();
+
+    fn hook(
+        &self,
+        _txn: &mut Txn<'_>,
+        _key: &[u8],
+        _change: Change<'_, PartRow>,
+        _payload: Option<()>,
+    ) -> Result<(), StoreError> {
+        // A losing part is released only when its upload closes (rule C4): a completion that runs
+        // at the same time may have read it.
+        Ok(())
+    }
+}

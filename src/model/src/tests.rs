@@ -1,0 +1,1 @@
+//! Tests of the rules, on a real store in a temporary folder.

@@ -1,0 +1,82 @@
+//! Objects, bytes and open uploads per bucket shard, counted in the transaction that changes them.
+//!
+//! The counters are derived: recounting the rows gives the same numbers.
+
+use crate::rows::object::{Object, ObjectRow};
+use crate::rows::record_kind;
+use base::PartitionHash;
+use serde::{Deserialize, Serialize};
+use store::{Read, Record, Space, Step, StoreError, Txn};
+
+/// What a bucket shard holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Live objects.
+    pub objects: i64,
+    /// Bytes of their content.
+    pub bytes: i64,
+    /// Open multipart uploads.
+    pub uploads: i64,
+}
+
+impl Record for Usage {
+    const KIND: u8 = record_kind::USAGE;
+    const VERSION: u8 = 1;
+}
+
+/// What an object counts for.
+pub(crate) fn weigh(object: Option<&Object>) -> Usage {
+    object.map_or_else(Usage::default, |object| Usage {
+        objects: 1,
+        bytes: i64::try_from(object.size).unwrap_or(i64::MAX),
+        uploads: 0,
+    })
+}
+
+/// Counts a row that weighed `old` and now weighs `new`.
+pub(crate) fn record_change(
+    txn: &mut Txn<'_>,
+    partition: PartitionHash,
+    old: Usage,
+    new: Usage,
+) -> Result<(), StoreError> {
+    if old == new {
+        return Ok(());
+    }
+    let mut usage = of_partition(txn, partition)?;
+    usage.objects += new.objects - old.objects;
+    usage.bytes += new.bytes - old.bytes;
+    usage.uploads += new.uploads - old.uploads;
+    txn.put(Space::Usage, partition.as_bytes().to_vec(), &usage);
+    Ok(())
+}
+
+/// Counts an upload that was or was not open and now is or is not.
+pub(crate) fn record_uploads(
+    txn: &mut Txn<'_>,
+    partition: PartitionHash,
+    was_open: bool,
+    is_open: bool,
+) -> Result<(), StoreError> {
+    let weight = |open: bool| Usage { uploads: i64::from(open), ..Usage::default() };
+    record_change(txn, partition, weight(was_open), weight(is_open))
+}
+
+/// What the shard's counters say.
+pub fn of_partition(read: &impl Read, partition: PartitionHash) -> Result<Usage, StoreError> {
+    Ok(read.get(Space::Usage, partition.as_bytes())?.unwrap_or_default())
+}
+
+/// Objects and bytes counted anew from the rows: what the counters must say.
+pub fn recount(read: &impl Read, partition: PartitionHash) -> Result<Usage, StoreError> {
+    let start = partition.as_bytes();
+    let end = table::sort_key::after_prefix(start);
+    let mut usage = Usage { uploads: of_partition(read, partition)?.uploads, ..Usage::default() };
+    read.walk(Space::Object, start, end.as_deref(), &mut |_, row: ObjectRow| {
+        let weight = weigh(row.live());
+        usage.objects += weight.objects;
+        usage.bytes += weight.bytes;
+        Step::Next
+    })?;
+    Ok(usage)
+}

@@ -1,0 +1,243 @@
+//! Writing a body: the one path that PUT, POST, copy and part uploads share.
+//!
+//! The caller hands over whole blocks and at last the rest. Small bodies stay in memory and travel
+//! with their entry. Larger ones are stored block by block while they arrive: each block's file is
+//! durable before the transaction that lists and holds it, and nothing names the body until the
+//! entry is committed. A writer that is dropped, because the client went away or an error came up,
+//! gives the body up; one cut off by a crash is given up at the next start.
+
+use crate::rows::object::{Body, BlockPiece};
+use crate::rows::reference::{Referrer, Target};
+use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
+use crate::{Model, ModelError, NodeBatch, Write};
+use base::id::kind;
+use base::limits::BLOCK_SIZE_BYTES;
+use base::{BlockHash, Id, WallTime};
+use block::{BlockLock, HashedBlock};
+use bytes::Bytes;
+use env::{Task, random_array};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use store::Intent;
+
+/// Bodies up to this many bytes live beside their row and take one flush instead of two.
+pub const INLINE_MAX_BYTES: usize = 64 << 10;
+/// Blocks of one upload on their way to the disk at once: enough to hash one while another is
+/// flushed, few enough that an upload stays below a handful of MiB.
+const BLOCKS_IN_FLIGHT_MAX: usize = 3;
+/// Longest single upload (rule K2): after this nobody accepts anything for its body any more.
+const BODY_DEADLINE_MS: u64 = 48 * 3600 * 1000;
+/// Blocks that an entry lists itself, so that reading a mid-sized object needs no other row.
+const ENTRY_MAX_BLOCKS: usize = 16;
+
+/// A body on its way in.
+pub struct BodyWriter {
+    unsettled: Unsettled,
+    owner: Owner,
+    deadline: WallTime,
+    pieces: Vec<BlockPiece>,
+    size: u64,
+}
+
+/// A body whose bytes are all here, waiting for its entry.
+pub struct FinishedBody {
+    unsettled: Unsettled,
+    size: u64,
+    content: Finished,
+}
+
+enum Finished {
+    Inline(Bytes),
+    Blocks { owner: Owner, deadline: WallTime, pieces: Vec<BlockPiece>, last: Option<LastBlock> },
+}
+
+/// The last block: its file is durable and its lock still held, so that its reference can travel
+/// with the entry.
+struct LastBlock {
+    _lock: BlockLock,
+    piece: BlockPiece,
+}
+
+/// Gives the body up when it is dropped before it is settled.
+struct Unsettled {
+    model: Arc<Model>,
+    body: Id<kind::Body>,
+    in_flight: VecDeque<Task<Result<(), ModelError>>>,
+    /// Whether any row of the body has been sent.
+    begun: bool,
+}
+
+impl BodyWriter {
+    /// Begins a body for `owner`.
+    pub fn new(model: &Arc<Model>, owner: Owner) -> Self {
+        let body = Id::from_bytes(random_array(model.env.rng.as_ref()));
+        let deadline = WallTime(model.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
+        let unsettled =
+            Unsettled { model: Arc::clone(model), body, in_flight: VecDeque::new(), begun: false };
+        Self { unsettled, owner, deadline, pieces: Vec::new(), size: 0 }
+    }
+
+    /// Takes a whole block. Returns when there is room for another one, not when it is stored.
+    pub async fn push_block(&mut self, content: Bytes) -> Result<(), ModelError> {
+        debug_assert_eq!(content.len(), BLOCK_SIZE_BYTES, "only the last block may be shorter");
+        while self.unsettled.in_flight.len() >= BLOCKS_IN_FLIGHT_MAX {
+            self.unsettled.wait_for_one().await?;
+        }
+        let number = self.pieces.len() as u32;
+        let first = !std::mem::replace(&mut self.unsettled.begun, true);
+        let model = Arc::clone(&self.unsettled.model);
+        let hashed = hash(&model, content).await?;
+        self.pieces.push(piece_of(&hashed));
+        self.size += hashed.content().len() as u64;
+        let mut writes = rows_of_block(self.unsettled.body, number, &hashed, &self.owner, self.deadline);
+        if first {
+            let mark = PendingBody { deadline: self.deadline };
+            writes.push(Write::Pending { body: self.unsettled.body, mark });
+            // The first row must not overtake its mark, nor a later row this one.
+            store_block(&model, hashed, writes).await?;
+            return Ok(());
+        }
+        let tasks = model.env.tasks.clone();
+        let task = tasks.spawn(async move { store_block(&model, hashed, writes).await });
+        self.unsettled.in_flight.push_back(task);
+        Ok(())
+    }
+
+    /// Takes the rest, less than or exactly a block, and waits until everything is durable.
+    pub async fn finish(mut self, rest: Bytes) -> Result<FinishedBody, ModelError> {
+        while !self.unsettled.in_flight.is_empty() {
+            self.unsettled.wait_for_one().await?;
+        }
+        let size = self.size + rest.len() as u64;
+        let small = self.pieces.is_empty() && rest.len() <= INLINE_MAX_BYTES;
+        let content = if small && matches!(self.owner, Owner::Object(..)) {
+            Finished::Inline(rest)
+        } else {
+            let last = if rest.is_empty() { None } else { Some(self.store_last(rest).await?) };
+            Finished::Blocks { owner: self.owner, deadline: self.deadline, pieces: self.pieces, last }
+        };
+        Ok(FinishedBody { unsettled: self.unsettled, size, content })
+    }
+
+    async fn store_last(&mut self, rest: Bytes) -> Result<LastBlock, ModelError> {
+        let model = &self.unsettled.model;
+        let hashed = hash(model, rest).await?;
+        let piece = piece_of(&hashed);
+        let lock = model.blocks.lock([hashed.hash()]).await;
+        model.blocks.put(&lock, &hashed).await?;
+        Ok(LastBlock { _lock: lock, piece })
+    }
+}
+
+impl FinishedBody {
+    /// Bytes of the body.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What the entry says about the body, and what must be written with it.
+    pub(crate) fn describe(&self) -> (Body, Option<Bytes>, Vec<Write>) {
+        match &self.content {
+            Finished::Inline(bytes) => (Body::Inline(BlockHash::of(bytes)), Some(bytes.clone()), Vec::new()),
+            Finished::Blocks { owner, deadline, pieces, last } => {
+                let body = self.unsettled.body;
+                let mut pieces = pieces.clone();
+                let mut writes = vec![Write::Settled { body }];
+                let row = |piece: Option<BlockPiece>, number: usize| Write::Version {
+                    body,
+                    number: number as u32,
+                    row: version_row(owner, *deadline, piece),
+                };
+                match last {
+                    Some(last) => {
+                        writes.push(row(Some(last.piece), pieces.len()));
+                        let target = Target::Block(last.piece.hash);
+                        writes.push(Write::Hold { target, referrer: Referrer::Body(body) });
+                        pieces.push(last.piece);
+                    }
+                    // An empty part still needs its row: the backlink lives there.
+                    None if pieces.is_empty() => writes.push(row(None, 0)),
+                    None => {}
+                }
+                let described =
+                    if pieces.len() <= ENTRY_MAX_BLOCKS { Body::Blocks(body, pieces) } else { Body::Rows(body) };
+                (described, None, writes)
+            }
+        }
+    }
+
+    /// The body's id.
+    pub(crate) fn id(&self) -> Id<kind::Body> {
+        self.unsettled.body
+    }
+
+    /// The entry that names the body is durable.
+    pub(crate) fn settled(mut self) {
+        self.unsettled.begun = false;
+    }
+}
+
+impl Unsettled {
+    async fn wait_for_one(&mut self) -> Result<(), ModelError> {
+        match self.in_flight.pop_front() {
+            None => Ok(()),
+            Some(task) => task.join().await.unwrap_or(Err(store::StoreError::Closed.into())),
+        }
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if !self.begun {
+            return;
+        }
+        let (model, body) = (Arc::clone(&self.model), self.body);
+        let in_flight = std::mem::take(&mut self.in_flight);
+        let tasks = model.env.tasks.clone();
+        tasks
+            .spawn(async move {
+                // Rows still on their way must land before the body is given up.
+                for task in in_flight {
+                    let _: Option<Result<(), ModelError>> = task.join().await;
+                }
+                if let Err(error) = model.abandon_body(body).await {
+                    tracing::warn!(%error, "an unfinished upload is cleaned up at the next start");
+                }
+            })
+            .detach();
+    }
+}
+
+async fn hash(model: &Model, content: Bytes) -> Result<HashedBlock, ModelError> {
+    Ok(model.env.tasks.blocking(move || HashedBlock::new(content)).await?)
+}
+
+fn piece_of(block: &HashedBlock) -> BlockPiece {
+    BlockPiece { hash: block.hash(), size: block.content().len() as u32 }
+}
+
+fn version_row(owner: &Owner, deadline: WallTime, piece: Option<BlockPiece>) -> VersionRow {
+    let contents = Contents::Blocks(piece.into_iter().collect());
+    VersionRow { owner: owner.clone(), deadline, dead: false, contents }
+}
+
+fn rows_of_block(
+    body: Id<kind::Body>,
+    number: u32,
+    block: &HashedBlock,
+    owner: &Owner,
+    deadline: WallTime,
+) -> Vec<Write> {
+    let row = version_row(owner, deadline, Some(piece_of(block)));
+    let hold = Write::Hold { target: Target::Block(block.hash()), referrer: Referrer::Body(body) };
+    vec![Write::Version { body, number, row }, hold]
+}
+
+/// Stores a block's file and, under the same lock, what lists and holds it (rule K7).
+async fn store_block(model: &Model, block: HashedBlock, writes: Vec<Write>) -> Result<(), ModelError> {
+    let lock = model.blocks.lock([block.hash()]).await;
+    model.blocks.put(&lock, &block).await?;
+    model.apply(Intent::Grow, NodeBatch::new(writes)).await?;
+    drop(lock);
+    Ok(())
+}
