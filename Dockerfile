@@ -2,7 +2,7 @@
 # The build context is the project; only what the build needs is copied.
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
-COPY Cargo.toml Cargo.lock rustfmt.toml clippy.toml ./
+COPY Cargo.toml Cargo.lock ./
 COPY src ./src
 # glibc, linked statically: the same allocator and resolver behaviour as the ordinary build.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
