@@ -2,4 +2,8 @@
 
 pub mod body;
 pub mod checksum;
+pub mod dates;
+pub mod metrics;
+pub mod s3;
+pub mod server;
 pub mod signature;

@@ -1,0 +1,209 @@
+//! The S3 API: from an HTTP request to an operation and back.
+//!
+//! The order is always: read the head, check the signature, find the operation, refuse what is not
+//! there, find the bucket, check access – and only then touch the body. So nobody without a valid
+//! signature and grant makes this node read or store a byte.
+
+pub mod access;
+pub mod conditions;
+pub mod error;
+pub mod head;
+pub mod intake;
+pub mod metadata;
+pub mod operation;
+pub mod ops;
+pub mod parameters;
+pub mod reply;
+pub mod xml;
+
+use crate::metrics::Metrics;
+use crate::signature::{Credentials, RequestHead, Secret, SigningKeyCache, VerifyPolicy};
+use access::{Access, Caller};
+use base::limits::BLOCK_SIZE_BYTES;
+use error::{ErrorPlace, S3Code, S3Error};
+use head::Head;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use intake::Incoming;
+use model::Model;
+use operation::{Call, NamedBucket, Operation, Target};
+use reply::{Reply, ReplyBody};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+
+/// How the S3 API answers.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// The region this node says it is in.
+    pub region: String,
+    /// Whether requests signed for another region are refused.
+    pub region_is_required: bool,
+    /// Domains whose subdomains are bucket names.
+    pub root_domains: Vec<String>,
+    /// Bytes that all uploads together may hold in memory.
+    pub upload_memory_bytes: usize,
+}
+
+/// The S3 API of one node.
+pub struct S3Api {
+    pub(crate) model: Arc<Model>,
+    pub(crate) config: S3Config,
+    pub(crate) upload_blocks: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    key_cache: SigningKeyCache,
+    host_id: String,
+}
+
+impl S3Api {
+    /// An API over a model. `host_id` names this node in answers.
+    pub fn new(model: Arc<Model>, config: S3Config, metrics: Arc<Metrics>, host_id: String) -> Arc<Self> {
+        let blocks = (config.upload_memory_bytes / BLOCK_SIZE_BYTES).clamp(8, Semaphore::MAX_PERMITS);
+        let upload_blocks = Arc::new(Semaphore::new(blocks));
+        Arc::new(Self { model, config, upload_blocks, metrics, key_cache: SigningKeyCache::new(), host_id })
+    }
+
+    /// Answers a request.
+    pub async fn handle(self: Arc<Self>, request: Request<hyper::body::Incoming>) -> Response<ReplyBody> {
+        let started = self.model.env().clock.mono();
+        let request_id = base::id::encode_hex(&env::random_array::<8>(self.model.env().rng.as_ref())).to_uppercase();
+        let (parts, body) = request.into_parts();
+        let mut incoming = Incoming::new(body);
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let mut name = "Unknown";
+        let outcome = match Head::parse(parts, &self.config.root_domains, request_id.clone()) {
+            Err((_, error)) => Err(error),
+            Ok(head) => self.answer(Arc::new(head), &mut incoming, &mut name).await,
+        };
+        let mut response = match outcome {
+            Ok(reply) => respond(reply),
+            Err(error) => self.refuse(&error, &method, &path, &request_id),
+        };
+        if !incoming.drain().await {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.stamp(&mut response, &request_id);
+        let status = response.status().as_u16();
+        let took = self.model.env().clock.mono().saturating_sub(started);
+        self.metrics.record_s3(name, status, took);
+        tracing::debug!(%method, path, operation = name, status, request_id, ?took, "request");
+        response
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        head: Arc<Head>,
+        incoming: &mut Incoming,
+        name: &mut &'static str,
+    ) -> Result<Reply, S3Error> {
+        let caller = self.authenticate(&head)?;
+        parameters::refuse_unsupported(&head)?;
+        let Some(operation) = operation::route(&head).filter(|_| !parameters::is_subresource(&head)) else {
+            return self.answer_unknown(&head, &caller);
+        };
+        *name = operation.name;
+        let bucket = self.find_bucket(&head, operation, &caller)?;
+        let call = Call::new(Arc::clone(self), head, caller, bucket);
+        (operation.run)(call, incoming).await
+    }
+
+    fn authenticate(&self, head: &Head) -> Result<Caller, S3Error> {
+        let env = self.model.env();
+        let now = env.clock.wall();
+        let hosts = other_hosts(head);
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let signed = RequestHead {
+            method: &head.method,
+            raw_path: &head.raw_path,
+            raw_query: &head.raw_query,
+            headers: &head.headers,
+            hosts: &hosts,
+        };
+        let claim = match Credentials::parse(&signed, i64::try_from(now.seconds()).unwrap_or(i64::MAX))? {
+            // Anonymous access comes with bucket policies and ACLs.
+            Credentials::Anonymous => return Err(S3Code::AccessDenied.into()),
+            Credentials::Header(claim) | Credentials::Presigned(claim) => claim,
+        };
+        let required_region = self.config.region_is_required.then_some(self.config.region.as_str());
+        let policy = VerifyPolicy { required_region, key_cache: Some(&self.key_cache) };
+        let names = self.model.names();
+        let verified = claim.verify(&policy, |id| {
+            names.usable_key(id, now).map(|key| Secret::new(key.secret.value.reveal()))
+        })?;
+        Ok(Caller::signed(verified))
+    }
+
+    fn find_bucket(
+        &self,
+        head: &Head,
+        operation: &Operation,
+        caller: &Caller,
+    ) -> Result<Option<NamedBucket>, S3Error> {
+        if operation.route.target == Target::Service || operation.access == Access::CreateBucket {
+            return Ok(None);
+        }
+        let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller)?;
+        caller.check(operation.access, &bucket.row)?;
+        if let Some(owner) = head.header("x-amz-expected-bucket-owner") {
+            parameters::check_expected_owner(&owner, &bucket.row)?;
+        }
+        Ok(Some(bucket))
+    }
+
+    /// The bucket that a name means to the caller. Access to it is not checked here.
+    pub(crate) fn bucket_named(&self, name: &str, caller: &Caller) -> Result<NamedBucket, S3Error> {
+        let found = self.model.names().resolve(name, Some(&caller.access_key));
+        let (id, row) = found.ok_or_else(|| S3Error::new(S3Code::NoSuchBucket).field("BucketName", name))?;
+        Ok(NamedBucket { name: name.to_owned(), id, row })
+    }
+
+    /// A request for an operation that is not there: on reads the answer of an unconfigured bucket,
+    /// on writes 501.
+    fn answer_unknown(&self, head: &Head, caller: &Caller) -> Result<Reply, S3Error> {
+        if let Some(name) = head.bucket.as_deref() {
+            let bucket = self.bucket_named(name, caller)?;
+            caller.check(Access::AnyGrant, &bucket.row)?;
+        }
+        parameters::unconfigured(head)
+    }
+
+    fn refuse(&self, error: &S3Error, method: &Method, path: &str, request_id: &str) -> Response<ReplyBody> {
+        let place = ErrorPlace { resource: path, request_id, host_id: &self.host_id };
+        let body = error.body(method, place).map(bytes::Bytes::from);
+        let mut reply = Reply::empty(error.status());
+        if body.is_some() {
+            reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(error::ERROR_CONTENT_TYPE));
+        }
+        reply.headers.extend(error.headers.iter().cloned());
+        reply.body = ReplyBody::Whole(body);
+        if error.code == S3Code::SlowDown || error.code == S3Code::ServiceUnavailable {
+            reply.headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        respond(reply)
+    }
+
+    fn stamp(&self, response: &mut Response<ReplyBody>, request_id: &str) {
+        let headers = response.headers_mut();
+        headers.extend(HeaderValue::try_from(request_id).ok().map(|value| (REQUEST_ID, value)));
+        headers.extend(HeaderValue::try_from(&self.host_id).ok().map(|value| (HOST_ID, value)));
+        headers.insert(http::header::SERVER, HeaderValue::from_static("garage"));
+    }
+}
+
+fn respond(reply: Reply) -> Response<ReplyBody> {
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    if response.status() == StatusCode::NO_CONTENT {
+        response.headers_mut().remove(CONTENT_TYPE);
+    }
+    response
+}
+
+/// What the client may have had for `Host` before a proxy changed it: the name without the port.
+fn other_hosts(head: &Head) -> Vec<String> {
+    let host = head.header("host").unwrap_or_default();
+    host.rsplit_once(':').map(|(name, _)| name.to_owned()).into_iter().collect()
+}

@@ -1,0 +1,22 @@
+//! AbortMultipartUpload: gives an upload up; its parts are let go.
+
+use crate::s3::access::Access;
+use crate::s3::error::S3Error;
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use http::StatusCode;
+use super::upload_name::upload_name;
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "AbortMultipartUpload",
+    route: Route::new("DELETE", Target::Object).query(&["uploadId"]),
+    access: Access::Write,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
+    call.api.model.abort_upload(upload_name(&call)?).await?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}

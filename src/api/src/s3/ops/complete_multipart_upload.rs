@@ -1,0 +1,129 @@
+//! CompleteMultipartUpload: makes an object of uploaded parts.
+
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use super::upload_name::upload_name;
+use crate::body::BodyPlan;
+use crate::s3::conditions::write_condition;
+use crate::s3::intake;
+use crate::s3::metadata;
+use base::PartNumber;
+use model::multipart::{Completed, Completion, NamedPart, Part, Planned};
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "CompleteMultipartUpload",
+    route: Route::new("POST", Target::Object).query(&["uploadId"]),
+    access: Access::Write,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+use crate::checksum::{
+    BodyChecksums, ChecksumAlgorithm, ChecksumValue, ObjectChecksum, RequestChecksums, RequestedChecksum,
+};
+use crate::s3::xml::{
+    COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
+};
+
+async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
+    let head = &call.head;
+    let name = upload_name(&call)?;
+    let condition = write_condition(head)?;
+    let expected = ObjectChecksum::from_headers(&head.headers)?;
+    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    // Here the checksum headers speak of the object, not of the document in the body.
+    let nothing_sent = RequestChecksums {
+        content_md5: None,
+        checksum: RequestedChecksum::None,
+        wanted_algorithm: None,
+        wanted_type: None,
+    };
+    let sums = BodyChecksums::new(nothing_sent, &[]);
+    let document = intake::collect(body, plan, sums, COMPLETE_BODY_MAX_BYTES).await?;
+    let listed = CompleteMultipartUpload::parse(&document)?.parts;
+    let named: Vec<NamedPart> = listed.iter().map(named_part).collect::<Result<_, _>>()?;
+    let completed = match call.api.model.plan_completion(&name, &named)? {
+        Planned::Done(completed) => completed,
+        Planned::Ready(completion) => {
+            check_size(head.header("x-amz-mp-object-size").as_deref(), completion.size())?;
+            check_part_checksums(&listed, &completion.parts)?;
+            let checksum = whole_checksum(&completion)?;
+            if expected.is_some() && checksum != expected {
+                return Err(S3Code::BadDigest.into());
+            }
+            let stored = checksum.as_ref().map(metadata::stored_checksum);
+            call.api.model.complete_upload(name.clone(), *completion, stored, condition).await?
+        }
+    };
+    answer(&call, &name.key, &completed)
+}
+
+fn named_part(part: &CompletedPart) -> Result<NamedPart, S3Error> {
+    let number = PartNumber::new(part.part_number.into()).map_err(|_| S3Code::InvalidArgument)?;
+    Ok(NamedPart { number, etag: part.etag.trim_matches('"').to_owned() })
+}
+
+fn check_size(announced: Option<&str>, size: u64) -> Result<(), S3Error> {
+    match announced {
+        Some(text) if text.parse() != Ok(size) => {
+            let message = "The provided 'x-amz-mp-object-size' header does not match what was computed.";
+            Err(S3Error::with_message(S3Code::InvalidRequest, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A checksum that the list gives for a part must be the part's.
+fn check_part_checksums(listed: &[CompletedPart], parts: &[Part]) -> Result<(), S3Error> {
+    for named in listed {
+        let part = parts.iter().find(|part| part.number.get() == named.part_number);
+        let stored = part.and_then(|part| part_value(part));
+        for given in &named.checksums {
+            let same = stored.is_some_and(|stored| {
+                stored.algorithm().name() == given.algorithm && stored.to_base64() == given.value_base64
+            });
+            // A checksum that the part was not uploaded with cannot be compared.
+            if !same && stored.is_some_and(|stored| stored.algorithm().name() == given.algorithm) {
+                return Err(S3Error::new(S3Code::InvalidPart).field("PartNumber", named.part_number.to_string()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn part_value(part: &Part) -> Option<ChecksumValue> {
+    let stored = part.row.checksum.as_ref()?;
+    ChecksumValue::from_bytes(ChecksumAlgorithm::from_code(stored.algorithm)?, &stored.value)
+}
+
+/// The object's checksum, from its parts', as the upload announced it.
+fn whole_checksum(completion: &Completion) -> Result<Option<ObjectChecksum>, S3Error> {
+    let Some((code, composite)) = completion.row.checksum else { return Ok(None) };
+    let Some(algorithm) = ChecksumAlgorithm::from_code(code) else { return Ok(None) };
+    let values: Option<Vec<(ChecksumValue, u64)>> =
+        completion.parts.iter().map(|part| Some((part_value(part)?, part.row.size))).collect();
+    let Some(values) = values else { return Ok(None) };
+    let sum = if composite {
+        ObjectChecksum::composite(algorithm, values.into_iter().map(|(value, _)| value))?
+    } else {
+        ObjectChecksum::full_object(algorithm, values)?
+    };
+    Ok(Some(sum))
+}
+
+fn answer(call: &Call, key: &str, completed: &Completed) -> Result<Reply, S3Error> {
+    let bucket = call.bucket()?.name.clone();
+    let sum = completed.checksum.as_ref().and_then(|sum| metadata::object_checksum(sum, completed.etag));
+    let answer = CompleteMultipartUploadResult {
+        location: format!("/{bucket}/{key}"),
+        bucket,
+        key: key.to_owned(),
+        etag: completed.etag.to_string(),
+        checksums: sum.iter().map(metadata::xml_checksum).collect(),
+        checksum_type: sum.map(|sum| sum.kind().name().to_owned()),
+    };
+    Ok(Reply::xml(answer.render()))
+}

@@ -1,0 +1,92 @@
+//! CopyObject: makes an object of another one without moving its bytes.
+
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use super::copy_source::{self, CopySource};
+use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum};
+use crate::s3::conditions::write_condition;
+use crate::s3::metadata;
+use crate::s3::xml::CopyResult;
+use base::limits::PART_SIZE_MAX_BYTES;
+use model::ByteRange;
+use model::objects::ObjectMeta;
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "CopyObject",
+    route: Route::new("PUT", Target::Object).header(copy_source::HEADER),
+    access: Access::Write,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
+    let head = &call.head;
+    let (bucket, key) = (call.bucket()?, head.object_key()?);
+    let condition = write_condition(head)?;
+    let source = copy_source::find(&call)?;
+    if source.found.object.size > PART_SIZE_MAX_BYTES {
+        let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
+        return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+    }
+    let replaces = replaces_metadata(head.header("x-amz-metadata-directive").as_deref())?;
+    if !replaces && source.bucket.id == bucket.id && source.key == key {
+        let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
+        return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+    }
+    let headers =
+        if replaces { metadata::read_headers(&head.headers)? } else { source.found.object.headers.clone() };
+    let checksum = checksum_of_copy(&call, &source).await?;
+    let meta = ObjectMeta {
+        headers,
+        tags: source.found.object.tags.clone(),
+        checksum: checksum.as_ref().map(metadata::stored_checksum),
+    };
+    let etag = source.found.object.etag;
+    let from = (source.bucket.id, source.key);
+    let to = (bucket.id, key.to_owned());
+    let stamp = call.api.model.copy_object(from, source.found, to, meta, condition).await?;
+    let answer = CopyResult {
+        etag: etag.to_string(),
+        last_modified_ms: stamp.wall().millis(),
+        checksum_type: checksum.map(|sum| sum.kind().name().to_owned()),
+        checksums: checksum.iter().map(metadata::xml_checksum).collect(),
+    };
+    Ok(Reply::xml(answer.render_object()))
+}
+
+fn replaces_metadata(directive: Option<&str>) -> Result<bool, S3Error> {
+    match directive {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => {
+            Err(S3Error::invalid_argument("x-amz-metadata-directive", other, "Unknown metadata directive."))
+        }
+    }
+}
+
+/// The source's checksum; or, when the request names another algorithm, that one over its bytes.
+async fn checksum_of_copy(call: &Call, source: &CopySource) -> Result<Option<ObjectChecksum>, S3Error> {
+    let object = &source.found.object;
+    let stored = object.checksum.as_ref().and_then(|sum| metadata::object_checksum(sum, object.etag));
+    let wanted = RequestChecksums::from_headers(&call.head.headers)?.wanted_algorithm;
+    let Some(wanted) = wanted.filter(|wanted| stored.is_none_or(|sum| sum.value().algorithm() != *wanted)) else {
+        return Ok(stored);
+    };
+    let nothing_sent = RequestChecksums {
+        content_md5: None,
+        checksum: RequestedChecksum::None,
+        wanted_algorithm: None,
+        wanted_type: None,
+    };
+    let mut sums = BodyChecksums::new(nothing_sent, &[wanted]);
+    let mut reader = source.found.read(&call.api.model, ByteRange { start: 0, end: object.size });
+    while let Some(bytes) = reader.next().await? {
+        sums.update(&bytes);
+    }
+    let sums = sums.finish(&Default::default())?;
+    let found = sums.iter().find(|sum| ChecksumAlgorithm::code(sum.algorithm()) == wanted.code());
+    Ok(found.map(|sum| ObjectChecksum::FullObject(*sum)))
+}

@@ -1,0 +1,53 @@
+//! CreateBucket: claims a global name for a new bucket.
+
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use http::StatusCode;
+use crate::body::BodyPlan;
+use crate::checksum::{BodyChecksums, RequestChecksums};
+use crate::s3::intake;
+use crate::s3::xml::{CREATE_BUCKET_BODY_MAX_BYTES, CreateBucketConfiguration};
+use base::BucketName;
+use http::header::LOCATION;
+use model::ModelError;
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "CreateBucket",
+    route: Route::new("PUT", Target::Bucket),
+    access: Access::CreateBucket,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
+    let (api, key) = (&call.api, &call.caller.access_key);
+    let plan = BodyPlan::from_request(&call.head.headers, Some(&call.caller.verified))?;
+    let sums = BodyChecksums::new(RequestChecksums::from_headers(&call.head.headers)?, &[]);
+    let document = intake::collect(body, plan, sums, CREATE_BUCKET_BODY_MAX_BYTES).await?;
+    let wanted = CreateBucketConfiguration::parse(&document)?.location_constraint;
+    if let Some(wanted) = wanted.filter(|_| api.config.region_is_required)
+        && wanted != api.config.region
+    {
+        return Err(S3Code::IllegalLocationConstraintException.into());
+    }
+    let text = call.head.bucket.as_deref().unwrap_or_default();
+    let name = BucketName::parse(text)
+        .map_err(|_| S3Error::new(S3Code::InvalidBucketName).field("BucketName", text))?;
+    let names = api.model.names();
+    let may_create = names.keys.get(key).is_some_and(|key| key.may_create_buckets.value);
+    // A key that may not create buckets still learns that a bucket of its own exists.
+    let own = names.resolve(text, Some(key)).is_some_and(|(_, row)| row.grant_of(key).owner);
+    if !may_create && !own {
+        return Err(S3Code::AccessDenied.into());
+    }
+    match api.model.create_bucket(Some(name), Some(key.clone())).await {
+        Ok(_) => {}
+        // In us-east-1 creating one's own bucket again succeeds; elsewhere it is an error.
+        Err(ModelError::BucketAlreadyYours) if api.config.region == "us-east-1" => {}
+        Err(error) => return Err(S3Error::from(error).field("BucketName", text)),
+    }
+    Ok(Reply::empty(StatusCode::OK).with(LOCATION, &format!("/{text}")))
+}

@@ -1,0 +1,121 @@
+//! GetObject: an object's content, whole, a range of it, or one part.
+
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use http::StatusCode;
+use crate::s3::conditions::READ;
+use crate::s3::head::Head;
+use crate::s3::metadata;
+use http::header::{CONTENT_RANGE, HeaderName, HeaderValue};
+use model::ByteRange;
+use model::objects::{Found, Want};
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "GetObject",
+    route: Route::new("GET", Target::Object),
+    access: Access::Read,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
+    let (reply, found, range) = describe(&call, Want::Content)?;
+    let length = range.end - range.start;
+    Ok(reply.streaming(found.read(&call.api.model, range), length))
+}
+
+/// Everything GET and HEAD say about an object, and the bytes GET is to send.
+pub(super) fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRange), S3Error> {
+    let head = &call.head;
+    let key = head.object_key()?;
+    let found = call.api.model.find(call.bucket()?.id, key, want)?;
+    let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key))?;
+    READ.check(head, &found)?;
+    let size = found.object.size;
+    let mut reply = Reply::empty(StatusCode::OK);
+    metadata::show_object(&mut reply, head, &found)?;
+    let range = match (head.parameter("partNumber"), head.header("range")) {
+        (Some(_), Some(_)) => {
+            let message = "Cannot specify both Range header and partNumber query parameter";
+            return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+        }
+        (Some(_), None) => Some(part_range(call, &found, &mut reply)?),
+        (None, Some(range)) => requested_range(&range, size)?,
+        (None, None) => None,
+    };
+    match range {
+        Some(range) => {
+            reply.status = StatusCode::PARTIAL_CONTENT;
+            let last = range.end.saturating_sub(1);
+            reply.set(CONTENT_RANGE, &format!("bytes {}-{last}/{size}", range.start));
+            Ok((reply, found, range))
+        }
+        None => {
+            metadata::show_checksum(&mut reply, head, found.object.checksum.as_ref(), found.object.etag);
+            Ok((reply, found, ByteRange { start: 0, end: size }))
+        }
+    }
+}
+
+/// The bytes of one part. An object that was not uploaded in parts is its own part 1.
+fn part_range(call: &Call, found: &Found, reply: &mut Reply) -> Result<ByteRange, S3Error> {
+    let number = super::upload_name::part_number(call)?;
+    let parts = call.api.model.parts_of(found)?;
+    let invalid = || S3Error::from(S3Code::InvalidPartNumber);
+    if let Some(count) = found.object.etag.parts {
+        reply.set(HeaderName::from_static("x-amz-mp-parts-count"), &count.to_string());
+    }
+    let mut start = 0;
+    for (index, part) in parts.iter().enumerate() {
+        let end = start + part.size;
+        if index + 1 == usize::from(number.get()) {
+            show_part_checksum(&call.head, part.checksum.as_ref(), reply);
+            return Ok(ByteRange { start, end });
+        }
+        start = end;
+    }
+    if parts.is_empty() && number.get() == 1 {
+        return Ok(ByteRange { start: 0, end: found.object.size });
+    }
+    Err(invalid())
+}
+
+fn show_part_checksum(head: &Head, checksum: Option<&model::rows::object::Checksum>, reply: &mut Reply) {
+    let no_parts = model::rows::object::ETag { md5: [0; 16], parts: None };
+    metadata::show_checksum(reply, head, checksum, no_parts);
+}
+
+/// One byte range, as far as it can be satisfied. What is not a range of bytes is ignored, as HTTP
+/// asks; a range behind the end is an error.
+pub(super) fn requested_range(text: &str, size: u64) -> Result<Option<ByteRange>, S3Error> {
+    let Some(spec) = text.trim().strip_prefix("bytes=") else { return Ok(None) };
+    let Some((first, last)) = spec.split_once('-') else { return Ok(None) };
+    let number = |text: &str| {
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // A number beyond every object is as good as the largest.
+        plain.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
+    };
+    let unsatisfiable = || {
+        let header = HeaderValue::try_from(format!("bytes */{size}")).unwrap_or(HeaderValue::from_static("bytes */*"));
+        let error = S3Error::new(S3Code::InvalidRange).header(CONTENT_RANGE, header);
+        error.field("RangeRequested", text).field("ActualObjectSize", size.to_string())
+    };
+    match (number(first.trim()), number(last.trim())) {
+        (Some(first), Some(last)) if first > last => Ok(None),
+        (Some(first), Some(last)) if first < size => {
+            Ok(Some(ByteRange { start: first, end: last.saturating_add(1).min(size) }))
+        }
+        (Some(first), None) if last.trim().is_empty() && first < size => Ok(Some(ByteRange { start: first, end: size })),
+        (Some(_), Some(_)) => Err(unsatisfiable()),
+        (Some(_), None) if last.trim().is_empty() => Err(unsatisfiable()),
+        (None, Some(0)) if first.trim().is_empty() => Err(unsatisfiable()),
+        (None, Some(_)) if first.trim().is_empty() && size == 0 => Err(unsatisfiable()),
+        (None, Some(length)) if first.trim().is_empty() => {
+            Ok(Some(ByteRange { start: size.saturating_sub(length), end: size }))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,65 @@
+//! PutObject: stores an object.
+
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use http::StatusCode;
+use crate::body::BodyPlan;
+use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
+use crate::s3::conditions::write_condition;
+use crate::s3::intake;
+use crate::s3::metadata;
+use base::limits::PART_SIZE_MAX_BYTES;
+use http::header::ETAG;
+use model::BodyWriter;
+use model::objects::ObjectMeta;
+use model::rows::object::ETag;
+use model::rows::version::Owner;
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "PutObject",
+    route: Route::new("PUT", Target::Object),
+    access: Access::Write,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
+    let head = &call.head;
+    let (bucket, key) = (call.bucket()?.id, head.object_key()?);
+    let headers = metadata::read_headers(&head.headers)?;
+    let condition = write_condition(head)?;
+    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    check_length(plan.length())?;
+    let requested = RequestChecksums::from_headers(&head.headers)?;
+    let algorithm = requested.checksum.algorithm().or(requested.wanted_algorithm);
+    // S3 keeps a CRC-64 of everything; so a client that asks for no checksum gets none back here.
+    let mut wanted = vec![ChecksumAlgorithm::Md5];
+    wanted.extend(algorithm);
+    let writer = BodyWriter::new(&call.api.model, Owner::Object(bucket, key.to_owned()));
+    let sums = BodyChecksums::new(requested, &wanted);
+    let received = intake::receive(&call.api, body, plan, sums, writer).await?;
+    let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
+    let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
+    let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
+    let meta = ObjectMeta { headers, tags: Vec::new(), checksum: checksum.as_ref().map(metadata::stored_checksum) };
+    call.api.model.put_object((bucket, key), received.body, etag, meta, condition).await?;
+    let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
+    if let Some(sum) = &checksum {
+        metadata::set_checksum(&mut reply, sum);
+    }
+    Ok(reply)
+}
+
+/// Refuses a body of unknown or forbidden length before any of it is read.
+pub(super) fn check_length(length: Option<u64>) -> Result<(), S3Error> {
+    match length {
+        None => Err(S3Code::MissingContentLength.into()),
+        Some(length) if length > PART_SIZE_MAX_BYTES => Err(S3Error::new(S3Code::EntityTooLarge)
+            .field("ProposedSize", length.to_string())
+            .field("MaxSizeAllowed", PART_SIZE_MAX_BYTES.to_string())),
+        Some(_) => Ok(()),
+    }
+}

@@ -1,0 +1,75 @@
+//! UploadPart: stores one part of a multipart upload.
+
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use http::StatusCode;
+use super::put_object::check_length;
+use super::upload_name::{part_number, upload_name};
+use crate::body::BodyPlan;
+use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
+use crate::s3::intake;
+use crate::s3::metadata;
+use http::header::ETAG;
+use model::BodyWriter;
+use model::rows::object;
+use model::rows::upload::UploadState;
+use model::rows::version::Owner;
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "UploadPart",
+    route: Route::new("PUT", Target::Object).query(&["partNumber", "uploadId"]),
+    access: Access::Write,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
+    let head = &call.head;
+    let (name, number) = (upload_name(&call)?, part_number(&call)?);
+    let upload = call.api.model.find_upload(&name)?;
+    if upload.state != UploadState::Open {
+        return Err(S3Code::NoSuchUpload.into());
+    }
+    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    check_length(plan.length())?;
+    let requested = RequestChecksums::from_headers(&head.headers)?;
+    let algorithm = part_algorithm(upload.checksum, requested.checksum.algorithm())?;
+    let mut wanted = vec![ChecksumAlgorithm::Md5];
+    wanted.extend(algorithm);
+    let writer = BodyWriter::new(&call.api.model, Owner::Part(name.id, number.get()));
+    let sums = BodyChecksums::new(requested, &wanted);
+    let received = intake::receive(&call.api, body, plan, sums, writer).await?;
+    let md5 = metadata::md5_of(&received.sums)?;
+    let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
+    let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
+    let stored = checksum.as_ref().map(metadata::stored_checksum);
+    call.api.model.put_part(name, number, received.body, md5, stored).await?;
+    let etag = object::ETag { md5, parts: None };
+    let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
+    if let Some(sum) = &checksum {
+        reply.set(sum.value().algorithm().header_name().parse().map_err(|_| S3Code::InternalError)?, &sum.to_string());
+    }
+    Ok(reply)
+}
+
+/// The algorithm of the part's checksum: the upload's, which the part's own must not contradict.
+pub(super) fn part_algorithm(
+    upload: Option<(u8, bool)>,
+    part: Option<ChecksumAlgorithm>,
+) -> Result<Option<ChecksumAlgorithm>, S3Error> {
+    let upload = upload.and_then(|(code, _)| ChecksumAlgorithm::from_code(code));
+    match (upload, part) {
+        (Some(upload), Some(part)) if upload != part => {
+            let message = format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                upload.name().to_lowercase(),
+                part.name().to_lowercase()
+            );
+            Err(S3Error::with_message(S3Code::InvalidRequest, message))
+        }
+        (upload, part) => Ok(part.or(upload)),
+    }
+}

@@ -1,0 +1,91 @@
+//! UploadPartCopy: makes a part of another object, or of a range of it.
+
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake::Incoming;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use super::copy_source;
+use super::upload_name::{part_number, upload_name};
+use super::upload_part::part_algorithm;
+use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum};
+use crate::s3::intake;
+use crate::s3::metadata;
+use crate::s3::xml::CopyResult;
+use base::limits::PART_SIZE_MAX_BYTES;
+use model::rows::object::ETag;
+use model::rows::upload::UploadState;
+use model::rows::version::Owner;
+use model::{BodyWriter, ByteRange};
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "UploadPartCopy",
+    route: Route::new("PUT", Target::Object).query(&["partNumber", "uploadId"]).header(copy_source::HEADER),
+    access: Access::Write,
+    run: |call, body| Box::pin(run(call, body)),
+};
+
+async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
+    let (name, number) = (upload_name(&call)?, part_number(&call)?);
+    let upload = call.api.model.find_upload(&name)?;
+    if upload.state != UploadState::Open {
+        return Err(S3Code::NoSuchUpload.into());
+    }
+    let source = copy_source::find(&call)?;
+    let range = match call.head.header("x-amz-copy-source-range") {
+        Some(text) => source_range(&text, source.found.object.size)?,
+        None => ByteRange { start: 0, end: source.found.object.size },
+    };
+    if range.end - range.start > PART_SIZE_MAX_BYTES {
+        let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
+        return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+    }
+    let algorithm = part_algorithm(upload.checksum, None)?;
+    let mut wanted = vec![ChecksumAlgorithm::Md5];
+    wanted.extend(algorithm);
+    let nothing_sent = RequestChecksums {
+        content_md5: None,
+        checksum: RequestedChecksum::None,
+        wanted_algorithm: None,
+        wanted_type: None,
+    };
+    let sums = BodyChecksums::new(nothing_sent, &wanted);
+    let writer = BodyWriter::new(&call.api.model, Owner::Part(name.id, number.get()));
+    let reader = source.found.read(&call.api.model, range);
+    let received = intake::receive_copy(&call.api, reader, range.end - range.start, sums, writer).await?;
+    let md5 = metadata::md5_of(&received.sums)?;
+    let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
+    let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
+    let stored = checksum.as_ref().map(metadata::stored_checksum);
+    let stamp = call.api.model.put_part(name, number, received.body, md5, stored).await?;
+    let answer = CopyResult {
+        etag: ETag { md5, parts: None }.to_string(),
+        last_modified_ms: stamp.wall().millis(),
+        checksum_type: None,
+        checksums: checksum.iter().map(metadata::xml_checksum).collect(),
+    };
+    Ok(Reply::xml(answer.render_part()))
+}
+
+/// A copy's range must be `bytes=first-last` and lie inside the source.
+fn source_range(text: &str, size: u64) -> Result<ByteRange, S3Error> {
+    let malformed = || {
+        let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy";
+        S3Error::invalid_argument("x-amz-copy-source-range", text, message)
+    };
+    let (first, last) = text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-')).ok_or_else(malformed)?;
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(first) || !plain(last) {
+        return Err(malformed());
+    }
+    let (first, last) = (first.parse().unwrap_or(u64::MAX), last.parse().unwrap_or(u64::MAX));
+    if first > last {
+        return Err(malformed());
+    }
+    if last >= size {
+        let message = format!("Range specified is not valid for source object of size: {size}");
+        return Err(S3Error::with_message(S3Code::InvalidRange, message));
+    }
+    Ok(ByteRange { start: first, end: last + 1 })
+}

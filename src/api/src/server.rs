@@ -1,0 +1,118 @@
+//! The HTTP server around an API: accepts connections, bounds them, ends them in order.
+//!
+//! A connection must send a head within a time limit and a size limit; there is a limit to how many
+//! connections are open at once. When the server is asked to stop, connections finish the request
+//! they are in.
+
+use crate::s3::reply::ReplyBody;
+use env::{Env, Listener, Task};
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+/// How long a client may take to send a request's head: also bounds idle keep-alive connections,
+/// which S3 clients expect to stay open about 20 s.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// Largest request head. AWS's metadata limit is 2 KiB of 8 KiB of headers; a presigned URL with a
+/// session token may be long. hyper's own smallest buffer is 8 KiB.
+const HEAD_MAX_BYTES: usize = 32 << 10;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 100;
+/// Connections open at once on one listener; further ones wait to be accepted.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// How long the server waits after an accept error, such as too many open files.
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(50);
+
+/// Answers requests.
+pub type Handler =
+    Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Response<ReplyBody>> + Send + Sync + 'static>;
+
+/// Tells servers to stop.
+#[derive(Clone)]
+pub struct Shutdown(watch::Receiver<bool>);
+
+impl Shutdown {
+    /// A switch and what listens to it.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Resolves when the switch is thrown or its owner is gone.
+    pub async fn requested(&mut self) {
+        while !*self.0.borrow_and_update() {
+            if self.0.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Serves `handler` on `listener` until it is told to stop.
+pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutdown: Shutdown) -> Task<()> {
+    let env = env.clone();
+    let tasks = env.tasks.clone();
+    tasks.spawn(async move {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                () = shutdown.requested() => break,
+            };
+            let Ok(place) = place else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shutdown.requested() => break,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let connection = serve_connection(stream, Arc::clone(&handler), shutdown.clone(), place);
+                    env.tasks.spawn(connection).detach();
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    env::sleep(ACCEPT_BACK_OFF).await;
+                }
+            }
+        }
+        drop(listener);
+        // Every connection holds a place until it has ended.
+        let _ = places.acquire_many(CONNECTIONS_MAX as u32).await;
+    })
+}
+
+async fn serve_connection(
+    stream: env::BoxStream,
+    handler: Handler,
+    mut shutdown: Shutdown,
+    _place: OwnedSemaphorePermit,
+) {
+    let service = service_fn(move |request| {
+        let answer = handler(request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_MAX_BYTES.max(256 << 10))
+        .max_headers(HEADERS_MAX)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%error, "a connection ended early");
+    }
+}
