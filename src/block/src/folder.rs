@@ -76,6 +76,7 @@ pub(crate) struct DataFolder {
     _marker: Box<dyn DiskFile>,
     /// A flush failed: what is on the disk is unknown, so nothing more is written to it.
     failed: AtomicBool,
+    /// Which of the 256 folders exist, durably.
     made: Vec<AtomicBool>,
     next_temporary: AtomicU64,
 }
@@ -89,11 +90,20 @@ impl DataFolder {
         capacity: Option<u64>,
         read_only: bool,
     ) -> io::Result<Self> {
+        let mut made: Vec<AtomicBool> = (0..FOLDERS).map(|_| AtomicBool::new(false)).collect();
         if !read_only {
-            disk.create_dir_all(&path.join("blocks"))?;
+            let blocks = path.join("blocks");
+            disk.create_dir_all(&blocks)?;
             disk.create_dir_all(&path.join("tmp"))?;
             for entry in disk.list(&path.join("tmp"))? {
                 disk.remove_file(&entry.path)?;
+            }
+            // A killed process may have made folders without flushing their names.
+            disk.sync_dir(&blocks)?;
+            for entry in disk.list(&blocks)? {
+                if let Some(number) = folder_number(&entry.path) {
+                    made[usize::from(number)] = AtomicBool::new(true);
+                }
             }
         }
         let weight = capacity.unwrap_or_else(|| disk.space(&path).map_or(1, |space| space.total_bytes));
@@ -105,7 +115,7 @@ impl DataFolder {
             disk,
             _marker: marker,
             failed: AtomicBool::new(false),
-            made: (0..FOLDERS).map(|_| AtomicBool::new(false)).collect(),
+            made,
             next_temporary: AtomicU64::new(0),
         })
     }
@@ -281,9 +291,7 @@ impl DataFolder {
         let folder = self.folder_of(hash);
         let made = &self.made[usize::from(hash.as_bytes()[0])];
         if !made.load(Ordering::Acquire) {
-            // Making it durable again is harmless, and needed if a killed process made it.
             self.disk.create_dir_all(&folder)?;
-            self.sync(&self.path.join("blocks"))?;
             made.store(true, Ordering::Release);
         }
         Ok(folder)
@@ -313,6 +321,11 @@ fn is_full(error: &io::Error) -> bool {
 
 fn write_failure(error: io::Error) -> WriteFailure {
     if is_full(&error) { WriteFailure::Full } else { WriteFailure::Failed(error) }
+}
+
+/// Which of the 256 folders this is.
+fn folder_number(path: &Path) -> Option<u8> {
+    u8::from_str_radix(path.file_name()?.to_str().filter(|name| name.len() == 2)?, 16).ok()
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

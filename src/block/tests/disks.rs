@@ -5,6 +5,7 @@ mod support;
 
 use base::NodeId;
 use block::{BlockError, DiskState, HashedBlock, LostDisks, Stored, UnusableFolder};
+use env::sim::Keep;
 use std::fs;
 use std::sync::atomic::Ordering::SeqCst;
 use support::{Fault, Machine, noise, text};
@@ -139,14 +140,14 @@ async fn a_full_disk_refuses_before_writing_and_leaves_nothing() {
     assert!(matches!(blocks.put_one(&block).await, Err(BlockError::Full)));
     assert_eq!(machine.disk.changes.load(SeqCst), changes, "nothing was tried");
     machine.disk.available_bytes.store(0, SeqCst);
-    // The check passes and the disk runs full at one of the seven operations after it.
-    for step in 0..7 {
+    // The check passes and the disk runs full at one of the six operations after it.
+    for step in 0..6 {
         machine.disk.strike(Fault::Full, step);
         let refused = blocks.put_one(&HashedBlock::new(noise(5000, 50 + step as u64).into()).unwrap()).await;
         assert!(matches!(refused, Err(BlockError::Full)), "step {step}: {:?}", refused.map(|put| put.1));
         machine.disk.heal();
         // Only after the rename is a file left, and it is collected.
-        assert_eq!(machine.files("data").len(), if step < 6 { 1 } else { 2 }, "step {step}");
+        assert_eq!(machine.files("data").len(), if step < 5 { 1 } else { 2 }, "step {step}");
     }
     blocks.run_due(machine.now()).await.unwrap();
     machine.clock.advance(block::GRACE_MS);
@@ -207,7 +208,7 @@ async fn a_name_whose_flush_failed_is_not_trusted_later() {
     machine.store_block(&blocks, &noise(300, 13)).await;
     let block = HashedBlock::new(noise(300, 14).into()).unwrap();
     // Everything up to the rename has happened, the flush of the folder fails.
-    machine.disk.strike(Fault::BadFlush, 6);
+    machine.disk.strike(Fault::BadFlush, 5);
     assert!(matches!(blocks.put_one(&block).await, Err(BlockError::DiskFailed { .. })));
     machine.disk.heal();
     assert_eq!(machine.files("data").len(), 2, "the file is there, but nobody knows whether it stays");
@@ -217,33 +218,42 @@ async fn a_name_whose_flush_failed_is_not_trusted_later() {
 /// Kills the process before each operation of: start, store and reference two blocks, drop one,
 /// collect it. After each restart: what was acknowledged is there, nothing unfinished is left.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_at_any_step_loses_nothing_and_leaves_nothing() {
-    let mut step = 0;
-    loop {
+async fn a_killed_process_loses_nothing_and_leaves_nothing() {
+    for step in 0.. {
         let machine = Machine::new();
         machine.disk.skip_flush.store(true, SeqCst);
         machine.disk.strike(Fault::Crash, step);
         let mut acknowledged = Vec::new();
         let finished = script(&machine, &mut acknowledged).await.is_ok();
         machine.disk.heal();
-        let blocks = machine.open().await;
-        for content in &acknowledged {
-            let hash = base::BlockHash::of(content);
-            assert_eq!(blocks.get(&hash).await.unwrap(), *content, "killed at step {step}");
-        }
-        machine.clock.advance(10 * block::GRACE_MS);
-        blocks.scrub(block::ScrubCommand::Start).await.unwrap();
-        while blocks.scrub_step(machine.now()).await.unwrap() {}
-        machine.clock.advance(10 * block::GRACE_MS);
-        while blocks.run_due(machine.now()).await.unwrap().examined > 0 {}
-        assert!(blocks.faults(1).unwrap().is_empty(), "killed at step {step}");
-        let kept: Vec<String> = machine.files("data");
-        assert_eq!(kept.len(), acknowledged.len(), "killed at step {step}: {kept:?}");
+        check_after_restart(&machine, &acknowledged, &format!("killed at step {step}")).await;
         if finished {
             assert!(step > 15, "the script has only {step} steps");
             return;
         }
-        step += 1;
+    }
+}
+
+/// The same with the power cut, on a disk that forgets what was not flushed: all of it, or the
+/// part that the seed says.
+#[tokio::test]
+async fn a_power_cut_loses_nothing_and_leaves_nothing() {
+    for (keep, seeds) in [(Keep::Nothing, 1), (Keep::Everything, 1), (Keep::Some, 5)] {
+        for seed in 0..seeds {
+            for step in 1.. {
+                let (machine, world) = Machine::simulated(seed);
+                world.disk.crash_at_effect(step);
+                let mut acknowledged = Vec::new();
+                let finished = script(&machine, &mut acknowledged).await.is_ok();
+                world.disk.crash(keep);
+                let when = format!("power cut at step {step}, {keep:?}, seed {seed}");
+                check_after_restart(&machine, &acknowledged, &when).await;
+                if finished {
+                    assert!(step > 15, "the script has only {step} steps");
+                    break;
+                }
+            }
+        }
     }
 }
 
@@ -260,4 +270,21 @@ async fn script(machine: &Machine, acknowledged: &mut Vec<Vec<u8>>) -> Result<()
     machine.clock.advance(block::GRACE_MS);
     let progress = blocks.run_due(machine.now()).await?;
     if progress.removed == 1 { Ok(()) } else { Err(BlockError::Full) }
+}
+
+async fn check_after_restart(machine: &Machine, acknowledged: &[Vec<u8>], when: &str) {
+    let blocks = machine.open().await;
+    for content in acknowledged {
+        let hash = base::BlockHash::of(content);
+        assert_eq!(blocks.get(&hash).await.expect(when), *content, "{when}");
+    }
+    machine.clock.advance(10 * block::GRACE_MS);
+    blocks.scrub(block::ScrubCommand::Start).await.unwrap();
+    while blocks.scrub_step(machine.now()).await.unwrap() {}
+    assert_eq!(blocks.scrub_status().unwrap().damaged, 0, "{when}: a file was visible before it was whole");
+    machine.clock.advance(10 * block::GRACE_MS);
+    while blocks.run_due(machine.now()).await.unwrap().examined > 0 {}
+    assert!(blocks.faults(1).unwrap().is_empty(), "{when}");
+    let kept = machine.files("data");
+    assert_eq!(kept.len(), acknowledged.len(), "{when}: {kept:?}");
 }

@@ -5,6 +5,7 @@
 use base::{BlockHash, NodeId, WallTime};
 use block::{BlockConfig, BlockError, BlockLock, BlockStore, DiskConfig, HashedBlock};
 use bytes::Bytes;
+use env::sim::{SimOptions, SimWorld};
 use env::{Clock, Disk, DiskFile, Entry, Env, MonoTime, OpenMode, Space as Room};
 use std::io;
 use std::ops::Bound;
@@ -32,6 +33,19 @@ impl Machine {
         let mut env = env::real::env();
         env.clock = clock.clone();
         env.disk = Arc::new(TestDoor(disk.clone()));
+        Self::over(env, clock, disk)
+    }
+
+    /// A node on a simulated disk, in one thread; the disk's world.
+    pub fn simulated(seed: u64) -> (Self, SimWorld) {
+        let world = SimWorld::new(seed, &SimOptions::default());
+        let clock = Arc::new(TestClock(AtomicU64::new(1_000_000)));
+        let mut env = world.env();
+        env.clock = clock.clone();
+        (Self::over(env, clock, Arc::default()), world)
+    }
+
+    fn over(env: Env, clock: Arc<TestClock>, disk: Arc<TestDisk>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = StoreOptions { folder: folder.path().to_owned(), node_tag: NODE.tag() };
         let store = Store::open(&env, Arc::new(MapEngine::default()), options).unwrap();
@@ -65,7 +79,7 @@ impl Machine {
         let mut found = Vec::new();
         let mut folders = vec![self.path(name).join("blocks"), self.path(name).join("tmp")];
         while let Some(folder) = folders.pop() {
-            for entry in env::real::RealDisk.list(&folder).unwrap_or_default() {
+            for entry in self.env.disk.list(&folder).unwrap_or_default() {
                 if entry.is_dir {
                     folders.push(entry.path);
                 } else {
