@@ -1,0 +1,139 @@
+//! Why the server does not start with a configuration. Each text says where and what to write instead.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A configuration that cannot be used.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// The configuration file or a secret file cannot be read.
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The configuration file is larger than any configuration.
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// How large it may be.
+        limit_bytes: usize,
+    },
+    /// A file is not UTF-8.
+    NotUtf8 {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The configuration file is not TOML.
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What the TOML reader says.
+        message: String,
+    },
+    /// A key's value has the wrong form.
+    WrongValue {
+        /// Which file.
+        path: PathBuf,
+        /// Which key, with its section.
+        key: String,
+        /// Line, from 1.
+        line: usize,
+        /// What it must look like.
+        expected: &'static str,
+    },
+    /// An environment variable's value has the wrong form.
+    WrongVariable {
+        /// Its name.
+        name: &'static str,
+        /// What it must look like.
+        expected: &'static str,
+    },
+    /// A value is given in two places that exclude each other.
+    GivenTwice {
+        /// One place.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A secret is an empty text.
+    EmptySecret {
+        /// Where it was given.
+        origin: String,
+    },
+    /// A secret's file can be read by every user of the machine.
+    WorldReadableSecret {
+        /// Which file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// One half of the first key is given without the other.
+    HalfAKey {
+        /// The missing variable.
+        missing: &'static str,
+    },
+    /// Nothing says where data may be kept.
+    NoDataFolder,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, source } => write!(out, "cannot read {}: {source}", path.display()),
+            Self::TooLarge { path, limit_bytes } => {
+                write!(out, "{} is larger than {limit_bytes} bytes; is it a configuration?", path.display())
+            }
+            Self::NotUtf8 { path } => write!(out, "{} is not UTF-8 text", path.display()),
+            Self::Syntax { path, line, message } => {
+                write!(out, "{}, line {line}: not valid TOML: {message}", path.display())
+            }
+            Self::WrongValue { path, key, line, expected } => {
+                write!(out, "{}, line {line}: {key} must be {expected}", path.display())
+            }
+            Self::WrongVariable { name, expected } => {
+                write!(out, "the environment variable {name} must be {expected}")
+            }
+            Self::GivenTwice { first, second } => {
+                write!(out, "{first} and {second} are both given; keep one of them")
+            }
+            Self::EmptySecret { origin } => write!(out, "the secret from {origin} is empty"),
+            Self::WorldReadableSecret { path, mode } => write!(
+                out,
+                "every user of this machine can read the secret in {} (mode {mode:04o}); run `chmod 600` on it, or \
+                 set allow_world_readable_secrets = true",
+                path.display()
+            ),
+            Self::HalfAKey { missing } => {
+                write!(out, "a first key needs its id and its secret; {missing} is missing")
+            }
+            Self::NoDataFolder => write!(
+                out,
+                "no place to keep data: neither --data-dir, GARAGE_DATA_DIR, XDG_DATA_HOME nor HOME is set; try \
+                 `garage server --data-dir /path/to/folder`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::TooLarge { .. }
+            | Self::NotUtf8 { .. }
+            | Self::Syntax { .. }
+            | Self::WrongValue { .. }
+            | Self::WrongVariable { .. }
+            | Self::GivenTwice { .. }
+            | Self::EmptySecret { .. }
+            | Self::WorldReadableSecret { .. }
+            | Self::HalfAKey { .. }
+            | Self::NoDataFolder => None,
+        }
+    }
+}

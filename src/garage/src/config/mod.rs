@@ -1,0 +1,284 @@
+//! Configuration: what the operator says on the command line, in the environment and in one TOML file.
+//!
+//! Why so lenient: configurations written for Garage load here unchanged. What has no effect is said once
+//! ([`Notice`]), and only what cannot be understood stops the start ([`ConfigError`]). Always holds:
+//! - a command-line flag wins over an environment variable, and that over the file;
+//! - without configuration, data is never put into the current directory;
+//! - settings that lose acknowledged data are obeyed only with `unsafe_allow_data_loss = true`;
+//! - nothing is written, and no clock is read.
+//!
+//! Units: `*_bytes`, `*_ms`.
+
+mod data_folder;
+mod document;
+mod error;
+mod files;
+mod keys;
+mod notice;
+mod reader;
+mod secret;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+pub use document::DataDir;
+pub use error::ConfigError;
+pub use files::{Files, MachineFiles};
+pub use notice::Notice;
+pub use secret::Secret;
+pub use value::Bind;
+
+use document::Document;
+use reader::Reader;
+
+/// Where Garage keeps its configuration; read when it exists and no other is named.
+const SYSTEM_CONFIG_FILE: &str = "/etc/garage.toml";
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `-c`, `--config`.
+    pub config_file: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--default-bucket`; without a name, the environment's or the server's own.
+    pub default_bucket: Option<String>,
+    /// `--rpc-secret`.
+    pub rpc_secret: Option<String>,
+    /// `--rpc-secret-file`.
+    pub rpc_secret_file: Option<PathBuf>,
+    /// `--admin-token`.
+    pub admin_token: Option<String>,
+    /// `--admin-token-file`.
+    pub admin_token_file: Option<PathBuf>,
+    /// `--metrics-token`.
+    pub metrics_token: Option<String>,
+    /// `--metrics-token-file`.
+    pub metrics_token_file: Option<PathBuf>,
+    /// `--allow-world-readable-secrets`.
+    pub allow_world_readable_secrets: Option<bool>,
+}
+
+/// The machine around the process.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Environment variables.
+    pub variables: &'a BTreeMap<String, String>,
+    /// Whether the process runs as root.
+    pub is_root: bool,
+    /// The files.
+    pub files: &'a dyn Files,
+}
+
+/// Which storage engine holds the metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// This program's choice.
+    Default,
+    /// redb.
+    Redb,
+    /// fjall.
+    Fjall,
+}
+
+/// Which copies a request waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// Reads see every acknowledged write.
+    Consistent,
+    /// Reads may miss some.
+    Degraded,
+    /// Writes may be lost as well.
+    Dangerous,
+}
+
+/// Where log lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error.
+    Stderr,
+    /// The system's syslog.
+    Syslog,
+    /// systemd's journal.
+    Journald,
+}
+
+/// The S3 API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Config {
+    /// Where it listens.
+    pub bind: Bind,
+    /// Whether `bind` is the default `[::]`, for which 0.0.0.0 may stand in when the machine has no IPv6.
+    pub bind_is_default: bool,
+    /// The region this server names.
+    pub region: String,
+    /// Whether signatures for another region are refused.
+    pub enforce_region: bool,
+    /// Domain under which `bucket.domain` is a bucket, without a leading dot.
+    pub root_domain: Option<String>,
+    /// URL under which clients reach it.
+    pub public_endpoint: Option<String>,
+    /// Whether that URL is for path style.
+    pub public_endpoint_path_style: bool,
+}
+
+/// The admin API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Where it listens, besides the local socket.
+    pub bind: Bind,
+    /// Token for everything.
+    pub token: Option<Secret>,
+    /// Token for metrics.
+    pub metrics_token: Option<Secret>,
+    /// Whether metrics need a token even when none is set.
+    pub metrics_require_token: bool,
+    /// Where traces go.
+    pub trace_sink: Option<String>,
+}
+
+/// Websites; not served yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebConfig {
+    /// Where it listens.
+    pub bind: Bind,
+    /// Domain under which `bucket.domain` is a site, without a leading dot.
+    pub root_domain: Option<String>,
+    /// Whether metrics name the host.
+    pub add_host_to_metrics: bool,
+    /// URL under which browsers reach it.
+    pub public_endpoint: Option<String>,
+}
+
+/// The link between nodes; not used yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcConfig {
+    /// Where it listens.
+    pub bind: Bind,
+    /// Whether outgoing links come from that address.
+    pub bind_outgoing: bool,
+    /// Address to give to other nodes.
+    pub public_addr: Option<String>,
+    /// Subnet to pick that address from.
+    pub public_addr_subnet: Option<String>,
+    /// Time until a ping counts as lost.
+    pub ping_timeout_ms: Option<u64>,
+    /// Time until a request counts as failed.
+    pub timeout_ms: Option<u64>,
+    /// `id@host:port` of other nodes.
+    pub bootstrap_peers: Vec<String>,
+    /// Shared by all nodes.
+    pub secret: Option<Secret>,
+}
+
+/// What the first start should make.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FirstRun {
+    /// Name of the first bucket.
+    pub bucket: Option<String>,
+    /// Id and secret of the first key.
+    pub key: Option<(String, Secret)>,
+}
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file it comes from.
+    pub config_file: Option<PathBuf>,
+    /// The folder that `metadata_dir` or `data_dirs` was derived from; `None` when the file names both.
+    pub data_folder: Option<PathBuf>,
+    /// Metadata, node key and state of this node.
+    pub metadata_dir: PathBuf,
+    /// Blocks; at least one that takes new ones.
+    pub data_dirs: Vec<DataDir>,
+    /// Snapshots of the metadata; not made yet.
+    pub metadata_snapshots_dir: Option<PathBuf>,
+    /// Time between snapshots.
+    pub metadata_auto_snapshot_interval_ms: Option<u64>,
+    /// Whether metadata is on disk before a write is acknowledged.
+    pub metadata_fsync: bool,
+    /// Whether blocks are on disk before a write is acknowledged.
+    pub data_fsync: bool,
+    /// Which copies a request waits for.
+    pub consistency: Consistency,
+    /// Storage engine.
+    pub engine: Engine,
+    /// Room for the engine's cache of blocks.
+    pub engine_cache_bytes: Option<u64>,
+    /// Copies of everything.
+    pub replication_factor: u8,
+    /// zstd level; `None` for no compression.
+    pub compression_level: Option<i32>,
+    /// Memory for data in flight.
+    pub block_ram_buffer_max_bytes: u64,
+    /// Parallel reads of blocks.
+    pub block_max_concurrent_reads: Option<usize>,
+    /// Parallel writes of blocks in one request.
+    pub block_max_concurrent_writes_per_request: Option<usize>,
+    /// Whether stored blocks are not checked in the background.
+    pub disable_scrub: bool,
+    /// Whether days end at local midnight.
+    pub use_local_tz: bool,
+    /// Whether bucket names may begin with `xn--`.
+    pub allow_punycode: bool,
+    /// S3 API.
+    pub s3: S3Config,
+    /// Admin API.
+    pub admin: AdminConfig,
+    /// Websites.
+    pub web: WebConfig,
+    /// Other nodes.
+    pub rpc: RpcConfig,
+    /// First start.
+    pub first_run: FirstRun,
+    /// Where log lines go.
+    pub log_target: LogTarget,
+}
+
+impl Config {
+    /// Reads everything. The notices are for the log, once.
+    pub fn load(flags: &Flags, around: Surroundings<'_>) -> Result<(Self, Vec<Notice>), ConfigError> {
+        let config_file = config_file(flags, around);
+        let document = match &config_file {
+            Some(path) => Document::read(path, around.files)?,
+            None => Document::default(),
+        };
+        let mut reader = Reader { flags, around, notices: document.notices(), document };
+        let mut config = reader.config()?;
+        config.config_file = config_file;
+        reader.notice_variables();
+        Ok((config, reader.notices))
+    }
+}
+
+/// The file named by flag or variable, which must exist, else the system's if it exists.
+fn config_file(flags: &Flags, around: Surroundings<'_>) -> Option<PathBuf> {
+    let named =
+        flags.config_file.clone().or_else(|| around.variable("GARAGE_CONFIG_FILE").map(PathBuf::from));
+    named.or_else(|| {
+        let system = PathBuf::from(SYSTEM_CONFIG_FILE);
+        // One that exists but cannot be read is an error, not an absence.
+        let missing =
+            around.files.mode(&system).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+        (!missing).then_some(system)
+    })
+}
+
+impl<'a> Surroundings<'a> {
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<&'a str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn flag(&self, name: &'static str) -> Result<Option<bool>, ConfigError> {
+        let Some(text) = self.variable(name) else { return Ok(None) };
+        match value::flag(text) {
+            Some(flag) => Ok(Some(flag)),
+            None => Err(ConfigError::WrongVariable { name, expected: "true or false" }),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What an operator should know about a configuration that is used all the same. One line each.
+
+use std::fmt;
+
+/// Something to log once at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A key that nobody knows.
+    UnknownKey {
+        /// With its section.
+        key: String,
+        /// Line, from 1.
+        line: usize,
+        /// What it was probably meant to be.
+        suggestion: Option<&'static str>,
+    },
+    /// More unknown keys than are worth a line each.
+    MoreUnknownKeys {
+        /// How many.
+        count: usize,
+    },
+    /// An environment variable that is nearly one of ours.
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// What it was probably meant to be.
+        suggestion: &'static str,
+    },
+    /// Keys of a feature that is not there yet.
+    NotThereYet {
+        /// The feature.
+        feature: &'static str,
+        /// Its keys, or its section in brackets when that is empty.
+        keys: Vec<String>,
+    },
+    /// A key without effect.
+    Obsolete {
+        /// With its section.
+        key: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// A setting that would lose data is not obeyed.
+    NotObeyed {
+        /// As written, `key = value`.
+        setting: String,
+    },
+    /// A setting that can lose data is obeyed, since `unsafe_allow_data_loss` is set.
+    Unsafe {
+        /// As written, `key = value`.
+        setting: String,
+    },
+    /// An engine of another program is asked for.
+    EngineReplaced {
+        /// Its name.
+        asked: String,
+    },
+    /// Blocks have one size here.
+    BlockSizeFixed {
+        /// The size that is used.
+        size_bytes: u64,
+    },
+    /// A folder of the configuration depends on where the server is started.
+    RelativePath {
+        /// Which key.
+        key: &'static str,
+        /// Its value.
+        path: String,
+    },
+}
+
+impl Notice {
+    /// Whether data is at risk or a setting has no effect that its writer counts on; the rest is for
+    /// information.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::UnknownKey { .. }
+            | Self::MoreUnknownKeys { .. }
+            | Self::UnknownVariable { .. }
+            | Self::Unsafe { .. }
+            | Self::RelativePath { .. } => true,
+            Self::NotThereYet { .. }
+            | Self::Obsolete { .. }
+            | Self::NotObeyed { .. }
+            | Self::EngineReplaced { .. }
+            | Self::BlockSizeFixed { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKey { key, line, suggestion: Some(known) } => {
+                write!(out, "line {line} of the configuration: there is no key {key}; did you mean {known}?")
+            }
+            Self::UnknownKey { key, line, suggestion: None } => {
+                write!(out, "line {line} of the configuration: there is no key {key}; it has no effect")
+            }
+            Self::MoreUnknownKeys { count } => write!(out, "{count} more unknown keys in the configuration"),
+            Self::UnknownVariable { name, suggestion } => {
+                write!(out, "the environment variable {name} has no effect; did you mean {suggestion}?")
+            }
+            Self::NotThereYet { feature, keys } => {
+                write!(out, "not used yet ({feature}: not in this version): {}", keys.join(", "))
+            }
+            Self::Obsolete { key, instead } => write!(out, "{key} has no effect: {instead}"),
+            Self::NotObeyed { setting } => write!(
+                out,
+                "{setting} is not obeyed, since it can lose data that was acknowledged; unsafe_allow_data_loss = true \
+                 would allow it"
+            ),
+            Self::Unsafe { setting } => {
+                write!(
+                    out,
+                    "{setting} is obeyed: data that was acknowledged CAN BE LOST in a crash or power cut"
+                )
+            }
+            Self::EngineReplaced { asked } => {
+                write!(
+                    out,
+                    "db_engine = \"{asked}\" is not available here; this program's own engine is used"
+                )
+            }
+            Self::BlockSizeFixed { size_bytes } => {
+                write!(out, "block_size has no effect: blocks have {size_bytes} bytes here")
+            }
+            Self::RelativePath { key, path } => write!(
+                out,
+                "{key} = \"{path}\" depends on the folder in which the server is started; write a full path"
+            ),
+        }
+    }
+}

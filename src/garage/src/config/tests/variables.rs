@@ -1,0 +1,77 @@
+//! The environment.
+
+use super::Machine;
+use crate::config::{LogTarget, Secret};
+
+#[test]
+fn first_bucket_and_key() {
+    assert_eq!(Machine::new().config().first_run, crate::config::FirstRun::default());
+    let machine = Machine::new()
+        .variable("GARAGE_DEFAULT_BUCKET", "photos")
+        .variable("GARAGE_DEFAULT_ACCESS_KEY", "minioadmin")
+        .variable("GARAGE_DEFAULT_SECRET_KEY", "minioadmin");
+    let first_run = machine.config().first_run;
+    assert_eq!(first_run.bucket.as_deref(), Some("photos"));
+    let (id, secret) = first_run.key.unwrap();
+    assert_eq!((id.as_str(), secret.reveal()), ("minioadmin", "minioadmin"));
+    let flag = machine.flags(|flags| flags.default_bucket = Some("videos".into()));
+    assert_eq!(flag.config().first_run.bucket.as_deref(), Some("videos"));
+}
+
+#[test]
+fn half_a_key_is_refused() {
+    let (id, secret) = ("GARAGE_DEFAULT_ACCESS_KEY", "GARAGE_DEFAULT_SECRET_KEY");
+    for (given, missing) in [(id, secret), (secret, id)] {
+        let error = Machine::new().variable(given, "x").error();
+        assert_eq!(error, format!("a first key needs its id and its secret; {missing} is missing"));
+    }
+}
+
+#[test]
+fn log_targets() {
+    let (syslog, journald) = ("GARAGE_LOG_TO_SYSLOG", "GARAGE_LOG_TO_JOURNALD");
+    assert_eq!(Machine::new().config().log_target, LogTarget::Stderr);
+    assert_eq!(Machine::new().variable(syslog, "false").config().log_target, LogTarget::Stderr);
+    assert_eq!(Machine::new().variable(syslog, "1").config().log_target, LogTarget::Syslog);
+    let to_journald = Machine::new().variable(journald, "true");
+    assert_eq!(to_journald.config().log_target, LogTarget::Journald);
+    assert_eq!(
+        to_journald.notices(),
+        ["not used yet (logging to the system's log: not in this version): GARAGE_LOG_TO_JOURNALD"]
+    );
+    assert!(to_journald.variable(syslog, "true").error().contains("are both given"));
+    let error = Machine::new().variable(syslog, "maybe").error();
+    assert_eq!(error, "the environment variable GARAGE_LOG_TO_SYSLOG must be true or false");
+}
+
+#[test]
+fn nearly_right_names_are_pointed_out() {
+    let notices = Machine::new()
+        .variable("GARAGE_DATADIR", "/d")
+        .variable("GARAGE_DEFAULT_BUCKETS", "b")
+        .variable("GARAGE_SERVICE_HOST", "10.0.0.1")
+        .variable("GARAGE_BIN", "/usr/bin/garage")
+        .notices();
+    assert_eq!(
+        notices,
+        [
+            "the environment variable GARAGE_DATADIR has no effect; did you mean GARAGE_DATA_DIR?",
+            "the environment variable GARAGE_DEFAULT_BUCKETS has no effect; did you mean GARAGE_DEFAULT_BUCKET?",
+        ]
+    );
+}
+
+#[test]
+fn every_variable_has_an_effect_or_is_another_commands() {
+    for name in crate::config::keys::VARIABLES.iter().filter(|name| **name != "GARAGE_RPC_HOST") {
+        let plain = Machine::new().load().map(|(config, _)| config).map_err(|error| error.to_string());
+        let set = Machine::new().variable(name, "/x").load().map(|(config, _)| config);
+        assert_ne!(set.map_err(|error| error.to_string()), plain, "{name}");
+    }
+}
+
+#[test]
+fn secrets_compare_by_text() {
+    assert_eq!(Secret::from("a"), Secret::from("a"));
+    assert_ne!(Secret::from("a"), Secret::from("b"));
+}
