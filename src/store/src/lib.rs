@@ -20,7 +20,9 @@ mod txn;
 mod view;
 
 pub use committer::{Intent, Store, StoreOptions};
-pub use engine::{Batch, Engine, EngineError, Snapshot};
+pub use engine::{
+    Batch, Engine, EngineError, EngineKind, FjallEngine, MemEngine, MemPlatter, RedbEngine, Snapshot,
+};
 pub use envelope::{Record, Unreadable, decode, encode};
 pub use space::Space;
 pub use txn::Txn;

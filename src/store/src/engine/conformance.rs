@@ -1,6 +1,6 @@
 //! One suite for every engine: what the trait promises, tried on each of them.
 
-use super::{Batch, Engine, EngineError, EngineKind, Snapshot, open};
+use super::{Batch, Engine, EngineError, EngineKind, MemEngine, MemPlatter, Snapshot, open};
 use crate::space::Space;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -16,17 +16,30 @@ struct Subject {
     kind: EngineKind,
     folder: TempDir,
     engine: Option<Arc<dyn Engine>>,
+    /// Set when the engine in memory is tried instead.
+    platter: Option<Arc<MemPlatter>>,
 }
 
 impl Subject {
     fn new(kind: EngineKind) -> Self {
-        let mut subject = Self { kind, folder: tempfile::tempdir().unwrap(), engine: None };
+        let mut subject = Self { kind, folder: tempfile::tempdir().unwrap(), engine: None, platter: None };
+        subject.reopen();
+        subject
+    }
+
+    fn in_memory() -> Self {
+        let mut subject = Self::new(EngineKind::Redb);
+        subject.platter = Some(Arc::default());
         subject.reopen();
         subject
     }
 
     fn reopen(&mut self) {
         self.engine = None;
+        if let Some(platter) = &self.platter {
+            self.engine = Some(Arc::new(MemEngine::open(platter, None)));
+            return;
+        }
         let env = env::real::env();
         self.engine = Some(open(self.kind, &env, self.folder.path()).unwrap());
     }
@@ -45,6 +58,11 @@ impl Subject {
 }
 
 fn each_engine(check: impl Fn(Subject)) {
+    each_real_engine(&check);
+    check(Subject::in_memory());
+}
+
+fn each_real_engine(check: impl Fn(Subject)) {
     for kind in EngineKind::ALL {
         check(Subject::new(kind));
     }
@@ -230,7 +248,7 @@ fn check_against(model: &Model, snapshot: &dyn Snapshot, random: &mut crate::tes
 
 #[test]
 fn a_store_is_open_once_at_a_time() {
-    each_engine(|subject| {
+    each_real_engine(|subject| {
         let second = open(subject.kind, &env::real::env(), subject.folder.path());
         assert!(matches!(second.err(), Some(EngineError::Locked(_))), "{}", subject.kind);
     });
@@ -238,7 +256,7 @@ fn a_store_is_open_once_at_a_time() {
 
 #[test]
 fn a_folder_of_another_engine_is_refused() {
-    each_engine(|subject| {
+    each_real_engine(|subject| {
         for other in EngineKind::ALL {
             if other != subject.kind {
                 let error = open(other, &env::real::env(), subject.folder.path()).err().unwrap();

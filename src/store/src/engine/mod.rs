@@ -7,11 +7,13 @@
 mod conformance;
 mod fjall;
 mod kind;
+mod mem;
 mod redb;
 mod redb_backend;
 
 pub use fjall::FjallEngine;
 pub use kind::{EngineKind, UnknownEngine, open};
+pub use mem::{MemEngine, MemPlatter};
 pub use redb::RedbEngine;
 
 use crate::space::Space;

@@ -47,6 +47,8 @@ struct Platter {
     random: Generator,
     capacity_bytes: u64,
     used_pages: u64,
+    /// Room that is taken by others.
+    foreign_bytes: u64,
     next_number: u64,
     /// Rises with each crash: older handles are dead.
     life: u64,
@@ -72,6 +74,7 @@ impl SimDisk {
             random: Generator::new(seed),
             capacity_bytes,
             used_pages: 0,
+            foreign_bytes: 0,
             next_number: 1,
             life: 0,
         })))
@@ -122,9 +125,29 @@ impl SimDisk {
         self.platter().capacity_bytes = bytes;
     }
 
+    /// Lets somebody else take room on the disk: this many bytes in all.
+    pub fn occupy(&self, bytes: u64) {
+        self.platter().foreign_bytes = bytes;
+    }
+
     /// Bytes in use, in whole pages.
     pub fn used_bytes(&self) -> u64 {
         self.platter().used_pages * PAGE_BYTES
+    }
+
+    /// A digest of every visible name and its bytes: equal for equal runs.
+    pub fn content_digest(&self) -> base::BlockHash {
+        let platter = self.platter();
+        let mut all = Vec::new();
+        for (path, number) in &platter.names.live {
+            let Some(file) = platter.files.get(number) else { continue };
+            let mut content = vec![0; file.len() as usize];
+            file.read(&mut content, 0);
+            all.extend_from_slice(path.as_os_str().as_encoded_bytes());
+            all.extend_from_slice(&file.len().to_le_bytes());
+            all.extend_from_slice(&content);
+        }
+        base::BlockHash::of(&all)
     }
 
     /// Damages a file at rest.
@@ -246,7 +269,7 @@ impl Platter {
     }
 
     fn room_pages(&self) -> u64 {
-        (self.capacity_bytes / PAGE_BYTES).saturating_sub(self.used_pages)
+        (self.capacity_bytes.saturating_sub(self.foreign_bytes) / PAGE_BYTES).saturating_sub(self.used_pages)
     }
 
     fn write(&mut self, number: Number, bytes: &[u8], offset: u64) -> io::Result<()> {
