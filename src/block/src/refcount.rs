@@ -18,7 +18,8 @@ pub const GRACE_MS: u64 = 10 * 60 * 1000;
 impl BlockStore {
     /// Counts one more reference to `hash`, in the transaction that stores it. If the block was
     /// put or verified under a lock that is still held, the transaction keeps that lock until it
-    /// is durable; otherwise the block is queued to be looked for.
+    /// is durable; otherwise, unless another reference keeps the file already, the block is queued
+    /// to be looked for.
     pub fn add_reference(&self, txn: &mut Txn<'_>, hash: &BlockHash) -> Result<(), StoreError> {
         let shared_lock = self.shared.locks.share(hash);
         let key = count_key(hash);
@@ -39,7 +40,9 @@ impl BlockStore {
                     drop(lock);
                 });
             }
-            None => queue(txn, txn.now(), hash),
+            None if row.count == 1 => queue(txn, txn.now(), hash),
+            // Nobody unlinks a file while its count is above 0.
+            None => {}
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use store::{Intent, Read, Space, StoreError, Txn};
 
 /// Files in one step: at most 64 MiB are read between two notes of the position.
-const STEP_MAX_FILES: usize = 64;
+const STEP_MAX_FILES: u64 = 64;
 /// From the end of one pass to the start of the next: 30 days, the usual period for disks, long
 /// enough that a pass over a slow disk stays in the background.
 pub const SCRUB_INTERVAL_MS: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -51,15 +51,15 @@ pub struct ScrubStatus {
     pub orphans: u64,
 }
 
-/// What a step found in some files of one folder.
+/// What a step found.
 #[derive(Default)]
 struct Findings {
     files: u64,
     damaged: u64,
     /// Blocks that have a file.
     seen: Vec<BlockHash>,
-    /// The last name looked at; `None` at the end of the folder.
-    last: Option<String>,
+    /// Where the next step begins; `None` at the end of the pass.
+    next: Option<ScrubPosition>,
 }
 
 impl BlockStore {
@@ -146,7 +146,7 @@ impl BlockStore {
         state.files += findings.files;
         state.damaged += findings.damaged;
         state.orphans += orphans.len() as u64;
-        state.position = self.shared.position_after(&position, findings.last);
+        state.position = findings.next;
         if state.position.is_none() {
             state.completed = Some(now);
         }
@@ -197,10 +197,8 @@ impl Shared {
         Some(ScrubPosition { disk, folder: 0, after: String::new() })
     }
 
-    fn position_after(&self, position: &ScrubPosition, last: Option<String>) -> Option<ScrubPosition> {
-        if let Some(after) = last {
-            return Some(ScrubPosition { after, ..position.clone() });
-        }
+    /// The folder after this one.
+    fn next_folder(&self, position: &ScrubPosition) -> Option<ScrubPosition> {
         if let Some(folder) = position.folder.checked_add(1) {
             return Some(ScrubPosition { folder, after: String::new(), disk: position.disk });
         }
@@ -214,28 +212,37 @@ impl Shared {
         u32::try_from(done * 1000 / (self.folders.len() * FOLDERS)).unwrap_or(1000)
     }
 
-    /// Checks the next files of a folder. A disk that is not there any more, or never was, counts
-    /// as a folder without files.
-    fn scrub_files(self: &Arc<Self>, position: &ScrubPosition) -> Findings {
+    /// Checks the next files.
+    fn scrub_files(self: &Arc<Self>, start: &ScrubPosition) -> Findings {
         let mut findings = Findings::default();
-        let Some(folder) = self.folders.iter().find(|folder| folder.id == position.disk) else {
-            return findings;
-        };
+        let mut position = Some(start.clone());
+        while let Some(here) = position {
+            if let Some(after) = self.scrub_folder(&here, &mut findings) {
+                findings.next = Some(ScrubPosition { after, ..here });
+                return findings;
+            }
+            position = self.next_folder(&here);
+        }
+        findings
+    }
+
+    /// Checks the next files of one folder, and returns the last name when the step is full. A
+    /// disk that is not there any more, or never was, counts as a folder without files.
+    fn scrub_folder(self: &Arc<Self>, position: &ScrubPosition, findings: &mut Findings) -> Option<String> {
+        let folder = self.folders.iter().find(|folder| folder.id == position.disk)?;
         let listed = folder.check_present().and_then(|()| folder.list(position.folder));
         let blocks = listed.unwrap_or_else(|error| {
             self.note_disk_error(folder, &error);
             Vec::new()
         });
         for (name, hash, form) in blocks.into_iter().filter(|(name, _, _)| *name > position.after) {
-            if findings.files == STEP_MAX_FILES as u64 {
-                return findings;
-            }
-            self.scrub_file(folder, (&hash, form), &mut findings);
+            self.scrub_file(folder, (&hash, form), findings);
             findings.files += 1;
-            findings.last = Some(name);
+            if findings.files == STEP_MAX_FILES {
+                return Some(name);
+            }
         }
-        findings.last = None;
-        findings
+        None
     }
 
     fn scrub_file(self: &Arc<Self>, folder: &DataFolder, file: (&BlockHash, Form), findings: &mut Findings) {

@@ -1,6 +1,7 @@
 //! Storing and reading: every form and size comes back, and no kind of damage is ever served or
 //! taken for a copy.
-#![allow(clippy::unwrap_used)]
+// The tests damage and move files behind the store's back.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;
 

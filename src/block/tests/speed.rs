@@ -1,6 +1,7 @@
 //! How long one block takes, printed: `cargo test --profile fast -p block --test speed -- --nocapture`.
 //! The only claim checked is that storing and reading need no more steps on the disk than they must.
-#![allow(clippy::unwrap_used)]
+// The tests damage and move files behind the store's back.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! What the tests of this crate share: a node with real files, a clock that stands where it is
 //! put, a small engine in memory, and a disk that can be told to fail.
-#![allow(dead_code, clippy::unwrap_used, missing_docs)]
+#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 use base::{BlockHash, NodeId, WallTime};
 use block::{BlockConfig, BlockError, BlockLock, BlockStore, DiskConfig, HashedBlock};
