@@ -1,1 +1,25 @@
 //! Who is in the cluster, and the layout: which node keeps which part of the hash space.
+//!
+//! Decisions about the layout are pure functions from one layout to the next; the rest is four
+//! small state files in the metadata folder and a handle that keeps them and memory in step.
+//! What always holds:
+//!
+//! - a state file that exists and cannot be read stops the node; it never starts afresh;
+//! - a layout is durable before anybody sees it, and the one before it is kept beside it;
+//! - nothing in the layout names a replica set that its roles do not allow.
+
+mod health;
+pub mod layout;
+mod node_key;
+mod secrets;
+mod state;
+mod state_file;
+#[cfg(test)]
+mod tests;
+
+pub use health::{Health, HealthStatus, LocalService, Reason};
+pub use layout::{Layout, LayoutError};
+pub use node_key::NodeKey;
+pub use secrets::{AdminToken, ClusterSecret, InvalidSecret};
+pub use state::{ChangeError, ClusterError, ClusterOptions, ClusterState, FirstLayout, Node};
+pub use state_file::{StateFileError, StateKind};

@@ -1,0 +1,146 @@
+//! Whether the cluster serves, and if not fully, why.
+
+use crate::layout::{PARTITIONS, Version};
+use base::NodeId;
+use std::fmt;
+use std::path::PathBuf;
+
+/// One word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthStatus {
+    /// Everything works and every copy is there.
+    Healthy,
+    /// Requests are served, and something is missing.
+    Degraded,
+    /// Some requests cannot be served.
+    Unavailable,
+}
+
+impl HealthStatus {
+    /// The word of the admin API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HealthStatus::Healthy => "healthy",
+            HealthStatus::Degraded => "degraded",
+            HealthStatus::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// A reason for not being healthy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// No layout was applied yet.
+    NoLayout,
+    /// A storage node of the layout cannot be reached.
+    NodeAway(NodeId),
+    /// This node's metadata store takes no more writes.
+    MetadataStopped,
+    /// This node's metadata disk has no room for growth.
+    MetadataFull,
+    /// A data folder of this node takes no writes, or is gone.
+    DataFolder(PathBuf),
+    /// No data folder of this node takes writes.
+    NoDataFolder,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::NoLayout => {
+                f.write_str("no layout was applied yet: assign a role to this node, then apply")
+            }
+            Reason::NodeAway(node) => write!(f, "storage node {node} cannot be reached"),
+            Reason::MetadataStopped => {
+                f.write_str("the metadata store of this node failed: nothing is written until it restarts")
+            }
+            Reason::MetadataFull => f.write_str("the metadata disk of this node is full: free some space"),
+            Reason::DataFolder(path) => {
+                write!(f, "the data folder {} takes no writes or is gone", path.display())
+            }
+            Reason::NoDataFolder => f.write_str("no data folder of this node takes writes"),
+        }
+    }
+}
+
+/// How well this node serves, as its own stores say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LocalService {
+    /// What is wrong and leaves requests served.
+    pub complaints: Vec<Reason>,
+    /// What is wrong and leaves some requests refused.
+    pub failures: Vec<Reason>,
+}
+
+/// The figures of GetClusterHealth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// One word.
+    pub status: HealthStatus,
+    /// Nodes ever heard of, with this one.
+    pub known_nodes: usize,
+    /// Nodes in contact, with this one.
+    pub connected_nodes: usize,
+    /// Nodes of the layout that store data.
+    pub storage_nodes: usize,
+    /// Those that are in contact and can take writes.
+    pub storage_nodes_ok: usize,
+    /// Partitions of the layout.
+    pub partitions: usize,
+    /// Partitions with a quorum of good nodes.
+    pub partitions_quorum: usize,
+    /// Partitions whose nodes are all good.
+    pub partitions_all_ok: usize,
+    /// Why it is not healthy.
+    pub reasons: Vec<Reason>,
+}
+
+impl Health {
+    /// Judges the version in force. `own` is this node; `connected` says of another node whether
+    /// it is in contact, and `known` is how many nodes were ever heard of.
+    pub(crate) fn judge(
+        version: &Version,
+        own: (NodeId, &LocalService),
+        known: usize,
+        connected: &dyn Fn(NodeId) -> bool,
+    ) -> Self {
+        let (own_id, service) = own;
+        let reachable = |node: NodeId| node == own_id || connected(node);
+        let good = |node: NodeId| if node == own_id { service.failures.is_empty() } else { connected(node) };
+        let mut reasons = [service.failures.as_slice(), service.complaints.as_slice()].concat();
+        if version.number == 0 {
+            reasons.insert(0, Reason::NoLayout);
+        }
+        let storage: Vec<NodeId> = version.storage_nodes().map(|(node, _)| *node).collect();
+        reasons.extend(storage.iter().filter(|node| !reachable(**node)).map(|node| Reason::NodeAway(*node)));
+        let quorum = version.replication_factor.map_or(usize::MAX, |factor| usize::from(factor.quorum()));
+        let (mut partitions_quorum, mut partitions_all_ok) = (0, 0);
+        for partition in 0..PARTITIONS {
+            let owners = version.assignment.owners(u16::try_from(partition).expect("1024 partitions"));
+            let good_owners = owners.iter().filter(|node| good(**node)).count();
+            partitions_quorum += usize::from(good_owners >= quorum);
+            partitions_all_ok += usize::from(!owners.is_empty() && good_owners == owners.len());
+        }
+        let status = match (partitions_quorum == PARTITIONS, reasons.is_empty()) {
+            (false, _) => HealthStatus::Unavailable,
+            (true, false) => HealthStatus::Degraded,
+            (true, true) => HealthStatus::Healthy,
+        };
+        Self {
+            status,
+            known_nodes: known,
+            connected_nodes: version
+                .roles
+                .keys()
+                .filter(|node| **node != own_id && connected(**node))
+                .count()
+                + 1,
+            storage_nodes: storage.len(),
+            storage_nodes_ok: storage.iter().filter(|node| good(**node)).count(),
+            partitions: PARTITIONS,
+            partitions_quorum,
+            partitions_all_ok,
+            reasons,
+        }
+    }
+}

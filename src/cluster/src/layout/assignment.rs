@@ -1,0 +1,78 @@
+//! Who owns which arc of the ring.
+//!
+//! The ring is a fixed number of arcs of the hash space; an arc's owners are one of few replica
+//! sets, which are stored once each.
+
+use super::ReplicationFactor;
+use base::{NodeId, PartitionHash};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Arcs of the ring. Enough that each of a few dozen nodes gets its share within a few percent,
+/// few enough that all of them fit one page of a message.
+pub const PARTITIONS: usize = 1024;
+
+/// Bits of a hash above the partition number: 16 bits say the arc, and 2^10 of them are kept.
+const ARC_SHIFT: u32 = u16::BITS - PARTITIONS.trailing_zeros();
+
+/// The partition a row lies in.
+pub fn partition_of(hash: &PartitionHash) -> u16 {
+    hash.arc_bits() >> ARC_SHIFT
+}
+
+/// Owners of every partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// The replica sets in use, each in the order in which its members are asked.
+    sets: Vec<Vec<NodeId>>,
+    /// For each partition the index of its set; empty before the first version.
+    partitions: Vec<u16>,
+}
+
+impl Assignment {
+    /// Everything on one node.
+    pub(super) fn on_one_node(node: NodeId) -> Self {
+        Self { sets: vec![vec![node]], partitions: vec![0; PARTITIONS] }
+    }
+
+    /// Whether nothing is assigned.
+    pub fn is_empty(&self) -> bool {
+        self.partitions.is_empty()
+    }
+
+    /// The owners of a partition; none before the first version.
+    pub fn owners(&self, partition: u16) -> &[NodeId] {
+        let set =
+            self.partitions.get(usize::from(partition)).and_then(|set| self.sets.get(usize::from(*set)));
+        set.map_or(&[], Vec::as_slice)
+    }
+
+    /// The replica sets in use.
+    pub fn sets(&self) -> impl Iterator<Item = &[NodeId]> {
+        self.sets.iter().map(Vec::as_slice)
+    }
+
+    /// How many partitions a node stores.
+    pub fn stored_partitions(&self, node: NodeId) -> usize {
+        let holds = |set: &&u16| self.sets.get(usize::from(**set)).is_some_and(|set| set.contains(&node));
+        self.partitions.iter().filter(holds).count()
+    }
+
+    /// Whether every partition has `factor` different owners, all of them storage nodes.
+    pub(super) fn is_consistent(
+        &self,
+        factor: ReplicationFactor,
+        is_storage: impl Fn(&NodeId) -> bool,
+    ) -> bool {
+        let copies = usize::from(factor.copies());
+        let set_ok = |set: &Vec<NodeId>| {
+            set.len() == copies
+                && set.iter().collect::<BTreeSet<_>>().len() == copies
+                && set.iter().all(&is_storage)
+        };
+        self.partitions.len() == PARTITIONS
+            && self.partitions.iter().all(|set| usize::from(*set) < self.sets.len())
+            && self.sets.iter().all(set_ok)
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a change of the layout was refused.
+
+use base::NodeId;
+
+/// What the operator can correct.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// A bad zone name.
+    #[error("a zone has a name of 1 to 64 bytes without control characters")]
+    ZoneName,
+    /// Bad tags.
+    #[error("a node has at most 32 tags of 1 to 64 bytes without control characters")]
+    Tags,
+    /// Too small to hold anything.
+    #[error("the capacity of a storage node is at least 1024 bytes")]
+    CapacityTooSmall,
+    /// Outside 1..=3.
+    #[error("the replication factor lies between 1 and 3")]
+    ReplicationRange,
+    /// Outside 1..=replication factor.
+    #[error("the zone redundancy lies between 1 and the replication factor, {copies}")]
+    ZoneRedundancyRange {
+        /// The replication factor.
+        copies: u8,
+    },
+    /// The node has no role to remove.
+    #[error("node {0} has no role, and none is staged")]
+    NoSuchRole(NodeId),
+    /// Another version was expected.
+    #[error(
+        "the next layout version is {expected}, not {given}: look at the staged changes again, then apply"
+    )]
+    WrongVersion {
+        /// The number it must have.
+        expected: u64,
+        /// The number given.
+        given: u64,
+    },
+    /// Nobody would store anything.
+    #[error("a layout needs at least one storage node: give one node a capacity")]
+    NoStorageNode,
+    /// Fewer storage nodes than copies.
+    #[error("{copies} copies need {copies} storage nodes, and there is {nodes}")]
+    NotEnoughNodes {
+        /// Copies wanted.
+        copies: u8,
+        /// Storage nodes.
+        nodes: usize,
+    },
+    /// Fewer zones than the redundancy asks for.
+    #[error("copies in {wanted} zones need storage nodes in {wanted} zones, and there is {zones}")]
+    NotEnoughZones {
+        /// Zones wanted.
+        wanted: u8,
+        /// Zones with a storage node.
+        zones: usize,
+    },
+    /// Data would have to lie on, or move between, several nodes.
+    #[error(
+        "this release keeps all data on one node: only gateways can be added to it, and its data cannot move"
+    )]
+    SeveralNodes,
+}

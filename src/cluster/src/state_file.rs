@@ -1,0 +1,172 @@
+//! State files: small texts in the metadata folder, each with its own checksum.
+//!
+//! A file is one head line and a body: `garage <kind> <format> <blake3>`, then the body up to the
+//! end of the file. The checksum (64 lower-case digits) covers kind, format and body, and the head
+//! is compared byte by byte, so that no flipped bit and no missing byte goes unnoticed. They are
+//! replaced by temporary file, fsync, rename, fsync of the folder.
+
+use env::{Disk, read_file, write_file_durably};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The format of every kind today. A newer one is refused with its number.
+const FORMAT: u32 = 1;
+
+/// The state files of this crate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateKind {
+    /// The node's secret key.
+    NodeKey,
+    /// The secret shared by all nodes of the cluster.
+    ClusterSecret,
+    /// The token of the admin API that was generated at the first start.
+    AdminToken,
+    /// The layout.
+    Layout,
+    /// The layout before the last change.
+    PreviousLayout,
+}
+
+impl StateKind {
+    /// Every kind.
+    pub const ALL: [StateKind; 5] = [
+        StateKind::NodeKey,
+        StateKind::ClusterSecret,
+        StateKind::AdminToken,
+        StateKind::Layout,
+        StateKind::PreviousLayout,
+    ];
+
+    /// The file's name in the metadata folder.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            StateKind::NodeKey => "node_key",
+            StateKind::ClusterSecret => "rpc_secret",
+            StateKind::AdminToken => "admin_token",
+            StateKind::Layout => "cluster_layout",
+            StateKind::PreviousLayout => "cluster_layout.previous",
+        }
+    }
+
+    /// The word in the head line. A previous layout reads as a layout, so that copying it back
+    /// repairs the node.
+    const fn word(self) -> &'static str {
+        match self {
+            StateKind::NodeKey => "node_key",
+            StateKind::ClusterSecret => "rpc_secret",
+            StateKind::AdminToken => "admin_token",
+            StateKind::Layout | StateKind::PreviousLayout => "cluster_layout",
+        }
+    }
+
+    /// What the operator can do about a damaged one.
+    const fn remedy(self) -> &'static str {
+        match self {
+            StateKind::NodeKey => {
+                "restore it from a backup: without it this node is a stranger to its own data"
+            }
+            StateKind::ClusterSecret => {
+                "restore it from a backup, copy it from another node, or give rpc_secret in the configuration"
+            }
+            StateKind::AdminToken => {
+                "delete it to have a new token made, or give admin_token in the configuration"
+            }
+            StateKind::Layout => {
+                "copy cluster_layout.previous over it, or restore it from a backup or another node"
+            }
+            StateKind::PreviousLayout => "restore cluster_layout from a backup or another node",
+        }
+    }
+}
+
+/// Why a state file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFileError {
+    /// It does not pass its check. It was left as it is.
+    #[error("{} is damaged and was left as it is: {}", path.display(), kind.remedy())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        kind: StateKind,
+    },
+    /// A newer release wrote it.
+    #[error("{} was written by a newer release (format {format}): start that release again", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The format it says.
+        format: u32,
+    },
+    /// The disk refused to read or write it.
+    #[error("{}: {source}", path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The body of a state file; `None` when there is no such file.
+pub(crate) fn read(
+    disk: &dyn Disk,
+    folder: &Path,
+    kind: StateKind,
+) -> Result<Option<String>, StateFileError> {
+    let path = folder.join(kind.file_name());
+    let content = match read_file(disk, &path) {
+        Ok(None) => return Ok(None),
+        Ok(Some(content)) => content,
+        Err(source) if source.kind() == io::ErrorKind::InvalidData => {
+            return Err(StateFileError::Damaged { path, kind });
+        }
+        Err(source) => return Err(StateFileError::Disk { path, source }),
+    };
+    let Some((found, body)) = split(&content) else { return Err(StateFileError::Damaged { path, kind }) };
+    if found == head(kind, FORMAT, body) {
+        return Ok(Some(body.to_owned()));
+    }
+    match claimed_format(found) {
+        Some(format) if format > FORMAT && found == head(kind, format, body) => {
+            Err(StateFileError::Newer { path, format })
+        }
+        _ => Err(StateFileError::Damaged { path, kind }),
+    }
+}
+
+/// Replaces a state file durably.
+pub(crate) fn write(
+    disk: &dyn Disk,
+    folder: &Path,
+    kind: StateKind,
+    body: &str,
+) -> Result<(), StateFileError> {
+    let path = folder.join(kind.file_name());
+    let content = [head(kind, FORMAT, body).as_str(), body].concat();
+    write_file_durably(disk, &path, content.as_bytes())
+        .map_err(|source| StateFileError::Disk { path, source })
+}
+
+/// A body passed its check and still makes no sense.
+pub(crate) fn damaged(folder: &Path, kind: StateKind) -> StateFileError {
+    StateFileError::Damaged { path: folder.join(kind.file_name()), kind }
+}
+
+fn split(content: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(content).ok()?;
+    Some(text.split_at(text.find('\n')? + 1))
+}
+
+/// The head line, with its line end.
+fn head(kind: StateKind, format: u32, body: &str) -> String {
+    let word = kind.word();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(format!("garage {word} {format}\n").as_bytes());
+    hasher.update(body.as_bytes());
+    format!("garage {word} {format} {}\n", hasher.finalize().to_hex())
+}
+
+fn claimed_format(head: &str) -> Option<u32> {
+    head.split(' ').nth(2)?.parse().ok()
+}
