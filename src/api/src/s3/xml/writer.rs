@@ -185,21 +185,23 @@ fn push_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     for (index, &byte) in bytes.iter().enumerate() {
+        if PLAIN[usize::from(byte)] {
+            continue;
+        }
         let replacement: &[u8] = match byte {
             b'&' => b"&amp;",
             b'<' => b"&lt;",
             b'>' => b"&gt;",
             b'"' => b"&quot;",
-            b'\t' | b'\n' | 0x20..=0xEE | 0xF0..=0xFF => continue,
             0xEF => match &bytes[index..] {
                 [_, 0xBF, 0xBE, ..] => b"&#xfffe;",
                 [_, 0xBF, 0xBF, ..] => b"&#xffff;",
                 _ => continue,
             },
-            0x00..=0x1F => {
+            control => {
                 out.extend_from_slice(&bytes[copied..index]);
                 copied = index + 1;
-                push_control_reference(out, byte);
+                push_control_reference(out, control);
                 continue;
             }
         };
@@ -209,6 +211,23 @@ fn push_escaped(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(&bytes[copied..]);
 }
+
+/// Bytes that are copied as they are: all but `& < > "`, control characters other than tab and line feed, and
+/// the byte that begins the two noncharacters.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        plain[control] = control == b'\t' as usize || control == b'\n' as usize;
+        control += 1;
+    }
+    plain[b'&' as usize] = false;
+    plain[b'<' as usize] = false;
+    plain[b'>' as usize] = false;
+    plain[b'"' as usize] = false;
+    plain[0xEF] = false;
+    plain
+};
 
 /// `&#x1;`, the spelling AWS uses, without leading zeros.
 fn push_control_reference(out: &mut Vec<u8>, byte: u8) {
