@@ -217,9 +217,9 @@ def part_copy(home):
 @SUITE.case("UploadPartCopy refuses bad ranges")
 def part_copy_ranges(home):
     bucket = home.new_bucket("copyrange")
-    home.s3.put_object(Bucket=bucket, Key="source", Body=b"0123456789")
-    upload, place = Upload(home, bucket), {"Bucket": bucket, "Key": "source"}
-    for text in ["bytes=0-21", "bytes=10-12", "bytes=5-1", "0-5", "bytes=-3", "bytes=3-", "bytes=a-b"]:
+    home.s3.put_object(Bucket=bucket, Key="source", Body=FIRST + LAST)
+    upload, place, end = Upload(home, bucket), {"Bucket": bucket, "Key": "source"}, len(FIRST + LAST)
+    for text in [f"bytes=0-{end}", f"bytes={end}-{end + 2}", "bytes=5-1", "0-5", "bytes=-3", "bytes=3-", "bytes=a-b"]:
         refused(("InvalidRange", "InvalidArgument"), (400, 416), home.s3.upload_part_copy, **upload.names,
                 PartNumber=1, CopySource=place, CopySourceRange=text)
 

@@ -45,7 +45,8 @@ class Home:
         settings = dict(
             s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
             retries={"total_max_attempts": 1, "mode": "standard"},
-            connect_timeout=5, read_timeout=120, max_pool_connections=64,
+            # Without this, boto3 signs presigned URLs with the old version 2.
+            signature_version="s3v4", connect_timeout=5, read_timeout=120, max_pool_connections=64,
         )
         settings.update(config)
         return boto3.client(
