@@ -4,6 +4,8 @@
 //! the network. Dropping a node and asking the world for a new [`Env`] is a restart;
 //! [`SimDisk::crash`] in between makes it a power cut. Nothing here reads the machine's clock,
 //! files or randomness, so the same seed gives the same run.
+// tokio's time is virtual here.
+#![allow(clippy::disallowed_methods)]
 
 mod clock;
 mod disk;

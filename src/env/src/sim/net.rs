@@ -184,7 +184,8 @@ impl Pipe {
     fn send(&mut self, bytes: &[u8]) {
         let longest_us = u64::try_from(self.delay_max.as_micros()).unwrap_or(u64::MAX);
         let delay = Duration::from_micros(self.random.below(longest_us.saturating_add(1)));
-        let arrival = self.last_arrival.max(Some(Instant::now() + delay)).unwrap_or_else(Instant::now);
+        let arrival = Instant::now() + delay;
+        let arrival = self.last_arrival.map_or(arrival, |last| last.max(arrival));
         self.last_arrival = Some(arrival);
         self.held_bytes += bytes.len();
         self.chunks.push_back((arrival, Bytes::copy_from_slice(bytes)));
@@ -221,7 +222,6 @@ impl Drop for SimStream {
 }
 
 impl AsyncRead for SimStream {
-    #[allow(clippy::disallowed_methods)]
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,4 +1,6 @@
 //! One suite for every engine: what the trait promises, tried on each of them.
+// The files that an engine must refuse are made by hand.
+#![allow(clippy::disallowed_methods)]
 
 use super::{Batch, Engine, EngineError, EngineKind, MemEngine, MemPlatter, Snapshot, open};
 use crate::space::Space;
@@ -9,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
+/// A row change: `None` deletes.
+type Change<'a> = (Space, &'a [u8], Option<&'a [u8]>);
 type Model = BTreeMap<(Space, Vec<u8>), Bytes>;
 
 /// A folder with an engine that can be closed and opened again.
@@ -48,7 +52,7 @@ impl Subject {
         self.engine.as_deref().unwrap()
     }
 
-    fn commit(&self, changes: &[(Space, &[u8], Option<&[u8]>)]) {
+    fn commit(&self, changes: &[Change<'_>]) {
         let batch: Batch = changes
             .iter()
             .map(|(space, key, value)| ((*space, key.to_vec()), value.map(Bytes::copy_from_slice)))

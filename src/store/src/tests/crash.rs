@@ -34,7 +34,7 @@ fn changes(seed: u64, number: u32) -> Vec<Change> {
         changes.push((SPACES[random.below(2)], key(number, part), Some(value)));
     }
     changes.push((Space::Usage, b"all".to_vec(), Some(number.to_be_bytes().to_vec().into())));
-    if number % 3 == 0 && number > 4 {
+    if number.is_multiple_of(3) && number > 4 {
         changes.extend(SPACES.map(|space| (space, key(number - 4, 0), None)));
     }
     changes

@@ -306,7 +306,7 @@ impl Platter {
         if file.is_unreadable(place, buffer.len() as u64) {
             return Err(io::Error::other("unreadable sector"));
         }
-        if !file.read(buffer, place) && !(place != offset && file.read(buffer, offset)) {
+        if !file.read(buffer, place) && (place == offset || !file.read(buffer, offset)) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if let Some(bit) = flipped {
