@@ -10,6 +10,7 @@ use base::id::kind;
 use base::{BucketName, Id, Lww, Merge, PartitionHash, Stamp, WallTime};
 use block::BlockStore;
 use env::random_array;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use store::{Intent, Read, Space, Step, Txn};
 
@@ -211,6 +212,19 @@ impl Model {
             Ok(())
         })
         .await
+    }
+
+    /// Whether this node has ever had a bucket or an access key, deleted ones included.
+    pub fn has_history(&self) -> Result<bool, ModelError> {
+        let view = self.store.view()?;
+        let mut found = false;
+        for space in [Space::Bucket, Space::Key] {
+            view.scan(space, Bound::Unbounded, Bound::Unbounded, &mut |_, _| {
+                found = true;
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(found)
     }
 
     async fn change_names<T: Send + 'static>(

@@ -149,12 +149,14 @@ impl Model {
         let row = PartRow { stamp: Stamp::ZERO, body: id, size: body.size(), md5, checksum };
         writes.push(Write::Hold { target: Target::Body(id), referrer: Referrer::Upload(upload) });
         writes.push(Write::Part { upload, number, row });
-        let blocks = self.blocks.clone();
+        let (blocks, lock) = (self.blocks.clone(), body.lock());
         let stamp = self
             .store
             .commit(Intent::Grow, move |txn| {
                 open_upload_of(txn, &name)?;
-                Ok::<_, ModelError>(NodeBatch::new(writes).apply(&blocks, txn)?)
+                let stamp = NodeBatch::new(writes).apply(&blocks, txn)?;
+                drop(lock);
+                Ok::<_, ModelError>(stamp)
             })
             .await?;
         body.settled();
@@ -304,7 +306,7 @@ impl Model {
                     _ => return Err(ModelError::NoSuchUpload),
                 };
                 writes.push(Write::Settled { body });
-                let put = Put { bucket: name.bucket, key: name.key, object, inline: None, writes, condition };
+                let put = Put { bucket: name.bucket, key: name.key, object, inline: None, writes, condition, lock: None };
                 let stamp = put.apply(txn, &blocks)?;
                 let state = UploadState::Completed { stamp, etag, checksum: checksum.clone() };
                 let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };

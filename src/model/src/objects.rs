@@ -10,6 +10,7 @@ use crate::rows::version::{self, Contents, Owner, VersionRow};
 use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
+use block::BlockLock;
 use bytes::Bytes;
 use env::random_array;
 use std::sync::Arc;
@@ -109,7 +110,8 @@ impl Model {
     ) -> Result<Stamp, ModelError> {
         let (described, inline, writes) = body.describe();
         let object = make_object(body.size(), etag, meta, described);
-        let put = Put { bucket, key: key.to_owned(), object, inline, writes, condition };
+        let lock = body.lock();
+        let put = Put { bucket, key: key.to_owned(), object, inline, writes, condition, lock };
         let stamp = self.commit_put(put).await?;
         body.settled();
         Ok(stamp)
@@ -168,7 +170,7 @@ impl Model {
                 let owner = Owner::Object(bucket, key.clone());
                 let (body, writes) = share_body(txn, &now.object.body, new_body, &owner)?;
                 let object = make_object(now.object.size, now.object.etag, meta, body);
-                let put = Put { bucket, key, object, inline: now.inline, writes, condition };
+                let put = Put { bucket, key, object, inline: now.inline, writes, condition, lock: None };
                 put.apply(txn, &blocks)
             })
             .await
@@ -188,6 +190,8 @@ pub(crate) struct Put {
     pub inline: Option<Bytes>,
     pub writes: Vec<Write>,
     pub condition: Condition,
+    /// Kept until the transaction that holds the block has run.
+    pub lock: Option<BlockLock>,
 }
 
 impl Put {
@@ -202,7 +206,9 @@ impl Put {
         let mut writes = self.writes;
         let slot = Slot::Live(Box::new(self.object));
         writes.push(Write::Object { partition, key: self.key, slot, inline: self.inline });
-        Ok(NodeBatch::new(writes).apply(blocks, txn)?)
+        let stamp = NodeBatch::new(writes).apply(blocks, txn)?;
+        drop(self.lock);
+        Ok(stamp)
     }
 }
 

@@ -54,7 +54,7 @@ enum Finished {
 /// The last block: its file is durable and its lock still held, so that its reference can travel
 /// with the entry.
 struct LastBlock {
-    _lock: BlockLock,
+    lock: BlockLock,
     piece: BlockPiece,
 }
 
@@ -125,7 +125,7 @@ impl BodyWriter {
         let piece = piece_of(&hashed);
         let lock = model.blocks.lock([hashed.hash()]).await;
         model.blocks.put(&lock, &hashed).await?;
-        Ok(LastBlock { _lock: lock, piece })
+        Ok(LastBlock { lock, piece })
     }
 }
 
@@ -163,6 +163,15 @@ impl FinishedBody {
                     if pieces.len() <= ENTRY_MAX_BLOCKS { Body::Blocks(body, pieces) } else { Body::Rows(body) };
                 (described, None, writes)
             }
+        }
+    }
+
+    /// The lock of the last block: the transaction that holds the block keeps a clone, so that a
+    /// request cut off in the middle does not let go of it too early.
+    pub(crate) fn lock(&self) -> Option<BlockLock> {
+        match &self.content {
+            Finished::Blocks { last: Some(last), .. } => Some(last.lock.clone()),
+            _ => None,
         }
     }
 
@@ -237,7 +246,11 @@ fn rows_of_block(
 async fn store_block(model: &Model, block: HashedBlock, writes: Vec<Write>) -> Result<(), ModelError> {
     let lock = model.blocks.lock([block.hash()]).await;
     model.blocks.put(&lock, &block).await?;
-    model.apply(Intent::Grow, NodeBatch::new(writes)).await?;
-    drop(lock);
-    Ok(())
+    let blocks = model.blocks.clone();
+    let work = move |txn: &mut store::Txn<'_>| {
+        let stamp = NodeBatch::new(writes).apply(&blocks, txn);
+        drop(lock);
+        stamp.map(|_| ()).map_err(ModelError::from)
+    };
+    model.store.commit(Intent::Grow, work).await
 }
