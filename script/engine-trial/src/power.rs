@@ -71,8 +71,7 @@ pub struct Losses {
 }
 
 fn run(program: &str, arguments: &[&str]) -> bool {
-    let quiet = Command::new(program).args(arguments).stderr(Stdio::null()).stdout(Stdio::null());
-    quiet_status(quiet)
+    quiet_status(Command::new(program).args(arguments).stderr(Stdio::null()).stdout(Stdio::null()))
 }
 
 fn quiet_status(command: &mut Command) -> bool {
