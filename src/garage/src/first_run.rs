@@ -1,0 +1,115 @@
+//! The first start: a bucket and a key, and what to type next.
+//!
+//! A second start changes nothing. There is no default password: the secret is random unless the
+//! operator gives one. On a terminal the secret is shown once, with lines to paste; anywhere else
+//! only the command that shows it.
+
+use crate::config::Config;
+use crate::node::RunningNode;
+use anyhow::Context;
+use base::BucketName;
+use model::rows::bucket::Grant;
+use model::rows::key::Secret;
+use model::{Model, ModelError};
+use std::io::IsTerminal;
+
+/// Name of the first bucket when none is given.
+const FIRST_BUCKET: &str = "my-bucket";
+/// Name of the first key.
+const FIRST_KEY_NAME: &str = "first key";
+
+/// What this start made, or found made.
+#[derive(Debug, Default)]
+pub struct FirstRunOutcome {
+    /// The first key's id, if this start made it.
+    pub new_key: Option<String>,
+    /// The first bucket's name, if this start made it.
+    pub new_bucket: Option<String>,
+}
+
+/// Makes the first bucket and key on an empty node, and those that the operator names.
+pub async fn prepare(model: &Model, config: &Config) -> anyhow::Result<FirstRunOutcome> {
+    let names = model.names();
+    let asked = &config.first_run;
+    let is_empty = names.keys.is_empty() && names.buckets.is_empty() && !model.has_history()?;
+    let key = match &asked.key {
+        Some((id, _)) if names.keys.contains_key(id) => None,
+        Some((id, secret)) => {
+            let secret = Secret::new(secret.reveal().to_owned());
+            model.import_key(id.clone(), secret, FIRST_KEY_NAME.to_owned()).await?;
+            Some(id.clone())
+        }
+        None if is_empty && config.config_file.is_none() => {
+            Some(model.create_key(FIRST_KEY_NAME.to_owned()).await?)
+        }
+        None => None,
+    };
+    if let Some(id) = &key {
+        let change = model::admin::KeyChange { may_create_buckets: Some(true), ..Default::default() };
+        model.update_key(id.clone(), change).await?;
+    }
+    let owner = key.clone().or_else(|| asked.key.as_ref().map(|(id, _)| id.clone()));
+    let wanted = asked.bucket.clone().or_else(|| {
+        (is_empty && config.config_file.is_none()).then(|| FIRST_BUCKET.to_owned())
+    });
+    let new_bucket = match wanted {
+        Some(name) => ensure_bucket(model, name, owner).await?,
+        None => None,
+    };
+    Ok(FirstRunOutcome { new_key: key, new_bucket })
+}
+
+async fn ensure_bucket(model: &Model, name: String, owner: Option<String>) -> anyhow::Result<Option<String>> {
+    let valid = BucketName::parse(&name).with_context(|| format!("the first bucket cannot be named {name:?}"))?;
+    match model.create_bucket(Some(valid), owner.clone()).await {
+        Ok(_) => Ok(Some(name)),
+        Err(ModelError::BucketAlreadyYours | ModelError::BucketNameTaken) => {
+            if let (Some(owner), Some((id, _))) = (owner, model.names().resolve(&name, None)) {
+                model.change_grant(id, owner, |_| Grant::ALL).await?;
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says where the node listens and what to do next.
+pub fn announce(node: &RunningNode) {
+    let port = node.s3_address.map_or(0, |address| address.port());
+    let endpoint = format!("http://localhost:{port}");
+    let address = node.s3_address.map_or_else(|| "a socket".to_owned(), |address| address.to_string());
+    tracing::info!("S3 API server listening on {address}");
+    let Some(key) = &node.first_run.new_key else { return };
+    let bucket = node.first_run.new_bucket.as_deref().unwrap_or(FIRST_BUCKET);
+    if !std::io::stdout().is_terminal() {
+        println!("First key: {key}, first bucket: {bucket}. To see the secret: garage key info {key} --show-secret");
+        return;
+    }
+    let names = node.model.names();
+    let Some(row) = names.keys.get(key) else { return };
+    let secret = row.secret.value.reveal();
+    let region = &node.config.s3.region;
+    println!(
+        "
+Your storage is ready at {endpoint}
+
+  Access key ID:      {key}
+  Secret access key:  {secret}
+  Bucket:             {bucket}
+  Region:             {region}
+
+With the AWS command line:
+  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION={region}
+  aws --endpoint-url {endpoint} s3 cp README.md s3://{bucket}/
+
+With rclone:
+  rclone config create garage s3 provider=Other access_key_id={key} secret_access_key={secret} endpoint={endpoint} region={region}
+  rclone copy README.md garage:{bucket}
+
+With s3cmd:
+  s3cmd --access_key={key} --secret_key={secret} --host=localhost:{port} --host-bucket= --no-ssl put README.md s3://{bucket}/
+
+To see this again:  garage key info {key} --show-secret
+"
+    );
+}

@@ -1,0 +1,152 @@
+//! Puts a node together: engine, store, blocks, model, APIs, workers.
+
+use crate::config::{Bind, Config, Engine};
+use crate::first_run::{self, FirstRunOutcome};
+use anyhow::Context;
+use api::metrics::Metrics;
+use api::s3::{S3Api, S3Config};
+use api::server::{self, Shutdown};
+use block::{BlockConfig, BlockStore, DiskConfig};
+use cluster::{ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
+use env::{Env, Listener, Task};
+use model::Model;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use store::engine::{self, EngineKind};
+use store::{Store, StoreOptions};
+use tokio::sync::watch;
+
+/// How long the node waits for requests under way when it stops.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// A node that serves.
+pub struct RunningNode {
+    /// Its configuration.
+    pub config: Config,
+    /// What it stores.
+    pub model: Arc<Model>,
+    /// Where the S3 API listens.
+    pub s3_address: Option<SocketAddr>,
+    /// What the first start made.
+    pub first_run: FirstRunOutcome,
+    stop: watch::Sender<bool>,
+    servers: Vec<Task<()>>,
+    _workers: Vec<Task<()>>,
+}
+
+impl RunningNode {
+    /// Finishes the requests under way, then ends.
+    pub async fn stop(self) {
+        // Nobody listening means that the servers have ended already.
+        let _ = self.stop.send(true);
+        let servers = self.servers;
+        let all = async {
+            for server in servers {
+                let _: Option<()> = server.join().await;
+            }
+        };
+        if env::timeout(STOP_WAIT_MAX, all).await.is_none() {
+            tracing::warn!("some requests did not end in time and are cut off");
+        }
+    }
+}
+
+/// Starts a node. When this returns it answers requests.
+pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Result<RunningNode> {
+    let cluster = open_cluster(&env, &config, single_node).await?;
+    let store = open_store(&env, &config, &cluster).await?;
+    let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
+    let model = Model::open(&env, store, blocks.clone())?;
+    let interrupted = model.settle_interrupted_uploads().await?;
+    if interrupted > 0 {
+        tracing::info!(uploads = interrupted, "gave up uploads that the last stop cut off");
+    }
+    let first_run = first_run::prepare(&model, &config).await?;
+    let metrics = Arc::new(Metrics::default());
+    let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), metrics, cluster.id().to_string());
+    let (stop, shutdown) = Shutdown::new();
+    let listener = listen(&env, &config.s3.bind, config.s3.bind_is_default).await?;
+    let s3_address = listener.local_addr();
+    let handler: server::Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
+    let servers = vec![server::serve(&env, listener, handler, shutdown)];
+    let workers = vec![model.spawn_reclaimer(), blocks.spawn_worker(|_missing| {})];
+    Ok(RunningNode { config, model, s3_address, first_run, stop, servers, _workers: workers })
+}
+
+async fn open_cluster(env: &Env, config: &Config, _single_node: bool) -> anyhow::Result<Arc<ClusterState>> {
+    let secret = match &config.rpc.secret {
+        Some(secret) => Some(ClusterSecret::parse(secret.reveal())?),
+        None => None,
+    };
+    let (folder, first_disk) = (config.metadata_dir.clone(), config.data_dirs[0].path.clone());
+    let (inner, doors) = (env.clone(), env.tasks.clone());
+    doors
+        .blocking(move || {
+            let disk = inner.disk.as_ref();
+            disk.create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            disk.create_dir_all(&first_disk).with_context(|| format!("cannot make {}", first_disk.display()))?;
+            let first_layout = FirstLayout::home(disk, &first_disk)?;
+            let hostname = String::from_utf8(std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default());
+            let hostname = hostname.unwrap_or_default().trim().to_owned();
+            let options = ClusterOptions { folder, secret, first_layout, hostname, address: None };
+            Ok(ClusterState::open(&inner, options)?)
+        })
+        .await
+}
+
+async fn open_store(env: &Env, config: &Config, cluster: &ClusterState) -> anyhow::Result<Store> {
+    let kind = match config.engine {
+        Engine::Default | Engine::Fjall => EngineKind::Fjall,
+        Engine::Redb => EngineKind::Redb,
+    };
+    let options = StoreOptions { folder: config.metadata_dir.clone(), node_tag: cluster.id().tag() };
+    let (inner, folder) = (env.clone(), config.metadata_dir.clone());
+    let engine = env.tasks.blocking(move || engine::open(kind, &inner, &folder)).await?;
+    Ok(Store::open(env, engine, options)?)
+}
+
+fn block_config(config: &Config, cluster: &ClusterState) -> BlockConfig {
+    let mut blocks = BlockConfig::new(cluster.id(), config.data_dirs[0].path.clone());
+    blocks.disks = config
+        .data_dirs
+        .iter()
+        .map(|folder| DiskConfig {
+            path: folder.path.clone(),
+            capacity_bytes: folder.capacity_bytes,
+            read_only: folder.read_only,
+        })
+        .collect();
+    blocks.compression_level = config.compression_level;
+    blocks.reads_max = config.block_max_concurrent_reads.unwrap_or(blocks.reads_max);
+    blocks
+}
+
+fn s3_config(config: &Config) -> S3Config {
+    S3Config {
+        region: config.s3.region.clone(),
+        region_is_required: config.s3.enforce_region,
+        root_domains: config.s3.root_domain.iter().cloned().collect(),
+        upload_memory_bytes: usize::try_from(config.block_ram_buffer_max_bytes).unwrap_or(usize::MAX),
+    }
+}
+
+/// Listens; where `[::]` was only the default, a machine without IPv6 listens on 0.0.0.0.
+async fn listen(env: &Env, bind: &Bind, is_default: bool) -> anyhow::Result<Box<dyn Listener>> {
+    match bind {
+        Bind::Unix(path) => {
+            env.net.listen_unix(path).await.with_context(|| format!("cannot listen on {}", path.display()))
+        }
+        Bind::Tcp(address) => {
+            let listener = match env.net.listen(*address).await {
+                Err(error) if is_default && error.kind() != std::io::ErrorKind::AddrInUse => {
+                    env.net.listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port())).await
+                }
+                other => other,
+            };
+            listener.with_context(|| {
+                format!("cannot listen on {address}; if another server uses the port, set api_bind_addr in the configuration")
+            })
+        }
+    }
+}

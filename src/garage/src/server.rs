@@ -1,0 +1,81 @@
+//! `garage server`: from the command line to a running node, and its end.
+
+use crate::config::{Config, Flags, MachineFiles, Surroundings};
+use crate::{first_run, logging, node};
+use anyhow::Context;
+use clap::Args;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Threads that serve requests. More than cores on a small machine, since a metadata read that
+/// misses the cache waits for the disk on its thread.
+const WORKER_THREADS_MIN: usize = 4;
+/// Threads for blocking work: block files, hashing, listings.
+const BLOCKING_THREADS_MAX: usize = 128;
+
+/// How to run a node.
+#[derive(Debug, Args)]
+pub struct ServerArguments {
+    /// Folder for everything this node stores [default: /var/lib/garage for root, else
+    /// ~/.local/share/garage].
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Be a cluster of one node, even with a configuration file.
+    #[arg(long)]
+    single_node: bool,
+    /// Name of the first bucket; made if it is missing.
+    #[arg(long, value_name = "NAME")]
+    default_bucket: Option<String>,
+}
+
+/// Runs a node until it is told to stop.
+pub fn run(config_file: Option<PathBuf>, arguments: ServerArguments) -> anyhow::Result<()> {
+    let flags = Flags {
+        config_file,
+        data_dir: arguments.data_dir,
+        default_bucket: arguments.default_bucket,
+        ..Flags::default()
+    };
+    let variables = std::env::vars().collect();
+    let is_root = is_root();
+    let around = Surroundings { variables: &variables, is_root, files: &MachineFiles };
+    let (config, notices) = Config::load(&flags, around)?;
+    logging::start();
+    let folder = config.data_folder.as_ref().unwrap_or(&config.metadata_dir);
+    println!("Data folder: {}", folder.display());
+    for notice in notices {
+        tracing::warn!("{notice}");
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).max(WORKER_THREADS_MIN);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("garage")
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    runtime.block_on(async {
+        let running = node::start(env::real::env(), config, arguments.single_node).await?;
+        first_run::announce(&running);
+        wait_for_signal().await?;
+        tracing::info!("stopping: finishing the requests under way");
+        running.stop().await;
+        Ok(())
+    })
+}
+
+fn is_root() -> bool {
+    // The owner of a process's own folder under /proc is who it runs as.
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
