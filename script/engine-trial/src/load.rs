@@ -1,12 +1,12 @@
 //! Durable PUTs per second, bytes written per PUT, and reads.
 
-use crate::shape::{bytes, mix, object_key, open_engine, open_store, put};
+use crate::shape::{Timed, bytes, mix, object_key, open_engine, put, store_over};
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use store::{Batch, Space};
+use store::{Batch, Engine, Space};
 
 const BODY_BYTES: usize = 4096;
 
@@ -17,7 +17,8 @@ fn runtime() -> tokio::runtime::Runtime {
 /// Prints `puts_per_s` and `bytes_per_put`.
 pub fn writes(engine: &str, folder: &Path, writers: u64, seconds: f64) {
     runtime().block_on(async {
-        let store = open_store(engine, folder).expect("opens");
+        let timed = Arc::new(Timed::new(open_engine(engine, folder).expect("opens")));
+        let store = store_over(Arc::clone(&timed) as Arc<dyn Engine>, folder).expect("opens");
         let (stop, next) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let tasks: Vec<_> = (0..writers)
             .map(|_| {
@@ -33,15 +34,30 @@ pub fn writes(engine: &str, folder: &Path, writers: u64, seconds: f64) {
         // The first second fills caches and files.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let (start, first, written) = (Instant::now(), next.load(Ordering::Relaxed), written_bytes());
+        let commits = || (timed.commits.load(Ordering::Relaxed), timed.commit_us.load(Ordering::Relaxed));
+        let (before, cpu) = (commits(), cpu_us());
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
         let puts = next.load(Ordering::Relaxed) - first;
         println!("puts_per_s {:.0}", puts as f64 / start.elapsed().as_secs_f64());
+        let after = commits();
+        println!("cpu_us_per_put {:.0}", (cpu_us() - cpu) / puts as f64);
+        println!("puts_per_commit {:.1}", puts as f64 / (after.0 - before.0) as f64);
+        println!("commit_ms {:.3}", (after.1 - before.1) as f64 / 1e3 / (after.0 - before.0) as f64);
         println!("bytes_per_put {:.0}", (written_bytes() - written) as f64 / puts as f64);
         stop.store(true, Ordering::Relaxed);
         for task in tasks {
             task.await.expect("a writer");
         }
     });
+}
+
+/// Processor time of this process so far, all threads. The kernel counts in hundredths of a second.
+fn cpu_us() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    // After the name in parentheses: user time is the 12th field, system time the 13th.
+    let fields: Vec<&str> = text.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().expect("a number")).sum();
+    ticks * 1e4
 }
 
 /// What this process sent to the disk so far.

@@ -153,8 +153,14 @@ fn put_rates(options: &Options, engine: &str, column: &mut Column) {
                 value("puts_per_s").map(|v| format!("{v:.0}")),
             );
             if under.is_empty() {
-                let written = value("bytes_per_put").map(|bytes| format!("{:.1}", bytes / 1e3));
-                add(column, &format!("kB written per PUT, {writers} writers"), written);
+                let more = |column: &mut Column, label: &str, name: &str, scale: f64| {
+                    let text = value(name).map(|figure| format!("{:.1}", figure * scale));
+                    add(column, &format!("{label}, {writers} writers"), text);
+                };
+                more(column, "kB written per PUT", "bytes_per_put", 1e-3);
+                more(column, "PUTs per commit", "puts_per_commit", 1.0);
+                more(column, "ms per commit", "commit_ms", 1.0);
+                more(column, "processor time per PUT, µs", "cpu_us_per_put", 1.0);
             }
         }
     }

@@ -7,7 +7,11 @@ use crate::sled_engine::SledEngine;
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
-use store::{Engine, EngineError, EngineKind, Intent, Read, Space, Store, StoreError, StoreOptions};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use store::{
+    Batch, Engine, EngineError, EngineKind, Intent, Read, Snapshot, Space, Store, StoreError, StoreOptions,
+};
 
 pub const ENGINES: [&str; 3] = ["sled", "redb", "fjall"];
 
@@ -19,8 +23,47 @@ pub fn open_engine(name: &str, folder: &Path) -> Result<Arc<dyn Engine>, EngineE
     store::engine::open(kind, &env::real::env(), folder)
 }
 
+/// Counts and times the commits of an engine.
+pub struct Timed {
+    engine: Arc<dyn Engine>,
+    pub commits: AtomicU64,
+    pub commit_us: AtomicU64,
+}
+
+impl Timed {
+    pub fn new(engine: Arc<dyn Engine>) -> Self {
+        Self { engine, commits: AtomicU64::new(0), commit_us: AtomicU64::new(0) }
+    }
+}
+
+impl Engine for Timed {
+    fn snapshot(&self) -> Result<Arc<dyn Snapshot>, EngineError> {
+        self.engine.snapshot()
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
+        let start = Instant::now();
+        let result = self.engine.commit(batch);
+        self.commit_us.fetch_add(start.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        result
+    }
+
+    fn disk_bytes(&self) -> Result<u64, EngineError> {
+        self.engine.disk_bytes()
+    }
+
+    fn describe(&self) -> String {
+        self.engine.describe()
+    }
+}
+
 pub fn open_store(name: &str, folder: &Path) -> Result<Store, StoreError> {
     let engine = open_engine(name, folder).map_err(|error| StoreError::Read(error.to_string()))?;
+    store_over(engine, folder)
+}
+
+pub fn store_over(engine: Arc<dyn Engine>, folder: &Path) -> Result<Store, StoreError> {
     Store::open(&env::real::env(), engine, StoreOptions { folder: folder.to_owned(), node_tag: 1 })
 }
 
