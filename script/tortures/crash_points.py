@@ -6,7 +6,9 @@ new writes must work without any repair by hand. N grows until the operation sur
 as strace does it; exact points are counted in the simulator's disk door.
 """
 
+import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
@@ -94,11 +96,9 @@ def _enumerate(frame, server, home, operation, syscall, kept):
             answered = True
         except (BotoCoreError, ClientError, OSError):
             pass
-        time.sleep(0.02)
-        survived = server.alive()
-        tracer.kill()
-        tracer.wait()
-        if survived:
+        time.sleep(0.05)  # work in the background may still reach the point
+        _detach(tracer)
+        if server.alive():
             return counts
         server.kill()
         counts["points"] += 1
@@ -132,9 +132,17 @@ def _attach(server, syscall, point):
     raise RuntimeError("strace did not attach")
 
 
-def _all_traced(pid):
-    import pathlib
+def _detach(tracer):
+    """SIGINT makes strace let go of the server; killed outright it could take it along."""
+    tracer.send_signal(signal.SIGINT)
+    try:
+        tracer.wait(timeout=ATTACH_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        tracer.kill()
+        tracer.wait()
 
+
+def _all_traced(pid):
     tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
     return all("TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks)
 

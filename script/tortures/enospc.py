@@ -52,11 +52,15 @@ def _rounds(frame, server):
             server.start()
             frame.figure("  starts again on the full disk", f"{server.start_seconds:.2f} s")
             _check_reads(frame, home, known)
-        gone = sorted(known)[: len(known) * 3 // 4]
+        gone, refused = sorted(known)[: len(known) * 3 // 4], []
         for key in gone:
-            home.s3.delete_object(Bucket="full", Key=key)
-            del known[key]
-        frame.figure("  deleted on the full disk", len(gone))
+            try:
+                home.s3.delete_object(Bucket="full", Key=key)
+                del known[key]
+            except (ClientError, BotoCoreError) as error:
+                refused.append(f"{key}: {error}")
+        frame.figure("  deleted on the full disk", f"{len(gone) - len(refused)} of {len(gone)}")
+        frame.demand(not refused, f"deletes work on a full disk: {refused[:2]}")
         waited = _wait_for_room(home)
         frame.figure("  writes work again after", f"{waited:.1f} s" if waited is not None else "never")
         frame.demand(waited is not None, f"writes work again within {RECOVERY_LIMIT_S} s of the deletes")
@@ -111,6 +115,6 @@ def _wait_for_room(home):
             home.s3.put_object(Bucket="full", Key="room", Body=os.urandom(OBJECT_BYTES))
             home.s3.delete_object(Bucket="full", Key="room")
             return time.monotonic() - begin
-        except ClientError:
+        except (ClientError, BotoCoreError):
             time.sleep(0.25)
     return None

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 from home import Home, Skip
 from server import PROJECT, Server, default_binary
@@ -76,7 +77,8 @@ class Frame:
         except Skip as reason:
             print(f"SKIP {self.name}: {reason}", flush=True)
             return EXIT_CANNOT_RUN
-        except (AssertionError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        except Exception as error:  # whatever stopped the run, it was not met
+            traceback.print_exc()
             self.missed.append(f"{type(error).__name__}: {error}")
             for server in self.servers:
                 print(f"--- end of {server.log_path}\n{server.log_tail()}")

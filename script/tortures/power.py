@@ -67,15 +67,15 @@ def run(frame):
         raise Skip(f"no loop device: {error}") from None
     mounted = True
     try:
-        # Before the first start there is nothing to lose: the clean shutdown of mkfs and mount is durable.
         server = frame.server(image.mount_point / "server")
-        os.sync()
         known, lost, acknowledged = {}, [], 0
         for cycle in range(frame.options.cycles):
             server.start()
             home = frame.home(server)
             if cycle == 0:
+                # The first start and the bucket are not what is measured; everything after this is.
                 home.s3.create_bucket(Bucket="power")
+                os.sync()
             changed = _write(frame, home, cycle, known)
             acknowledged += len(changed)
             image.cut()
@@ -86,7 +86,10 @@ def run(frame):
             mounted = True
             server.start()
             full = cycle % FULL_CHECK_EVERY_CYCLES == FULL_CHECK_EVERY_CYCLES - 1 or cycle == frame.options.cycles - 1
-            lost += _missing(frame.home(server), known, known if full else changed)
+            lost_now = _missing(frame.home(server), known, known if full else changed)
+            lost += lost_now
+            for key in lost_now:
+                known.pop(key, None)  # counted once
             server.kill()
             if cycle % 10 == 9 or cycle == frame.options.cycles - 1:
                 print(f"  cycle {cycle + 1}: {acknowledged} acknowledged, {len(lost)} lost", flush=True)
@@ -139,7 +142,11 @@ def _missing(home, known, keys):
         if found != known[key]:
             wrong.append(key)
     if len(keys) == len(known):
-        pages = home.s3.get_paginator("list_objects_v2").paginate(Bucket="power")
-        listed = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
-        wrong += [f"listing: {key}" for key in listed ^ {key for key, value in known.items() if value is not None}]
+        try:
+            pages = home.s3.get_paginator("list_objects_v2").paginate(Bucket="power")
+            listed = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        except home.s3.exceptions.ClientError as error:
+            return wrong + [f"listing: {error}"]
+        there = {key for key, value in known.items() if value is not None}
+        wrong += [f"listing: {key}" for key in (listed ^ there) - set(wrong)]
     return wrong

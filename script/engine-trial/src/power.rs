@@ -116,10 +116,14 @@ fn write_until_cut(engine: &str, mount: &Path, after_ms: u64) -> Option<Vec<u64>
     let mut writer =
         child("write-and-tell", engine, &mount.join("meta")).stdout(Stdio::piped()).spawn().ok()?;
     let lines = BufReader::new(writer.stdout.take()?).lines();
+    let (begun, begins) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let acks = lines.map_while(Result::ok);
-        acks.filter_map(|line| line.strip_prefix("ack ")?.parse().ok()).collect::<Vec<u64>>()
+        let acks = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("ack ")?.parse().ok());
+        let told = acks.inspect(|_| drop(begun.send(())));
+        told.collect::<Vec<u64>>()
     });
+    // Making a store takes its time; a writer that never gets there shows as no PUT at all.
+    let _ = begins.recv_timeout(Duration::from_secs(60));
     std::thread::sleep(Duration::from_millis(after_ms));
     // 125 is the ioctl's letter X with number 125; 2 drops the journal in memory as well.
     let script = "import fcntl,os,struct,sys; f=os.open(sys.argv[1],os.O_RDONLY); \
