@@ -1,5 +1,6 @@
 """Malformed, huge and slow requests: a clear 4xx, flat memory, the server alive and quick for everybody else."""
 
+import collections
 import socket
 import time
 
@@ -48,10 +49,14 @@ def run(frame):
 
 def _table(frame, home, title, attacks, answer_needed=True):
     """Sends each attack; every answer must be 4xx (a closed connection is one where HTTP gives no other way)."""
-    answers, wrong = {}, []
+    answers, wrong, sent = {}, [], collections.deque(maxlen=3)
     for name, request in attacks(home):
         begin = time.monotonic()
-        status = exchange(home.port, request, ANSWER_LIMIT_S if answer_needed else 1)
+        try:
+            status = exchange(home.port, request, ANSWER_LIMIT_S if answer_needed else 1)
+        except ConnectionRefusedError:
+            raise RuntimeError(f"nobody listens any more; the last requests were {list(sent)}") from None
+        sent.append(name)
         took = time.monotonic() - begin
         answers[status] = answers.get(status, 0) + 1
         closed = status == 0 and not answer_needed

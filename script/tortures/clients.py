@@ -25,7 +25,7 @@ def run(frame):
         home.s3.create_bucket(Bucket=f"rust-{name.replace('_', '-')}")
     environment = dict(
         os.environ, ENDPOINT=server.endpoint, ACCESS_KEY_ID=server.key_id, SECRET_ACCESS_KEY=server.secret,
-        REGION=server.region, CARGO_TARGET_DIR=os.environ.get("RUST_CLIENTS_TARGET_DIR", str(PROJECT / ".work/rust-clients")),
+        REGION=server.region, RUST_BACKTRACE="0", CARGO_TARGET_DIR=os.environ.get("RUST_CLIENTS_TARGET_DIR", str(PROJECT / ".work/rust-clients")),
     )
-    done = subprocess.run(["cargo", "test", "--locked", "--quiet", "--", "--test-threads=2"], cwd=RUST, env=environment)
+    done = subprocess.run(["cargo", "test", "--locked", "--quiet", "--no-fail-fast", "--", "--test-threads=2"], cwd=RUST, env=environment)
     frame.demand(done.returncode == 0, "aws-sdk-s3 and object_store pass")

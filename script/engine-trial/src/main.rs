@@ -5,6 +5,7 @@
 //! of its own. Flushes are slowed down by strace, which delays the return of fsync, fdatasync and
 //! sync_file_range and leaves other calls alone. Whatever the machine does not allow says SKIP.
 
+mod full;
 mod load;
 mod power;
 mod shape;
@@ -69,6 +70,7 @@ fn child(mode: &str, engine: &str, folder: &Path, number: &str, seconds: Option<
         "reads" => load::reads(engine, folder, count()),
         "fill-and-wait" => load::fill_and_wait(engine, folder, count()),
         "open" => load::open_once(engine, folder),
+        "fill-up" => full::fill_up(engine, folder),
         "write-and-tell" => power::write_and_tell(engine, folder),
         "check" => power::check(engine, folder),
         _ => panic!("unknown mode: {mode}"),
@@ -196,6 +198,7 @@ fn kill_after_filling(engine: &str, folder: &Path, rows: &str) -> Option<()> {
 }
 
 fn power_cuts(options: &Options, engine: &str, column: &mut Column) {
+    add(column, "full disk, then room again", full::verdict(engine, &options.folder));
     let losses = power::cuts(engine, &options.folder, options.cuts);
     let value = |text: fn(&power::Losses) -> String| losses.as_ref().map(text);
     add(

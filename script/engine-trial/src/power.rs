@@ -78,34 +78,42 @@ fn quiet_status(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn child(mode: &str, engine: &str, folder: &Path) -> Command {
+pub fn child(mode: &str, engine: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("own path"));
     command.args(["child", mode, engine]).arg(folder);
     command
 }
 
+/// Runs `work` on a fresh ext4 file system; `None` if this machine does not let us.
+pub fn mounted<T>(folder: &Path, size: &str, work: impl FnOnce(&Path) -> Option<T>) -> Option<T> {
+    let (image, mount) = (folder.join("disk.img"), folder.join("disk"));
+    std::fs::create_dir_all(&mount).ok()?;
+    let _ = std::fs::remove_file(&image);
+    let image = image.to_str()?;
+    if !run("truncate", &["-s", size, image]) || !run("mkfs.ext4", &["-q", "-F", image]) {
+        return None;
+    }
+    if !run("mount", &["-o", "loop", image, mount.to_str()?]) {
+        return None;
+    }
+    let result = work(&mount);
+    run("umount", &[mount.to_str()?]).then_some(result).flatten()
+}
+
 /// Cuts the power `rounds` times; `None` if this machine does not let us.
 pub fn cuts(engine: &str, folder: &Path, rounds: u64) -> Option<Losses> {
-    let (image, mount) = (folder.join("power.img"), folder.join("power"));
-    std::fs::create_dir_all(&mount).ok()?;
-    let (image, mount_point) = (image.to_str()?.to_owned(), mount.to_str()?.to_owned());
     let mut losses = Losses::default();
     for round in 0..rounds {
-        let _ = std::fs::remove_file(&image);
-        let made = run("truncate", &["-s", "2G", &image]) && run("mkfs.ext4", &["-q", "-F", &image]);
-        if !made || !run("mount", &["-o", "loop", &image, &mount_point]) {
-            return None;
-        }
-        let acknowledged = write_until_cut(engine, &mount, 100 + mix(round) % 900);
-        if !run("umount", &[&mount_point]) || !run("mount", &["-o", "loop", &image, &mount_point]) {
-            return None;
-        }
-        if let Some(acknowledged) = acknowledged {
-            check_round(engine, &mount, &acknowledged, &mut losses);
-        }
-        if !run("umount", &[&mount_point]) {
-            return None;
-        }
+        mounted(folder, "2G", |mount| {
+            let acknowledged = write_until_cut(engine, mount, 100 + mix(round) % 900)?;
+            let image = folder.join("disk.img");
+            let (image, place) = (image.to_str()?, mount.to_str()?);
+            if !run("umount", &[place]) || !run("mount", &["-o", "loop", image, place]) {
+                return None;
+            }
+            check_round(engine, mount, &acknowledged, &mut losses);
+            Some(())
+        })?;
     }
     Some(losses)
 }
@@ -119,7 +127,7 @@ fn write_until_cut(engine: &str, mount: &Path, after_ms: u64) -> Option<Vec<u64>
     let (begun, begins) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let acks = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("ack ")?.parse().ok());
-        let told = acks.inspect(|_| drop(begun.send(())));
+        let told = acks.inspect(|_| begun.send(()).unwrap_or(()));
         told.collect::<Vec<u64>>()
     });
     // Making a store takes its time; a writer that never gets there shows as no PUT at all.
