@@ -105,6 +105,10 @@ def start_after(home):
         wanted = [key for key in _ordered(KEYS) if key.encode() > after.encode()]
         equal(_entries(home.s3.list_objects_v2(Bucket=bucket, StartAfter=after)), wanted, f"start-after {after!r}")
         equal(_entries(home.s3.list_objects(Bucket=bucket, Marker=after)), wanted, f"marker {after!r}")
+    for after in ["", "A", "a", "a/1", "a/zz", "z"]:
+        wanted = [key for key in _ordered(KEYS) if key.startswith("a/") and key > after]
+        found = _entries(home.s3.list_objects_v2(Bucket=bucket, Prefix="a/", StartAfter=after))
+        equal(found, wanted, f"start-after {after!r} before, inside and behind the prefix")
     answer = home.s3.list_objects_v2(Bucket=bucket, StartAfter="a/", Delimiter="/")
     true("a/\0prefix" in _entries(answer), "keys after the marker still make their prefix appear")
 
