@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// What is logged unless `RUST_LOG` says otherwise.
-const DEFAULT_FILTER: &str = "info";
+/// What is logged unless `RUST_LOG` says otherwise. The engine talks of its own files at `info`.
+const DEFAULT_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
 
 /// Starts logging. `RUST_LOG` chooses what, as in `RUST_LOG=garage=debug,api=debug`.
 pub fn start() {
