@@ -5,6 +5,8 @@ use crate::shape::{body_key, bytes, mix, object_key, open_store, put};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{Read, Space};
 
@@ -124,11 +126,15 @@ fn write_until_cut(engine: &str, mount: &Path, after_ms: u64) -> Option<Vec<u64>
     let mut writer =
         child("write-and-tell", engine, &mount.join("meta")).stdout(Stdio::piped()).spawn().ok()?;
     let lines = BufReader::new(writer.stdout.take()?).lines();
+    let power_is_off = Arc::new(AtomicBool::new(false));
+    let off = Arc::clone(&power_is_off);
     let (begun, begins) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let acks = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("ack ")?.parse().ok());
         let told = acks.inspect(|_| begun.send(()).unwrap_or(()));
-        told.collect::<Vec<u64>>()
+        // With the power off nobody hears an answer: a flush under way when the file system is
+        // shut down may still report success.
+        told.take_while(|_| !off.load(Ordering::SeqCst)).collect::<Vec<u64>>()
     });
     // Making a store takes its time; a writer that never gets there shows as no PUT at all.
     let _ = begins.recv_timeout(Duration::from_secs(60));
@@ -136,6 +142,7 @@ fn write_until_cut(engine: &str, mount: &Path, after_ms: u64) -> Option<Vec<u64>
     // 125 is the ioctl's letter X with number 125; 2 drops the journal in memory as well.
     let script = "import fcntl,os,struct,sys; f=os.open(sys.argv[1],os.O_RDONLY); \
                   fcntl.ioctl(f,0x8004587d,struct.pack('I',2))";
+    power_is_off.store(true, Ordering::SeqCst);
     let is_cut = quiet_status(Command::new("python3").args(["-c", script]).arg(mount));
     end(&mut writer);
     let acknowledged = reader.join().ok()?;

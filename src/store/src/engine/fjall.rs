@@ -110,9 +110,15 @@ impl Engine for FjallEngine {
         let mut result = apply(&opened, batch);
         drop(opened);
         if matches!(result, Err(Failure::Fjall(Error::Poisoned))) {
-            // Refused before anything was written: a background worker had given up earlier.
-            let opened = self.open_again()?;
-            result = apply(&opened, batch);
+            // Refused before anything was written: a background worker had given up earlier,
+            // most likely for want of room.
+            match self.open_again() {
+                Ok(opened) => result = apply(&opened, batch),
+                Err(EngineError::Locked(_)) => {
+                    return Err(EngineError::Full("a background write failed".to_owned()));
+                }
+                Err(error) => return Err(error),
+            }
         }
         match result {
             Ok(()) => Ok(()),
