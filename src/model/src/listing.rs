@@ -31,9 +31,11 @@ pub enum Start {
     /// At the first key.
     #[default]
     First,
-    /// Behind this key, which need not exist. If it ends with the delimiter and is a common
-    /// prefix, behind everything folded into it.
+    /// Behind this key, which need not exist.
     After(String),
+    /// Behind this entry of an earlier page: if it is a common prefix, behind all that is folded
+    /// into it.
+    AfterEntry(String),
     /// At this key: what a page's `next` says.
     At(String),
 }
@@ -124,7 +126,8 @@ fn page_of_objects(view: &View, partition: PartitionHash, query: &ListQuery) -> 
     let start = match &query.start {
         Start::First => object::prefix_start(partition, &query.prefix),
         Start::At(key) => object::prefix_start(partition, key),
-        Start::After(key) => behind(partition, key, query),
+        Start::After(key) => behind_key(partition, key, query),
+        Start::AfterEntry(entry) => behind_entry(partition, entry, query),
     };
     fold(view, Space::Object, partition, query, start, &mut |key_bytes, row: ObjectRow, folded| {
         let (Some(object), Some(key)) = (row.live(), object::key_of(key_bytes)) else { return Flow::Skip };
@@ -155,12 +158,13 @@ fn page_of_uploads(
 ) -> Result<UploadPage, ModelError> {
     let mut page = UploadPage::default();
     let start = match (&query.start, after_upload) {
-        (Start::After(key), Some(upload)) => {
+        (Start::After(key) | Start::AfterEntry(key), Some(upload)) => {
             let mut start = upload::index_key(partition, key, &upload);
             start.push(0);
             start
         }
-        (Start::After(key), None) => behind(partition, key, query),
+        (Start::After(key), None) => behind_key(partition, key, query),
+        (Start::AfterEntry(entry), None) => behind_entry(partition, entry, query),
         (Start::First | Start::At(_), _) => object::prefix_start(partition, &query.prefix),
     };
     fold(view, Space::UploadIndex, partition, query, start, &mut |key_bytes, mark: UploadMark, folded| {
@@ -178,22 +182,26 @@ fn page_of_uploads(
     Ok(page)
 }
 
-/// The stored key behind everything that a marker stands for.
-fn behind(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<u8> {
+/// Where the rows behind a key begin: behind every slot and upload of the key itself.
+fn behind_key(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<u8> {
+    let mut key = object::row_key(partition, marker);
+    key.pop();
+    let start = after_prefix(&key).unwrap_or_default();
+    start.max(object::prefix_start(partition, &query.prefix))
+}
+
+/// Where the rows behind everything that an entry stands for begin.
+fn behind_entry(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<u8> {
     let folds = query.delimiter.as_ref().is_some_and(|delimiter| {
         marker.strip_prefix(query.prefix.as_str()).is_some_and(|rest| {
             rest.find(delimiter.as_str()).is_some_and(|at| at + delimiter.len() == rest.len())
         })
     });
-    let start = if folds {
+    if folds {
         after_prefix(&object::prefix_start(partition, marker)).unwrap_or_default()
     } else {
-        // Behind every slot and upload of the key itself.
-        let mut key = object::row_key(partition, marker);
-        key.pop();
-        after_prefix(&key).unwrap_or_default()
-    };
-    start.max(object::prefix_start(partition, &query.prefix))
+        behind_key(partition, marker, query)
+    }
 }
 
 enum Flow {

@@ -116,6 +116,14 @@ fn decode(parts: &Parts, root_domains: &[String]) -> Result<Decoded, S3Error> {
 }
 
 fn decode_text(text: &str) -> Result<String, S3Error> {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        let escape = rest.get(at + 1..at + 3).ok_or(S3Code::InvalidURI)?;
+        if !escape.iter().all(u8::is_ascii_hexdigit) {
+            return Err(S3Code::InvalidURI.into());
+        }
+        rest = &rest[at + 3..];
+    }
     percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| S3Code::InvalidURI.into())
 }
 

@@ -32,17 +32,20 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 pub struct Incoming {
     body: hyper::body::Incoming,
     ended: bool,
+    /// The client sends nothing before it is told to go on, which the first read does.
+    waits: bool,
 }
 
 impl Incoming {
     /// Wraps a body.
-    pub fn new(body: hyper::body::Incoming) -> Self {
+    pub fn new(body: hyper::body::Incoming, headers: &http::HeaderMap) -> Self {
         let ended = hyper::body::Body::is_end_stream(&body);
-        Self { body, ended }
+        Self { body, ended, waits: headers.contains_key(http::header::EXPECT) }
     }
 
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
+        self.waits = false;
         loop {
             match env::timeout(SILENCE_MAX, self.body.frame()).await {
                 None => return Err(S3Code::RequestTimeout.into()),
@@ -63,8 +66,8 @@ impl Incoming {
     /// Reads what is left of a body that nobody wants, up to a limit. `false`: more was left, and
     /// the connection cannot be used again.
     pub async fn drain(mut self) -> bool {
-        if self.ended {
-            return true;
+        if self.ended || self.waits {
+            return self.ended;
         }
         let drained = env::timeout(DRAIN_MAX, async {
             let mut left = DRAIN_MAX_BYTES;

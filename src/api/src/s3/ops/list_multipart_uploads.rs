@@ -24,7 +24,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let owned = |name: &str| head.parameter(name).unwrap_or_default().to_owned();
     let delimiter = head.parameter("delimiter").filter(|text| !text.is_empty()).map(str::to_owned);
     let (key_marker, upload_marker) = (owned("key-marker"), owned("upload-id-marker"));
-    let start = if key_marker.is_empty() { Start::First } else { Start::After(key_marker.clone()) };
+    let start = if key_marker.is_empty() { Start::First } else { Start::AfterEntry(key_marker.clone()) };
     let query = ListQuery { prefix: owned("prefix"), delimiter: delimiter.clone(), start, limit };
     let bucket = call.bucket()?;
     let page = call.api.model.list_uploads(bucket.id, query, Id::from_hex(&upload_marker)).await?;

@@ -34,15 +34,15 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
     check_length(plan.length())?;
     let requested = RequestChecksums::from_headers(&head.headers)?;
+    // S3 keeps a CRC-64 of what comes without a checksum.
     let algorithm = requested.checksum.algorithm().or(requested.wanted_algorithm);
-    // S3 keeps a CRC-64 of everything; so a client that asks for no checksum gets none back here.
-    let mut wanted = vec![ChecksumAlgorithm::Md5];
-    wanted.extend(algorithm);
+    let algorithm = algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme);
+    let wanted = [ChecksumAlgorithm::Md5, algorithm];
     let writer = BodyWriter::new(&call.api.model, Owner::Object(bucket, key.to_owned()));
     let sums = BodyChecksums::new(requested, &wanted);
     let received = intake::receive(&call.api, body, plan, sums, writer).await?;
     let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
-    let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
+    let sum = received.sums.iter().find(|sum| sum.algorithm() == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
     let meta = ObjectMeta { headers, tags: Vec::new(), checksum: checksum.as_ref().map(metadata::stored_checksum) };
     call.api.model.put_object((bucket, key), received.body, etag, meta, condition).await?;
