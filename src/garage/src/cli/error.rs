@@ -1,0 +1,218 @@
+//! Why a command did not do what it was asked, and what to type next.
+//!
+//! Each text says what happened in one sentence and, where there is one, the command that helps.
+
+use crate::config::ConfigError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A command that failed.
+#[derive(Debug)]
+pub enum CliError {
+    /// Nothing answers at the local socket.
+    NoServer {
+        /// Where a server of this configuration would answer.
+        socket: PathBuf,
+    },
+    /// The local socket belongs to another user.
+    NotAllowed {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The admin API of `--admin-url` does not answer.
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The node did not answer in time.
+    TimedOut,
+    /// The connection broke before the answer was complete.
+    Interrupted(hyper::Error),
+    /// The answer is larger than any that makes sense.
+    AnswerTooLarge,
+    /// The answer is not what this release understands.
+    Unreadable {
+        /// The endpoint.
+        endpoint: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The node refused.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// A word for programs.
+        code: String,
+        /// A sentence for people.
+        message: String,
+    },
+    /// Nothing has this name.
+    Unknown {
+        /// What was looked for.
+        kind: Kind,
+        /// The name given.
+        name: String,
+        /// What comes near, best first.
+        near: Vec<String>,
+    },
+    /// A prefix fits several nodes.
+    AmbiguousNode {
+        /// The prefix.
+        prefix: String,
+    },
+    /// It destroys something, nobody can be asked, and `--yes` is missing.
+    NeedsYes {
+        /// What would be done.
+        what: String,
+    },
+    /// The operator said no.
+    Declined,
+    /// `--rpc-host` names another node.
+    RemoteNode,
+    /// The layout is applied by naming the version that is made.
+    VersionNeeded {
+        /// That version.
+        next: u64,
+    },
+    /// A node without a role needs a zone and a capacity.
+    RoleIncomplete {
+        /// The option that is missing.
+        missing: &'static str,
+    },
+    /// A node could not be connected.
+    NotConnected {
+        /// Why.
+        reason: String,
+    },
+    /// The payload of `json-api` is not JSON.
+    PayloadNotJson(serde_json::Error),
+    /// The configuration cannot be read.
+    Config(ConfigError),
+    /// Standard input or output failed.
+    Terminal(io::Error),
+}
+
+/// What a command can look for by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A bucket.
+    Bucket,
+    /// An access key.
+    Key,
+    /// A node.
+    Node,
+    /// An endpoint of the admin API.
+    Endpoint,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Key => "access key",
+            Self::Node => "node",
+            Self::Endpoint => "endpoint",
+        }
+    }
+
+    /// What lists all of them.
+    const fn lister(self) -> &'static str {
+        match self {
+            Self::Bucket => "garage bucket list",
+            Self::Key => "garage key list",
+            Self::Node => "garage status",
+            Self::Endpoint => "garage json-api --list",
+        }
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoServer { socket } => write!(
+                out,
+                "no server answers at {}\nTo start one:  garage server\nIf one runs with other folders, give the \
+                 same --config, --data-dir or GARAGE_DATA_DIR here.",
+                socket.display()
+            ),
+            Self::NotAllowed { socket } => write!(
+                out,
+                "the server at {} belongs to another user\nRun the command as that user, for example with sudo.",
+                socket.display()
+            ),
+            Self::Unreachable { address, source } => write!(
+                out,
+                "the admin API at {address} cannot be reached: {source}\nCheck --admin-url, and api_bind_addr under \
+                 [admin] on that node."
+            ),
+            Self::TimedOut => write!(out, "the node did not answer in time\nIts log says what it is doing."),
+            Self::Interrupted(source) => {
+                write!(out, "the connection broke before the answer was complete: {source}")
+            }
+            Self::AnswerTooLarge => write!(out, "the answer is too large to show"),
+            Self::Unreadable { endpoint, source } => write!(
+                out,
+                "the answer of {endpoint} is not understood: {source}\nIs that node of the same release? Try \
+                 --output json."
+            ),
+            Self::Refused { status: 403, code, message } if code == "AccessDenied" => {
+                write!(
+                    out,
+                    "{message}\nGive the token with --admin-token, --admin-token-file or GARAGE_ADMIN_TOKEN."
+                )
+            }
+            Self::Refused { message, .. } => out.write_str(message),
+            Self::Unknown { kind, name, near } => {
+                write!(out, "there is no {} `{name}`", kind.word())?;
+                match near.as_slice() {
+                    [] => write!(out, "\nTo see all:  {}", kind.lister()),
+                    near => write!(out, "\nDid you mean {}?", or_list(near)),
+                }
+            }
+            Self::AmbiguousNode { prefix } => {
+                write!(out, "`{prefix}` is the beginning of several node ids: give more of it")
+            }
+            Self::NeedsYes { what } => {
+                write!(out, "this would {what}\nTo do it without being asked, add --yes.")
+            }
+            Self::Declined => write!(out, "nothing was changed"),
+            Self::RemoteNode => write!(
+                out,
+                "--rpc-host names another node, which this release cannot reach over RPC yet\nUse --admin-url \
+                 http://HOST:3903 with --admin-token instead."
+            ),
+            Self::VersionNeeded { next } => write!(
+                out,
+                "say which version you are about to make, so that nobody else's change is applied by accident:\n\n    \
+                 garage layout apply --version {next}"
+            ),
+            Self::RoleIncomplete { missing } => {
+                write!(out, "the node has no role yet, so {missing} must be given")
+            }
+            Self::NotConnected { reason } => write!(out, "not connected: {reason}"),
+            Self::PayloadNotJson(source) => write!(out, "the payload is not valid JSON: {source}"),
+            Self::Config(source) => source.fmt(out),
+            Self::Terminal(source) => write!(out, "standard input or output failed: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for CliError {}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// `a`, `b` or `c`, each in backquotes.
+fn or_list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

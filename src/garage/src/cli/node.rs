@@ -1,0 +1,70 @@
+//! `garage node`: this node's id, and connections to others.
+
+use super::error::CliError;
+use super::render::Page;
+use super::session::{Report, Session};
+use crate::config::{Bind, Config};
+use api::admin::wire::{ConnectResult, MultiAnswer, NodeInfo};
+use clap::Subcommand;
+use serde_json::json;
+
+/// What to do with nodes.
+#[derive(Debug, Clone, Subcommand)]
+pub enum NodeCommand {
+    /// Print this node's id and where other nodes reach it.
+    Id {
+        /// Print nothing else.
+        #[arg(short, long)]
+        quiet: bool,
+    },
+    /// Connect this node to another one.
+    Connect {
+        /// The other node, as its `garage node id` prints it: id@host:port.
+        node: String,
+    },
+}
+
+/// Runs a command about nodes.
+pub async fn run(session: &Session, command: NodeCommand) -> Result<Report, CliError> {
+    match command {
+        NodeCommand::Id { quiet } => id(session, quiet).await,
+        NodeCommand::Connect { node } => connect(session, node).await,
+    }
+}
+
+async fn id(session: &Session, quiet: bool) -> Result<Report, CliError> {
+    let answer = session.client.get::<MultiAnswer<NodeInfo>>("GetNodeInfo", &[("node", "self")]).await?;
+    let mut page = Page::default();
+    for info in answer.value.success.values() {
+        let addr = info.addr.clone().or_else(|| session.config.as_ref().map(rpc_address));
+        let full = format!("{}@{}", info.node_id, addr.unwrap_or_default());
+        page.line(full.as_str());
+        if !quiet {
+            page.gap().line("To connect another node to this one, run there:").gap();
+            page.line(format!("    garage node connect {full}"));
+        }
+    }
+    Ok(Report::new(answer.json, page))
+}
+
+/// Where the configuration says that other nodes reach this one.
+pub fn rpc_address(config: &Config) -> String {
+    match (&config.rpc.public_addr, &config.rpc.bind) {
+        (Some(public), _) => public.clone(),
+        (None, Bind::Tcp(address)) if address.ip().is_unspecified() => {
+            format!("127.0.0.1:{}", address.port())
+        }
+        (None, bind) => bind.to_string(),
+    }
+}
+
+async fn connect(session: &Session, node: String) -> Result<Report, CliError> {
+    let answer =
+        session.client.post::<Vec<ConnectResult>>("ConnectClusterNodes", &[], &json!([node])).await?;
+    match answer.value.first() {
+        Some(ConnectResult { success: false, error }) => Err(CliError::NotConnected {
+            reason: error.clone().unwrap_or_else(|| "no reason given".to_owned()),
+        }),
+        _ => Ok(Report::new(answer.json, Page::of_line(format!("Connected to {node}.")))),
+    }
+}

@@ -1,0 +1,104 @@
+//! `garage status`: the nodes, their roles and their room.
+
+use super::error::CliError;
+use super::node::rpc_address;
+use super::render::{self, Page, Style, View};
+use super::session::{Report, Session};
+use api::admin::wire::{ClusterStatus, NodeRole, NodeStatus};
+
+/// Shows the nodes.
+pub async fn run(session: &Session) -> Result<Report, CliError> {
+    let mut answer = session.client.get::<ClusterStatus>("GetClusterStatus", &[]).await?;
+    // A node alone has never been asked where others reach it: that is what is configured.
+    if let ([node], Some(config)) = (answer.value.nodes.as_mut_slice(), &session.config) {
+        node.addr.get_or_insert_with(|| rpc_address(config));
+    }
+    Ok(Report::new(answer.json, page(&answer.value, &session.view)))
+}
+
+fn page(status: &ClusterStatus, view: &View) -> Page {
+    let mut page = Page::default();
+    let up: Vec<&NodeStatus> = status.nodes.iter().filter(|node| node.is_up).collect();
+    page.heading("HEALTHY NODES");
+    match view.style {
+        Style::Text => page.columns(
+            &["ID", "Hostname", "Address", "Tags", "Zone", "Capacity", "DataAvail", "Version"],
+            up.into_iter().map(up_row).collect(),
+        ),
+        // A terminal has 80 columns: address and version are in `garage node id` and the JSON.
+        Style::Table => page.columns(
+            &["ID", "Hostname", "Zone", "Tags", "Capacity", "Free"],
+            up.into_iter().map(short_row).collect(),
+        ),
+    };
+    let down: Vec<&NodeStatus> =
+        status.nodes.iter().filter(|node| !node.is_up && node.role.is_some()).collect();
+    if !down.is_empty() {
+        page.gap().heading("FAILED NODES").columns(
+            &["ID", "Hostname", "Tags", "Zone", "Capacity", "Last seen"],
+            down.into_iter().map(down_row).collect(),
+        );
+    }
+    page
+}
+
+fn up_row(node: &NodeStatus) -> Vec<String> {
+    let [tags, zone, capacity] = role_cells(node);
+    let version = node.garage_version.as_ref().map(|version| format!("v{}", version.trim_start_matches('v')));
+    vec![
+        render::short_id(&node.id),
+        node.hostname.clone().unwrap_or_else(|| "?".to_owned()),
+        node.addr.clone().unwrap_or_else(|| "-".to_owned()),
+        tags,
+        zone,
+        capacity,
+        free(node),
+        version.unwrap_or_default(),
+    ]
+}
+
+fn short_row(node: &NodeStatus) -> Vec<String> {
+    let [tags, zone, capacity] = role_cells(node);
+    let hostname = node.hostname.clone().unwrap_or_default();
+    vec![render::short_id(&node.id), hostname, zone, tags, capacity, free(node)]
+}
+
+fn down_row(node: &NodeStatus) -> Vec<String> {
+    let [tags, zone, capacity] = role_cells(node);
+    let seen = node.last_seen_secs_ago.map(|secs| format!("{} ago", render::span(secs)));
+    vec![
+        render::short_id(&node.id),
+        node.hostname.clone().unwrap_or_else(|| "?".to_owned()),
+        tags,
+        zone,
+        capacity,
+        seen.unwrap_or_else(|| "never seen".to_owned()),
+    ]
+}
+
+/// Tags, zone and capacity; scripts look for the words `NO ROLE ASSIGNED`.
+fn role_cells(node: &NodeStatus) -> [String; 3] {
+    match &node.role {
+        Some(NodeRole { zone, tags, capacity }) => [tag_list(tags), zone.clone(), capacity_cell(*capacity)],
+        None if node.draining => [String::new(), String::new(), "draining".to_owned()],
+        None => [String::new(), String::new(), "NO ROLE ASSIGNED".to_owned()],
+    }
+}
+
+/// `[a,b]`, or `[]`.
+pub fn tag_list(tags: &[String]) -> String {
+    format!("[{}]", tags.join(","))
+}
+
+/// A capacity, or that there is none.
+pub fn capacity_cell(capacity: Option<u64>) -> String {
+    capacity.map_or_else(|| "gateway".to_owned(), render::size)
+}
+
+fn free(node: &NodeStatus) -> String {
+    let shown = node.data_partition.filter(|_| node.role.is_some()).map(|room| {
+        let percent = render::percent(room.available, room.total);
+        format!("{} ({percent})", render::size(room.available))
+    });
+    shown.unwrap_or_default()
+}
