@@ -1,5 +1,6 @@
 //! HTTP: the S3 API and the admin API; one error map, one signature check, one body pipeline.
 
+pub mod admin;
 pub mod body;
 pub mod checksum;
 pub mod dates;

@@ -1,0 +1,182 @@
+//! Endpoints about the cluster as a whole: nodes, health, figures.
+
+use super::{AdminApi, AdminError, Answer, Call, wire};
+use block::{DiskState, Statistics};
+use cluster::layout::Role;
+use cluster::{Health, LocalService, Node, Reason};
+use env::Space;
+use model::usage::Usage;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Metadata room below which growth is refused: what the store keeps in reserve for deletes.
+const METADATA_LOW_BYTES: u64 = 64 << 20;
+
+/// What this node's own stores say.
+pub(super) struct LocalFigures {
+    /// The block store.
+    pub blocks: Statistics,
+    /// Bytes of the metadata engine on disk.
+    pub metadata_bytes: u64,
+    /// Room for metadata.
+    pub metadata_space: Option<Space>,
+    /// Room for blocks, on all disks together.
+    pub data_space: Option<Space>,
+    /// What is wrong.
+    pub service: LocalService,
+}
+
+/// Reads the disks and the stores.
+pub(super) async fn local_figures(api: &AdminApi) -> Result<LocalFigures, AdminError> {
+    let (model, cluster) = (Arc::clone(&api.model), Arc::clone(&api.cluster));
+    let work = move || {
+        let blocks = model.blocks().statistics()?;
+        let metadata_space = model.env().disk.space(cluster.folder()).ok();
+        let service = judge(model.store().has_failed(), metadata_space, &blocks);
+        let data_space = data_space(&blocks);
+        let metadata_bytes = model.store().engine().disk_bytes().unwrap_or_default();
+        Ok(LocalFigures { blocks, metadata_bytes, metadata_space, data_space, service })
+    };
+    api.model.env().tasks.blocking(work).await
+}
+
+fn judge(store_failed: bool, metadata: Option<Space>, blocks: &Statistics) -> LocalService {
+    let mut service = LocalService::default();
+    if store_failed {
+        service.failures.push(Reason::MetadataStopped);
+    }
+    if metadata.is_some_and(|space| space.available_bytes < METADATA_LOW_BYTES) {
+        service.complaints.push(Reason::MetadataFull);
+    }
+    for disk in &blocks.disks {
+        match disk.state {
+            DiskState::Ready | DiskState::ReadOnly => {}
+            DiskState::Failed | DiskState::Absent => {
+                service.complaints.push(Reason::DataFolder(disk.path.clone()));
+            }
+        }
+    }
+    if !blocks.disks.iter().any(|disk| disk.state == DiskState::Ready) {
+        service.failures.push(Reason::NoDataFolder);
+    }
+    service
+}
+
+/// The room of all disks together; folders that show the same figures share one file system.
+fn data_space(blocks: &Statistics) -> Option<Space> {
+    let spaces = blocks.disks.iter().filter_map(|disk| disk.space);
+    let distinct: BTreeSet<_> = spaces.map(|space| (space.total_bytes, space.available_bytes)).collect();
+    let sum = |sum: Space, (total, available): (u64, u64)| Space {
+        total_bytes: sum.total_bytes.saturating_add(total),
+        available_bytes: sum.available_bytes.saturating_add(available),
+    };
+    let none = Space { total_bytes: 0, available_bytes: 0 };
+    (!distinct.is_empty()).then(|| distinct.into_iter().fold(none, sum))
+}
+
+/// Objects, bytes and uploads of all buckets.
+pub(super) fn total_usage(api: &AdminApi) -> Result<Usage, AdminError> {
+    let mut total = Usage::default();
+    for id in api.model.names().buckets.keys() {
+        let usage = super::buckets::usage_of(&api.model, *id)?;
+        total.objects += usage.objects;
+        total.bytes += usage.bytes;
+        total.uploads += usage.uploads;
+    }
+    Ok(total)
+}
+
+pub(super) async fn status(call: Call<'_>) -> Result<Answer, AdminError> {
+    let figures = local_figures(call.api).await?;
+    let cluster = &call.api.cluster;
+    let layout = cluster.layout();
+    let nodes = cluster.nodes().into_iter().map(|node| {
+        let own = (node.id == cluster.id()).then_some(&figures);
+        node_status(&node, layout.current().roles.get(&node.id), own)
+    });
+    let nodes = nodes.collect();
+    Ok(Answer::json(&wire::ClusterStatus { layout_version: layout.current().number, nodes }))
+}
+
+fn node_status(node: &Node, role: Option<&Role>, own: Option<&LocalFigures>) -> wire::NodeStatus {
+    wire::NodeStatus {
+        id: node.id.to_string(),
+        garage_version: own.map(|_| super::nodes::RELEASE.to_owned()),
+        addr: node.address.map(|address| address.to_string()),
+        hostname: node.hostname.clone(),
+        is_up: node.is_up,
+        last_seen_secs_ago: None,
+        role: role.map(|role| wire::NodeRole {
+            zone: role.zone.clone(),
+            tags: role.tags.clone(),
+            capacity: role.capacity_bytes,
+        }),
+        draining: false,
+        data_partition: own.and_then(|own| own.data_space).map(free_space),
+        metadata_partition: own.and_then(|own| own.metadata_space).map(free_space),
+    }
+}
+
+fn free_space(space: Space) -> wire::FreeSpace {
+    wire::FreeSpace { available: space.available_bytes, total: space.total_bytes }
+}
+
+/// The cluster's health, with this node's own figures.
+pub(super) async fn current_health(api: &AdminApi) -> Result<Health, AdminError> {
+    Ok(api.cluster.health(&local_figures(api).await?.service))
+}
+
+pub(super) async fn health(call: Call<'_>) -> Result<Answer, AdminError> {
+    let health = current_health(call.api).await?;
+    Ok(Answer::json(&wire::ClusterHealth {
+        status: health.status.name().to_owned(),
+        known_nodes: health.known_nodes,
+        connected_nodes: health.connected_nodes,
+        storage_nodes: health.storage_nodes,
+        storage_nodes_ok: health.storage_nodes_ok,
+        storage_nodes_up: health.storage_nodes_ok,
+        partitions: health.partitions,
+        partitions_quorum: health.partitions_quorum,
+        partitions_all_ok: health.partitions_all_ok,
+        reasons: health.reasons.iter().map(ToString::to_string).collect(),
+    }))
+}
+
+pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
+    let api = call.api;
+    let figures = local_figures(api).await?;
+    let usage = total_usage(api)?;
+    let buckets = api.model.names().buckets.len();
+    let available = |space: Option<Space>| space.map(|space| space.available_bytes);
+    let mut freeform = String::new();
+    let mut line = |text: String| writeln!(freeform, "{text}").expect("writing to a string cannot fail");
+    line("Cluster".to_owned());
+    line(format!("  buckets            {buckets}"));
+    line(format!("  objects            {}", usage.objects));
+    line(format!("  bytes of objects   {}", usage.bytes));
+    line(format!("  unfinished uploads {}", usage.uploads));
+    line("Room on the storage nodes".to_owned());
+    for (name, space) in [("data", figures.data_space), ("metadata", figures.metadata_space)] {
+        if let Some(space) = space {
+            line(format!("  {name:<18} {} of {} bytes free", space.available_bytes, space.total_bytes));
+        }
+    }
+    Ok(Answer::json(&wire::ClusterStatistics {
+        freeform,
+        bucket_count: u64::try_from(buckets).unwrap_or(u64::MAX),
+        total_object_count: usage.objects,
+        total_object_bytes: usage.bytes,
+        data_avail: available(figures.data_space),
+        metadata_avail: available(figures.metadata_space),
+    }))
+}
+
+pub(super) async fn connect(call: Call<'_>) -> Result<Answer, AdminError> {
+    let nodes: Vec<String> = call.json()?;
+    let refuse = |_: String| wire::ConnectResult {
+        success: false,
+        error: Some("this release runs on one node and does not connect to others yet".to_owned()),
+    };
+    Ok(Answer::json(&nodes.into_iter().map(refuse).collect::<Vec<_>>()))
+}

@@ -1,0 +1,119 @@
+//! The list of endpoints. It drives routing, authorization, metrics and documentation, and tests
+//! walk it: an endpoint without a case fails them.
+
+use super::{Access, AdminError, Answer, Call};
+use super::{bucket_names, buckets, cluster_state, keys, layout, nodes, objects, special};
+use futures_util::future::BoxFuture;
+use http::Method;
+
+/// One endpoint.
+pub struct Endpoint {
+    /// Its name: also the label of its metrics.
+    pub name: &'static str,
+    /// Where it is.
+    pub route: Route,
+    /// How it is called.
+    pub method: Method,
+    /// What the caller must show.
+    pub access: Access,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+    /// Does it.
+    pub run: Run,
+}
+
+/// What an endpoint does.
+pub type Run = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Answer, AdminError>>;
+
+/// Where an endpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// At `/v2/` and its name.
+    V2,
+    /// At this path.
+    Path(&'static str),
+}
+
+const fn get(name: &'static str, about: &'static str, run: Run) -> Endpoint {
+    Endpoint { name, route: Route::V2, method: Method::GET, access: Access::Admin, about, run }
+}
+
+const fn post(name: &'static str, about: &'static str, run: Run) -> Endpoint {
+    Endpoint { name, route: Route::V2, method: Method::POST, access: Access::Admin, about, run }
+}
+
+const fn special(name: &'static str, path: &'static str, access: Access, run: Run) -> Endpoint {
+    Endpoint { name, route: Route::Path(path), method: Method::GET, access, about: "For machines.", run }
+}
+
+/// Every endpoint.
+pub static ENDPOINTS: &[Endpoint] = &[
+    special("Health", "/health", Access::Open, |call| Box::pin(special::health(call))),
+    special("CheckDomain", "/check", Access::Open, |call| Box::pin(special::check_domain(call))),
+    special("Metrics", "/metrics", Access::Metrics, |call| Box::pin(special::metrics(call))),
+    get("GetClusterStatus", "Nodes, roles and room.", |call| Box::pin(cluster_state::status(call))),
+    get("GetClusterHealth", "Whether requests are served.", |call| Box::pin(cluster_state::health(call))),
+    get("GetClusterStatistics", "What is stored.", |call| Box::pin(cluster_state::statistics(call))),
+    post("ConnectClusterNodes", "Connects to other nodes.", |call| Box::pin(cluster_state::connect(call))),
+    get("GetClusterLayout", "The layout and what is staged.", |call| Box::pin(layout::show(call))),
+    get("GetClusterLayoutHistory", "Past layouts.", |call| Box::pin(layout::history(call))),
+    post("UpdateClusterLayout", "Stages changes.", |call| Box::pin(layout::update(call))),
+    post("PreviewClusterLayoutChanges", "What applying would do.", |call| Box::pin(layout::preview(call))),
+    post("ApplyClusterLayout", "Makes staged changes the layout.", |call| Box::pin(layout::apply(call))),
+    post("RevertClusterLayout", "Drops staged changes.", |call| Box::pin(layout::revert(call))),
+    get("ListKeys", "All access keys.", |call| Box::pin(keys::list(call))),
+    get("GetKeyInfo", "One access key.", |call| Box::pin(keys::info(call))),
+    post("CreateKey", "Makes an access key.", |call| Box::pin(keys::create(call))),
+    post("ImportKey", "Takes over an access key made elsewhere.", |call| Box::pin(keys::import(call))),
+    post("UpdateKey", "Changes an access key.", |call| Box::pin(keys::update(call))),
+    post("DeleteKey", "Deletes an access key.", |call| Box::pin(keys::delete(call))),
+    get("ListBuckets", "All buckets.", |call| Box::pin(buckets::list(call))),
+    get("GetBucketInfo", "One bucket.", |call| Box::pin(buckets::info(call))),
+    post("CreateBucket", "Makes a bucket.", |call| Box::pin(buckets::create(call))),
+    post("UpdateBucket", "Sets a bucket's quotas and web site.", |call| Box::pin(buckets::update(call))),
+    post("DeleteBucket", "Deletes an empty bucket.", |call| Box::pin(buckets::delete(call))),
+    post("CleanupIncompleteUploads", "Aborts old uploads.", |call| Box::pin(objects::cleanup_uploads(call))),
+    get("InspectObject", "What is stored under a key.", |call| Box::pin(objects::inspect(call))),
+    post("AllowBucketKey", "Lets a key use a bucket.", |call| Box::pin(bucket_names::allow(call))),
+    post("DenyBucketKey", "Stops a key from using a bucket.", |call| Box::pin(bucket_names::deny(call))),
+    post("AddBucketAlias", "Names a bucket.", |call| Box::pin(bucket_names::add_alias(call))),
+    post("RemoveBucketAlias", "Removes a bucket's name.", |call| Box::pin(bucket_names::remove_alias(call))),
+    get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
+    get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
+    post("ListWorkers", "A node's background work.", |call| Box::pin(nodes::list_workers(call))),
+    post("GetWorkerInfo", "One background worker.", |call| Box::pin(nodes::worker_info(call))),
+    post("LaunchRepairOperation", "Checks and repairs.", |call| Box::pin(nodes::launch_repair(call))),
+    get("ListBlockErrors", "Blocks that are missing.", |call| Box::pin(nodes::list_block_errors(call))),
+    post("RetryBlockResync", "Looks for missing blocks now.", |call| Box::pin(nodes::retry_resync(call))),
+];
+
+/// Endpoints of the public interface that this release answers with 501.
+pub static NOT_YET: &[&str] = &[
+    "ClusterLayoutSkipDeadNodes",
+    "CreateAdminToken",
+    "CreateMetadataSnapshot",
+    "DeleteAdminToken",
+    "GetAdminTokenInfo",
+    "GetBlockInfo",
+    "GetCurrentAdminTokenInfo",
+    "GetWorkerVariable",
+    "ListAdminTokens",
+    "ListBucketsInfo",
+    "ListKeysInfo",
+    "PurgeBlocks",
+    "SetWorkerVariable",
+    "UpdateAdminToken",
+];
+
+/// The endpoint at a path.
+pub(super) fn find(path: &str) -> Result<&'static Endpoint, AdminError> {
+    let v2 = path.strip_prefix("/v2/");
+    let is_here = |endpoint: &&Endpoint| match endpoint.route {
+        Route::V2 => v2 == Some(endpoint.name),
+        Route::Path(at) => path == at,
+    };
+    ENDPOINTS.iter().find(is_here).ok_or_else(|| {
+        let not_yet = NOT_YET.iter().find(|name| v2 == Some(**name));
+        not_yet.map_or(AdminError::NoSuchEndpoint, |name| AdminError::NotImplemented(name))
+    })
+}

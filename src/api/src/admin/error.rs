@@ -1,0 +1,173 @@
+//! Why an admin request was refused, and the one place that decides its status and code.
+
+use super::keys::KeyFormatError;
+use base::names::NameError;
+use cluster::{ChangeError, LayoutError};
+use http::{Method, StatusCode};
+use model::ModelError;
+use store::StoreError;
+
+/// A refusal.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// No token, or not one that is valid for this endpoint.
+    #[error("this endpoint needs a valid token: send the header `Authorization: Bearer <token>`")]
+    Forbidden,
+    /// The path names nothing.
+    #[error("there is no such endpoint; see GET /v2/GetClusterStatus, for example")]
+    NoSuchEndpoint,
+    /// The endpoint has another method.
+    #[error("{endpoint} is called with {expected}")]
+    MethodNotAllowed {
+        /// The endpoint.
+        endpoint: &'static str,
+        /// Its method.
+        expected: Method,
+    },
+    /// Not there yet.
+    #[error("{0} is not implemented by this release")]
+    NotImplemented(&'static str),
+    /// The body is larger than any that makes sense.
+    #[error("the request body is larger than {} bytes", super::BODY_MAX_BYTES)]
+    BodyTooLarge,
+    /// The body did not arrive.
+    #[error("the request body could not be read to its end")]
+    BodyUnread,
+    /// The body is not what the endpoint takes.
+    #[error("the request body is not what this endpoint takes: {0}")]
+    InvalidBody(#[from] serde_json::Error),
+    /// A query parameter is missing.
+    #[error("the query parameter `{0}` is missing")]
+    MissingParameter(&'static str),
+    /// A value cannot be read.
+    #[error("`{value}` is not a valid {name}")]
+    InvalidValue {
+        /// What it should be.
+        name: &'static str,
+        /// The value given.
+        value: String,
+    },
+    /// A pattern fits several things.
+    #[error("`{pattern}` fits more than one: {}", matches.join(", "))]
+    Ambiguous {
+        /// The pattern.
+        pattern: String,
+        /// Some of what it fits.
+        matches: Vec<String>,
+    },
+    /// No bucket fits.
+    #[error("no bucket is called `{0}`")]
+    NoSuchBucket(String),
+    /// No access key fits.
+    #[error("no access key is called `{0}`")]
+    NoSuchKey(String),
+    /// No worker has this number.
+    #[error("there is no worker {0}")]
+    NoSuchWorker(u64),
+    /// The domain is not served.
+    #[error("no web site is served for `{0}`")]
+    NoSuchWebsite(String),
+    /// A bucket name breaks the rules.
+    #[error(transparent)]
+    InvalidName(#[from] NameError),
+    /// An access key's id or secret breaks the rules.
+    #[error(transparent)]
+    InvalidKey(#[from] KeyFormatError),
+    /// A web site needs an index document, and a disabled one has none.
+    #[error("with `enabled` true `indexDocument` must be given; with `enabled` false no document may be")]
+    WebsiteDocuments,
+    /// Neither or both kinds of names were given.
+    #[error("give either `globalAlias`, or `localAlias` with `accessKeyId`")]
+    AliasKind,
+    /// This key has given the name to another bucket.
+    #[error("the key calls another bucket `{0}` already")]
+    LocalAliasTaken(String),
+    /// The bucket has no such name.
+    #[error("the bucket is not called `{0}`")]
+    NotAnAlias(String),
+    /// Without this name nothing would lead to the bucket.
+    #[error("this is the bucket's only name: delete the bucket instead, or give it another name first")]
+    LastAlias,
+    /// The layout.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A layout change.
+    #[error(transparent)]
+    LayoutChange(#[from] ChangeError),
+    /// The model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The local store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AdminError {
+    /// Status and code word.
+    pub fn status_and_code(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Forbidden => (S::FORBIDDEN, "AccessDenied"),
+            Self::NoSuchEndpoint => (S::NOT_FOUND, "NoSuchEndpoint"),
+            Self::MethodNotAllowed { .. } => (S::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+            Self::NotImplemented(_) => (S::NOT_IMPLEMENTED, "NotImplemented"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "EntityTooLarge"),
+            Self::BodyUnread
+            | Self::InvalidBody(_)
+            | Self::MissingParameter(_)
+            | Self::InvalidValue { .. }
+            | Self::Ambiguous { .. }
+            | Self::NoSuchWebsite(_)
+            | Self::InvalidName(_)
+            | Self::InvalidKey(_)
+            | Self::WebsiteDocuments
+            | Self::AliasKind
+            | Self::LastAlias
+            | Self::Layout(_)
+            | Self::LayoutChange(ChangeError::Refused(_)) => (S::BAD_REQUEST, "InvalidRequest"),
+            Self::LayoutChange(ChangeError::NotStored(_)) => (S::INTERNAL_SERVER_ERROR, "InternalError"),
+            Self::NoSuchBucket(_) => (S::NOT_FOUND, "NoSuchBucket"),
+            Self::NoSuchKey(_) => (S::NOT_FOUND, "NoSuchAccessKey"),
+            Self::NoSuchWorker(_) => (S::NOT_FOUND, "NoSuchWorker"),
+            Self::NotAnAlias(_) => (S::NOT_FOUND, "NoSuchAlias"),
+            Self::LocalAliasTaken(_) => (S::CONFLICT, "BucketAlreadyExists"),
+            Self::Model(error) => of_model(error),
+            Self::Store(error) => of_store(error),
+        }
+    }
+}
+
+fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        ModelError::NoSuchBucket => (S::NOT_FOUND, "NoSuchBucket"),
+        ModelError::NoSuchKey => (S::NOT_FOUND, "NoSuchKey"),
+        ModelError::NoSuchUpload => (S::NOT_FOUND, "NoSuchUpload"),
+        ModelError::NoSuchAccessKey => (S::NOT_FOUND, "NoSuchAccessKey"),
+        ModelError::BucketNameTaken | ModelError::BucketAlreadyYours => (S::CONFLICT, "BucketAlreadyExists"),
+        // The public interface description says 400 where S3 says 409.
+        ModelError::BucketNotEmpty => (S::BAD_REQUEST, "BucketNotEmpty"),
+        ModelError::AccessKeyExists => (S::CONFLICT, "KeyAlreadyExists"),
+        ModelError::Store(error) => of_store(error),
+        ModelError::Block(_) => (S::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        ModelError::ConditionFailed
+        | ModelError::ConditionOnMissing
+        | ModelError::InvalidPart(_)
+        | ModelError::InvalidPartOrder
+        | ModelError::PartTooSmall(_)
+        | ModelError::ChecksumMismatch
+        | ModelError::RangeNotSatisfiable
+        | ModelError::QuotaExceeded => (S::INTERNAL_SERVER_ERROR, "InternalError"),
+    }
+}
+
+fn of_store(error: &StoreError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        StoreError::Full => (S::INSUFFICIENT_STORAGE, "StorageFull"),
+        StoreError::Failed | StoreError::Closed => (S::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        StoreError::Unreadable { .. } | StoreError::Read(_) | StoreError::Panicked => {
+            (S::INTERNAL_SERVER_ERROR, "InternalError")
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Endpoints about the layout. The decisions are made in `cluster`; here they get their JSON.
+
+use super::{AdminApi, AdminError, Answer, Call, wire};
+use base::NodeId;
+use cluster::layout::{
+    Layout, LayoutError, Parameters, Plan, Replication, ReplicationFactor, Role, RoleChange, Version,
+    ZoneRedundancy,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(super) async fn show(call: Call<'_>) -> Result<Answer, AdminError> {
+    Ok(Answer::json(&layout_body(&call.api.cluster.layout())))
+}
+
+pub(super) async fn history(call: Call<'_>) -> Result<Answer, AdminError> {
+    let cluster = &call.api.cluster;
+    let layout = cluster.layout();
+    let current = layout.current().number;
+    let entry = |version: u64, status: &str, roles: &BTreeMap<NodeId, Role>| {
+        let storage = roles.values().filter(|role| role.capacity_bytes.is_some()).count();
+        wire::LayoutVersion {
+            version,
+            status: status.to_owned(),
+            storage_nodes: as_u64(storage),
+            gateway_nodes: as_u64(roles.len() - storage),
+        }
+    };
+    let now = std::iter::once(entry(current, "Current", &layout.current().roles));
+    let before = layout.past().map(|past| entry(past.number, "Historical", &past.roles));
+    // One node: what it has applied, it has seen and moved to.
+    let tracker = wire::UpdateTrackers { ack: current, sync: current, sync_ack: current };
+    Ok(Answer::json(&wire::LayoutHistory {
+        current_version: current,
+        min_ack: current,
+        versions: now.chain(before).collect(),
+        update_trackers: Some(BTreeMap::from([(cluster.id().to_string(), tracker)])),
+    }))
+}
+
+pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
+    let body: wire::UpdateClusterLayout = call.json()?;
+    let roles = body.roles.into_iter().map(role_change).collect::<Result<Vec<_>, _>>()?;
+    let parameters = body.parameters;
+    let stage = move |layout: &Layout| {
+        let mut next = layout.clone();
+        for (node, change) in roles {
+            next = match change {
+                RoleChange::Assign(role) => next.assign(node, role)?,
+                RoleChange::Remove => next.remove(node)?,
+            };
+        }
+        match parameters {
+            Some(parameters) => {
+                let parameters = parameters_of(&next, parameters)?;
+                next.configure(parameters)
+            }
+            None => Ok(next),
+        }
+    };
+    let layout = change(call.api, stage).await?;
+    Ok(Answer::json(&layout_body(&layout)))
+}
+
+pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
+    let layout = call.api.cluster.layout();
+    Ok(Answer::json(&match layout.plan() {
+        Err(error) => wire::LayoutPreview::Refused { error: error.to_string() },
+        Ok(plan) => {
+            let (message, new_layout) = (describe(&plan), version_body(&plan.version));
+            wire::LayoutPreview::Computed { message, new_layout }
+        }
+    }))
+}
+
+pub(super) async fn apply(call: Call<'_>) -> Result<Answer, AdminError> {
+    let body: wire::ApplyClusterLayout = call.json()?;
+    // What is said is what was planned when the change was made, so both happen in one step.
+    let (said, message) = std::sync::mpsc::channel();
+    let work = move |layout: &Layout| {
+        let next = layout.apply(body.version)?;
+        // Nobody is left to read it only when the request was dropped.
+        let _ = said.send(describe(&layout.plan()?));
+        Ok(next)
+    };
+    let layout = change(call.api, work).await?;
+    let message = message.try_recv().unwrap_or_default();
+    Ok(Answer::json(&wire::AppliedClusterLayout { message, layout: layout_body(&layout) }))
+}
+
+pub(super) async fn revert(call: Call<'_>) -> Result<Answer, AdminError> {
+    let layout = change(call.api, |layout| Ok(layout.revert())).await?;
+    Ok(Answer::json(&layout_body(&layout)))
+}
+
+async fn change(
+    api: &AdminApi,
+    work: impl FnOnce(&Layout) -> Result<Layout, LayoutError> + Send + 'static,
+) -> Result<Arc<Layout>, AdminError> {
+    let cluster = Arc::clone(&api.cluster);
+    Ok(api.model.env().tasks.blocking(move || cluster.change_layout(work)).await?)
+}
+
+fn role_change(change: wire::RoleChange) -> Result<(NodeId, RoleChange), AdminError> {
+    let invalid = |name| AdminError::InvalidValue { name, value: change.id.clone() };
+    let node = NodeId::from_hex(&change.id).ok_or_else(|| invalid("node id (64 hexadecimal digits)"))?;
+    match (change.remove, change.zone) {
+        (Some(true), None) => Ok((node, RoleChange::Remove)),
+        (None | Some(false), Some(zone)) => {
+            let tags = change.tags.unwrap_or_default();
+            Ok((node, RoleChange::Assign(Role { zone, capacity_bytes: change.capacity, tags })))
+        }
+        _ => Err(AdminError::InvalidValue {
+            name: "role change: give either `remove: true`, or `zone`, `capacity` and `tags`",
+            value: change.id,
+        }),
+    }
+}
+
+/// The parameters asked for; a replication factor that is not mentioned stays as it would be.
+fn parameters_of(layout: &Layout, asked: wire::LayoutParameters) -> Result<Parameters, LayoutError> {
+    let present = layout.staged().parameters.unwrap_or(layout.current().parameters);
+    let replication = match asked.replication_factor {
+        None => present.replication,
+        Some(copies) => Replication::Copies(ReplicationFactor::new(copies)?),
+    };
+    let zone_redundancy = match asked.zone_redundancy {
+        wire::ZoneRedundancy::Maximum => ZoneRedundancy::Maximum,
+        wire::ZoneRedundancy::AtLeast(zones) => ZoneRedundancy::AtLeast(zones),
+    };
+    Ok(Parameters { zone_redundancy, replication })
+}
+
+fn parameters_body(parameters: Parameters) -> wire::LayoutParameters {
+    wire::LayoutParameters {
+        zone_redundancy: match parameters.zone_redundancy {
+            ZoneRedundancy::Maximum => wire::ZoneRedundancy::Maximum,
+            ZoneRedundancy::AtLeast(zones) => wire::ZoneRedundancy::AtLeast(zones),
+        },
+        replication_factor: match parameters.replication {
+            Replication::Automatic => None,
+            Replication::Copies(factor) => Some(factor.copies()),
+        },
+    }
+}
+
+fn layout_body(layout: &Layout) -> wire::ClusterLayout {
+    let staged = layout.staged().roles.iter().map(|(node, change)| match change {
+        RoleChange::Remove => {
+            wire::RoleChange { id: node.to_string(), remove: Some(true), ..wire::RoleChange::default() }
+        }
+        RoleChange::Assign(role) => wire::RoleChange {
+            id: node.to_string(),
+            remove: None,
+            zone: Some(role.zone.clone()),
+            capacity: role.capacity_bytes,
+            tags: Some(role.tags.clone()),
+        },
+    });
+    wire::ClusterLayout {
+        staged_role_changes: staged.collect(),
+        staged_parameters: layout.staged().parameters.map(parameters_body),
+        ..version_body(layout.current())
+    }
+}
+
+/// A version with nothing staged.
+fn version_body(version: &Version) -> wire::ClusterLayout {
+    let partition_size = version.partition_size_bytes();
+    let roles = version.roles.iter().map(|(node, role)| {
+        let stored = role.capacity_bytes.map(|_| as_u64(version.stored_partitions(*node)));
+        wire::LayoutRole {
+            id: node.to_string(),
+            zone: role.zone.clone(),
+            tags: role.tags.clone(),
+            capacity: role.capacity_bytes,
+            stored_partitions: stored,
+            usable_capacity: stored.map(|stored| stored.saturating_mul(partition_size)),
+        }
+    });
+    wire::ClusterLayout {
+        version: version.number,
+        roles: roles.collect(),
+        parameters: parameters_body(version.parameters),
+        partition_size,
+        replication_factor: version.replication_factor.map(ReplicationFactor::copies),
+        staged_role_changes: Vec::new(),
+        staged_parameters: None,
+    }
+}
+
+/// What a plan means, for people.
+fn describe(plan: &Plan) -> Vec<String> {
+    let version = &plan.version;
+    let copies = version.replication_factor.map_or(0, ReplicationFactor::copies);
+    let mut lines = vec![
+        format!(
+            "Layout version {} keeps {copies} of everything on {} storage node(s).",
+            version.number,
+            version.storage_nodes().count()
+        ),
+        format!(
+            "Each of {} partitions may hold {} bytes.",
+            cluster::layout::PARTITIONS,
+            version.partition_size_bytes()
+        ),
+    ];
+    for (node, moved) in &plan.moves {
+        let id = node.to_string();
+        lines.push(format!(
+            "{}  {} partitions (now {})",
+            &id[..16],
+            moved.partitions_after,
+            moved.partitions_before
+        ));
+    }
+    lines
+}
+
+fn as_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

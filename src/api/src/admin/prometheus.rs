@@ -1,0 +1,117 @@
+//! The text that `GET /metrics` answers. Names that dashboards know are kept; new ones begin with
+//! `garage_`. Every name stands here or in [`crate::metrics`] as a literal.
+
+use super::AdminApi;
+use super::cluster_state::LocalFigures;
+use super::nodes::{RELEASE, RUST_VERSION};
+use crate::metrics::Exposition;
+use cluster::layout::ReplicationFactor;
+use cluster::{Health, HealthStatus};
+use model::usage::Usage;
+
+/// The text format's version.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything there is to tell.
+pub(super) fn render(api: &AdminApi, figures: &LocalFigures, health: &Health, usage: Usage) -> String {
+    let mut out = Exposition::default();
+    out.gauge("garage_build_info", "Release and compiler of this node");
+    out.value("garage_build_info", &[("version", RELEASE), ("rustversion", RUST_VERSION)], 1);
+    disks(&mut out, figures);
+    cluster(&mut out, api, health);
+    blocks(&mut out, figures);
+    tables(&mut out, api, figures, usage);
+    api.metrics.render(&mut out);
+    out.finish()
+}
+
+fn disks(out: &mut Exposition, figures: &LocalFigures) {
+    let spaces = [("data", figures.data_space), ("metadata", figures.metadata_space)];
+    out.gauge("garage_local_disk_avail", "Bytes that may still be written");
+    for (volume, space) in spaces {
+        if let Some(space) = space {
+            out.value("garage_local_disk_avail", &[("volume", volume)], space.available_bytes);
+        }
+    }
+    out.gauge("garage_local_disk_total", "Bytes of the file system");
+    for (volume, space) in spaces {
+        if let Some(space) = space {
+            out.value("garage_local_disk_total", &[("volume", volume)], space.total_bytes);
+        }
+    }
+}
+
+fn cluster(out: &mut Exposition, api: &AdminApi, health: &Health) {
+    let layout = api.cluster.layout();
+    let copies = layout.current().replication_factor.map_or(0, ReplicationFactor::copies);
+    let is = |wanted: bool| u64::from(wanted);
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let figures = [
+        ("garage_replication_factor", "Copies of everything", copies.into()),
+        ("cluster_healthy", "1 if all is well", is(health.status == HealthStatus::Healthy)),
+        ("cluster_available", "1 if requests are served", is(health.status != HealthStatus::Unavailable)),
+        ("cluster_known_nodes", "Nodes ever heard of", count(health.known_nodes)),
+        ("cluster_connected_nodes", "Nodes in contact", count(health.connected_nodes)),
+        ("cluster_storage_nodes", "Storage nodes of the layout", count(health.storage_nodes)),
+        ("cluster_storage_nodes_ok", "Storage nodes that work", count(health.storage_nodes_ok)),
+        ("cluster_partitions", "Partitions of the ring", count(health.partitions)),
+        ("cluster_partitions_quorum", "Partitions with a quorum", count(health.partitions_quorum)),
+        ("cluster_partitions_all_ok", "Partitions whose nodes all work", count(health.partitions_all_ok)),
+        ("garage_layout_version", "The layout version in force", layout.current().number),
+    ];
+    for (name, help, value) in figures {
+        out.gauge(name, help);
+        out.value(name, &[], value);
+    }
+    out.gauge("cluster_layout_node_connected", "1 if the node of the layout is in contact");
+    for node in api.cluster.nodes().iter().filter(|node| layout.current().roles.contains_key(&node.id)) {
+        let id = node.id.to_string();
+        out.value("cluster_layout_node_connected", &[("id", &id)], is(node.is_up));
+    }
+}
+
+fn blocks(out: &mut Exposition, figures: &LocalFigures) {
+    let blocks = &figures.blocks;
+    let gauges = [
+        ("block_rc_size", "Blocks with a reference count", blocks.blocks),
+        ("block_resync_queue_length", "Blocks to look at", blocks.resync_queue),
+        ("block_resync_errored_blocks", "Blocks that could not be made good", blocks.resync_faults),
+        ("garage_block_stored_bytes", "Bytes of block files", blocks.stored_bytes),
+    ];
+    for (name, help, value) in gauges {
+        out.gauge(name, help);
+        out.value(name, &[], value);
+    }
+    let counters = [
+        ("block_bytes_read", "Bytes of block files read", blocks.read_bytes),
+        ("block_bytes_written", "Bytes of block files written", blocks.written_bytes),
+        ("garage_block_damaged_total", "Damaged block files found", blocks.damaged),
+        ("garage_block_missing_total", "Times a block was asked for and not there", blocks.missing),
+        ("garage_block_disk_errors_total", "Operations that a disk refused", blocks.disk_errors),
+    ];
+    for (name, help, value) in counters {
+        out.counter(name, help);
+        out.value(name, &[], value);
+    }
+}
+
+fn tables(out: &mut Exposition, api: &AdminApi, figures: &LocalFigures, usage: Usage) {
+    let names = api.model.names();
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let live = |number: i64| u64::try_from(number).unwrap_or(0);
+    out.gauge("table_size", "Live rows of the table");
+    let sizes = [
+        ("bucket", count(names.buckets.len())),
+        ("bucket_alias", count(names.aliases.len())),
+        ("key", count(names.keys.len())),
+        ("object", live(usage.objects)),
+        ("multipart_upload", live(usage.uploads)),
+    ];
+    for (table, size) in sizes {
+        out.value("table_size", &[("table_name", table)], size);
+    }
+    out.gauge("garage_object_bytes", "Bytes of all objects");
+    out.value("garage_object_bytes", &[], live(usage.bytes));
+    out.gauge("garage_metadata_bytes", "Bytes of the metadata engine on disk");
+    out.value("garage_metadata_bytes", &[], figures.metadata_bytes);
+}

@@ -1,0 +1,150 @@
+//! Buckets, their names and who may use them.
+
+use super::Home;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_bucket_is_made_shown_changed_and_deleted() {
+    let home = Home::new().await;
+    let made = home.ok("CreateBucket", json!({ "globalAlias": "photos" })).await;
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(id.len(), 64);
+    assert!(made["created"].as_str().unwrap().ends_with('Z'));
+    let expected = json!({
+        "id": id, "created": made["created"], "globalAliases": ["photos"], "websiteAccess": false,
+        "websiteConfig": null, "keys": [], "objects": 0, "bytes": 0, "unfinishedUploads": 0,
+        "unfinishedMultipartUploads": 0, "unfinishedMultipartUploadParts": 0,
+        "unfinishedMultipartUploadBytes": 0, "quotas": { "maxSize": null, "maxObjects": null }
+    });
+    assert_eq!(made, expected);
+    let listed = home.ok("ListBuckets", Value::Null).await;
+    let entry =
+        json!([{ "id": id, "created": made["created"], "globalAliases": ["photos"], "localAliases": [] }]);
+    assert_eq!(listed, entry);
+    for query in [format!("id={id}"), "globalAlias=photos".to_owned(), "search=phot".to_owned()] {
+        assert_eq!(home.ok(&format!("GetBucketInfo?{query}"), Value::Null).await, made);
+    }
+
+    let wish = json!({
+        "quotas": { "maxSize": 1000, "maxObjects": null },
+        "websiteAccess": { "enabled": true, "indexDocument": "index.html" }
+    });
+    let changed = home.ok(&format!("UpdateBucket?id={id}"), wish).await;
+    assert_eq!(changed["quotas"], json!({ "maxSize": 1000, "maxObjects": null }));
+    assert_eq!(changed["websiteConfig"], json!({ "indexDocument": "index.html", "errorDocument": null }));
+    let changed =
+        home.ok(&format!("UpdateBucket?id={id}"), json!({ "websiteAccess": { "enabled": false } })).await;
+    assert_eq!((&changed["websiteAccess"], &changed["quotas"]["maxSize"]), (&json!(false), &json!(1000)));
+
+    home.ok(&format!("DeleteBucket?id={id}"), Value::Null).await;
+    home.refused(&format!("GetBucketInfo?id={id}"), Value::Null, 404, "NoSuchBucket").await;
+    home.refused("GetBucketInfo?globalAlias=photos", Value::Null, 404, "NoSuchBucket").await;
+    home.refused(&format!("DeleteBucket?id={id}"), Value::Null, 404, "NoSuchBucket").await;
+    home.bucket("photos").await;
+}
+
+#[tokio::test]
+async fn bad_wishes_change_nothing() {
+    let home = Home::new().await;
+    let id = home.bucket("photos").await;
+    home.refused("CreateBucket", json!({ "globalAlias": "photos" }), 409, "BucketAlreadyExists").await;
+    home.refused("CreateBucket", json!({ "globalAlias": "NO" }), 400, "InvalidRequest").await;
+    let local = json!({ "localAlias": { "accessKeyId": "nobody", "alias": "mine" } });
+    home.refused("CreateBucket", local, 404, "NoSuchAccessKey").await;
+    for (wish, status, code) in [
+        (json!({ "websiteAccess": { "enabled": true } }), 400, "InvalidRequest"),
+        (json!({ "websiteAccess": { "enabled": false, "indexDocument": "a" } }), 400, "InvalidRequest"),
+        (json!({ "quotas": { "maxSize": -1 } }), 400, "InvalidRequest"),
+        (json!({ "corsRules": [] }), 501, "NotImplemented"),
+        (json!({ "lifecycleRules": [] }), 501, "NotImplemented"),
+    ] {
+        home.refused(&format!("UpdateBucket?id={id}"), wish, status, code).await;
+    }
+    home.refused("UpdateBucket", json!({}), 400, "InvalidRequest").await;
+    home.refused("UpdateBucket?id=xyz", json!({}), 404, "NoSuchBucket").await;
+    home.refused("GetBucketInfo", Value::Null, 400, "InvalidRequest").await;
+    assert_eq!(home.model.names().buckets.len(), 1);
+    home.bucket("photos-2").await;
+    home.refused("GetBucketInfo?search=phot", Value::Null, 400, "InvalidRequest").await;
+    let found = home.ok(&format!("GetBucketInfo?search={}", &id[..16]), Value::Null).await;
+    assert_eq!(found["id"], id);
+}
+
+#[tokio::test]
+async fn flags_that_are_true_are_granted_or_taken() {
+    let home = Home::new().await;
+    let (bucket, key) = (home.bucket("photos").await, home.key("camera").await);
+    let change = |flags: Value| json!({ "bucketId": bucket, "accessKeyId": key, "permissions": flags });
+    let granted = home.ok("AllowBucketKey", change(json!({ "read": true, "write": true }))).await;
+    let expected = json!([{
+        "accessKeyId": key, "name": "camera", "bucketLocalAliases": [],
+        "permissions": { "read": true, "write": true, "owner": false }
+    }]);
+    assert_eq!(granted["keys"], expected);
+    let more = home.ok("AllowBucketKey", change(json!({ "owner": true, "read": false }))).await;
+    assert_eq!(more["keys"][0]["permissions"], json!({ "read": true, "write": true, "owner": true }));
+    let less = home.ok("DenyBucketKey", change(json!({ "write": true, "owner": true }))).await;
+    assert_eq!(less["keys"][0]["permissions"], json!({ "read": true, "write": false, "owner": false }));
+    let seen = home.ok(&format!("GetKeyInfo?id={key}"), Value::Null).await;
+    assert_eq!(seen["buckets"][0]["globalAliases"], json!(["photos"]));
+    assert_eq!(seen["buckets"][0]["permissions"], json!({ "read": true, "write": false, "owner": false }));
+    let none = home.ok("DenyBucketKey", change(json!({ "read": true }))).await;
+    assert_eq!(none["keys"], json!([]));
+    for (bucket, key, code) in [("00", key.as_str(), "NoSuchBucket"), (&bucket, "nobody", "NoSuchAccessKey")]
+    {
+        let wish = json!({ "bucketId": bucket, "accessKeyId": key, "permissions": { "read": true } });
+        home.refused("AllowBucketKey", wish.clone(), 404, code).await;
+        home.refused("DenyBucketKey", wish, 404, code).await;
+    }
+}
+
+#[tokio::test]
+async fn global_names_come_and_go_but_not_the_last() {
+    let home = Home::new().await;
+    let (id, other) = (home.bucket("one").await, home.bucket("other").await);
+    let alias = |name: &str| json!({ "bucketId": id, "globalAlias": name });
+    let info = home.ok("AddBucketAlias", alias("two")).await;
+    assert_eq!(info["globalAliases"], json!(["one", "two"]));
+    home.ok("AddBucketAlias", alias("two")).await;
+    home.refused("AddBucketAlias", alias("other"), 409, "BucketAlreadyExists").await;
+    home.refused("AddBucketAlias", alias("No Good"), 400, "InvalidRequest").await;
+    home.refused("AddBucketAlias", json!({ "bucketId": id }), 400, "InvalidRequest").await;
+    home.refused("RemoveBucketAlias", alias("three"), 404, "NoSuchAlias").await;
+    home.refused("RemoveBucketAlias", json!({ "bucketId": other, "globalAlias": "one" }), 404, "NoSuchAlias")
+        .await;
+    let info = home.ok("RemoveBucketAlias", alias("one")).await;
+    assert_eq!(info["globalAliases"], json!(["two"]));
+    home.refused("RemoveBucketAlias", alias("two"), 400, "InvalidRequest").await;
+}
+
+#[tokio::test]
+async fn a_local_name_belongs_to_one_key() {
+    let home = Home::new().await;
+    let (key, other) = (home.key("a").await, home.key("b").await);
+    let wish = json!({ "localAlias": { "accessKeyId": key, "alias": "mine", "allow": { "read": true } } });
+    let made = home.ok("CreateBucket", wish).await;
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(made["globalAliases"], json!([]));
+    let expected = json!([{
+        "accessKeyId": key, "name": "a", "bucketLocalAliases": ["mine"],
+        "permissions": { "read": true, "write": false, "owner": false }
+    }]);
+    assert_eq!(made["keys"], expected);
+    let listed = home.ok("ListBuckets", Value::Null).await;
+    assert_eq!(listed[0]["localAliases"], json!([{ "accessKeyId": key, "alias": "mine" }]));
+
+    let second = home.bucket("second").await;
+    let local =
+        |bucket: &str, key: &str| json!({ "bucketId": bucket, "localAlias": "mine", "accessKeyId": key });
+    home.refused("AddBucketAlias", local(&second, &key), 409, "BucketAlreadyExists").await;
+    home.ok("AddBucketAlias", local(&second, &other)).await;
+    home.refused("AddBucketAlias", local(&second, "nobody"), 404, "NoSuchAccessKey").await;
+    let both = json!({ "bucketId": id, "localAlias": "x", "accessKeyId": key, "globalAlias": "y" });
+    home.refused("AddBucketAlias", both, 400, "InvalidRequest").await;
+
+    home.refused("RemoveBucketAlias", local(id, &key), 400, "InvalidRequest").await;
+    home.ok("AddBucketAlias", json!({ "bucketId": id, "globalAlias": "named" })).await;
+    let info = home.ok("RemoveBucketAlias", local(id, &key)).await;
+    assert_eq!(info["keys"][0]["bucketLocalAliases"], json!([]));
+    home.refused("RemoveBucketAlias", local(id, &key), 404, "NoSuchAlias").await;
+}

@@ -1,0 +1,262 @@
+//! Bodies about buckets and what is in them.
+
+use serde::{Deserialize, Serialize};
+
+/// What a key may do with a bucket. In AllowBucketKey and DenyBucketKey: what is to change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Permissions {
+    /// List and get.
+    pub read: bool,
+    /// Put and delete.
+    pub write: bool,
+    /// Delete the bucket, change its settings.
+    pub owner: bool,
+}
+
+/// An entry of ListBuckets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketSummary {
+    /// The bucket.
+    pub id: String,
+    /// When it was created.
+    #[serde(default)]
+    pub created: Option<String>,
+    /// Its global names.
+    pub global_aliases: Vec<String>,
+    /// Its names for single keys.
+    pub local_aliases: Vec<LocalAlias>,
+}
+
+/// A name that only one key sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalAlias {
+    /// The key.
+    pub access_key_id: String,
+    /// The name.
+    pub alias: String,
+}
+
+/// Answer of GetBucketInfo and of every call that makes or changes a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketInfo {
+    /// The bucket.
+    pub id: String,
+    /// When it was created.
+    #[serde(default)]
+    pub created: Option<String>,
+    /// Its global names.
+    pub global_aliases: Vec<String>,
+    /// Whether it is served as a web site.
+    pub website_access: bool,
+    /// How.
+    pub website_config: Option<WebsiteConfig>,
+    /// Keys that may use it, or have a name for it.
+    pub keys: Vec<BucketKey>,
+    /// Objects.
+    pub objects: i64,
+    /// Bytes of all objects.
+    pub bytes: i64,
+    /// Open uploads.
+    pub unfinished_uploads: i64,
+    /// Open multipart uploads.
+    pub unfinished_multipart_uploads: i64,
+    /// Their parts.
+    pub unfinished_multipart_upload_parts: i64,
+    /// Bytes of their parts.
+    pub unfinished_multipart_upload_bytes: i64,
+    /// Limits.
+    pub quotas: Quotas,
+}
+
+/// The documents of a web site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebsiteConfig {
+    /// Served for a folder.
+    pub index_document: String,
+    /// Served for what is missing.
+    #[serde(default)]
+    pub error_document: Option<String>,
+}
+
+/// A key in [`BucketInfo`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketKey {
+    /// The key.
+    pub access_key_id: String,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// Its own names for the bucket.
+    pub bucket_local_aliases: Vec<String>,
+}
+
+/// Limits of a bucket; null: none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Quotas {
+    /// Most bytes of all objects together.
+    pub max_size: Option<u64>,
+    /// Most objects.
+    pub max_objects: Option<u64>,
+}
+
+/// Body of CreateBucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateBucket {
+    /// A global name.
+    pub global_alias: Option<String>,
+    /// A name for one key.
+    pub local_alias: Option<CreateLocalAlias>,
+}
+
+/// The local name in [`CreateBucket`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateLocalAlias {
+    /// The key.
+    pub access_key_id: String,
+    /// The name.
+    pub alias: String,
+    /// What the key may do with the bucket.
+    #[serde(default)]
+    pub allow: Permissions,
+}
+
+/// Body of UpdateBucket; what is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UpdateBucket {
+    /// The web site.
+    pub website_access: Option<WebsiteAccess>,
+    /// Limits: both are set.
+    pub quotas: Option<Quotas>,
+    /// Not implemented yet: refused when given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cors_rules: Option<serde_json::Value>,
+    /// Not implemented yet: refused when given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle_rules: Option<serde_json::Value>,
+}
+
+/// The web site in [`UpdateBucket`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebsiteAccess {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// Must be given if it is.
+    #[serde(default)]
+    pub index_document: Option<String>,
+    /// Served for what is missing.
+    #[serde(default)]
+    pub error_document: Option<String>,
+}
+
+/// Body of CleanupIncompleteUploads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CleanupIncompleteUploads {
+    /// The bucket.
+    pub bucket_id: String,
+    /// Uploads begun at least this long ago are aborted.
+    pub older_than_secs: u64,
+}
+
+/// Answer of CleanupIncompleteUploads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CleanedUploads {
+    /// How many were aborted.
+    pub uploads_deleted: u64,
+}
+
+/// Body of AllowBucketKey and DenyBucketKey: flags that are true are set or cleared, others stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeBucketKey {
+    /// The bucket.
+    pub bucket_id: String,
+    /// The key.
+    pub access_key_id: String,
+    /// The flags.
+    pub permissions: Permissions,
+}
+
+/// Body of AddBucketAlias and RemoveBucketAlias: a global name, or a local one with its key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeBucketAlias {
+    /// The bucket.
+    pub bucket_id: String,
+    /// A global name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_alias: Option<String>,
+    /// A name for one key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_alias: Option<String>,
+    /// That key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+}
+
+/// Answer of InspectObject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InspectedObject {
+    /// The bucket.
+    pub bucket_id: String,
+    /// The key.
+    pub key: String,
+    /// What is stored under it.
+    pub versions: Vec<InspectedVersion>,
+}
+
+/// A version in [`InspectedObject`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InspectedVersion {
+    /// Its id.
+    pub uuid: String,
+    /// When it was committed.
+    pub timestamp: String,
+    /// Whether the client's own key encrypts it.
+    pub encrypted: bool,
+    /// Whether it is still uploaded.
+    pub uploading: bool,
+    /// Whether its upload was given up.
+    pub aborted: bool,
+    /// Whether it marks a deletion.
+    pub delete_marker: bool,
+    /// Whether its bytes lie beside its metadata.
+    pub inline: bool,
+    /// Bytes of content.
+    pub size: Option<u64>,
+    /// Entity tag.
+    pub etag: Option<String>,
+    /// Headers and user metadata.
+    pub headers: Vec<(String, String)>,
+    /// Its blocks, in order; a long list is cut.
+    pub blocks: Vec<InspectedBlock>,
+}
+
+/// A block in [`InspectedVersion`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InspectedBlock {
+    /// The part it belongs to; 1 if the object has no parts.
+    pub part_number: u64,
+    /// Where it begins in the part, in bytes.
+    pub offset: u64,
+    /// Its hash.
+    pub hash: String,
+    /// Its bytes.
+    pub size: u64,
+}

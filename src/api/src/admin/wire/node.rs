@@ -1,0 +1,191 @@
+//! Bodies about single nodes and their workers.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What several nodes answered, by node id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MultiAnswer<T> {
+    /// Answers.
+    pub success: BTreeMap<String, T>,
+    /// Why others did not answer.
+    pub error: BTreeMap<String, String>,
+}
+
+/// Answer of GetNodeInfo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeInfo {
+    /// Its id.
+    pub node_id: String,
+    /// Its machine's name.
+    #[serde(default)]
+    pub hostname: Option<String>,
+    /// Where other nodes reach it.
+    #[serde(default)]
+    pub addr: Option<String>,
+    /// The release it runs.
+    pub garage_version: String,
+    /// What it was built with.
+    pub garage_features: Option<Vec<String>>,
+    /// The compiler's version.
+    pub rust_version: String,
+    /// The metadata engine.
+    pub db_engine: String,
+}
+
+/// Answer of GetNodeStatistics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatistics {
+    /// For people; not to be parsed.
+    pub freeform: String,
+}
+
+/// Body of ListWorkers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ListWorkers {
+    /// Only those that have something to do.
+    pub busy_only: bool,
+    /// Only those with errors.
+    pub error_only: bool,
+}
+
+/// Body of GetWorkerInfo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetWorkerInfo {
+    /// The worker.
+    pub id: u64,
+}
+
+/// A background worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerInfo {
+    /// Its number.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub state: WorkerState,
+    /// Errors since the start.
+    pub errors: u64,
+    /// Errors since the last success.
+    pub consecutive_errors: u64,
+    /// The last error.
+    pub last_error: Option<WorkerError>,
+    /// How hard it works.
+    pub tranquility: Option<u32>,
+    /// How far it is.
+    pub progress: Option<String>,
+    /// What waits.
+    pub queue_length: Option<u64>,
+    /// What it could not do so far.
+    pub persistent_errors: Option<u64>,
+    /// For people.
+    pub freeform: Vec<String>,
+}
+
+/// What a worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WorkerState {
+    /// It works.
+    Busy,
+    /// It has nothing to do.
+    Idle,
+    /// It will not work any more.
+    Done,
+}
+
+/// A worker's last error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerError {
+    /// What happened.
+    pub message: String,
+    /// When.
+    pub secs_ago: u64,
+}
+
+/// A block in ListBlockErrors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockErrorInfo {
+    /// The block.
+    pub block_hash: String,
+    /// How often it is used.
+    pub refcount: u64,
+    /// How often it was looked for.
+    pub error_count: u64,
+    /// Since when it is missing.
+    pub last_try_secs_ago: u64,
+    /// When it is looked for next.
+    pub next_try_in_secs: u64,
+}
+
+/// Body of RetryBlockResync: all blocks, or some.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RetryBlockResync {
+    /// All of them.
+    pub all: bool,
+    /// Some, by hash.
+    pub block_hashes: Vec<String>,
+}
+
+/// Answer of RetryBlockResync.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetriedBlocks {
+    /// How many are looked for again.
+    pub count: u64,
+}
+
+/// Body of LaunchRepairOperation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchRepair {
+    /// What to repair.
+    pub repair_type: RepairType,
+}
+
+/// What can be repaired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RepairType {
+    /// Compare tables with other nodes.
+    Tables,
+    /// Look for every block that is used.
+    Blocks,
+    /// Bodies without an object.
+    Versions,
+    /// Uploads without a bucket.
+    MultipartUploads,
+    /// References without a body.
+    BlockRefs,
+    /// Count references anew.
+    BlockRc,
+    /// Move blocks between disks.
+    Rebalance,
+    /// Names without a bucket.
+    Aliases,
+    /// Empty the queue of blocks to look at.
+    ClearResyncQueue,
+    /// Check every file.
+    Scrub(ScrubCommand),
+}
+
+/// What to do with the check of every file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ScrubCommand {
+    /// Begin.
+    Start,
+    /// Stop for now.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End without finishing.
+    Cancel,
+}
