@@ -87,8 +87,7 @@ async fn open_cluster(env: &Env, config: &Config, _single_node: bool) -> anyhow:
             disk.create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
             disk.create_dir_all(&first_disk).with_context(|| format!("cannot make {}", first_disk.display()))?;
             let first_layout = FirstLayout::home(disk, &first_disk)?;
-            let hostname = String::from_utf8(std::fs::read("/proc/sys/kernel/hostname").unwrap_or_default());
-            let hostname = hostname.unwrap_or_default().trim().to_owned();
+            let hostname = env::real::hostname();
             let options = ClusterOptions { folder, secret, first_layout, hostname, address: None };
             Ok(ClusterState::open(&inner, options)?)
         })

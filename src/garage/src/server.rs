@@ -37,8 +37,7 @@ pub fn run(config_file: Option<PathBuf>, arguments: ServerArguments) -> anyhow::
         ..Flags::default()
     };
     let variables = std::env::vars().collect();
-    let is_root = is_root();
-    let around = Surroundings { variables: &variables, is_root, files: &MachineFiles };
+    let around = Surroundings { variables: &variables, is_root: env::real::is_root(), files: &MachineFiles };
     let (config, notices) = Config::load(&flags, around)?;
     logging::start();
     let folder = config.data_folder.as_ref().unwrap_or(&config.metadata_dir);
@@ -62,12 +61,6 @@ pub fn run(config_file: Option<PathBuf>, arguments: ServerArguments) -> anyhow::
         running.stop().await;
         Ok(())
     })
-}
-
-fn is_root() -> bool {
-    // The owner of a process's own folder under /proc is who it runs as.
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 async fn wait_for_signal() -> anyhow::Result<()> {

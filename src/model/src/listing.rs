@@ -129,7 +129,8 @@ fn page_of_objects(view: &View, partition: PartitionHash, query: &ListQuery) -> 
         Start::After(key) => behind_key(partition, key, query),
         Start::AfterEntry(entry) => behind_entry(partition, entry, query),
     };
-    fold(view, Space::Object, partition, query, start, &mut |key_bytes, row: ObjectRow, folded| {
+    let walk = Walk { view, space: Space::Object, partition, query };
+    walk.fold(start, &mut |key_bytes, row: ObjectRow, folded| {
         let (Some(object), Some(key)) = (row.live(), object::key_of(key_bytes)) else { return Flow::Skip };
         if page.entries.len() == query.limit {
             page.next = Some(folded.unwrap_or(key));
@@ -167,7 +168,8 @@ fn page_of_uploads(
         (Start::AfterEntry(entry), None) => behind_entry(partition, entry, query),
         (Start::First | Start::At(_), _) => object::prefix_start(partition, &query.prefix),
     };
-    fold(view, Space::UploadIndex, partition, query, start, &mut |key_bytes, mark: UploadMark, folded| {
+    let walk = Walk { view, space: Space::UploadIndex, partition, query };
+    walk.fold(start, &mut |key_bytes, mark: UploadMark, folded| {
         let Some((key, id)) = upload::parse_index_key(key_bytes) else { return Flow::Skip };
         if page.uploads.len() + page.prefixes.len() == query.limit {
             page.truncated = true;
@@ -213,30 +215,39 @@ enum Flow {
     Full,
 }
 
-/// Walks the rows of the query's prefix and tells `take` what each is folded into, if anything.
-fn fold<R: Record>(
-    view: &View,
+/// Takes a row: its key, the record, and the common prefix it is folded into, if any.
+type Take<'a, R> = dyn FnMut(&[u8], R, Option<String>) -> Flow + 'a;
+
+/// A walk over the rows of a query's prefix.
+struct Walk<'a> {
+    view: &'a View,
     space: Space,
     partition: PartitionHash,
-    query: &ListQuery,
-    start: Vec<u8>,
-    take: &mut dyn FnMut(&[u8], R, Option<String>) -> Flow,
-) -> Result<(), ModelError> {
-    let end = after_prefix(&object::prefix_start(partition, &query.prefix));
-    let delimiter = query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
-    view.walk(space, &start, end.as_deref(), &mut |key_bytes, row: R| {
-        let folded = delimiter.and_then(|delimiter| {
-            let key = object::key_of(key_bytes)?;
-            let rest = key.get(query.prefix.len()..)?;
-            let shared = query.prefix.len() + rest.find(delimiter)? + delimiter.len();
-            Some(key[..shared].to_owned())
-        });
-        let past = folded.as_deref().map(|prefix| after_prefix(&object::prefix_start(partition, prefix)));
-        match (take(key_bytes, row, folded), past) {
-            (Flow::Full, _) | (Flow::Taken, Some(None)) => Step::Stop,
-            (Flow::Taken, Some(Some(next))) => Step::Seek(next),
-            (Flow::Taken, None) | (Flow::Skip, _) => Step::Next,
-        }
-    })?;
-    Ok(())
+    query: &'a ListQuery,
+}
+
+impl Walk<'_> {
+    /// Hands the rows from `start` on to `take`, passing over folded ones with one seek.
+    fn fold<R: Record>(&self, start: Vec<u8>, take: &mut Take<'_, R>) -> Result<(), ModelError> {
+        let end = after_prefix(&object::prefix_start(self.partition, &self.query.prefix));
+        self.view.walk(self.space, &start, end.as_deref(), &mut |key_bytes, row: R| {
+            let folded = self.fold_of(key_bytes);
+            let next = folded.as_deref().map(|prefix| after_prefix(&object::prefix_start(self.partition, prefix)));
+            match (take(key_bytes, row, folded), next) {
+                (Flow::Full, _) | (Flow::Taken, Some(None)) => Step::Stop,
+                (Flow::Taken, Some(Some(next))) => Step::Seek(next),
+                (Flow::Taken, None) | (Flow::Skip, _) => Step::Next,
+            }
+        })?;
+        Ok(())
+    }
+
+    /// What a key is folded into: everything up to the first delimiter behind the prefix.
+    fn fold_of(&self, key_bytes: &[u8]) -> Option<String> {
+        let delimiter = self.query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
+        let key = object::key_of(key_bytes)?;
+        let rest = key.get(self.query.prefix.len()..)?;
+        let shared = self.query.prefix.len() + rest.find(delimiter)? + delimiter.len();
+        Some(key[..shared].to_owned())
+    }
 }

@@ -5,7 +5,7 @@
 //! parts go only when it is closed.
 
 use crate::admin::read_bucket;
-use crate::objects::{Condition, Found, ObjectMeta, Put};
+use crate::objects::{Condition, Found, ObjectMeta, Place, Put};
 use crate::rows::object::{Body, Checksum, ETag, Object};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
@@ -140,8 +140,7 @@ impl Model {
         name: UploadName,
         number: PartNumber,
         body: FinishedBody,
-        md5: [u8; 16],
-        checksum: Option<Checksum>,
+        (md5, checksum): ([u8; 16], Option<Checksum>),
     ) -> Result<Stamp, ModelError> {
         let (_, _, mut writes) = body.describe();
         let (id, upload) = (body.id(), name.id);
@@ -252,7 +251,7 @@ impl Model {
         for row in rows {
             self.apply(Intent::Grow, NodeBatch::new(row)).await?;
         }
-        let outcome = self.commit_completion(name, completion, body, last, (checksum, condition)).await;
+        let outcome = self.commit_completion(name, completion, (body, last), (checksum, condition)).await;
         if begun && outcome.is_err() {
             self.abandon_body(body).await?;
         }
@@ -285,8 +284,7 @@ impl Model {
         &self,
         name: UploadName,
         completion: Completion,
-        body: Id<kind::Body>,
-        mut writes: Vec<Write>,
+        (body, mut writes): (Id<kind::Body>, Vec<Write>),
         (checksum, condition): (Option<Checksum>, Condition),
     ) -> Result<Completed, ModelError> {
         let blocks = self.blocks.clone();
@@ -306,7 +304,8 @@ impl Model {
                     _ => return Err(ModelError::NoSuchUpload),
                 };
                 writes.push(Write::Settled { body });
-                let put = Put { bucket: name.bucket, key: name.key, object, inline: None, writes, condition, lock: None };
+                let place = Place { bucket: name.bucket, key: name.key, condition };
+                let put = Put { place, object, inline: None, writes, lock: None };
                 let stamp = put.apply(txn, &blocks)?;
                 let state = UploadState::Completed { stamp, etag, checksum: checksum.clone() };
                 let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };

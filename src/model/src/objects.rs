@@ -55,6 +55,17 @@ impl Condition {
     }
 }
 
+/// Where an object is written, and under which condition.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The bucket.
+    pub bucket: Id<kind::Bucket>,
+    /// The key.
+    pub key: String,
+    /// The condition.
+    pub condition: Condition,
+}
+
 /// A key and the condition under which it is deleted.
 #[derive(Debug, Clone)]
 pub struct Deletion {
@@ -102,17 +113,17 @@ impl Model {
     /// Makes `body` the object under a key.
     pub async fn put_object(
         &self,
-        (bucket, key): (Id<kind::Bucket>, &str),
+        place: Place,
         body: FinishedBody,
         etag: ETag,
         meta: ObjectMeta,
-        condition: Condition,
     ) -> Result<Stamp, ModelError> {
         let (described, inline, writes) = body.describe();
         let object = make_object(body.size(), etag, meta, described);
         let lock = body.lock();
-        let put = Put { bucket, key: key.to_owned(), object, inline, writes, condition, lock };
-        let stamp = self.commit_put(put).await?;
+        let put = Put { place, object, inline, writes, lock };
+        let blocks = self.blocks.clone();
+        let stamp = self.store.commit(Intent::Grow, move |txn| put.apply(txn, &blocks)).await?;
         body.settled();
         Ok(stamp)
     }
@@ -153,9 +164,8 @@ impl Model {
         &self,
         (from_bucket, from_key): (Id<kind::Bucket>, String),
         source: Found,
-        (bucket, key): (Id<kind::Bucket>, String),
+        place: Place,
         meta: ObjectMeta,
-        condition: Condition,
     ) -> Result<Stamp, ModelError> {
         let new_body = Id::from_bytes(random_array(self.env.rng.as_ref()));
         let blocks = self.blocks.clone();
@@ -167,45 +177,39 @@ impl Model {
                 if now.stamp != source.stamp {
                     return Err(ModelError::ConditionFailed);
                 }
-                let owner = Owner::Object(bucket, key.clone());
+                let owner = Owner::Object(place.bucket, place.key.clone());
                 let (body, writes) = share_body(txn, &now.object.body, new_body, &owner)?;
                 let object = make_object(now.object.size, now.object.etag, meta, body);
-                let put = Put { bucket, key, object, inline: now.inline, writes, condition, lock: None };
+                let put = Put { place, object, inline: now.inline, writes, lock: None };
                 put.apply(txn, &blocks)
             })
             .await
-    }
-
-    pub(crate) async fn commit_put(&self, put: Put) -> Result<Stamp, ModelError> {
-        let blocks = self.blocks.clone();
-        self.store.commit(Intent::Grow, move |txn| put.apply(txn, &blocks)).await
     }
 }
 
 /// Everything one put writes.
 pub(crate) struct Put {
-    pub bucket: Id<kind::Bucket>,
-    pub key: String,
+    pub place: Place,
     pub object: Object,
     pub inline: Option<Bytes>,
     pub writes: Vec<Write>,
-    pub condition: Condition,
     /// Kept until the transaction that holds the block has run.
     pub lock: Option<BlockLock>,
 }
 
 impl Put {
     pub(crate) fn apply(self, txn: &mut Txn<'_>, blocks: &block::BlockStore) -> Result<Stamp, ModelError> {
-        let bucket = read_bucket(txn, self.bucket)?;
-        let partition = PartitionHash::of_shard(&self.bucket, 0);
-        let row_key = object::row_key(partition, &self.key);
+        let Place { bucket, key, condition } = self.place;
+        let partition = PartitionHash::of_shard(&bucket, 0);
+        let bucket = read_bucket(txn, bucket)?;
+        let row_key = object::row_key(partition, &key);
         let old: Option<ObjectRow> = txn.get(Space::Object, &row_key)?;
         let old = old.as_ref().and_then(ObjectRow::live);
-        self.condition.check(old)?;
+        condition.check(old)?;
         check_quotas(txn, partition, bucket.quotas.value, old, &self.object)?;
         let mut writes = self.writes;
         let slot = Slot::Live(Box::new(self.object));
-        writes.push(Write::Object { partition, key: self.key, slot, inline: self.inline });
+        writes.push(Write::Object { partition, key, slot, inline: self.inline });
         let stamp = NodeBatch::new(writes).apply(blocks, txn)?;
         drop(self.lock);
         Ok(stamp)

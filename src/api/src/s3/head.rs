@@ -35,10 +35,9 @@ pub struct Head {
 
 impl Head {
     /// Decodes a head. `root_domains` are the domains whose subdomains are bucket names.
-    pub fn parse(parts: Parts, root_domains: &[String], request_id: String) -> Result<Self, (Parts, S3Error)> {
-        match decode(&parts, root_domains) {
-            Err(error) => Err((parts, error)),
-            Ok((bucket, key, query)) => Ok(Self {
+    pub fn parse(parts: Parts, root_domains: &[String], request_id: String) -> Result<Self, S3Error> {
+        let (bucket, key, query) = decode(&parts, root_domains)?;
+        Ok(Self {
                 raw_path: parts.uri.path().to_owned(),
                 raw_query: parts.uri.query().unwrap_or_default().to_owned(),
                 method: parts.method,
@@ -47,8 +46,7 @@ impl Head {
                 key,
                 query,
                 request_id,
-            }),
-        }
+            })
     }
 
     /// The first value of a query parameter.

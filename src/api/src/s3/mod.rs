@@ -74,7 +74,7 @@ impl S3Api {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let mut name = "Unknown";
         let outcome = match Head::parse(parts, &self.config.root_domains, request_id.clone()) {
-            Err((_, error)) => Err(error),
+            Err(error) => Err(error),
             Ok(head) => self.answer(Arc::new(head), &mut incoming, &mut name).await,
         };
         let mut response = match outcome {

@@ -23,6 +23,16 @@ pub fn env() -> Env {
     }
 }
 
+/// This machine's name; empty when it has none that is text.
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_str().unwrap_or_default().to_owned()
+}
+
+/// Whether this process runs as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 struct RealClock {
     start: Instant,
 }

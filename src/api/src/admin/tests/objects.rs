@@ -8,7 +8,7 @@ use bytes::Bytes;
 use env::Clock as _;
 use model::BodyWriter;
 use model::multipart::{NamedPart, Planned, UploadName};
-use model::objects::{Condition, ObjectMeta};
+use model::objects::{Condition, ObjectMeta, Place};
 use model::rows::object::ETag;
 use model::rows::version::Owner;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ async fn put(home: &Home, bucket: &str, key: &str, content: &Bytes) {
         headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
         ..ObjectMeta::default()
     };
-    home.model.put_object((bucket, key), body, etag, meta, Condition::Always).await.unwrap();
+    home.model.put_object(Place { bucket, key: key.to_owned(), condition: Condition::Always }, body, etag, meta).await.unwrap();
 }
 
 async fn begin_upload(home: &Home, bucket: &str, key: &str) -> UploadName {
@@ -44,7 +44,7 @@ async fn put_part(home: &Home, upload: &UploadName, number: u16, content: Bytes)
     let writer = BodyWriter::new(&home.model, Owner::Part(upload.id, number));
     let body = writer.finish(content).await.unwrap();
     let number = PartNumber::new(number.into()).unwrap();
-    home.model.put_part(upload.clone(), number, body, [2; 16], None).await.unwrap();
+    home.model.put_part(upload.clone(), number, body, ([2; 16], None)).await.unwrap();
 }
 
 #[tokio::test]
@@ -79,9 +79,9 @@ async fn only_old_uploads_are_cleaned_up() {
         home.ok("CleanupIncompleteUploads", wish).await["uploadsDeleted"].clone()
     };
     assert_eq!(clean(u64::MAX).await, 0);
-    assert_eq!(clean(7200).await, 0);
-    assert_eq!(clean(1800).await, 5);
-    assert_eq!(clean(1800).await, 0);
+    assert_eq!(clean(3700).await, 0);
+    assert_eq!(clean(3500).await, 5);
+    assert_eq!(clean(3500).await, 0);
     let info = home.ok(&format!("GetBucketInfo?id={bucket}"), Value::Null).await;
     assert_eq!(info["unfinishedMultipartUploads"], 1);
     assert_eq!(clean(0).await, 1);

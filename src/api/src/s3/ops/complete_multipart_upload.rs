@@ -80,7 +80,7 @@ fn check_size(announced: Option<&str>, size: u64) -> Result<(), S3Error> {
 fn check_part_checksums(listed: &[CompletedPart], parts: &[Part]) -> Result<(), S3Error> {
     for named in listed {
         let part = parts.iter().find(|part| part.number.get() == named.part_number);
-        let stored = part.and_then(|part| part_value(part));
+        let stored = part.and_then(part_value);
         for given in &named.checksums {
             let same = stored.is_some_and(|stored| {
                 stored.algorithm().name() == given.algorithm && stored.to_base64() == given.value_base64

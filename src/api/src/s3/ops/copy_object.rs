@@ -12,7 +12,7 @@ use crate::s3::metadata;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::ByteRange;
-use model::objects::ObjectMeta;
+use model::objects::{ObjectMeta, Place};
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -25,7 +25,7 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (bucket, key) = (call.bucket()?, head.object_key()?);
-    let condition = write_condition(head)?;
+    let place = Place { bucket: bucket.id, key: key.to_owned(), condition: write_condition(head)? };
     let source = copy_source::find(&call)?;
     if source.found.object.size > PART_SIZE_MAX_BYTES {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
@@ -46,8 +46,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     };
     let etag = source.found.object.etag;
     let from = (source.bucket.id, source.key);
-    let to = (bucket.id, key.to_owned());
-    let stamp = call.api.model.copy_object(from, source.found, to, meta, condition).await?;
+    let stamp = call.api.model.copy_object(from, source.found, place, meta).await?;
     let answer = CopyResult {
         etag: etag.to_string(),
         last_modified_ms: stamp.wall().millis(),

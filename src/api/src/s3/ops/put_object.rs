@@ -14,7 +14,7 @@ use crate::s3::metadata;
 use base::limits::PART_SIZE_MAX_BYTES;
 use http::header::ETAG;
 use model::BodyWriter;
-use model::objects::ObjectMeta;
+use model::objects::{ObjectMeta, Place};
 use model::rows::object::ETag;
 use model::rows::version::Owner;
 
@@ -30,7 +30,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (bucket, key) = (call.bucket()?.id, head.object_key()?);
     let headers = metadata::read_headers(&head.headers)?;
-    let condition = write_condition(head)?;
+    let place = Place { bucket, key: key.to_owned(), condition: write_condition(head)? };
     let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
     check_length(plan.length())?;
     let requested = RequestChecksums::from_headers(&head.headers)?;
@@ -45,7 +45,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let sum = received.sums.iter().find(|sum| sum.algorithm() == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
     let meta = ObjectMeta { headers, tags: Vec::new(), checksum: checksum.as_ref().map(metadata::stored_checksum) };
-    call.api.model.put_object((bucket, key), received.body, etag, meta, condition).await?;
+    call.api.model.put_object(place, received.body, etag, meta).await?;
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
     if let Some(sum) = &checksum {
         metadata::set_checksum(&mut reply, sum);

@@ -46,7 +46,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
     let stored = checksum.as_ref().map(metadata::stored_checksum);
-    call.api.model.put_part(name, number, received.body, md5, stored).await?;
+    call.api.model.put_part(name, number, received.body, (md5, stored)).await?;
     let etag = object::ETag { md5, parts: None };
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
     if let Some(sum) = &checksum {

@@ -58,7 +58,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
     let stored = checksum.as_ref().map(metadata::stored_checksum);
-    let stamp = call.api.model.put_part(name, number, received.body, md5, stored).await?;
+    let stamp = call.api.model.put_part(name, number, received.body, (md5, stored)).await?;
     let answer = CopyResult {
         etag: ETag { md5, parts: None }.to_string(),
         last_modified_ms: stamp.wall().millis(),
