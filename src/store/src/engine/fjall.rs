@@ -1,5 +1,8 @@
-//! The engine on fjall: a log-structured merge tree per keyspace over one shared journal.
+//! The engine on fjall: log-structured merge trees over one shared journal.
 //!
+//! - There are two trees: one for the bodies kept inline, so that merging small rows never rewrites
+//!   them, and one for all other rows, under keys that begin with the number of their keyspace. A
+//!   tree for each of our keyspaces would cost ten times the flushes when a store is made.
 //! - A batch is one journal entry. fjall writes it, flushes it, and only then lets readers see it,
 //!   so a snapshot never shows what is not durable.
 //! - After a failed write fjall takes no more of them. When the cause is a full disk, or a
@@ -43,8 +46,10 @@ pub struct FjallEngine {
 /// One opening of the folder.
 struct Opened {
     database: Database,
-    /// One per [`Space`], in the order of their numbers.
-    keyspaces: Vec<Keyspace>,
+    /// Every keyspace but `inline`.
+    rows: Keyspace,
+    /// The keyspace `inline`.
+    bodies: Keyspace,
 }
 
 impl FjallEngine {
@@ -149,9 +154,8 @@ fn open_database(folder: &Path, cache_bytes: u64) -> Result<Opened, EngineError>
             .max_journaling_size(JOURNAL_MAX_BYTES)
             .open()?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_MAX_BYTES);
-        let keyspaces = Space::ALL.into_iter().map(|space| database.keyspace(space.name(), options));
-        let keyspaces = keyspaces.collect::<Result<Vec<_>, Error>>()?;
-        Ok(Opened { database, keyspaces })
+        let (rows, bodies) = (database.keyspace("rows", options)?, database.keyspace("bodies", options)?);
+        Ok(Opened { database, rows, bodies })
     });
     match opened {
         Ok(Ok(opened)) => Ok(opened),
@@ -167,8 +171,8 @@ fn apply(opened: &Opened, batch: &Batch) -> Result<(), Failure> {
         for ((space, key), change) in batch {
             let keyspace = opened.keyspace(*space);
             match change {
-                Some(value) => rows.insert(keyspace, key.as_slice(), value.as_ref()),
-                None => rows.remove(keyspace, key.as_slice()),
+                Some(value) => rows.insert(keyspace, tree_key(*space, key), value.as_ref()),
+                None => rows.remove(keyspace, tree_key(*space, key)),
             }
         }
         rows.commit()
@@ -215,8 +219,31 @@ fn engine_error(error: Error) -> EngineError {
 
 impl Opened {
     fn keyspace(&self, space: Space) -> &Keyspace {
-        &self.keyspaces[usize::from(space.number()) - 1]
+        if space == Space::Inline { &self.bodies } else { &self.rows }
     }
+}
+
+/// Bytes in front of a key inside its tree: the number of the keyspace.
+const TREE_PREFIX_BYTES: usize = 1;
+
+fn tree_key(space: Space, key: &[u8]) -> Vec<u8> {
+    let mut tree_key = Vec::with_capacity(TREE_PREFIX_BYTES + key.len());
+    tree_key.push(space.number());
+    tree_key.extend_from_slice(key);
+    tree_key
+}
+
+/// The bounds inside the tree: a keyspace ends where the next number begins.
+fn tree_bounds(space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let from = match from {
+        Bound::Unbounded => Bound::Included(tree_key(space, &[])),
+        bound => bound.map(|key| tree_key(space, key)),
+    };
+    let to = match to {
+        Bound::Unbounded => Bound::Excluded(vec![space.number() + 1]),
+        bound => bound.map(|key| tree_key(space, key)),
+    };
+    (from, to)
 }
 
 /// fjall's snapshot with the handles it is read through.
@@ -233,7 +260,7 @@ impl FjallSnapshot {
 
 impl Snapshot for FjallSnapshot {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        let read = AssertUnwindSafe(|| self.snapshot.get(self.opened.keyspace(space), key));
+        let read = AssertUnwindSafe(|| self.snapshot.get(self.opened.keyspace(space), tree_key(space, key)));
         let found = catch_unwind(read).map_err(|_| panicked())?.map_err(engine_error)?;
         Ok(found.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -249,13 +276,13 @@ impl Snapshot for FjallSnapshot {
             return Ok(());
         }
         let keyspace = self.opened.keyspace(space);
-        let start = AssertUnwindSafe(|| self.snapshot.range::<&[u8], _>(keyspace, (from, to)));
+        let start = AssertUnwindSafe(|| self.snapshot.range(keyspace, tree_bounds(space, from, to)));
         let mut rows = catch_unwind(start).map_err(|_| panicked())?;
         loop {
             let step = AssertUnwindSafe(|| rows.next().map(fjall::Guard::into_inner).transpose());
             match catch_unwind(step).map_err(|_| panicked())?.map_err(engine_error)? {
                 None => return Ok(()),
-                Some((key, value)) if visit(&key, &value).is_break() => return Ok(()),
+                Some((key, value)) if visit(&key[TREE_PREFIX_BYTES..], &value).is_break() => return Ok(()),
                 Some(_) => {}
             }
         }
