@@ -35,6 +35,7 @@ pub async fn prepare(model: &Model, config: &Config) -> anyhow::Result<FirstRunO
     let key = match &asked.key {
         Some((id, _)) if names.keys.contains_key(id) => None,
         Some((id, secret)) => {
+            api::admin::check_key_format(id, secret.reveal())?;
             let secret = Secret::new(secret.reveal().to_owned());
             model.import_key(id.clone(), secret, FIRST_KEY_NAME.to_owned()).await?;
             Some(id.clone())

@@ -3,11 +3,12 @@
 use crate::config::{Bind, Config, Engine};
 use crate::first_run::{self, FirstRunOutcome};
 use anyhow::Context;
+use api::admin::{self, AdminApi, AdminConfig, Origin};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
 use api::server::{self, Shutdown};
 use block::{BlockConfig, BlockStore, DiskConfig};
-use cluster::{ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
+use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Listener, Task};
 use model::Model;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,6 +18,9 @@ use store::engine::{self, EngineKind};
 use store::{Store, StoreOptions};
 use tokio::sync::watch;
 
+/// The socket for administration without a token, in the metadata folder: who may open the folder
+/// may administrate.
+pub const ADMIN_SOCKET: &str = "admin.sock";
 /// How long the node waits for requests under way when it stops.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -64,29 +68,63 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     }
     let first_run = first_run::prepare(&model, &config).await?;
     let metrics = Arc::new(Metrics::default());
-    let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), metrics, cluster.id().to_string());
+    let host_id = cluster.id().to_string();
+    let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), Arc::clone(&metrics), host_id);
+    let admin_config = admin_config(&env, &config).await?;
+    let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
     let (stop, shutdown) = Shutdown::new();
     let listener = listen(&env, &config.s3.bind, config.s3.bind_is_default).await?;
     let s3_address = listener.local_addr();
     let handler: server::Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
-    let servers = vec![server::serve(&env, listener, handler, shutdown)];
+    let mut servers = vec![server::serve(&env, listener, handler, shutdown.clone())];
+    let admin_listeners = [
+        (Bind::Unix(config.metadata_dir.join(ADMIN_SOCKET)), Origin::LocalSocket),
+        (config.admin.bind.clone(), Origin::Tcp),
+    ];
+    for (bind, origin) in admin_listeners {
+        let listener = listen(&env, &bind, false).await?;
+        let handler = admin::handler(Arc::clone(&admin), origin);
+        servers.push(server::serve(&env, listener, handler, shutdown.clone()));
+    }
     let workers = vec![model.spawn_reclaimer(), blocks.spawn_worker(|_missing| {})];
     Ok(RunningNode { config, model, s3_address, first_run, stop, servers, _workers: workers })
 }
 
-async fn open_cluster(env: &Env, config: &Config, _single_node: bool) -> anyhow::Result<Arc<ClusterState>> {
+/// The configured tokens; without an admin token, the one that the first start made.
+async fn admin_config(env: &Env, config: &Config) -> anyhow::Result<AdminConfig> {
+    let token = |secret: &crate::config::Secret| AdminToken::new(secret.reveal().to_owned());
+    let admin_token = match &config.admin.token {
+        Some(secret) => token(secret),
+        None => {
+            let (inner, folder) = (env.clone(), config.metadata_dir.clone());
+            env.tasks.blocking(move || AdminToken::open(&inner, &folder)).await?
+        }
+    };
+    Ok(AdminConfig {
+        region: config.s3.region.clone(),
+        admin_token: Some(admin_token),
+        metrics_token: config.admin.metrics_token.as_ref().map(token),
+        metrics_require_token: config.admin.metrics_require_token,
+        web_root_domain: config.web.root_domain.as_ref().map(|domain| format!(".{domain}")),
+    })
+}
+
+async fn open_cluster(env: &Env, config: &Config, single_node: bool) -> anyhow::Result<Arc<ClusterState>> {
     let secret = match &config.rpc.secret {
         Some(secret) => Some(ClusterSecret::parse(secret.reveal())?),
         None => None,
     };
     let (folder, first_disk) = (config.metadata_dir.clone(), config.data_dirs[0].path.clone());
     let (inner, doors) = (env.clone(), env.tasks.clone());
+    // A node that is told of others waits for the operator to give it a role.
+    let alone = single_node || (config.rpc.bootstrap_peers.is_empty() && config.replication_factor == 1);
     doors
         .blocking(move || {
             let disk = inner.disk.as_ref();
             disk.create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
             disk.create_dir_all(&first_disk).with_context(|| format!("cannot make {}", first_disk.display()))?;
-            let first_layout = FirstLayout::home(disk, &first_disk)?;
+            let first_layout =
+                if alone { FirstLayout::home(disk, &first_disk)? } else { FirstLayout::Empty };
             let hostname = env::real::hostname();
             let options = ClusterOptions { folder, secret, first_layout, hostname, address: None };
             Ok(ClusterState::open(&inner, options)?)

@@ -40,6 +40,7 @@ pub fn run(config_file: Option<PathBuf>, arguments: ServerArguments) -> anyhow::
     let around = Surroundings { variables: &variables, is_root: env::real::is_root(), files: &MachineFiles };
     let (config, notices) = Config::load(&flags, around)?;
     logging::start();
+    env::real::keep_files_private();
     let folder = config.data_folder.as_ref().unwrap_or(&config.metadata_dir);
     println!("Data folder: {}", folder.display());
     for notice in notices {

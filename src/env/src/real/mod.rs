@@ -28,6 +28,12 @@ pub fn hostname() -> String {
     rustix::system::uname().nodename().to_str().unwrap_or_default().to_owned()
 }
 
+/// Makes files and folders that this process creates from now on readable by its user alone: they
+/// hold keys and everybody's data.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
 /// Whether this process runs as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
