@@ -50,9 +50,10 @@ pub async fn prepare(model: &Model, config: &Config) -> anyhow::Result<FirstRunO
         model.update_key(id.clone(), change).await?;
     }
     let owner = key.clone().or_else(|| asked.key.as_ref().map(|(id, _)| id.clone()));
-    let wanted = asked.bucket.clone().or_else(|| {
-        (is_empty && config.config_file.is_none()).then(|| FIRST_BUCKET.to_owned())
-    });
+    let wanted = asked
+        .bucket
+        .clone()
+        .or_else(|| (is_empty && config.config_file.is_none()).then(|| FIRST_BUCKET.to_owned()));
     let new_bucket = match wanted {
         Some(name) => ensure_bucket(model, name, owner).await?,
         None => None,
@@ -61,7 +62,8 @@ pub async fn prepare(model: &Model, config: &Config) -> anyhow::Result<FirstRunO
 }
 
 async fn ensure_bucket(model: &Model, name: String, owner: Option<String>) -> anyhow::Result<Option<String>> {
-    let valid = BucketName::parse(&name).with_context(|| format!("the first bucket cannot be named {name:?}"))?;
+    let valid =
+        BucketName::parse(&name).with_context(|| format!("the first bucket cannot be named {name:?}"))?;
     match model.create_bucket(Some(valid), owner.clone()).await {
         Ok(_) => Ok(Some(name)),
         Err(ModelError::BucketAlreadyYours | ModelError::BucketNameTaken) => {
@@ -83,7 +85,9 @@ pub fn announce(node: &RunningNode) {
     let Some(key) = &node.first_run.new_key else { return };
     let bucket = node.first_run.new_bucket.as_deref().unwrap_or(FIRST_BUCKET);
     if !std::io::stdout().is_terminal() {
-        println!("First key: {key}, first bucket: {bucket}. To see the secret: garage key info {key} --show-secret");
+        println!(
+            "First key: {key}, first bucket: {bucket}. To see the secret: garage key info {key} --show-secret"
+        );
         return;
     }
     let names = node.model.names();

@@ -122,9 +122,9 @@ async fn open_cluster(env: &Env, config: &Config, single_node: bool) -> anyhow::
         .blocking(move || {
             let disk = inner.disk.as_ref();
             disk.create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            disk.create_dir_all(&first_disk).with_context(|| format!("cannot make {}", first_disk.display()))?;
-            let first_layout =
-                if alone { FirstLayout::home(disk, &first_disk)? } else { FirstLayout::Empty };
+            disk.create_dir_all(&first_disk)
+                .with_context(|| format!("cannot make {}", first_disk.display()))?;
+            let first_layout = if alone { FirstLayout::home(disk, &first_disk)? } else { FirstLayout::Empty };
             let hostname = env::real::hostname();
             let options = ClusterOptions { folder, secret, first_layout, hostname, address: None };
             Ok(ClusterState::open(&inner, options)?)

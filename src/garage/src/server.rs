@@ -44,7 +44,11 @@ pub fn run(config_file: Option<PathBuf>, arguments: ServerArguments) -> anyhow::
     let folder = config.data_folder.as_ref().unwrap_or(&config.metadata_dir);
     println!("Data folder: {}", folder.display());
     for notice in notices {
-        tracing::warn!("{notice}");
+        if notice.is_warning() {
+            tracing::warn!("{notice}");
+        } else {
+            tracing::info!("{notice}");
+        }
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from).max(WORKER_THREADS_MIN);
     let runtime = tokio::runtime::Builder::new_multi_thread()

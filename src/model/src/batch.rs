@@ -81,7 +81,9 @@ impl Write {
                 let key = reference::row_key(target, referrer);
                 table::apply(&tables.references, txn, key, &ReferenceRow { removed: true }, None)?
             }
-            Write::Upload { id, row } => table::apply(&tables.uploads, txn, upload::row_key(&id), &row, None)?,
+            Write::Upload { id, row } => {
+                table::apply(&tables.uploads, txn, upload::row_key(&id), &row, None)?
+            }
             Write::Part { upload, number, row } => {
                 let row = PartRow { stamp, ..row };
                 table::apply(&tables.parts, txn, upload::part_key(&upload, number, &row.body), &row, None)?

@@ -53,7 +53,11 @@ impl Directory {
 impl Names {
     /// The bucket that `name` means to this access key: its own alias first, then a global one,
     /// then a bucket id in hexadecimal.
-    pub fn resolve(&self, name: &str, access_key: Option<&str>) -> Option<(Id<kind::Bucket>, Arc<BucketRow>)> {
+    pub fn resolve(
+        &self,
+        name: &str,
+        access_key: Option<&str>,
+    ) -> Option<(Id<kind::Bucket>, Arc<BucketRow>)> {
         let local = access_key.and_then(|id| self.keys.get(id)).and_then(|key| {
             let alias = key.local_aliases.get(&name.to_owned())?;
             *alias
@@ -76,7 +80,10 @@ impl Names {
     pub fn buckets_of(&self, access_key: &str) -> BTreeMap<String, (Id<kind::Bucket>, Arc<BucketRow>)> {
         let mut visible = BTreeMap::new();
         let granted = |id: &Id<kind::Bucket>| {
-            self.buckets.get(id).filter(|row| !row.grant_of(access_key).is_none()).map(|row| (*id, Arc::clone(row)))
+            self.buckets
+                .get(id)
+                .filter(|row| !row.grant_of(access_key).is_none())
+                .map(|row| (*id, Arc::clone(row)))
         };
         for (name, id) in &self.aliases {
             visible.extend(granted(id).map(|bucket| (name.clone(), bucket)));

@@ -103,7 +103,10 @@ impl Model {
         query: ListQuery,
     ) -> Result<ListPage, ModelError> {
         let view = self.store.view()?;
-        self.env.tasks.blocking(move || page_of_objects(&view, PartitionHash::of_shard(&bucket, 0), &query)).await
+        self.env
+            .tasks
+            .blocking(move || page_of_objects(&view, PartitionHash::of_shard(&bucket, 0), &query))
+            .await
     }
 
     /// One page of a bucket's open uploads, behind the marker (key, and upload id if given).
@@ -116,7 +119,9 @@ impl Model {
         let view = self.store.view()?;
         self.env
             .tasks
-            .blocking(move || page_of_uploads(&view, PartitionHash::of_shard(&bucket, 0), &query, after_upload))
+            .blocking(move || {
+                page_of_uploads(&view, PartitionHash::of_shard(&bucket, 0), &query, after_upload)
+            })
             .await
     }
 }
@@ -232,7 +237,8 @@ impl Walk<'_> {
         let end = after_prefix(&object::prefix_start(self.partition, &self.query.prefix));
         self.view.walk(self.space, &start, end.as_deref(), &mut |key_bytes, row: R| {
             let folded = self.fold_of(key_bytes);
-            let next = folded.as_deref().map(|prefix| after_prefix(&object::prefix_start(self.partition, prefix)));
+            let next =
+                folded.as_deref().map(|prefix| after_prefix(&object::prefix_start(self.partition, prefix)));
             match (take(key_bytes, row, folded), next) {
                 (Flow::Full, _) | (Flow::Taken, Some(None)) => Step::Stop,
                 (Flow::Taken, Some(Some(next))) => Step::Seek(next),

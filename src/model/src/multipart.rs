@@ -259,7 +259,12 @@ impl Model {
     }
 
     /// The composite's rows and references, in batches of bounded size.
-    fn composite_rows(&self, name: &UploadName, completion: &Completion, body: Id<kind::Body>) -> Vec<Vec<Write>> {
+    fn composite_rows(
+        &self,
+        name: &UploadName,
+        completion: &Completion,
+        body: Id<kind::Body>,
+    ) -> Vec<Vec<Write>> {
         let deadline = WallTime(self.env.clock.wall().millis().saturating_add(COMPLETE_DEADLINE_MS));
         let owner = Owner::Object(name.bucket, name.key.clone());
         let mut batches = Vec::new();
@@ -332,9 +337,8 @@ fn upload_of(read: &impl Read, name: &UploadName) -> Result<UploadRow, ModelErro
 }
 
 fn open_upload_of(read: &impl Read, name: &UploadName) -> Result<UploadRow, ModelError> {
-    upload_of(read, name).and_then(|row| {
-        if row.state == UploadState::Open { Ok(row) } else { Err(ModelError::NoSuchUpload) }
-    })
+    upload_of(read, name)
+        .and_then(|row| if row.state == UploadState::Open { Ok(row) } else { Err(ModelError::NoSuchUpload) })
 }
 
 /// The newest part of each number from `first` on.

@@ -129,7 +129,11 @@ impl Model {
     }
 
     /// Deletes the object under a key. Nothing there is fine, unless the condition says otherwise.
-    pub async fn delete_object(&self, bucket: Id<kind::Bucket>, deletion: Deletion) -> Result<(), ModelError> {
+    pub async fn delete_object(
+        &self,
+        bucket: Id<kind::Bucket>,
+        deletion: Deletion,
+    ) -> Result<(), ModelError> {
         let blocks = self.blocks.clone();
         self.store
             .commit(Intent::Free, move |txn| {
@@ -253,7 +257,8 @@ fn check_quotas(
     let used = usage::of_partition(txn, partition)?;
     let (before, after) = (usage::weigh(old), usage::weigh(Some(new)));
     let above = |limit: Option<u64>, used: i64, before: i64, after: i64| {
-        after > before && limit.is_some_and(|limit| used + after - before > i64::try_from(limit).unwrap_or(i64::MAX))
+        after > before
+            && limit.is_some_and(|limit| used + after - before > i64::try_from(limit).unwrap_or(i64::MAX))
     };
     if above(quotas.objects, used.objects, before.objects, after.objects)
         || above(quotas.size_bytes, used.bytes, before.bytes, after.bytes)
@@ -295,10 +300,13 @@ fn share_body(
         let number = version::parse_row_key(key).map_or(0, |(_, number)| number);
         let referrer = Referrer::Body(new);
         match &row.contents {
-            Contents::Blocks(blocks) => writes
-                .extend(blocks.iter().map(|piece| Write::Hold { target: Target::Block(piece.hash), referrer })),
+            Contents::Blocks(blocks) => writes.extend(
+                blocks.iter().map(|piece| Write::Hold { target: Target::Block(piece.hash), referrer }),
+            ),
             Contents::Parts(parts) => {
-                writes.extend(parts.iter().map(|part| Write::Hold { target: Target::Body(part.body), referrer }));
+                writes.extend(
+                    parts.iter().map(|part| Write::Hold { target: Target::Body(part.body), referrer }),
+                );
             }
         }
         writes.push(Write::Version { body: new, number, row: VersionRow { owner: owner.clone(), ..row } });

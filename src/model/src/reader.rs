@@ -3,7 +3,7 @@
 //! Bytes come out block by block, each verified by the block store before it is handed on, with
 //! the next ones read ahead. While a body is being read, the reclaimer leaves it alone.
 
-use crate::rows::object::{Body, BlockPiece};
+use crate::rows::object::{BlockPiece, Body};
 use crate::rows::version::{self, Contents, PartPiece, VersionRow};
 use crate::{Model, ModelError};
 use base::id::kind;
@@ -179,11 +179,16 @@ impl Plan {
         let mut last = None;
         let to = table::sort_key::after_prefix(body.as_bytes());
         let view = model.store.view()?;
-        view.walk(Space::Version, &version::row_key(&body, from), to.as_deref(), &mut |key, row: VersionRow| {
-            last = version::parse_row_key(key).map(|(_, number)| number);
-            found.push(row.contents);
-            if found.len() < ROWS_PER_PAGE { Step::Next } else { Step::Stop }
-        })?;
+        view.walk(
+            Space::Version,
+            &version::row_key(&body, from),
+            to.as_deref(),
+            &mut |key, row: VersionRow| {
+                last = version::parse_row_key(key).map(|(_, number)| number);
+                found.push(row.contents);
+                if found.len() < ROWS_PER_PAGE { Step::Next } else { Step::Stop }
+            },
+        )?;
         if let (Some(last), ROWS_PER_PAGE) = (last, found.len()) {
             self.todo.push_front(Todo::Rows(body, last + 1));
         }

@@ -113,7 +113,13 @@ impl Table for Versions<'_> {
         };
         for target in targets {
             let row = ReferenceRow { removed: true };
-            table::apply(&self.references, txn, reference::row_key(target, Referrer::Body(body)), &row, None)?;
+            table::apply(
+                &self.references,
+                txn,
+                reference::row_key(target, Referrer::Body(body)),
+                &row,
+                None,
+            )?;
         }
         reclaim::enqueue_tombstone(txn, Space::Version, key);
         Ok(())

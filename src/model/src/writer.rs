@@ -6,7 +6,7 @@
 //! entry is committed. A writer that is dropped, because the client went away or an error came up,
 //! gives the body up; one cut off by a crash is given up at the next start.
 
-use crate::rows::object::{Body, BlockPiece};
+use crate::rows::object::{BlockPiece, Body};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
 use crate::{Model, ModelError, NodeBatch, Write};
@@ -160,8 +160,11 @@ impl FinishedBody {
                     None if pieces.is_empty() => writes.push(row(None, 0)),
                     None => {}
                 }
-                let described =
-                    if pieces.len() <= ENTRY_MAX_BLOCKS { Body::Blocks(body, pieces) } else { Body::Rows(body) };
+                let described = if pieces.len() <= ENTRY_MAX_BLOCKS {
+                    Body::Blocks(body, pieces)
+                } else {
+                    Body::Rows(body)
+                };
                 (described, None, writes)
             }
         }

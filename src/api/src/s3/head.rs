@@ -38,15 +38,15 @@ impl Head {
     pub fn parse(parts: Parts, root_domains: &[String], request_id: String) -> Result<Self, S3Error> {
         let (bucket, key, query) = decode(&parts, root_domains)?;
         Ok(Self {
-                raw_path: parts.uri.path().to_owned(),
-                raw_query: parts.uri.query().unwrap_or_default().to_owned(),
-                method: parts.method,
-                headers: parts.headers,
-                bucket,
-                key,
-                query,
-                request_id,
-            })
+            raw_path: parts.uri.path().to_owned(),
+            raw_query: parts.uri.query().unwrap_or_default().to_owned(),
+            method: parts.method,
+            headers: parts.headers,
+            bucket,
+            key,
+            query,
+            request_id,
+        })
     }
 
     /// The first value of a query parameter.

@@ -204,7 +204,8 @@ impl<'a> Intake<'a> {
         if self.permit.is_none() {
             let budget = std::sync::Arc::clone(&self.api.upload_blocks);
             let blocks = u32::try_from(self.size_bytes / BLOCK_SIZE_BYTES as u64 + 1).unwrap_or(u32::MAX);
-            let permit = env::timeout(BUDGET_WAIT_MAX, budget.acquire_many_owned(blocks.min(BLOCKS_HELD_MAX)));
+            let permit =
+                env::timeout(BUDGET_WAIT_MAX, budget.acquire_many_owned(blocks.min(BLOCKS_HELD_MAX)));
             self.permit = Some(permit.await.and_then(Result::ok).ok_or(S3Code::SlowDown)?);
         }
         Ok(())

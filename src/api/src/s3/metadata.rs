@@ -14,7 +14,8 @@ use model::objects::Found;
 use model::rows::object::{Checksum, ETag};
 
 /// Response headers that an object keeps beside its user metadata.
-const KEPT: [&str; 5] = ["content-type", "cache-control", "content-disposition", "content-language", "expires"];
+const KEPT: [&str; 5] =
+    ["content-type", "cache-control", "content-disposition", "content-language", "expires"];
 /// What S3 says of an object that was stored without a type.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 const USER_METADATA: &str = "x-amz-meta-";

@@ -68,7 +68,8 @@ impl S3Api {
     /// Answers a request.
     pub async fn handle(self: Arc<Self>, request: Request<hyper::body::Incoming>) -> Response<ReplyBody> {
         let started = self.model.env().clock.mono();
-        let request_id = base::id::encode_hex(&env::random_array::<8>(self.model.env().rng.as_ref())).to_uppercase();
+        let request_id =
+            base::id::encode_hex(&env::random_array::<8>(self.model.env().rng.as_ref())).to_uppercase();
         let (parts, body) = request.into_parts();
         let mut incoming = Incoming::new(body, &parts.headers);
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());

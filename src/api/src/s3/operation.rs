@@ -1,13 +1,13 @@
 //! The list of S3 operations. It drives routing, authorization, metrics and documentation, and tests
 //! walk it: an operation without an authorization case or a conformance case fails them.
 
+use super::S3Api;
 use super::access::{Access, Caller};
 use super::error::S3Error;
 use super::head::Head;
 use super::intake::Incoming;
 use super::ops;
 use super::reply::Reply;
-use super::S3Api;
 use base::Id;
 use base::id::kind;
 use futures_util::future::BoxFuture;
@@ -112,12 +112,7 @@ pub struct Call {
 
 impl Call {
     /// Puts a call together. Only the dispatcher does, after authorization.
-    pub(super) fn new(
-        api: Arc<S3Api>,
-        head: Arc<Head>,
-        caller: Caller,
-        bucket: Option<NamedBucket>,
-    ) -> Self {
+    pub(super) fn new(api: Arc<S3Api>, head: Arc<Head>, caller: Caller, bucket: Option<NamedBucket>) -> Self {
         Self { api, head, caller, bucket }
     }
 
@@ -153,5 +148,9 @@ pub static OPERATIONS: &[&Operation] = &[
 
 /// The operation a request is for: the most demanding route that matches.
 pub fn route(head: &Head) -> Option<&'static Operation> {
-    OPERATIONS.iter().copied().filter(|operation| operation.route.matches(head)).max_by_key(|op| op.route.weight())
+    OPERATIONS
+        .iter()
+        .copied()
+        .filter(|operation| operation.route.matches(head))
+        .max_by_key(|op| op.route.weight())
 }

@@ -30,7 +30,10 @@ async fn put(home: &Home, bucket: &str, key: &str, content: &Bytes) {
         headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
         ..ObjectMeta::default()
     };
-    home.model.put_object(Place { bucket, key: key.to_owned(), condition: Condition::Always }, body, etag, meta).await.unwrap();
+    home.model
+        .put_object(Place { bucket, key: key.to_owned(), condition: Condition::Always }, body, etag, meta)
+        .await
+        .unwrap();
 }
 
 async fn begin_upload(home: &Home, bucket: &str, key: &str) -> UploadName {

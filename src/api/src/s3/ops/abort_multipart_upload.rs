@@ -1,12 +1,12 @@
 //! AbortMultipartUpload: gives an upload up; its parts are let go.
 
+use super::upload_name::upload_name;
 use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use http::StatusCode;
-use super::upload_name::upload_name;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {

@@ -1,15 +1,15 @@
 //! CompleteMultipartUpload: makes an object of uploaded parts.
 
-use crate::s3::access::Access;
-use crate::s3::error::{S3Code, S3Error};
-use crate::s3::intake::Incoming;
-use crate::s3::operation::{Call, Operation, Route, Target};
-use crate::s3::reply::Reply;
 use super::upload_name::upload_name;
 use crate::body::BodyPlan;
+use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
+use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
+use crate::s3::intake::Incoming;
 use crate::s3::metadata;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
 use base::PartNumber;
 use model::multipart::{Completed, Completion, NamedPart, Part, Planned};
 
@@ -87,7 +87,9 @@ fn check_part_checksums(listed: &[CompletedPart], parts: &[Part]) -> Result<(), 
             });
             // A checksum that the part was not uploaded with cannot be compared.
             if !same && stored.is_some_and(|stored| stored.algorithm().name() == given.algorithm) {
-                return Err(S3Error::new(S3Code::InvalidPart).field("PartNumber", named.part_number.to_string()));
+                return Err(
+                    S3Error::new(S3Code::InvalidPart).field("PartNumber", named.part_number.to_string())
+                );
             }
         }
     }

@@ -1,14 +1,16 @@
 //! CopyObject: makes an object of another one without moving its bytes.
 
+use super::copy_source::{self, CopySource};
+use crate::checksum::{
+    BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum,
+};
 use crate::s3::access::Access;
+use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
+use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use super::copy_source::{self, CopySource};
-use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum};
-use crate::s3::conditions::write_condition;
-use crate::s3::metadata;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::ByteRange;
@@ -71,7 +73,8 @@ async fn checksum_of_copy(call: &Call, source: &CopySource) -> Result<Option<Obj
     let object = &source.found.object;
     let stored = object.checksum.as_ref().and_then(|sum| metadata::object_checksum(sum, object.etag));
     let wanted = RequestChecksums::from_headers(&call.head.headers)?.wanted_algorithm;
-    let Some(wanted) = wanted.filter(|wanted| stored.is_none_or(|sum| sum.value().algorithm() != *wanted)) else {
+    let Some(wanted) = wanted.filter(|wanted| stored.is_none_or(|sum| sum.value().algorithm() != *wanted))
+    else {
         return Ok(stored);
     };
     let nothing_sent = RequestChecksums {

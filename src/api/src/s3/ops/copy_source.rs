@@ -46,7 +46,11 @@ pub fn parse(text: &str) -> Result<(String, String), S3Error> {
         None => (text, None),
     };
     if version.is_some_and(|version| version != "null") {
-        return Err(S3Error::invalid_argument("versionId", version.unwrap_or_default(), "Invalid version id specified"));
+        return Err(S3Error::invalid_argument(
+            "versionId",
+            version.unwrap_or_default(),
+            "Invalid version id specified",
+        ));
     }
     let path = percent_decode_str(path).decode_utf8().map_err(|_| invalid())?;
     let path = path.strip_prefix('/').unwrap_or(&path);

@@ -1,16 +1,16 @@
 //! CreateBucket: claims a global name for a new bucket.
 
+use crate::body::BodyPlan;
+use crate::checksum::{BodyChecksums, RequestChecksums};
 use crate::s3::access::Access;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use http::StatusCode;
-use crate::body::BodyPlan;
-use crate::checksum::{BodyChecksums, RequestChecksums};
-use crate::s3::intake;
 use crate::s3::xml::{CREATE_BUCKET_BODY_MAX_BYTES, CreateBucketConfiguration};
 use base::BucketName;
+use http::StatusCode;
 use http::header::LOCATION;
 use model::ModelError;
 

@@ -1,12 +1,12 @@
 //! CreateMultipartUpload: opens a multipart upload.
 
+use crate::checksum::{ChecksumType, RequestChecksums};
 use crate::s3::access::Access;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
+use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use crate::checksum::{ChecksumType, RequestChecksums};
-use crate::s3::metadata;
 use crate::s3::xml::InitiateMultipartUploadResult;
 use http::header::HeaderName;
 use model::objects::ObjectMeta;
@@ -26,7 +26,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let checksum = match (requested.wanted_algorithm, requested.wanted_type) {
         (None, None) => None,
         (None, Some(_)) => {
-            let message = "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.";
+            let message =
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.";
             return Err(S3Error::with_message(S3Code::InvalidRequest, message));
         }
         (Some(algorithm), kind) => {

@@ -1,14 +1,14 @@
 //! DeleteObjects: deletes up to 1000 keys at once.
 
+use crate::body::BodyPlan;
+use crate::checksum::{BodyChecksums, RequestChecksums};
 use crate::s3::access::Access;
+use crate::s3::conditions::tag_condition;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::intake;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use crate::body::BodyPlan;
-use crate::checksum::{BodyChecksums, RequestChecksums};
-use crate::s3::conditions::tag_condition;
-use crate::s3::intake;
 use crate::s3::xml::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted};
 use model::objects::Deletion;
 

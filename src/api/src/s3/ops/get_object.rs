@@ -1,14 +1,14 @@
 //! GetObject: an object's content, whole, a range of it, or one part.
 
 use crate::s3::access::Access;
+use crate::s3::conditions::READ;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
+use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use http::StatusCode;
-use crate::s3::conditions::READ;
-use crate::s3::head::Head;
-use crate::s3::metadata;
 use http::header::{CONTENT_RANGE, HeaderName, HeaderValue};
 use model::ByteRange;
 use model::objects::{Found, Want};
@@ -99,7 +99,8 @@ pub(super) fn requested_range(text: &str, size: u64) -> Result<Option<ByteRange>
         plain.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
     };
     let unsatisfiable = || {
-        let header = HeaderValue::try_from(format!("bytes */{size}")).unwrap_or(HeaderValue::from_static("bytes */*"));
+        let header =
+            HeaderValue::try_from(format!("bytes */{size}")).unwrap_or(HeaderValue::from_static("bytes */*"));
         let error = S3Error::new(S3Code::InvalidRange).header(CONTENT_RANGE, header);
         error.field("RangeRequested", text).field("ActualObjectSize", size.to_string())
     };
@@ -108,7 +109,9 @@ pub(super) fn requested_range(text: &str, size: u64) -> Result<Option<ByteRange>
         (Some(first), Some(last)) if first < size => {
             Ok(Some(ByteRange { start: first, end: last.saturating_add(1).min(size) }))
         }
-        (Some(first), None) if last.trim().is_empty() && first < size => Ok(Some(ByteRange { start: first, end: size })),
+        (Some(first), None) if last.trim().is_empty() && first < size => {
+            Ok(Some(ByteRange { start: first, end: size }))
+        }
         (Some(_), Some(_)) => Err(unsatisfiable()),
         (Some(_), None) if last.trim().is_empty() => Err(unsatisfiable()),
         (None, Some(0)) if first.trim().is_empty() => Err(unsatisfiable()),

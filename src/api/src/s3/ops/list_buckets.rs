@@ -4,8 +4,8 @@ use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
-use crate::s3::reply::Reply;
 use crate::s3::parameters::{OWNER_ID, OWNER_NAME};
+use crate::s3::reply::Reply;
 use crate::s3::xml::{BucketEntry, ListAllMyBuckets, Owner};
 
 /// The operation.

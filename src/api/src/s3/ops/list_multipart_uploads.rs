@@ -1,11 +1,11 @@
 //! ListMultipartUploads: the open uploads of a bucket, paged by key and upload.
 
+use super::listing::{encoding, owner, page_size};
 use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use super::listing::{encoding, owner, page_size};
 use crate::s3::xml::{ListMultipartUploads, UploadEntry};
 use base::Id;
 use model::listing::{ListQuery, Start};

@@ -1,11 +1,11 @@
 //! ListObjects: one page of a bucket, by marker.
 
+use super::listing;
 use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use super::listing;
 use crate::s3::xml::ListObjectsV1;
 use model::listing::{ListEntry, ListQuery, Start};
 

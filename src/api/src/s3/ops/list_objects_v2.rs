@@ -1,11 +1,11 @@
 //! ListObjectsV2: one page of a bucket, by continuation token.
 
+use super::listing;
 use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use super::listing;
 use crate::s3::xml::ListObjectsV2;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,14 +1,14 @@
 //! ListParts: the parts of an open upload, paged by number.
 
-use crate::s3::access::Access;
-use crate::s3::error::S3Error;
-use crate::s3::intake::Incoming;
-use crate::s3::operation::{Call, Operation, Route, Target};
-use crate::s3::reply::Reply;
 use super::listing::{owner, page_size};
 use super::upload_name::upload_name;
 use crate::checksum::{ChecksumAlgorithm, ChecksumType};
+use crate::s3::access::Access;
+use crate::s3::error::S3Error;
+use crate::s3::intake::Incoming;
 use crate::s3::metadata;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
 use crate::s3::xml::{ListParts, Owner, PartEntry};
 use base::limits::PART_NUMBER_MAX;
 use model::rows::object::ETag;

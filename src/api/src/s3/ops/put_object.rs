@@ -1,17 +1,17 @@
 //! PutObject: stores an object.
 
-use crate::s3::access::Access;
-use crate::s3::error::{S3Code, S3Error};
-use crate::s3::intake::Incoming;
-use crate::s3::operation::{Call, Operation, Route, Target};
-use crate::s3::reply::Reply;
-use http::StatusCode;
 use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
+use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
+use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
+use crate::s3::intake::Incoming;
 use crate::s3::metadata;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
 use base::limits::PART_SIZE_MAX_BYTES;
+use http::StatusCode;
 use http::header::ETAG;
 use model::BodyWriter;
 use model::objects::{ObjectMeta, Place};
@@ -44,7 +44,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
     let sum = received.sums.iter().find(|sum| sum.algorithm() == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
-    let meta = ObjectMeta { headers, tags: Vec::new(), checksum: checksum.as_ref().map(metadata::stored_checksum) };
+    let meta =
+        ObjectMeta { headers, tags: Vec::new(), checksum: checksum.as_ref().map(metadata::stored_checksum) };
     call.api.model.put_object(place, received.body, etag, meta).await?;
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
     if let Some(sum) = &checksum {

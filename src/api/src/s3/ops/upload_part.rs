@@ -1,17 +1,17 @@
 //! UploadPart: stores one part of a multipart upload.
 
-use crate::s3::access::Access;
-use crate::s3::error::{S3Code, S3Error};
-use crate::s3::intake::Incoming;
-use crate::s3::operation::{Call, Operation, Route, Target};
-use crate::s3::reply::Reply;
-use http::StatusCode;
 use super::put_object::check_length;
 use super::upload_name::{part_number, upload_name};
 use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
+use crate::s3::intake::Incoming;
 use crate::s3::metadata;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
+use http::StatusCode;
 use http::header::ETAG;
 use model::BodyWriter;
 use model::rows::object;
@@ -50,7 +50,10 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let etag = object::ETag { md5, parts: None };
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
     if let Some(sum) = &checksum {
-        reply.set(sum.value().algorithm().header_name().parse().map_err(|_| S3Code::InternalError)?, &sum.to_string());
+        reply.set(
+            sum.value().algorithm().header_name().parse().map_err(|_| S3Code::InternalError)?,
+            &sum.to_string(),
+        );
     }
     Ok(reply)
 }

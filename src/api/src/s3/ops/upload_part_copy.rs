@@ -1,16 +1,18 @@
 //! UploadPartCopy: makes a part of another object, or of a range of it.
 
-use crate::s3::access::Access;
-use crate::s3::error::{S3Code, S3Error};
-use crate::s3::intake::Incoming;
-use crate::s3::operation::{Call, Operation, Route, Target};
-use crate::s3::reply::Reply;
 use super::copy_source;
 use super::upload_name::{part_number, upload_name};
 use super::upload_part::part_algorithm;
-use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum};
+use crate::checksum::{
+    BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum,
+};
+use crate::s3::access::Access;
+use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
+use crate::s3::intake::Incoming;
 use crate::s3::metadata;
+use crate::s3::operation::{Call, Operation, Route, Target};
+use crate::s3::reply::Reply;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::rows::object::ETag;
@@ -74,7 +76,8 @@ fn source_range(text: &str, size: u64) -> Result<ByteRange, S3Error> {
         let message = "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy";
         S3Error::invalid_argument("x-amz-copy-source-range", text, message)
     };
-    let (first, last) = text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-')).ok_or_else(malformed)?;
+    let (first, last) =
+        text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-')).ok_or_else(malformed)?;
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !plain(first) || !plain(last) {
         return Err(malformed());
