@@ -1,0 +1,136 @@
+//! Runs seeds, on all cores, and prints how to replay those that fail.
+//!
+//! This program stands outside of the simulated world: it may ask the machine for the time and
+//! for threads.
+#![allow(clippy::disallowed_methods)]
+
+use sim::arguments::{Arguments, parse_number};
+use sim::checks::Failure;
+use sim::plan::Plan;
+use sim::run::{self, Report};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Seeds that once failed.
+const KNOWN_SEEDS: &str = include_str!("seeds.txt");
+/// One in this many seeds runs twice, and both runs must be equal.
+const TWICE_EVERY: u64 = 100;
+
+/// A seed and how many operations it runs.
+type Wanted = (u64, usize);
+
+/// What all threads add to.
+#[derive(Default)]
+struct Totals {
+    counts: BTreeMap<&'static str, u64>,
+    failed: Vec<Wanted>,
+    repeated: u64,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(text) => {
+            eprintln!("{text}");
+            return ExitCode::from(2);
+        }
+    };
+    std::panic::set_hook(Box::new(|_| {}));
+    let wanted: Vec<Wanted> = match arguments.seed {
+        Some(seed) => vec![(seed, arguments.ops)],
+        None => {
+            let end = arguments.first_seed.saturating_add(arguments.seeds);
+            known_seeds().chain((arguments.first_seed..end).map(|seed| (seed, arguments.ops))).collect()
+        }
+    };
+    let start = Instant::now();
+    let totals = run_all(&arguments, &wanted);
+    print_totals(&totals, wanted.len(), start.elapsed().as_secs_f64());
+    if totals.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn known_seeds() -> impl Iterator<Item = Wanted> {
+    KNOWN_SEEDS.lines().filter_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        Some((parse_number(words.next()?)?, parse_number(words.next()?)? as usize))
+    })
+}
+
+fn run_all(arguments: &Arguments, wanted: &[Wanted]) -> Totals {
+    let totals = Mutex::new(Totals::default());
+    let next = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let work = || {
+        while !stop.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(seed, ops)) = wanted.get(number as usize) else { break };
+            let twice = number % TWICE_EVERY == 0 && wanted.len() > 1;
+            let report = run_seed(arguments, (seed, ops), twice);
+            let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+            totals.repeated += u64::from(twice);
+            for (what, count) in &report.counts {
+                *totals.counts.entry(what).or_default() += count;
+            }
+            if let Some(failure) = &report.failure {
+                print_failure(arguments, (seed, ops), failure);
+                totals.failed.push((seed, ops));
+                stop.fetch_or(arguments.stop_at_first, Ordering::Relaxed);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..arguments.threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    totals.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn plan_of(arguments: &Arguments, (seed, ops): Wanted) -> Plan {
+    let mut plan = Plan::new(seed, ops);
+    plan.troubles.retain(|trouble| !arguments.without.contains(trouble));
+    plan
+}
+
+fn run_seed(arguments: &Arguments, wanted: Wanted, twice: bool) -> Report {
+    let plan = plan_of(arguments, wanted);
+    let once = |prints| {
+        catch_unwind(AssertUnwindSafe(|| run::run(&plan, prints))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            let failure = Failure::new("no panics", text.unwrap_or_default());
+            Report { failure: Some(failure), hash: 0, counts: BTreeMap::new() }
+        })
+    };
+    let mut report = once(arguments.trace);
+    if twice {
+        let again = once(false);
+        if again.hash != report.hash && report.failure.is_none() {
+            let detail = format!("two runs gave {:016x} and {:016x}", report.hash, again.hash);
+            report.failure = Some(Failure::new("same seed, same bytes", detail));
+        }
+    }
+    report
+}
+
+fn print_failure(arguments: &Arguments, (seed, ops): Wanted, failure: &Failure) {
+    println!("FAILED {}: {}", failure.property, failure.detail);
+    println!("  {}", plan_of(arguments, (seed, ops)));
+    println!("  replay: script/sim --seed 0x{seed:x} --ops {ops} --trace");
+}
+
+fn print_totals(totals: &Totals, seeds: usize, seconds: f64) {
+    for (what, count) in &totals.counts {
+        println!("{count:>10}  {what}");
+    }
+    println!(
+        "{seeds} seeds in {seconds:.1} s, {} of them run twice; {} failed",
+        totals.repeated,
+        totals.failed.len()
+    );
+}
