@@ -29,13 +29,9 @@ pub struct ServerArguments {
 }
 
 /// Runs a node until it is told to stop.
-pub fn run(config_file: Option<PathBuf>, arguments: ServerArguments) -> anyhow::Result<()> {
-    let flags = Flags {
-        config_file,
-        data_dir: arguments.data_dir,
-        default_bucket: arguments.default_bucket,
-        ..Flags::default()
-    };
+pub fn run(global: Flags, arguments: ServerArguments) -> anyhow::Result<()> {
+    let data_dir = arguments.data_dir.or(global.data_dir);
+    let flags = Flags { data_dir, default_bucket: arguments.default_bucket, ..global };
     let variables = std::env::vars().collect();
     let around = Surroundings { variables: &variables, is_root: env::real::is_root(), files: &MachineFiles };
     let (config, notices) = Config::load(&flags, around)?;

@@ -7,7 +7,7 @@ use api::admin::wire::ClusterHealth;
 use clap::Args;
 
 /// Column in which values begin.
-const LABELS_WIDTH: usize = 21;
+const LABELS_WIDTH: usize = 22;
 
 /// How to show health.
 #[derive(Debug, Clone, Args)]

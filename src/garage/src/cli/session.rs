@@ -57,7 +57,7 @@ impl Session {
         env: Env,
         variables: &BTreeMap<String, String>,
     ) -> Result<Self, CliError> {
-        let is_root = crate::server::is_root();
+        let is_root = env::real::is_root();
         let around = Surroundings { variables, is_root, files: &MachineFiles };
         let loaded = Config::load(&global.flags(), around).map(|(config, _)| config);
         let url = global.admin_url(variables)?;
@@ -137,6 +137,9 @@ impl Session {
         prefixes: &[String],
         layout: &ClusterLayout,
     ) -> Result<Vec<String>, CliError> {
+        if prefixes.is_empty() {
+            return Ok(Vec::new());
+        }
         let status: Answer<ClusterStatus> = self.client.get("GetClusterStatus", &[]).await?;
         let mut known: BTreeSet<String> = status.value.nodes.into_iter().map(|node| node.id).collect();
         known.extend(layout.roles.iter().map(|role| role.id.clone()));

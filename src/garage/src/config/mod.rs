@@ -30,7 +30,7 @@ pub use error::ConfigError;
 pub use files::{Files, MachineFiles};
 pub use notice::Notice;
 pub use secret::Secret;
-pub use value::Bind;
+pub use value::{Bind, duration_ms, size_bytes};
 
 use document::Document;
 use reader::Reader;

@@ -34,7 +34,7 @@ pub(super) fn bind(text: &str) -> Option<Bind> {
 }
 
 /// `500G`, `10 MiB`, `1.5TB`, `4096`.
-pub(super) fn size_bytes(text: &str) -> Option<u64> {
+pub fn size_bytes(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text.trim())?;
     let factor: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -54,7 +54,7 @@ pub(super) fn size_bytes(text: &str) -> Option<u64> {
 }
 
 /// `6h`, `10 min`, `1d 12h`, `600s`.
-pub(super) fn duration_ms(text: &str) -> Option<u64> {
+pub fn duration_ms(text: &str) -> Option<u64> {
     let mut rest = text.trim();
     let mut total = None;
     while !rest.is_empty() {

@@ -1,0 +1,123 @@
+//! Parsing: every command exists, every option is where scripts put it, mistakes get a hint.
+
+use super::super::client::AdminUrl;
+use super::super::{Arguments, Output};
+use super::words;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(words(line))
+}
+
+#[test]
+fn the_definition_is_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn the_configuration_may_stand_anywhere_and_a_capacity_is_not_one() {
+    for line in ["-c a.toml status", "status -c a.toml", "--config a.toml status", "key list --config=a.toml"]
+    {
+        let arguments = parse(line).unwrap();
+        assert_eq!(arguments.global.config, Some(PathBuf::from("a.toml")), "{line}");
+    }
+    let line = "-c a.toml layout assign -c 1G -z dc1 563e";
+    assert_eq!(parse(line).unwrap().global.config, Some(PathBuf::from("a.toml")));
+    let line = "layout assign -c 1G -z dc1 563e";
+    assert_eq!(parse(line).unwrap().global.config, None);
+    let line = "layout assign -c 1G -z dc1 563e --config a.toml";
+    assert_eq!(parse(line).unwrap().global.config, Some(PathBuf::from("a.toml")));
+}
+
+#[test]
+fn options_of_every_command() {
+    let arguments = parse(
+        "bucket list --output json --admin-url http://10.0.0.5:3903 --admin-token t -h 563e@10.0.0.5:3901 --rpc-secret s",
+    )
+    .unwrap();
+    assert_eq!(arguments.global.output, Some(Output::Json));
+    assert_eq!(arguments.global.rpc_host.as_deref(), Some("563e@10.0.0.5:3901"));
+    assert_eq!(arguments.global.admin_token.as_deref(), Some("t"));
+    assert_eq!(arguments.global.rpc_secret.as_deref(), Some("s"));
+    let server = parse("server --data-dir /srv/garage --single-node").unwrap();
+    assert_eq!(server.global.data_dir, Some(PathBuf::from("/srv/garage")));
+}
+
+#[test]
+fn addresses_of_an_admin_api() {
+    for (text, is_address) in [
+        ("http://10.0.0.5:3903", true),
+        ("http://[::1]:3903/", true),
+        ("node:3903", true),
+        ("node", true),
+        ("https://node:3903", false),
+        ("http://", false),
+        ("http://user@node", false),
+        ("http://node/path", false),
+        ("", false),
+    ] {
+        assert_eq!(text.parse::<AdminUrl>().is_ok(), is_address, "{text}");
+    }
+}
+
+#[test]
+fn mistyped_commands_are_recognized() {
+    for (line, meant) in [
+        ("buckt list", "'bucket'"),
+        ("bucket creat b", "'create'"),
+        ("key improt a b", "'import'"),
+        ("layout asign", "'assign'"),
+        ("statu", "'status'"),
+        ("status --ouput json", "'--output'"),
+    ] {
+        let error = parse(line).unwrap_err().to_string();
+        assert!(error.contains(meant), "{line}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    for line in [
+        "bucket allow b --key k",
+        "bucket website b",
+        "bucket website b --allow --deny",
+        "bucket set-quotas b",
+        "bucket set-quotas b --max-size lots",
+        "bucket cleanup-incomplete-uploads b --older-than yesterday",
+        "key set k",
+        "key create k --expires-in never",
+        "layout assign -z a -c 1G -g 563e",
+        "layout assign -z a -c 1G",
+        "layout config",
+        "layout config -r few",
+        "json-api",
+        "status --output yaml",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn help_is_short_and_every_command_has_some() {
+    let help = Arguments::command().render_long_help().to_string();
+    assert!(help.contains("garage server"), "{help}");
+    fn walk(command: &clap::Command) {
+        for sub in command.get_subcommands() {
+            assert!(sub.get_about().is_some(), "{} has no help", sub.get_name());
+            walk(sub);
+        }
+    }
+    walk(&Arguments::command());
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::Elvish, Shell::PowerShell] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), "garage", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        assert!(script.contains("set-quotas"), "{shell}");
+    }
+}

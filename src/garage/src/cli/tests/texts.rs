@@ -1,0 +1,195 @@
+//! What commands print without a terminal, to the letter: scripts rely on it.
+
+use super::{BUCKET, KEY, NODE, one_of_each, run};
+use http::StatusCode;
+
+fn printed(line: &str) -> String {
+    run(line, one_of_each).text()
+}
+
+#[test]
+fn status_with_and_without_a_role() {
+    assert_eq!(
+        printed("status"),
+        "==== HEALTHY NODES ====\n\
+         ID                Hostname  Address         Tags  Zone  Capacity  DataAvail         Version\n\
+         563e1ac825ee3323  linuxbox  127.0.0.1:3901  [a]   dc1   1.0 GB    500.0 MB (50.0%)  v0.1.0\n"
+    );
+    let fresh = run("status", |_| {
+        let node = |id: &str, up: bool, role: &str| {
+            format!(
+                r#"{{"id":"{id}","garageVersion":"0.1.0","addr":"127.0.0.1:3901","hostname":"linuxbox","isUp":{up},
+                "lastSeenSecsAgo":7200,"role":{role},"draining":false,"dataPartition":null,"metadataPartition":null}}"#
+            )
+        };
+        let away = node(&"a".repeat(64), false, r#"{"zone":"dc1","tags":[],"capacity":null}"#);
+        let nodes = [node(NODE, true, "null"), away].join(",");
+        (StatusCode::OK, format!(r#"{{"layoutVersion":0,"nodes":[{nodes}]}}"#))
+    });
+    assert_eq!(
+        fresh.text(),
+        "==== HEALTHY NODES ====\n\
+         ID                Hostname  Address         Tags  Zone  Capacity          DataAvail  Version\n\
+         563e1ac825ee3323  linuxbox  127.0.0.1:3901              NO ROLE ASSIGNED             v0.1.0\n\
+         \n\
+         ==== FAILED NODES ====\n\
+         ID                Hostname  Tags  Zone  Capacity  Last seen\n\
+         aaaaaaaaaaaaaaaa  linuxbox  []    dc1   gateway   2 hours ago\n"
+    );
+}
+
+#[test]
+fn node_id() {
+    assert_eq!(printed("node id -q"), format!("{NODE}@10.0.0.5:3901\n"));
+    assert_eq!(printed("node id").lines().next(), Some(format!("{NODE}@10.0.0.5:3901").as_str()));
+}
+
+#[test]
+fn layout_without_roles_and_with_staged_ones() {
+    assert_eq!(
+        printed("layout show"),
+        "==== CURRENT CLUSTER LAYOUT ====\n\
+         ID                Tags  Zone  Capacity  Usable capacity\n\
+         563e1ac825ee3323  [a]   dc1   1.0 GB    999.0 MB (99.9%)\n\
+         \n\
+         Zone redundancy: maximum\n\
+         \n\
+         Current cluster layout version: 1\n"
+    );
+    let staged = run("layout show", |endpoint| {
+        let role = format!(r#"{{"id":"{NODE}","zone":"dc1","tags":["a","b"],"capacity":1000000000}}"#);
+        let answer = match endpoint {
+            "GetClusterLayout" => format!(
+                r#"{{"version":0,"roles":[],"parameters":{{"zoneRedundancy":"maximum"}},"partitionSize":0,
+                "stagedRoleChanges":[{role},{{"id":"{}","remove":true}}],
+                "stagedParameters":{{"zoneRedundancy":{{"atLeast":1}}}}}}"#,
+                "b".repeat(64)
+            ),
+            _ => format!(
+                r#"{{"message":["1 copy of everything."],"newLayout":{{"version":1,"roles":[{role}],
+                "parameters":{{"zoneRedundancy":{{"atLeast":1}}}},"partitionSize":1,"stagedRoleChanges":[],
+                "stagedParameters":null}}}}"#
+            ),
+        };
+        (StatusCode::OK, answer)
+    });
+    assert_eq!(
+        staged.text(),
+        "==== CURRENT CLUSTER LAYOUT ====\n\
+         No nodes currently have a role in the cluster.\n\
+         See `garage status` to view available nodes.\n\
+         \n\
+         Current cluster layout version: 0\n\
+         \n\
+         ==== STAGED ROLE CHANGES ====\n\
+         ID                Tags     Zone  Capacity\n\
+         563e1ac825ee3323  [a,b]    dc1   1.0 GB\n\
+         bbbbbbbbbbbbbbbb  REMOVED\n\
+         \n\
+         Zone redundancy: at least 1\n\
+         \n\
+         ==== NEW CLUSTER LAYOUT AFTER APPLYING CHANGES ====\n\
+         ID                Tags   Zone  Capacity  Usable capacity\n\
+         563e1ac825ee3323  [a,b]  dc1   1.0 GB\n\
+         \n\
+         Zone redundancy: at least 1\n\
+         \n\
+         1 copy of everything.\n\
+         \n\
+         To enact the staged role changes, type:\n\
+         \n    garage layout apply --version 1\n\
+         \n\
+         You can also revert all proposed changes with: garage layout revert --yes\n"
+    );
+}
+
+#[test]
+fn keys() {
+    let info = format!(
+        "==== ACCESS KEY INFORMATION ====\n\
+         Key ID:              {KEY}\n\
+         Key name:            my-key\n\
+         Secret key:          f6636233\n\
+         Created:             2026-01-01 20:07:39.443 +00:00\n\
+         Validity:            valid\n\
+         Expiration:          never\n\
+         \n\
+         Can create buckets:  false\n\
+         \n\
+         ==== BUCKETS FOR THIS KEY ====\n\
+         Permissions  ID                Global aliases  Local aliases\n\
+         R            3396db51a7484ee6  photos          mine\n"
+    );
+    for line in ["key create my-key", "key info my-key --show-secret", "key import GKabc secret-of-it"] {
+        assert_eq!(printed(line), info, "{line}");
+    }
+    assert_eq!(
+        printed("key list"),
+        "ID                          Created     Name    Expiration\n\
+         GK101dd383fa8d8dd14f780cb3  2026-01-01  my-key  never\n"
+    );
+    assert_eq!(printed("key info my-key --key-id"), format!("{KEY}\n"));
+    assert_eq!(printed("key info my-key --secret-key"), "f6636233\n");
+    assert_eq!(
+        printed("key export-env my-key --prefix S3_"),
+        format!("export S3_ACCESS_KEY_ID={KEY}\nexport S3_SECRET_ACCESS_KEY=f6636233\n")
+    );
+}
+
+#[test]
+fn buckets() {
+    let info = format!(
+        "==== BUCKET INFORMATION ====\n\
+         Bucket:          {BUCKET}\n\
+         Created:         2026-01-01 00:24:27.463 +00:00\n\
+         \n\
+         Size:            1.5 GB (1536000000 B)\n\
+         Objects:         42\n\
+         \n\
+         Website access:  false\n\
+         \n\
+         Maximum size:    30.0 GB (30000000000 B)\n\
+         \n\
+         Global alias:    photos\n\
+         \n\
+         ==== KEYS FOR THIS BUCKET ====\n\
+         Permissions  Access key                          Local aliases\n\
+         RWO          GK101dd383fa8d8dd14f780cb3  my-key  mine\n"
+    );
+    for line in ["bucket info photos", "bucket create photos", "bucket allow photos --read --key my-key"] {
+        assert_eq!(printed(line), info, "{line}");
+    }
+    assert_eq!(
+        printed("bucket list"),
+        format!(
+            "ID                Created     Global aliases  Local aliases\n\
+             3396db51a7484ee6  2026-01-01  photos          {KEY}:mine\n"
+        )
+    );
+}
+
+#[test]
+fn health_says_why_and_by_exit_code() {
+    let outcome = run("health", one_of_each);
+    assert_eq!(
+        outcome.text(),
+        "==== CLUSTER HEALTH ====\n\
+         Status:               degraded\n\
+         Connected nodes:      1 of 2\n\
+         Storage nodes up:     1 of 2\n\
+         Partitions served:    256 of 256\n\
+         Partitions complete:  0 of 256\n\
+         \n\
+         ==== REASONS ====\n\
+         - a node is away\n"
+    );
+    assert_eq!(outcome.report.unwrap().exit, 1);
+    let quiet = run("health -q", one_of_each);
+    assert_eq!(quiet.text(), "");
+    assert_eq!(quiet.report.unwrap().exit, 1);
+    let unavailable = run("health", |_| {
+        let (status, body) = one_of_each("GetClusterHealth");
+        (status, body.replace("degraded", "unavailable"))
+    });
+    assert_eq!(unavailable.report.unwrap().exit, 2);
+}
