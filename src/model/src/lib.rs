@@ -32,10 +32,11 @@ pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 use base::Stamp;
 use block::BlockStore;
 use env::{Env, Task};
-use reader::Readers;
+use reader::{READ_AHEAD_MAX_BLOCKS, Readers};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store};
+use tokio::sync::Semaphore;
 
 /// How long the reclaimer waits when it has nothing to do. Short, so that space comes back while
 /// a person watches; an idle look costs two reads.
@@ -48,13 +49,16 @@ pub struct Model {
     pub(crate) blocks: BlockStore,
     pub(crate) directory: Arc<Directory>,
     pub(crate) readers: Readers,
+    pub(crate) read_ahead: Arc<Semaphore>,
 }
 
 impl Model {
     /// Opens the model over a node's store and blocks.
     pub fn open(env: &Env, store: Store, blocks: BlockStore) -> Result<Arc<Self>, ModelError> {
         let directory = Directory::open(&store)?;
-        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers: Readers::default() }))
+        let readers = Readers::default();
+        let read_ahead = Arc::new(Semaphore::new(READ_AHEAD_MAX_BLOCKS));
+        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, read_ahead }))
     }
 
     /// The names, buckets and keys as they are now.

@@ -13,9 +13,13 @@ use env::Task;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Read, Space, Step};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Blocks read ahead of the one being sent: hides the disk's latency behind the network's.
 const READ_AHEAD_BLOCKS: usize = 2;
+/// Blocks that all readers together hold ahead of what they are sending. A reader beyond it reads
+/// block by block.
+pub(crate) const READ_AHEAD_MAX_BLOCKS: usize = 64;
 /// Version rows read at once.
 const ROWS_PER_PAGE: usize = 64;
 
@@ -62,6 +66,7 @@ pub struct BodyReader {
 }
 
 struct Ahead {
+    _budget: Option<OwnedSemaphorePermit>,
     task: Task<Result<Bytes, ModelError>>,
     cut: Cut,
 }
@@ -109,17 +114,24 @@ impl BodyReader {
     /// The next bytes; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ModelError> {
         while self.ahead.len() <= READ_AHEAD_BLOCKS {
+            let budget = match self.ahead.is_empty() {
+                true => None,
+                false => match Arc::clone(&self.model.read_ahead).try_acquire_owned() {
+                    Ok(permit) => Some(permit),
+                    Err(_) => break,
+                },
+            };
             match self.plan.next(&self.model)? {
                 Some((Source::Bytes(bytes), cut)) => return Ok(Some(bytes.slice(cut.from..cut.to))),
                 Some((Source::Block(hash), cut)) => {
                     let model = Arc::clone(&self.model);
                     let task = self.model.env.tasks.spawn(async move { Ok(model.blocks.get(&hash).await?) });
-                    self.ahead.push_back(Ahead { task, cut });
+                    self.ahead.push_back(Ahead { _budget: budget, task, cut });
                 }
                 None => break,
             }
         }
-        let Some(Ahead { task, cut }) = self.ahead.pop_front() else { return Ok(None) };
+        let Some(Ahead { task, cut, .. }) = self.ahead.pop_front() else { return Ok(None) };
         let block = task.join().await.unwrap_or(Err(store::StoreError::Closed.into()))?;
         Ok(Some(block.slice(cut.from..cut.to)))
     }

@@ -77,8 +77,13 @@ impl BodyWriter {
         Self { unsettled, owner, deadline, pieces: Vec::new(), size: 0 }
     }
 
-    /// Takes a whole block. Returns when there is room for another one, not when it is stored.
-    pub async fn push_block(&mut self, content: Bytes) -> Result<(), ModelError> {
+    /// Takes a whole block, and what accounts for its memory, which is dropped once it is stored.
+    /// Returns when there is room for another one, not when it is stored.
+    pub async fn push_block(
+        &mut self,
+        content: Bytes,
+        budget: impl Send + 'static,
+    ) -> Result<(), ModelError> {
         // Every reader goes by the listed sizes, so a block may be shorter; none is empty.
         debug_assert!((1..=BLOCK_SIZE_BYTES).contains(&content.len()), "a block has 1 byte to 1 MiB");
         while self.unsettled.in_flight.len() >= BLOCKS_IN_FLIGHT_MAX {
@@ -99,7 +104,11 @@ impl BodyWriter {
             return Ok(());
         }
         let tasks = model.env.tasks.clone();
-        let task = tasks.spawn(async move { store_block(&model, hashed, writes).await });
+        let task = tasks.spawn(async move {
+            let stored = store_block(&model, hashed, writes).await;
+            drop(budget);
+            stored
+        });
         self.unsettled.in_flight.push_back(task);
         Ok(())
     }

@@ -19,10 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// How long a client may be silent in the middle of a body.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long an upload waits for room in the budget before it is told to slow down.
-const BUDGET_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Blocks an upload beyond the inline limit may hold at once: one being filled, one being hashed,
-/// three on their way to the disk.
-const BLOCKS_HELD_MAX: u32 = 5;
+const BUDGET_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an unwanted body that are read so that the client gets to see the answer.
 const DRAIN_MAX_BYTES: usize = 1 << 20;
 /// And for how long.
@@ -160,6 +157,7 @@ struct Intake<'a> {
     writer: BodyWriter,
     sums: Sums,
     buffer: Buffer,
+    /// For the block being filled, once it is more than a small body.
     permit: Option<OwnedSemaphorePermit>,
     size_bytes: u64,
 }
@@ -203,9 +201,8 @@ impl<'a> Intake<'a> {
     async fn reserve(&mut self) -> Result<(), S3Error> {
         if self.permit.is_none() {
             let budget = std::sync::Arc::clone(&self.api.upload_blocks);
-            let blocks = u32::try_from(self.size_bytes / BLOCK_SIZE_BYTES as u64 + 1).unwrap_or(u32::MAX);
-            let permit =
-                env::timeout(BUDGET_WAIT_MAX, budget.acquire_many_owned(blocks.min(BLOCKS_HELD_MAX)));
+            // Whoever waits here holds nothing that another upload waits for.
+            let permit = env::timeout(BUDGET_WAIT_MAX, budget.acquire_owned());
             self.permit = Some(permit.await.and_then(Result::ok).ok_or(S3Code::SlowDown)?);
         }
         Ok(())
@@ -214,7 +211,7 @@ impl<'a> Intake<'a> {
     async fn pass_on(&mut self) -> Result<(), S3Error> {
         let block = self.buffer.take();
         self.hash_elsewhere(block.clone()).await?;
-        self.writer.push_block(block).await?;
+        self.writer.push_block(block, self.permit.take()).await?;
         Ok(())
     }
 

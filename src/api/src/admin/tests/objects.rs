@@ -22,7 +22,7 @@ async fn put(home: &Home, bucket: &str, key: &str, content: &Bytes) {
     let mut writer = BodyWriter::new(&home.model, Owner::Object(bucket, key.to_owned()));
     let whole = content.len() / BLOCK_SIZE_BYTES * BLOCK_SIZE_BYTES;
     for at in (0..whole).step_by(BLOCK_SIZE_BYTES) {
-        writer.push_block(content.slice(at..at + BLOCK_SIZE_BYTES)).await.unwrap();
+        writer.push_block(content.slice(at..at + BLOCK_SIZE_BYTES), ()).await.unwrap();
     }
     let body = writer.finish(content.slice(whole..)).await.unwrap();
     let etag = ETag { md5: [1; 16], parts: None };
