@@ -127,6 +127,7 @@ fn last_word(text: &str, line: usize) -> &str {
 fn a_node_and_its_command_line() {
     let mut home = Home::new();
     home.start();
+    let id = home.ok("node id -q");
     cluster(&home);
     keys(&home);
     buckets(&home);
@@ -136,6 +137,7 @@ fn a_node_and_its_command_line() {
     let said = home.say("health -q");
     assert_eq!((said.exit, said.text.as_str(), said.errors.as_str()), (2, "", ""));
     assert!(home.fails("status").contains("garage server"));
+    assert_eq!(home.ok("node id -q"), id);
 }
 
 fn cluster(home: &Home) {

@@ -6,6 +6,7 @@ use super::session::{Report, Session};
 use crate::config::{Bind, Config};
 use api::admin::wire::{ConnectResult, MultiAnswer, NodeInfo};
 use clap::Subcommand;
+use cluster::{NodeKey, StateKind};
 use serde_json::json;
 
 /// What to do with nodes.
@@ -33,18 +34,39 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<Report, CliE
 }
 
 async fn id(session: &Session, quiet: bool) -> Result<Report, CliError> {
-    let answer = session.client.get::<MultiAnswer<NodeInfo>>("GetNodeInfo", &[("node", "self")]).await?;
+    let asked = session.client.get::<MultiAnswer<NodeInfo>>("GetNodeInfo", &[("node", "self")]).await;
+    let (json, infos) = match (asked, &session.config) {
+        (Ok(answer), _) => (
+            answer.json,
+            answer.value.success.into_values().map(|info| (info.node_id, info.addr)).collect::<Vec<_>>(),
+        ),
+        (Err(error @ CliError::NoServer { .. }), Some(config)) => {
+            let id = stored_id(session, config).ok_or(error)?;
+            (json!({ "nodeId": id }), vec![(id, None)])
+        }
+        (Err(error), _) => return Err(error),
+    };
     let mut page = Page::default();
-    for info in answer.value.success.values() {
-        let addr = info.addr.clone().or_else(|| session.config.as_ref().map(rpc_address));
-        let full = format!("{}@{}", info.node_id, addr.unwrap_or_default());
+    for (id, addr) in infos {
+        let addr = addr.or_else(|| session.config.as_ref().map(rpc_address));
+        let full = format!("{id}@{}", addr.unwrap_or_default());
         page.line(full.as_str());
         if !quiet {
             page.gap().line("To connect another node to this one, run there:").gap();
             page.line(format!("    garage node connect {full}"));
         }
     }
-    Ok(Report::new(answer.json, page))
+    Ok(Report::new(json, page))
+}
+
+/// The id of a node that does not run now: it is known from its first start on.
+fn stored_id(session: &Session, config: &Config) -> Option<String> {
+    let folder = &config.metadata_dir;
+    let key_file = folder.join(StateKind::NodeKey.file_name());
+    // Asked first, since opening would make a key.
+    let is_there = session.env.disk.exists(&key_file).unwrap_or(false);
+    let key = is_there.then(|| NodeKey::open(&session.env, folder))?;
+    key.ok().map(|key| key.id().to_string())
 }
 
 /// Where the configuration says that other nodes reach this one.

@@ -1,7 +1,8 @@
 //! What people see: pages of headings, fields and tables, in two styles.
 //!
 //! `Text` is what scripts scrape: its headings, labels and column order are a contract and stay as
-//! they are; times are absolute. `Table` is for terminals: times are relative, long cells wrap.
+//! they are; times are absolute. `Table` is for terminals: times are relative, long cells wrap. Ids
+//! begin lines there as well, since scripts run commands by `docker exec -t`, which is a terminal.
 //! Sizes are shown in decimal units, as they are written in the configuration and in commands.
 
 use base::WallTime;
@@ -57,7 +58,7 @@ impl Page {
         page
     }
 
-    /// A heading; in text between `====`.
+    /// A heading, between `====`.
     pub fn heading(&mut self, text: &str) -> &mut Self {
         self.parts.push(Part::Heading(text.to_owned()));
         self
@@ -202,14 +203,11 @@ fn push_line(drawn: &mut String, line: &str) {
 }
 
 fn draw_heading(drawn: &mut String, text: &str, view: &View) {
-    let line = match (view.style, view.colour) {
-        (Style::Text, _) => format!("==== {text} ===="),
-        (Style::Table, false) => text.to_owned(),
-        (Style::Table, true) => {
-            // SGR codes (ECMA-48): 1 bold, 31 red, 0 back to normal.
-            let tone = if text.contains("FAILED") { "1;31" } else { "1" };
-            format!("\u{1b}[{tone}m{text}\u{1b}[0m")
-        }
+    // SGR codes (ECMA-48): 1 bold, 31 red, 0 back to normal.
+    let line = match (view.colour, text.contains("FAILED")) {
+        (false, _) => format!("==== {text} ===="),
+        (true, false) => format!("\u{1b}[1m==== {text} ====\u{1b}[0m"),
+        (true, true) => format!("\u{1b}[1;31m==== {text} ====\u{1b}[0m"),
     };
     push_line(drawn, &line);
 }
@@ -236,7 +234,7 @@ fn draw_text(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>]) {
 
 fn draw_table(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>], view: &View) {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     let width = table.width().unwrap_or(WIDTH_COLUMNS);
     table.set_width(width);
     if view.colour {
@@ -252,7 +250,10 @@ fn draw_table(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>], v
     for row in rows {
         table.add_row(row.iter().map(|cell| coloured(cell, view)).collect::<Vec<_>>());
     }
-    push_line(drawn, &table.to_string());
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table.lines().for_each(|line| push_line(drawn, &line));
 }
 
 /// Words that ask for attention.
@@ -326,9 +327,10 @@ mod tests {
         let mut page = Page::default();
         page.heading("THINGS").columns(&["ID", "Text"], vec![vec!["1".into(), "word ".repeat(60)]]);
         let drawn = page.draw(&view(Style::Table));
+        assert!(drawn.lines().any(|line| line.starts_with("1 ")), "{drawn}");
         assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
         assert!(!drawn.contains('\u{1b}'));
         let coloured = page.draw(&View { colour: true, ..view(Style::Table) });
-        assert!(coloured.contains("\u{1b}[1mTHINGS"));
+        assert!(coloured.contains("\u{1b}[1m==== THINGS ===="));
     }
 }

@@ -48,6 +48,8 @@ pub struct Session {
     pub audience: Audience,
     /// The configuration of the node on this machine; none where there can be no node.
     pub config: Option<Config>,
+    /// The doors.
+    pub env: Env,
 }
 
 impl Session {
@@ -76,8 +78,8 @@ impl Session {
         // What is configured here says nothing about another machine's node.
         let config = if matches!(target, Target::Local(_)) { loaded.ok() } else { None };
         let view = view_of(global.output, &env);
-        let session =
-            Self { client: Client::new(env, target), view, audience: Audience::of_this_process(), config };
+        let client = Client::new(env.clone(), target);
+        let session = Self { client, view, audience: Audience::of_this_process(), config, env };
         if let Some(host) = global.rpc_host(variables) {
             session.check_rpc_host(&host).await?;
         }

@@ -61,10 +61,11 @@ pub fn run(line: &str, answers: fn(&str) -> (StatusCode, String)) -> Outcome {
         let (_stop, shutdown) = Shutdown::new();
         let _server = server::serve(&env, listener, recorder(Arc::clone(&requests), answers), shutdown);
         let session = Session {
-            client: Client::new(env, Target::Local(socket)),
+            client: Client::new(env.clone(), Target::Local(socket)),
             view: View { style: Style::Text, colour: false, now: NOW },
             audience: Audience::Script,
             config: None,
+            env,
         };
         let report = dispatch(&session, arguments.command).await;
         let requests = requests.lock().expect("nobody panicked").clone();

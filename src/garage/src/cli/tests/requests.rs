@@ -4,10 +4,27 @@ use super::super::error::CliError;
 use super::{BUCKET, KEY, NODE, one_of_each, refusal, run};
 use http::StatusCode;
 
+/// Command lines, each with the requests it makes.
+type Cases = Vec<(&'static str, Vec<String>)>;
+
+fn check(cases: Cases) {
+    for (line, requests) in cases {
+        let outcome = run(line, one_of_each);
+        assert!(outcome.report.is_ok(), "{line}: {}", outcome.text());
+        assert_eq!(outcome.requests, requests, "{line}");
+    }
+}
+
+fn find_bucket() -> String {
+    "GET /v2/GetBucketInfo?search=photos".to_owned()
+}
+
+fn find_key() -> String {
+    "GET /v2/GetKeyInfo?search=my-key&showSecretKey=false".to_owned()
+}
+
 #[test]
-fn command_lines_and_their_requests() {
-    let find_bucket = "GET /v2/GetBucketInfo?search=photos".to_owned();
-    let find_key = "GET /v2/GetKeyInfo?search=my-key&showSecretKey=false".to_owned();
+fn the_cluster() {
     let layout = "GET /v2/GetClusterLayout".to_owned();
     let status = "GET /v2/GetClusterStatus".to_owned();
     let update_layout = |body: &str| format!("POST /v2/UpdateClusterLayout {body}");
@@ -15,91 +32,164 @@ fn command_lines_and_their_requests() {
         let role = format!(r#"{{"capacity":{capacity}"id":"{NODE}","tags":["{tag}"],"zone":"dc2"}}"#);
         update_layout(&format!(r#"{{"parameters":null,"roles":[{role}]}}"#))
     };
+    check(vec![
+        ("status", vec![status.clone()]),
+        ("node id -q", vec!["GET /v2/GetNodeInfo?node=self".into()]),
+        ("node connect 563e@h:3901", vec![r#"POST /v2/ConnectClusterNodes ["563e@h:3901"]"#.into()]),
+        ("health -q", vec!["GET /v2/GetClusterHealth".into()]),
+        (
+            "worker list -b",
+            vec![r#"POST /v2/ListWorkers?node=self {"busyOnly":true,"errorOnly":false}"#.into()],
+        ),
+        (
+            "layout assign -z dc2 -c 1G -t T 563e",
+            vec![layout.clone(), status.clone(), role("1000000000,", "T")],
+        ),
+        (
+            "layout assign 563e1ac825ee3323 -t T -c 1GB -z dc2",
+            vec![layout.clone(), status.clone(), role("1000000000,", "T")],
+        ),
+        (
+            "layout assign -z dc2 -c 500Gi 563e",
+            vec![layout.clone(), status.clone(), role("536870912000,", "a")],
+        ),
+        (
+            "layout assign -g -z dc2 563e",
+            vec![layout.clone(), status.clone(), role("", "a").replace(r#""capacity":"#, "")],
+        ),
+        (
+            "layout remove 563e",
+            vec![
+                layout.clone(),
+                status,
+                update_layout(&format!(r#"{{"parameters":null,"roles":[{{"id":"{NODE}","remove":true}}]}}"#)),
+            ],
+        ),
+        (
+            "layout config -r 2",
+            vec![update_layout(r#"{"parameters":{"zoneRedundancy":{"atLeast":2}},"roles":[]}"#)],
+        ),
+        (
+            "layout config -r maximum",
+            vec![update_layout(r#"{"parameters":{"zoneRedundancy":"maximum"},"roles":[]}"#)],
+        ),
+        ("layout show", vec![layout]),
+        ("layout apply --version 2", vec![r#"POST /v2/ApplyClusterLayout {"version":2}"#.into()]),
+        ("layout revert --yes", vec!["POST /v2/RevertClusterLayout {}".into()]),
+    ]);
+}
+
+#[test]
+fn buckets() {
     let grant = |name: &str, rights: &str| {
         format!(
             r#"POST /v2/{name} {{"accessKeyId":"{KEY}","bucketId":"{BUCKET}","permissions":{{{rights}}}}}"#
         )
     };
     let change_bucket = |body: &str| format!("POST /v2/UpdateBucket?id={BUCKET} {body}");
-    let change_key = |body: &str| format!("POST /v2/UpdateKey?id={KEY} {body}");
-    let cases: Vec<(&str, Vec<String>)> = vec![
-        ("status", vec![status.clone()]),
-        ("node id -q", vec!["GET /v2/GetNodeInfo?node=self".into()]),
-        ("node connect 563e@h:3901", vec![r#"POST /v2/ConnectClusterNodes ["563e@h:3901"]"#.into()]),
-        ("health -q", vec!["GET /v2/GetClusterHealth".into()]),
-        ("worker list -b", vec![r#"POST /v2/ListWorkers?node=self {"busyOnly":true,"errorOnly":false}"#.into()]),
-        ("layout assign -z dc2 -c 1G -t T 563e", vec![layout.clone(), status.clone(), role("1000000000,", "T")]),
-        ("layout assign 563e1ac825ee3323 -t T -c 1GB -z dc2", vec![layout.clone(), status.clone(), role("1000000000,", "T")]),
-        ("layout assign -z dc2 -c 500Gi 563e", vec![layout.clone(), status.clone(), role("536870912000,", "a")]),
-        ("layout assign -g -z dc2 563e", vec![layout.clone(), status.clone(), role("", "a").replace(r#""capacity":"#, "")]),
-        (
-            "layout remove 563e",
-            vec![layout.clone(), status, update_layout(&format!(r#"{{"parameters":null,"roles":[{{"id":"{NODE}","remove":true}}]}}"#))],
-        ),
-        ("layout config -r 2", vec![update_layout(r#"{"parameters":{"zoneRedundancy":{"atLeast":2}},"roles":[]}"#)]),
-        ("layout config -r maximum", vec![update_layout(r#"{"parameters":{"zoneRedundancy":"maximum"},"roles":[]}"#)]),
-        ("layout show", vec![layout]),
-        ("layout apply --version 2", vec![r#"POST /v2/ApplyClusterLayout {"version":2}"#.into()]),
-        ("layout revert --yes", vec!["POST /v2/RevertClusterLayout {}".into()]),
+    check(vec![
         ("bucket list", vec!["GET /v2/ListBuckets".into()]),
-        ("bucket info photos", vec![find_bucket.clone()]),
-        ("bucket create photos", vec![r#"POST /v2/CreateBucket {"globalAlias":"photos","localAlias":null}"#.into()]),
-        ("bucket delete --yes photos", vec![find_bucket.clone(), format!("POST /v2/DeleteBucket?id={BUCKET} {{}}")]),
+        ("bucket info photos", vec![find_bucket()]),
+        (
+            "bucket create photos",
+            vec![r#"POST /v2/CreateBucket {"globalAlias":"photos","localAlias":null}"#.into()],
+        ),
+        (
+            "bucket delete --yes photos",
+            vec![find_bucket(), format!("POST /v2/DeleteBucket?id={BUCKET} {{}}")],
+        ),
         (
             "bucket alias photos pictures",
-            vec![find_bucket.clone(), format!(r#"POST /v2/AddBucketAlias {{"bucketId":"{BUCKET}","globalAlias":"pictures"}}"#)],
+            vec![
+                find_bucket(),
+                format!(r#"POST /v2/AddBucketAlias {{"bucketId":"{BUCKET}","globalAlias":"pictures"}}"#),
+            ],
         ),
         (
             "bucket alias --local my-key photos mine",
             vec![
-                find_bucket.clone(),
-                find_key.clone(),
-                format!(r#"POST /v2/AddBucketAlias {{"accessKeyId":"{KEY}","bucketId":"{BUCKET}","localAlias":"mine"}}"#),
+                find_bucket(),
+                find_key(),
+                format!(
+                    r#"POST /v2/AddBucketAlias {{"accessKeyId":"{KEY}","bucketId":"{BUCKET}","localAlias":"mine"}}"#
+                ),
             ],
         ),
         (
             "bucket unalias --local my-key mine",
             vec![
-                find_key.clone(),
-                format!(r#"POST /v2/RemoveBucketAlias {{"accessKeyId":"{KEY}","bucketId":"{BUCKET}","localAlias":"mine"}}"#),
+                find_key(),
+                format!(
+                    r#"POST /v2/RemoveBucketAlias {{"accessKeyId":"{KEY}","bucketId":"{BUCKET}","localAlias":"mine"}}"#
+                ),
             ],
         ),
         (
             "bucket allow --read --write --owner photos --key my-key",
-            vec![find_bucket.clone(), find_key.clone(), grant("AllowBucketKey", r#""owner":true,"read":true,"write":true"#)],
+            vec![
+                find_bucket(),
+                find_key(),
+                grant("AllowBucketKey", r#""owner":true,"read":true,"write":true"#),
+            ],
         ),
         (
             "bucket deny photos --write --key my-key",
-            vec![find_bucket.clone(), find_key.clone(), grant("DenyBucketKey", r#""owner":false,"read":false,"write":true"#)],
+            vec![
+                find_bucket(),
+                find_key(),
+                grant("DenyBucketKey", r#""owner":false,"read":false,"write":true"#),
+            ],
         ),
         (
             "bucket website --allow -e 404.html photos",
             vec![
-                find_bucket.clone(),
-                change_bucket(r#"{"quotas":null,"websiteAccess":{"enabled":true,"errorDocument":"404.html","indexDocument":"index.html"}}"#),
+                find_bucket(),
+                change_bucket(
+                    r#"{"quotas":null,"websiteAccess":{"enabled":true,"errorDocument":"404.html","indexDocument":"index.html"}}"#,
+                ),
             ],
         ),
         (
             "bucket website --deny photos",
             vec![
-                find_bucket.clone(),
-                change_bucket(r#"{"quotas":null,"websiteAccess":{"enabled":false,"errorDocument":null,"indexDocument":null}}"#),
+                find_bucket(),
+                change_bucket(
+                    r#"{"quotas":null,"websiteAccess":{"enabled":false,"errorDocument":null,"indexDocument":null}}"#,
+                ),
             ],
         ),
         (
             "bucket set-quotas photos --max-objects 10",
-            vec![find_bucket.clone(), change_bucket(r#"{"quotas":{"maxObjects":10,"maxSize":30000000000},"websiteAccess":null}"#)],
+            vec![
+                find_bucket(),
+                change_bucket(r#"{"quotas":{"maxObjects":10,"maxSize":30000000000},"websiteAccess":null}"#),
+            ],
         ),
         (
             "bucket set-quotas photos --max-size none",
-            vec![find_bucket.clone(), change_bucket(r#"{"quotas":{"maxObjects":null,"maxSize":null},"websiteAccess":null}"#)],
+            vec![
+                find_bucket(),
+                change_bucket(r#"{"quotas":{"maxObjects":null,"maxSize":null},"websiteAccess":null}"#),
+            ],
         ),
         (
             "bucket cleanup-incomplete-uploads --older-than 1h photos",
-            vec![find_bucket, format!(r#"POST /v2/CleanupIncompleteUploads {{"bucketId":"{BUCKET}","olderThanSecs":3600}}"#)],
+            vec![
+                find_bucket(),
+                format!(
+                    r#"POST /v2/CleanupIncompleteUploads {{"bucketId":"{BUCKET}","olderThanSecs":3600}}"#
+                ),
+            ],
         ),
+    ]);
+}
+
+#[test]
+fn keys() {
+    let change_key = |body: &str| format!("POST /v2/UpdateKey?id={KEY} {body}");
+    check(vec![
         ("key list", vec!["GET /v2/ListKeys".into()]),
-        ("key info my-key", vec![find_key.clone()]),
+        ("key info my-key", vec![find_key()]),
         ("key info my-key --show-secret", vec!["GET /v2/GetKeyInfo?search=my-key&showSecretKey=true".into()]),
         ("key info GK101dd383", vec!["GET /v2/GetKeyInfo?search=GK101dd383&showSecretKey=false".into()]),
         (
@@ -116,27 +206,31 @@ fn command_lines_and_their_requests() {
         ),
         (
             "key rename my-key other",
-            vec![find_key.clone(), change_key(r#"{"allow":null,"deny":null,"expiration":null,"name":"other","neverExpires":false}"#)],
+            vec![find_key(), change_key(r#"{"allow":null,"deny":null,"expiration":null,"name":"other","neverExpires":false}"#)],
         ),
         (
             "key allow --create-bucket my-key",
-            vec![find_key.clone(), change_key(r#"{"allow":{"createBucket":true},"deny":null,"expiration":null,"name":null,"neverExpires":false}"#)],
+            vec![find_key(), change_key(r#"{"allow":{"createBucket":true},"deny":null,"expiration":null,"name":null,"neverExpires":false}"#)],
         ),
         (
             "key set my-key --never-expires",
-            vec![find_key.clone(), change_key(r#"{"allow":null,"deny":null,"expiration":null,"name":null,"neverExpires":true}"#)],
+            vec![find_key(), change_key(r#"{"allow":null,"deny":null,"expiration":null,"name":null,"neverExpires":true}"#)],
         ),
-        ("key delete --yes my-key", vec![find_key, format!("POST /v2/DeleteKey?id={KEY} {{}}")]),
+        ("key delete --yes my-key", vec![find_key(), format!("POST /v2/DeleteKey?id={KEY} {{}}")]),
         ("key delete-expired --yes", vec!["GET /v2/ListKeys".into(), format!("POST /v2/DeleteKey?id={KEY} {{}}")]),
+    ]);
+}
+
+#[test]
+fn any_endpoint() {
+    check(vec![
         ("json-api GetClusterHealth", vec!["GET /v2/GetClusterHealth".into()]),
-        (r#"json-api GetBucketInfo '{"globalAlias":"a b&c"}'"#, vec!["GET /v2/GetBucketInfo?globalAlias=a%20b%26c".into()]),
+        (
+            r#"json-api GetBucketInfo '{"globalAlias":"a b&c"}'"#,
+            vec!["GET /v2/GetBucketInfo?globalAlias=a%20b%26c".into()],
+        ),
         (r#"json-api DeleteKey '{"id":"GK1"}'"#, vec!["POST /v2/DeleteKey?id=GK1 {}".into()]),
-    ];
-    for (line, requests) in cases {
-        let outcome = run(line, one_of_each);
-        assert!(outcome.report.is_ok(), "{line}: {}", outcome.text());
-        assert_eq!(outcome.requests, requests, "{line}");
-    }
+    ]);
 }
 
 #[test]
