@@ -77,7 +77,8 @@ impl FromStr for AdminUrl {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let authority: http::uri::Authority = rest.parse().map_err(|_| AdminUrlError::Form)?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() || rest.contains('@') {
+        let has_odd_port = authority.port_u16().is_none() && authority.as_str() != authority.host();
+        if host.is_empty() || has_odd_port || rest.contains('@') {
             return Err(AdminUrlError::Form);
         }
         Ok(Self { host, port: authority.port_u16().unwrap_or(ADMIN_PORT) })

@@ -1,8 +1,8 @@
 //! What people see: pages of headings, fields and tables, in two styles.
 //!
 //! `Text` is what scripts scrape: its headings, labels and column order are a contract and stay as
-//! they are; times are absolute. `Table` is for terminals: times are relative, long cells wrap. Ids
-//! begin lines there as well, since scripts run commands by `docker exec -t`, which is a terminal.
+//! they are; times are absolute. `Table` is for terminals: times are relative, long cells wrap.
+//! Lines stand where they do in text, since scripts run commands by `docker exec -t`, a terminal.
 //! Sizes are shown in decimal units, as they are written in the configuration and in commands.
 
 use base::WallTime;
@@ -234,7 +234,7 @@ fn draw_text(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>]) {
 
 fn draw_table(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>], view: &View) {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     let width = table.width().unwrap_or(WIDTH_COLUMNS);
     table.set_width(width);
     if view.colour {
@@ -251,7 +251,7 @@ fn draw_table(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>], v
         table.add_row(row.iter().map(|cell| coloured(cell, view)).collect::<Vec<_>>());
     }
     for column in table.column_iter_mut() {
-        column.set_padding((0, 1));
+        column.set_padding((0, 2));
     }
     table.lines().for_each(|line| push_line(drawn, &line));
 }

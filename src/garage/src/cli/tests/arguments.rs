@@ -55,6 +55,9 @@ fn addresses_of_an_admin_api() {
         ("https://node:3903", false),
         ("http://", false),
         ("http://user@node", false),
+        ("http://user@node:3903", false),
+        ("node:port", false),
+        ("node:70000", false),
         ("http://node/path", false),
         ("", false),
     ] {
