@@ -1,0 +1,100 @@
+//! One good request for each operation, on a shelf of its own.
+
+use super::client::Req;
+use super::home::{Home, Shelf};
+
+/// How to call one operation.
+pub struct Sample {
+    pub operation: &'static str,
+    /// The shelf must be empty.
+    pub on_empty: bool,
+    pub make: fn(&Home, &Shelf) -> Req,
+    /// The status of a success.
+    pub status: u16,
+}
+
+const fn sample(operation: &'static str, status: u16, make: fn(&Home, &Shelf) -> Req) -> Sample {
+    Sample { operation, on_empty: false, make, status }
+}
+
+fn bucket(method: &str, shelf: &Shelf) -> Req {
+    Req::new(method, &format!("/{}", shelf.bucket))
+}
+
+pub fn thing(method: &str, shelf: &Shelf) -> Req {
+    Req::new(method, &format!("/{}/thing", shelf.bucket))
+}
+
+fn parts(method: &str, shelf: &Shelf) -> Req {
+    Req::new(method, &format!("/{}/parts", shelf.bucket)).query("uploadId", &shelf.upload)
+}
+
+fn book(shelf: &Shelf) -> String {
+    format!("/{}/book", shelf.library)
+}
+
+/// The document of CompleteMultipartUpload for the shelf's one part.
+pub fn part_list(shelf: &Shelf) -> String {
+    let etag = shelf.part_etag.trim_matches('"');
+    format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    )
+}
+
+pub static SAMPLES: &[Sample] = &[
+    sample("ListBuckets", 200, |_, _| Req::new("GET", "/")),
+    sample("CreateBucket", 200, |home, _| Req::new("PUT", &format!("/{}", home.fresh_name()))),
+    sample("HeadBucket", 200, |_, shelf| bucket("HEAD", shelf)),
+    Sample {
+        operation: "DeleteBucket",
+        on_empty: true,
+        make: |_, shelf| bucket("DELETE", shelf),
+        status: 204,
+    },
+    sample("GetBucketLocation", 200, |_, shelf| bucket("GET", shelf).query("location", "")),
+    sample("ListObjects", 200, |_, shelf| bucket("GET", shelf)),
+    sample("ListObjectsV2", 200, |_, shelf| bucket("GET", shelf).query("list-type", "2")),
+    sample("ListMultipartUploads", 200, |_, shelf| bucket("GET", shelf).query("uploads", "")),
+    sample("DeleteObjects", 200, |_, shelf| {
+        let body = b"<Delete><Object><Key>thing</Key></Object></Delete>";
+        bucket("POST", shelf).query("delete", "").body(body).content_md5()
+    }),
+    sample("PutObject", 200, |_, shelf| {
+        Req::new("PUT", &format!("/{}/new", shelf.bucket)).body(b"new content")
+    }),
+    sample("GetObject", 200, |_, shelf| thing("GET", shelf)),
+    sample("HeadObject", 200, |_, shelf| thing("HEAD", shelf)),
+    sample("DeleteObject", 204, |_, shelf| thing("DELETE", shelf)),
+    sample("CopyObject", 200, |_, shelf| {
+        Req::new("PUT", &format!("/{}/copy", shelf.bucket)).header("x-amz-copy-source", book(shelf))
+    }),
+    sample("CreateMultipartUpload", 200, |_, shelf| {
+        Req::new("POST", &format!("/{}/more", shelf.bucket)).query("uploads", "")
+    }),
+    sample("UploadPart", 200, |_, shelf| parts("PUT", shelf).query("partNumber", "2").body(b"part two")),
+    sample("UploadPartCopy", 200, |_, shelf| {
+        parts("PUT", shelf).query("partNumber", "2").header("x-amz-copy-source", book(shelf))
+    }),
+    sample("ListParts", 200, |_, shelf| parts("GET", shelf)),
+    sample("CompleteMultipartUpload", 200, |_, shelf| parts("POST", shelf).body(part_list(shelf).as_bytes())),
+    sample("AbortMultipartUpload", 204, |_, shelf| parts("DELETE", shelf)),
+];
+
+impl Sample {
+    pub fn of(operation: &str) -> &'static Sample {
+        let found = SAMPLES.iter().find(|sample| sample.operation == operation);
+        found.unwrap_or_else(|| panic!("no sample of {operation}"))
+    }
+
+    /// A fresh shelf and a request to it.
+    pub async fn prepare(&self, home: &Home) -> (Shelf, Req) {
+        let shelf = if self.on_empty { home.empty_shelf().await } else { home.shelf().await };
+        let request = (self.make)(home, &shelf);
+        (shelf, request)
+    }
+}
+
+#[test]
+fn every_operation_has_a_sample() {
+    super::assert_names_all_operations("SAMPLES", SAMPLES.iter().map(|sample| sample.operation));
+}

@@ -1,0 +1,239 @@
+//! What each operation does and answers when all is well: status, essential headers, body, and the
+//! effect as seen by the next request.
+
+use super::calls::{Sample, thing};
+use super::client::{Answer, Req, hex};
+use super::home::{CONTENT, Home, Shelf};
+use futures_util::future::BoxFuture;
+use md5::{Digest, Md5};
+
+/// The check of one operation.
+struct Case {
+    operation: &'static str,
+    check: for<'a> fn(&'a Home, &'a Shelf, Answer) -> BoxFuture<'a, ()>,
+}
+
+macro_rules! cases {
+    ($($operation:literal => $check:ident,)+) => {
+        static CASES: &[Case] = &[$(
+            Case { operation: $operation, check: |home, shelf, answer| Box::pin($check(home, shelf, answer)) },
+        )+];
+    };
+}
+
+cases! {
+    "ListBuckets" => list_buckets,
+    "CreateBucket" => create_bucket,
+    "HeadBucket" => head_bucket,
+    "DeleteBucket" => delete_bucket,
+    "GetBucketLocation" => get_bucket_location,
+    "ListObjects" => list_objects,
+    "ListObjectsV2" => list_objects_v2,
+    "ListMultipartUploads" => list_multipart_uploads,
+    "DeleteObjects" => delete_objects,
+    "PutObject" => put_object,
+    "GetObject" => get_object,
+    "HeadObject" => head_object,
+    "DeleteObject" => delete_object,
+    "CopyObject" => copy_object,
+    "CreateMultipartUpload" => create_multipart_upload,
+    "UploadPart" => upload_part,
+    "UploadPartCopy" => upload_part_copy,
+    "ListParts" => list_parts,
+    "CompleteMultipartUpload" => complete_multipart_upload,
+    "AbortMultipartUpload" => abort_multipart_upload,
+}
+
+#[test]
+fn every_operation_has_a_case() {
+    super::assert_names_all_operations("CASES", CASES.iter().map(|case| case.operation));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_operation_does_what_it_says() {
+    let home = Home::new().await;
+    for case in CASES {
+        let sample = Sample::of(case.operation);
+        let (shelf, request) = sample.prepare(&home).await;
+        let answer = home.root(&request).await;
+        assert_eq!(answer.status, sample.status, "{}: {}", case.operation, answer.text());
+        let id = answer.header("x-amz-request-id").unwrap_or_default();
+        assert_eq!(id.len(), 16, "{}: a request id", case.operation);
+        assert_eq!(answer.header("x-amz-id-2"), Some("node-of-the-test"));
+        (case.check)(&home, &shelf, answer).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_names_itself_its_resource_and_its_request() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    let answer = home.root(&thing("GET", &shelf)).await;
+    assert_eq!((answer.status, answer.code().as_str()), (404, "NoSuchKey"));
+    assert_eq!(answer.header("content-type"), Some("application/xml"));
+    assert_eq!(answer.xml("RequestId"), answer.header("x-amz-request-id").unwrap());
+    assert_eq!(answer.xml("Resource"), format!("/{}/thing", shelf.bucket));
+    let head = home.root(&thing("HEAD", &shelf)).await;
+    assert_eq!((head.status, head.body.len()), (404, 0));
+    assert!(head.header("x-amz-request-id").is_some());
+}
+
+fn quoted_md5(content: &[u8]) -> String {
+    format!("\"{}\"", hex(&Md5::digest(content)))
+}
+
+async fn content_of(home: &Home, shelf: &Shelf, key: &str) -> Answer {
+    home.root(&Req::new("GET", &format!("/{}/{key}", shelf.bucket))).await
+}
+
+async fn list_buckets(_home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("content-type"), Some("application/xml"));
+    assert!(answer.text().contains("<ListAllMyBucketsResult"));
+    assert!(answer.text().contains(&format!("<Name>{}</Name>", shelf.bucket)));
+    assert!(answer.xml("CreationDate").ends_with('Z'));
+}
+
+async fn create_bucket(home: &Home, _shelf: &Shelf, answer: Answer) {
+    let location = answer.header("location").unwrap().to_owned();
+    assert_eq!(home.root(&Req::new("HEAD", &location)).await.status, 200);
+    let again = home.root(&Req::new("PUT", &location)).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "BucketAlreadyOwnedByYou"));
+}
+
+async fn head_bucket(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("x-amz-bucket-region"), Some(super::home::REGION));
+    assert!(answer.body.is_empty());
+    assert_eq!(home.root(&Req::new("HEAD", "/no-such-bucket")).await.status, 404);
+}
+
+async fn delete_bucket(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let gone = home.root(&Req::new("GET", &format!("/{}", shelf.bucket))).await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchBucket"));
+    let full = home.shelf().await;
+    let refused = home.root(&Req::new("DELETE", &format!("/{}", full.bucket))).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "BucketNotEmpty"));
+}
+
+async fn get_bucket_location(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert!(answer.text().contains("LocationConstraint"));
+    assert!(answer.text().contains(&format!(">{}<", super::home::REGION)));
+}
+
+async fn list_objects(_home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Name"), shelf.bucket);
+    assert_eq!(answer.xml("MaxKeys"), "1000");
+    assert_eq!(answer.xml("IsTruncated"), "false");
+    assert!(answer.text().contains("<Marker/>") || answer.xml("Marker").is_empty());
+    assert!(answer.text().contains("<Key>folder/inner</Key>"));
+    assert!(answer.text().contains("<Key>thing</Key>"));
+    assert_eq!(answer.text().matches("<Contents>").count(), 2, "an open upload is no object");
+}
+
+async fn list_objects_v2(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("KeyCount"), "2");
+    let page = Req::new("GET", &format!("/{}", shelf.bucket)).query("list-type", "2").query("max-keys", "1");
+    let first = home.root(&page).await;
+    assert_eq!((first.xml("Key").as_str(), first.xml("IsTruncated").as_str()), ("folder/inner", "true"));
+    let token = first.xml("NextContinuationToken");
+    let second = home.root(&page.query("continuation-token", &token)).await;
+    assert_eq!((second.xml("Key").as_str(), second.xml("IsTruncated").as_str()), ("thing", "false"));
+}
+
+async fn list_multipart_uploads(_home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Key"), "parts");
+    assert_eq!(answer.xml("UploadId"), shelf.upload);
+}
+
+async fn delete_objects(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Key"), "thing");
+    assert!(answer.text().contains("<Deleted>") && !answer.text().contains("<Error>"));
+    assert_eq!(content_of(home, shelf, "thing").await.status, 404);
+    assert_eq!(content_of(home, shelf, "folder/inner").await.status, 200);
+}
+
+async fn put_object(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("etag"), Some(quoted_md5(b"new content").as_str()));
+    assert!(answer.header("x-amz-checksum-crc64nvme").is_some());
+    let found = content_of(home, shelf, "new").await;
+    assert_eq!((found.status, found.body.as_slice()), (200, b"new content".as_slice()));
+}
+
+async fn get_object(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.body, CONTENT);
+    assert_eq!(answer.header("content-length"), Some("10"));
+    assert_eq!(answer.header("content-type"), Some("binary/octet-stream"));
+    assert_eq!(answer.header("etag"), Some(quoted_md5(CONTENT).as_str()));
+    assert_eq!(answer.header("accept-ranges"), Some("bytes"));
+    assert!(answer.header("last-modified").is_some_and(|date| date.ends_with("GMT")));
+}
+
+async fn head_object(home: &Home, shelf: &Shelf, answer: Answer) {
+    let got = content_of(home, shelf, "thing").await;
+    assert!(answer.body.is_empty());
+    for name in ["content-length", "content-type", "etag", "last-modified", "accept-ranges"] {
+        assert!(answer.header(name).is_some(), "{name}");
+        assert_eq!(answer.header(name), got.header(name), "{name}");
+    }
+}
+
+async fn delete_object(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(content_of(home, shelf, "thing").await.status, 404);
+    assert_eq!(home.root(&thing("DELETE", shelf)).await.status, 204, "nothing there is fine");
+}
+
+async fn copy_object(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.text().contains("<CopyObjectResult"));
+    assert!(answer.xml("ETag").contains(quoted_md5(CONTENT).trim_matches('"')));
+    assert_eq!(content_of(home, shelf, "copy").await.body, CONTENT);
+}
+
+async fn create_multipart_upload(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!((answer.xml("Bucket"), answer.xml("Key")), (shelf.bucket.clone(), "more".to_owned()));
+    let path = format!("/{}/more", shelf.bucket);
+    let listed = home.root(&Req::new("GET", &path).query("uploadId", &answer.xml("UploadId"))).await;
+    assert_eq!((listed.status, listed.text().matches("<Part>").count()), (200, 0));
+    assert_eq!(content_of(home, shelf, "more").await.status, 404, "an upload is no object yet");
+}
+
+async fn upload_part(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("etag"), Some(quoted_md5(b"part two").as_str()));
+    assert_eq!(part_count(home, shelf).await, 2);
+}
+
+async fn upload_part_copy(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.text().contains("<CopyPartResult"));
+    assert!(answer.xml("ETag").contains(quoted_md5(CONTENT).trim_matches('"')));
+    assert_eq!(part_count(home, shelf).await, 2);
+}
+
+async fn part_count(home: &Home, shelf: &Shelf) -> usize {
+    let path = format!("/{}/parts", shelf.bucket);
+    let listed = home.root(&Req::new("GET", &path).query("uploadId", &shelf.upload)).await;
+    listed.text().matches("<Part>").count()
+}
+
+async fn list_parts(_home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("UploadId"), shelf.upload);
+    assert_eq!((answer.xml("PartNumber").as_str(), answer.xml("Size").as_str()), ("1", "10"));
+    assert_eq!(answer.xml("IsTruncated"), "false");
+}
+
+async fn complete_multipart_upload(home: &Home, shelf: &Shelf, answer: Answer) {
+    let tag = format!("{}-1", hex(&Md5::digest(Md5::digest(CONTENT))));
+    assert!(answer.xml("ETag").contains(&tag));
+    let found = content_of(home, shelf, "parts").await;
+    assert_eq!(found.header("etag"), Some(format!("\"{tag}\"").as_str()));
+    assert_eq!(found.body, CONTENT);
+    let sample = Sample::of("CompleteMultipartUpload");
+    let again = home.root(&(sample.make)(home, shelf)).await;
+    assert_eq!((again.status, again.xml("ETag")), (200, answer.xml("ETag")), "twice is fine");
+}
+
+async fn abort_multipart_upload(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let path = format!("/{}/parts", shelf.bucket);
+    let gone = home.root(&Req::new("GET", &path).query("uploadId", &shelf.upload)).await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchUpload"));
+}
