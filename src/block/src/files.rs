@@ -25,6 +25,15 @@ pub enum Stored {
     },
 }
 
+/// What is there of a block before it is stored.
+#[derive(Default)]
+struct Existing<'a> {
+    /// Bytes of a good and durable file.
+    stored_bytes: Option<u64>,
+    /// Files that looked damaged.
+    damaged: Vec<(&'a DataFolder, Form)>,
+}
+
 /// What happened since the start.
 #[derive(Default)]
 pub(crate) struct Counters {
@@ -82,9 +91,9 @@ impl BlockStore {
         let permit = Arc::clone(&self.shared.reads).acquire_owned().await;
         let (shared, lock, hash) = (Arc::clone(&self.shared), lock.clone(), *hash);
         let work = move || {
-            let found = shared.find_existing(&hash);
+            let found = shared.find_existing(&hash).stored_bytes.is_some();
             drop((lock, permit));
-            found.is_some()
+            found
         };
         Ok(self.shared.env.tasks.blocking(work).await)
     }
@@ -111,7 +120,8 @@ impl Shared {
 
     fn put(&self, block: &HashedBlock) -> Result<Stored, BlockError> {
         let hash = block.hash();
-        if let Some(stored_bytes) = self.find_existing(&hash) {
+        let existing = self.find_existing(&hash);
+        if let Some(stored_bytes) = existing.stored_bytes {
             return Ok(Stored::Duplicate { stored_bytes });
         }
         let compressed = self.codec.compress(block.content());
@@ -120,33 +130,39 @@ impl Shared {
             None => (Form::Plain, block.content().as_ref()),
         };
         self.write_somewhere(&hash, form, stored)?;
+        self.set_aside_if_damaged(&hash, &existing.damaged);
         let stored_bytes = stored.len() as u64;
         self.counters.written_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
         self.locks.note_held(&hash, Held { stored_bytes }, true);
         Ok(Stored::Written { stored_bytes })
     }
 
-    /// Looks for a good and durable file of a block; damaged ones are set aside on the way. Only
-    /// under the block's lock.
-    fn find_existing(&self, hash: &BlockHash) -> Option<u64> {
+    /// Looks for a good and durable file of a block. Only under the block's lock.
+    ///
+    /// Files that look damaged stay where they are until a good copy is durable: if the disk only
+    /// misread one of them, it may be the last copy that others reference.
+    fn find_existing(&self, hash: &BlockHash) -> Existing<'_> {
+        let mut existing = Existing::default();
         for folder in self.folders_for(hash) {
             for form in Form::ALL {
                 match folder.read(hash, form, &self.codec) {
                     Ok(Found::Absent) => {}
-                    Ok(Found::Damaged) => self.set_aside(folder, hash, form),
+                    Ok(Found::Damaged) => existing.damaged.push((folder, form)),
                     Ok(Found::Good { stored_bytes, .. }) => {
                         // After a failed flush a later one that succeeds proves nothing.
                         let durable = !folder.has_failed() && folder.sync_name(hash).is_ok();
                         if folder.read_only || durable {
                             self.locks.note_held(hash, Held { stored_bytes }, false);
-                            return Some(stored_bytes);
+                            self.set_aside_if_damaged(hash, &existing.damaged);
+                            existing.stored_bytes = Some(stored_bytes);
+                            return existing;
                         }
                     }
                     Err(error) => self.note_disk_error(folder, &error),
                 }
             }
         }
-        None
+        existing
     }
 
     fn write_somewhere(&self, hash: &BlockHash, form: Form, stored: &[u8]) -> Result<(), BlockError> {
@@ -232,8 +248,13 @@ impl Shared {
             return;
         }
         let Some(_lock) = self.locks.try_lock(*hash) else { return };
+        self.set_aside_if_damaged(hash, damaged);
+    }
+
+    /// Sets aside those files that are still damaged when read again: the disk may have misread
+    /// them, or they were replaced by good ones since. Only under the block's lock.
+    fn set_aside_if_damaged(&self, hash: &BlockHash, damaged: &[(&DataFolder, Form)]) {
         for (folder, form) in damaged {
-            // The file may have been replaced by a good one since it was read.
             if let Ok(Found::Damaged) = folder.read(hash, *form, &self.codec) {
                 self.set_aside(folder, hash, *form);
             }

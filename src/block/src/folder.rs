@@ -253,7 +253,8 @@ impl DataFolder {
         self.disk.sync_dir(folder).inspect_err(|error| self.note_failed_flush(error))
     }
 
-    /// The blocks in one of the 256 folders, sorted by file name; other files are left out.
+    /// The blocks in one of the 256 folders, sorted by file name: those with a file, and those
+    /// whose damaged file was set aside. Other files are left out.
     pub fn list(&self, folder: u8) -> io::Result<Vec<(String, BlockHash, Form)>> {
         let path = self.path.join("blocks").join(format!("{folder:02x}"));
         if !self.disk.exists(&path)? {
@@ -262,9 +263,10 @@ impl DataFolder {
         let mut blocks = Vec::new();
         for entry in self.disk.list(&path)? {
             let Some(name) = entry.path.file_name().and_then(|name| name.to_str()) else { continue };
-            let (digits, form) = match name.strip_suffix(COMPRESSED_SUFFIX) {
+            let whole = name.strip_suffix(CORRUPTED_SUFFIX).unwrap_or(name);
+            let (digits, form) = match whole.strip_suffix(COMPRESSED_SUFFIX) {
                 Some(digits) => (digits, Form::Compressed),
-                None => (name, Form::Plain),
+                None => (whole, Form::Plain),
             };
             if let Some(hash) = BlockHash::from_hex(digits) {
                 blocks.push((name.to_owned(), hash, form));

@@ -56,7 +56,7 @@ pub struct ScrubStatus {
 struct Findings {
     files: u64,
     damaged: u64,
-    /// Blocks that have a file.
+    /// Blocks that have a file, or one that was set aside.
     seen: Vec<BlockHash>,
     /// Where the next step begins; `None` at the end of the pass.
     next: Option<ScrubPosition>,
@@ -248,8 +248,9 @@ impl Shared {
     fn scrub_file(self: &Arc<Self>, folder: &DataFolder, file: (&BlockHash, Form), findings: &mut Findings) {
         let (hash, form) = file;
         match folder.read(hash, form, &self.codec) {
-            Ok(Found::Absent) => {}
-            Ok(Found::Good { .. }) => findings.seen.push(*hash),
+            // Without a file under its own name the block was set aside. If nobody references it,
+            // what was set aside is removed with the orphans.
+            Ok(Found::Absent | Found::Good { .. }) => findings.seen.push(*hash),
             Ok(Found::Damaged) => {
                 findings.damaged += 1;
                 self.set_damaged_aside(hash, &[(folder, form)]);
