@@ -64,7 +64,7 @@ async fn prove_alive(run: &Run, node: &Node) -> Result<(), Failure> {
     for bucket in buckets {
         let content = Bytes::from(vec![b'x'; run.plan.block_bytes]);
         let mut writer = BodyWriter::new(&node.model, Owner::Object(bucket, "alive".to_owned()));
-        writer.push_block(content.clone()).await.map_err(dead)?;
+        writer.push_block(content.clone(), ()).await.map_err(dead)?;
         let body = writer.finish(content.clone()).await.map_err(dead)?;
         let (value, md5) = {
             let mut book = open(&run.book);

@@ -21,7 +21,7 @@ pub async fn send_body(
     let model = client.shared.node.model.clone();
     let mut writer = BodyWriter::new(&model, owner);
     for piece in &sending.content.pieces[..sending.pushed] {
-        if let Err(error) = writer.push_block(piece.bytes()).await {
+        if let Err(error) = writer.push_block(piece.bytes(), ()).await {
             return Err(client.note_error("push block", &error));
         }
         client.pause(40).await;
