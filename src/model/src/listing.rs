@@ -25,6 +25,13 @@ pub struct ListQuery {
     pub limit: usize,
 }
 
+impl ListQuery {
+    /// The delimiter, if it folds anything: an empty one does not.
+    fn folding(&self) -> Option<&str> {
+        self.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())
+    }
+}
+
 /// Where a page begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Start {
@@ -128,9 +135,10 @@ impl Model {
 
 fn page_of_objects(view: &View, partition: PartitionHash, query: &ListQuery) -> Result<ListPage, ModelError> {
     let mut page = ListPage::default();
+    let first = object::prefix_start(partition, &query.prefix);
     let start = match &query.start {
-        Start::First => object::prefix_start(partition, &query.prefix),
-        Start::At(key) => object::prefix_start(partition, key),
+        Start::First => first,
+        Start::At(key) => first.max(object::prefix_start(partition, key)),
         Start::After(key) => behind_key(partition, key, query),
         Start::AfterEntry(entry) => behind_entry(partition, entry, query),
     };
@@ -163,15 +171,17 @@ fn page_of_uploads(
     after_upload: Option<Id<kind::Upload>>,
 ) -> Result<UploadPage, ModelError> {
     let mut page = UploadPage::default();
+    let first = object::prefix_start(partition, &query.prefix);
     let start = match (&query.start, after_upload) {
         (Start::After(key) | Start::AfterEntry(key), Some(upload)) => {
             let mut start = upload::index_key(partition, key, &upload);
             start.push(0);
-            start
+            first.max(start)
         }
         (Start::After(key), None) => behind_key(partition, key, query),
         (Start::AfterEntry(entry), None) => behind_entry(partition, entry, query),
-        (Start::First | Start::At(_), _) => object::prefix_start(partition, &query.prefix),
+        (Start::At(key), _) => first.max(object::prefix_start(partition, key)),
+        (Start::First, _) => first,
     };
     let walk = Walk { view, space: Space::UploadIndex, partition, query };
     walk.fold(start, &mut |key_bytes, mark: UploadMark, folded| {
@@ -199,10 +209,10 @@ fn behind_key(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<
 
 /// Where the rows behind everything that an entry stands for begin.
 fn behind_entry(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<u8> {
-    let folds = query.delimiter.as_ref().is_some_and(|delimiter| {
-        marker.strip_prefix(query.prefix.as_str()).is_some_and(|rest| {
-            rest.find(delimiter.as_str()).is_some_and(|at| at + delimiter.len() == rest.len())
-        })
+    let folds = query.folding().is_some_and(|delimiter| {
+        marker
+            .strip_prefix(query.prefix.as_str())
+            .is_some_and(|rest| rest.find(delimiter).is_some_and(|at| at + delimiter.len() == rest.len()))
     });
     if folds {
         after_prefix(&object::prefix_start(partition, marker)).unwrap_or_default()
@@ -250,7 +260,7 @@ impl Walk<'_> {
 
     /// What a key is folded into: everything up to the first delimiter behind the prefix.
     fn fold_of(&self, key_bytes: &[u8]) -> Option<String> {
-        let delimiter = self.query.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
+        let delimiter = self.query.folding()?;
         let key = object::key_of(key_bytes)?;
         let rest = key.get(self.query.prefix.len()..)?;
         let shared = self.query.prefix.len() + rest.find(delimiter)? + delimiter.len();
