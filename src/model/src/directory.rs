@@ -52,7 +52,7 @@ impl Directory {
 
 impl Names {
     /// The bucket that `name` means to this access key: its own alias first, then a global one,
-    /// then a bucket id in hexadecimal.
+    /// then a bucket id in hexadecimal. An alias of a deleted bucket means nothing.
     pub fn resolve(
         &self,
         name: &str,
@@ -60,7 +60,7 @@ impl Names {
     ) -> Option<(Id<kind::Bucket>, Arc<BucketRow>)> {
         let local = access_key.and_then(|id| self.keys.get(id)).and_then(|key| {
             let alias = key.local_aliases.get(&name.to_owned())?;
-            *alias
+            alias.filter(|id| self.buckets.contains_key(id))
         });
         let id = local.or_else(|| self.aliases.get(name).copied()).or_else(|| Id::from_hex(name))?;
         Some((id, Arc::clone(self.buckets.get(&id)?)))
@@ -76,7 +76,8 @@ impl Names {
         self.aliases.iter().filter(move |(_, target)| **target == bucket).map(|(name, _)| name.as_str())
     }
 
-    /// The buckets an access key may use, by the name it would use, in name order.
+    /// The buckets an access key may use, by the names that [`Names::resolve`] finds them under, in
+    /// name order.
     pub fn buckets_of(&self, access_key: &str) -> BTreeMap<String, (Id<kind::Bucket>, Arc<BucketRow>)> {
         let mut visible = BTreeMap::new();
         let granted = |id: &Id<kind::Bucket>| {
@@ -90,7 +91,10 @@ impl Names {
         }
         if let Some(key) = self.keys.get(access_key) {
             for (name, target) in key.local_aliases.iter() {
-                visible.extend(target.as_ref().and_then(granted).map(|bucket| (name.clone(), bucket)));
+                let Some(id) = target.filter(|id| self.buckets.contains_key(id)) else { continue };
+                // It hides a global name even when the key may not use the bucket.
+                visible.remove(name);
+                visible.extend(granted(&id).map(|bucket| (name.clone(), bucket)));
             }
         }
         visible
