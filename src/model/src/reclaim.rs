@@ -161,20 +161,19 @@ impl Model {
             .await
     }
 
+    /// The first items that can be done now. A body that is being read waits: a reader ends, or is
+    /// cut off, in its own time, and many slow ones must not hold up everything behind them.
     fn queued_work(&self) -> Result<Vec<Work>, ModelError> {
         let mut works = Vec::new();
+        let waits = |work: &Work| matches!(work, Work::ReleaseBody(body) if self.readers.is_reading(*body));
         self.store.view()?.walk(Space::Outbox, &[], None, &mut |key, _: Queued| {
-            works.extend(Work::parse(key));
+            works.extend(Work::parse(key).filter(|work| !waits(work)));
             if works.len() < STEP_MAX_ITEMS { Step::Next } else { Step::Stop }
         })?;
         Ok(works)
     }
 
     async fn release_body(&self, body: Id<kind::Body>) -> Result<(), ModelError> {
-        if self.readers.is_reading(body) {
-            // The next step looks again; a reader ends, or is cut off, in its own time.
-            return Ok(());
-        }
         loop {
             let blocks = self.blocks.clone();
             let release = move |txn: &mut Txn<'_>| release_some_rows(&blocks, txn, body);
