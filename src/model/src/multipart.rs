@@ -248,10 +248,13 @@ impl Model {
         let mut rows = self.composite_rows(&name, &completion, body);
         let last = rows.pop().unwrap_or_default();
         let begun = !rows.is_empty();
-        for row in rows {
-            self.apply(Intent::Grow, NodeBatch::new(row)).await?;
+        let outcome = async {
+            for row in rows {
+                self.apply(Intent::Grow, NodeBatch::new(row)).await?;
+            }
+            self.commit_completion(name, completion, (body, last), (checksum, condition)).await
         }
-        let outcome = self.commit_completion(name, completion, (body, last), (checksum, condition)).await;
+        .await;
         if begun && outcome.is_err() {
             self.abandon_body(body).await?;
         }
