@@ -1,1 +1,0 @@
-//! Tests of the rules, on a real store in a temporary folder.

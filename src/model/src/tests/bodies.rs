@@ -1,0 +1,184 @@
+//! Bodies on their way in and out: writers that are cut off, and readers of what was overwritten.
+
+use super::support::{Node, tag};
+use super::{key_of, run};
+use crate::objects::{Condition, ObjectMeta, Place};
+use crate::rows::version::Owner;
+use crate::{BodyWriter, ByteRange, ModelError};
+use bytes::Bytes;
+use store::Space;
+
+const PIECES: &[&[u8]] = &[b"one", b"two", b"three", b"four", b"five", b"six"];
+
+#[test]
+fn a_writer_dropped_anywhere_frees_its_blocks() {
+    run(async {
+        for pushed in 0..PIECES.len() {
+            let node = Node::new().await;
+            let bucket = node.bucket().await;
+            let mut writer = BodyWriter::new(&node.model, Owner::Object(bucket, "a".into()));
+            for piece in &PIECES[..pushed] {
+                writer.push_block(Bytes::copy_from_slice(piece), ()).await.unwrap();
+            }
+            drop(writer);
+            node.settle().await;
+            assert_eq!(node.rows(Space::Pending), 0);
+            node.expire().await;
+            node.assert_only_buckets_left();
+        }
+    });
+}
+
+#[test]
+fn a_writer_cancelled_while_it_pushes_frees_its_blocks() {
+    run(async {
+        // Polling a push only so often cuts it off at each of its waits.
+        for polls in 0..60 {
+            let node = Node::new().await;
+            let bucket = node.bucket().await;
+            let model = node.model.clone();
+            let upload = async move {
+                let mut writer = BodyWriter::new(&model, Owner::Object(bucket, "a".into()));
+                for piece in PIECES {
+                    writer.push_block(Bytes::copy_from_slice(piece), ()).await.unwrap();
+                }
+                let body = writer.finish(Bytes::from_static(b"rest")).await.unwrap();
+                let place = Place { bucket, key: "a".into(), condition: Condition::Always };
+                model.put_object(place, body, tag(PIECES), ObjectMeta::default()).await.unwrap();
+            };
+            let mut upload = Box::pin(upload);
+            for _ in 0..polls {
+                if futures_util::poll!(&mut upload).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+            drop(upload);
+            node.expire().await;
+            assert_eq!(node.rows(Space::Pending), 0);
+            // It may have been answered, or got through without an answer; both are whole.
+            if let Some(content) = node.content(bucket, "a").await {
+                assert_eq!(content, [&PIECES.concat()[..], b"rest"].concat());
+                node.delete(bucket, "a").await;
+                node.expire().await;
+            }
+            node.assert_only_buckets_left();
+            node.assert_usage_is_exact(bucket);
+        }
+    });
+}
+
+#[test]
+fn a_finished_body_that_nobody_names_frees_its_blocks() {
+    run(async {
+        let cases: [&[&[u8]]; 3] = [PIECES, &[b"inline"], &[&[7; crate::INLINE_MAX_BYTES + 1]]];
+        for pieces in cases {
+            let node = Node::new().await;
+            let bucket = node.bucket().await;
+            drop(node.body(Owner::Object(bucket, "a".into()), pieces).await);
+            let refused = node.put_if(bucket, "a", pieces, Condition::Present).await;
+            assert!(matches!(refused, Err(ModelError::ConditionOnMissing)));
+            node.expire().await;
+            node.assert_only_buckets_left();
+        }
+    });
+}
+
+#[test]
+fn what_a_power_cut_interrupted_is_settled_at_the_next_start() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        node.put(bucket, "kept", PIECES).await;
+        let mut writer = BodyWriter::new(&node.model, Owner::Object(bucket, "a".into()));
+        for piece in [&b"only"[..], b"here"] {
+            writer.push_block(Bytes::copy_from_slice(piece), ()).await.unwrap();
+        }
+        let name = node.upload(bucket, "b").await;
+        let part = node.body(Owner::Part(name.id, 1), &[b"only", b"in the part"]).await;
+        let overwritten = node.find(bucket, "kept").unwrap().object.body.id();
+        node.put(bucket, "kept", &[b"new", b"content"]).await;
+        assert_eq!(node.rows(Space::Outbox), 1, "{overwritten:?} waits to be released");
+        let node = node.restart().await;
+        drop((writer, part));
+        assert_eq!(node.rows(Space::Pending), 2);
+        assert_eq!(node.model.settle_interrupted_uploads().await.unwrap(), 2);
+        assert_eq!(node.model.settle_interrupted_uploads().await.unwrap(), 0);
+        node.expire().await;
+        assert_eq!(node.content(bucket, "kept").await, Some(b"newcontent".to_vec()));
+        assert_eq!(node.block_rows(), 2, "the queue of work outlives the power cut");
+        node.assert_usage_is_exact(bucket);
+        node.delete(bucket, "kept").await;
+        node.model.abort_upload(name).await.unwrap();
+        node.expire().await;
+        node.assert_only_buckets_left();
+    });
+}
+
+#[test]
+fn a_reader_of_an_overwritten_body_can_finish() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        // More blocks than an entry lists, so that rows are read while the body is sent.
+        let blocks: Vec<[u8; 4]> = (0..100u32).map(u32::to_be_bytes).collect();
+        let blocks: Vec<&[u8]> = blocks.iter().map(|block| &block[..]).collect();
+        node.put(bucket, "rows", &blocks).await;
+        node.put(bucket, "blocks", PIECES).await;
+        let name = node.upload(bucket, "composite").await;
+        for number in 1..=70 {
+            node.part(&name, number, &[&number.to_be_bytes(), b"rest"]).await.unwrap();
+        }
+        let numbers: Vec<u16> = (1..=70).collect();
+        node.complete(&name, node.plan(&name, &numbers)).await.unwrap();
+        let parts: Vec<u8> =
+            numbers.iter().flat_map(|number| [&number.to_be_bytes()[..], b"rest"].concat()).collect();
+        for (key, whole) in [("rows", blocks.concat()), ("blocks", PIECES.concat()), ("composite", parts)] {
+            let found = node.find(bucket, key).unwrap();
+            let mut reader = found.read(&node.model, ByteRange { start: 0, end: whole.len() as u64 });
+            let mut content = reader.next().await.unwrap().unwrap().to_vec();
+            node.delete(bucket, key).await;
+            // Work on bodies that are read stays in the queue, so this does not settle.
+            for _ in 0..4 {
+                node.world.clock.jump(11 * 60 * 1000);
+                node.model.reclaim_step().await.unwrap();
+                node.blocks.run_due(node.model.env().clock.wall()).await.unwrap();
+            }
+            while let Some(bytes) = reader.next().await.unwrap() {
+                content.extend(bytes);
+            }
+            assert_eq!(content, whole, "{key}");
+            drop(reader);
+            node.expire().await;
+            assert!(node.find(bucket, key).is_none());
+        }
+        node.assert_only_buckets_left();
+    });
+}
+
+#[test]
+fn slow_readers_hold_up_nobody_elses_space() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        let mut readers = Vec::new();
+        for number in 0..200 {
+            let pieces: [&[u8]; 2] = [&u32::to_be_bytes(number), b"rest"];
+            node.put(bucket, &key_of(number as usize), &pieces).await;
+            let found = node.find(bucket, &key_of(number as usize)).unwrap();
+            readers.push(found.read(&node.model, ByteRange { start: 0, end: found.object.size }));
+            node.delete(bucket, &key_of(number as usize)).await;
+        }
+        node.put(bucket, "unread", &[b"unread", b"content"]).await;
+        node.delete(bucket, "unread").await;
+        let mut steps = 0;
+        while node.model.reclaim_step().await.unwrap().more {
+            steps += 1;
+            assert!(steps < 10, "waiting for readers is not work that can be done now");
+        }
+        assert_eq!(node.rows(Space::Outbox), 200, "all but the unread body wait");
+        drop(readers);
+        node.expire().await;
+        node.assert_only_buckets_left();
+    });
+}

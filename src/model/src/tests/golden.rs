@@ -1,0 +1,263 @@
+//! The exact bytes of one stored record of each kind in doc/formats.md, whichever crate owns it.
+//!
+//! `golden.txt` has a line for each: name, keyspace number, key and value in hexadecimal. A change
+//! of a format is a change of that file. Records that other modules keep to themselves are read
+//! back from a store on which their owners did their work, in a world in which time stands still.
+
+use super::support::Node;
+use super::{bucket_named, run};
+use crate::reclaim::{self, Work};
+use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
+use crate::rows::key::{KeyRow, Secret};
+use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
+use crate::rows::object::{ObjectRow, Register, Slot};
+use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
+use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
+use crate::rows::version::{self, Contents, Owner, PartPiece, PendingBody, VersionRow};
+use crate::usage::Usage;
+use base::id::{encode_hex, kind};
+use base::{BlockHash, Id, Lww, LwwMap, PartNumber, PartitionHash, Stamp, WallTime};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, ControlFlow};
+use store::{Intent, Read, Record, Space, StoreError};
+
+const GOLDEN: &str = include_str!("golden.txt");
+const FORMATS: &str = include_str!("../../../../doc/formats.md");
+
+const STAMP: Stamp = Stamp { time: 0x0102_0304_0506_0708, node: 0x1112_1314_1516_1718 };
+const BUCKET: Id<kind::Bucket> = Id::from_bytes([0xb1; 32]);
+const BODY: Id<kind::Body> = Id::from_bytes([0xb0; 32]);
+const PART: Id<kind::Body> = Id::from_bytes([0xb2; 32]);
+const UPLOAD: Id<kind::Upload> = Id::from_bytes([0xc1; 32]);
+const HASH: BlockHash = BlockHash::from_bytes([0xa1; 32]);
+const DEADLINE: WallTime = WallTime(0x0011_2233_4455);
+
+/// One line of the table.
+struct Line {
+    name: String,
+    space: Space,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (key, value) = (encode_hex(&self.key), encode_hex(&self.value));
+        write!(f, "{} {} {key} {value}", self.name, self.space.number())
+    }
+}
+
+/// The line of a record, after a check that its bytes give the record back.
+fn line<R: Record + PartialEq + std::fmt::Debug>(name: &str, space: Space, key: Vec<u8>, record: R) -> Line {
+    let value = store::encode(space, &key, &record);
+    assert_eq!(store::decode::<R>(space, &key, &value).as_ref(), Ok(&record));
+    Line { name: name.into(), space, key, value: value.to_vec() }
+}
+
+fn checksum() -> Checksum {
+    Checksum { algorithm: 3, composite: true, value: vec![0xca, 0xfe] }
+}
+
+fn pieces() -> Vec<BlockPiece> {
+    vec![BlockPiece { hash: HASH, size: 1 << 20 }, BlockPiece { hash: HASH, size: 7 }]
+}
+
+fn pairs(name: &str) -> Vec<(String, String)> {
+    vec![(name.into(), "é".into())]
+}
+
+fn objects() -> Vec<Line> {
+    let partition = PartitionHash::of_shard(&BUCKET, 0);
+    let row = |name: &str, row: ObjectRow| line(name, Space::Object, object::row_key(partition, "a\0b"), row);
+    let live = |body: Body| {
+        let etag = ETag { md5: [0xe1; 16], parts: Some(2) };
+        let (headers, tags) = (pairs("x-amz-meta-a"), pairs("tag"));
+        let object = Object { size: 1 << 33, etag, checksum: Some(checksum()), headers, body, tags };
+        ObjectRow::new(STAMP, Slot::Live(Box::new(object)))
+    };
+    let register = Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)] });
+    vec![
+        row("object.deleted", ObjectRow::new(STAMP, Slot::Deleted)),
+        row("object.register", ObjectRow { register, ..ObjectRow::new(STAMP, Slot::Deleted) }),
+        row("object.inline", live(Body::Inline(HASH))),
+        row("object.blocks", live(Body::Blocks(BODY, pieces()))),
+        row("object.rows", live(Body::Rows(BODY))),
+        row("object.composite", live(Body::Composite(BODY))),
+        line("inline", Space::Inline, object::row_key(partition, "a"), InlineBody(vec![0, 1, 0xff])),
+    ]
+}
+
+fn versions() -> Vec<Line> {
+    let row =
+        |owner: Owner, contents: Contents| VersionRow { owner, deadline: DEADLINE, dead: false, contents };
+    let of_object = row(Owner::Object(BUCKET, "a".into()), Contents::Blocks(pieces()));
+    let of_part = VersionRow { dead: true, ..row(Owner::Part(UPLOAD, 3), Contents::Blocks(Vec::new())) };
+    let part = PartPiece { number: 3, body: PART, size: 9, checksum: Some(checksum()) };
+    let composite = row(Owner::Object(BUCKET, "a".into()), Contents::Parts(vec![part]));
+    let reference = |target, referrer, removed| {
+        line("reference", Space::BlockRef, reference::row_key(target, referrer), ReferenceRow { removed })
+    };
+    vec![
+        line("version.blocks", Space::Version, version::row_key(&BODY, 0x0102), of_object),
+        line("version.part", Space::Version, version::row_key(&PART, 0), of_part),
+        line("version.composite", Space::Version, version::row_key(&BODY, 0), composite),
+        reference(Target::Block(HASH), Referrer::Body(BODY), false),
+        reference(Target::Body(PART), Referrer::Upload(UPLOAD), true),
+        line("pending", Space::Pending, BODY.as_bytes().to_vec(), PendingBody { deadline: DEADLINE }),
+    ]
+}
+
+fn uploads() -> Vec<Line> {
+    let row = |name: &str, state: UploadState| {
+        let row = UploadRow {
+            initiated: STAMP,
+            bucket: BUCKET,
+            key: "a".into(),
+            headers: pairs("content-type"),
+            checksum: Some((3, true)),
+            initiator: "GK1".into(),
+            state,
+            tags: pairs("tag"),
+        };
+        line(name, Space::Upload, upload::row_key(&UPLOAD), row)
+    };
+    let etag = ETag { md5: [0xe1; 16], parts: Some(2) };
+    let part = PartRow { stamp: STAMP, body: PART, size: 9, md5: [0xe2; 16], checksum: Some(checksum()) };
+    let number = PartNumber::new(0x0203).unwrap();
+    let index_key = upload::index_key(PartitionHash::of_shard(&BUCKET, 0), "a", &UPLOAD);
+    vec![
+        row("upload.open", UploadState::Open),
+        row("upload.aborted", UploadState::Aborted),
+        row("upload.completed", UploadState::Completed { stamp: STAMP, etag, checksum: None }),
+        line("part", Space::Part, upload::part_key(&UPLOAD, number, &PART), part),
+        line("upload_index", Space::UploadIndex, index_key, UploadMark { initiated: STAMP }),
+    ]
+}
+
+fn names() -> Vec<Line> {
+    let mut bucket = BucketRow::new(STAMP);
+    bucket.grants.set("GK1".into(), STAMP, Grant { read: true, write: false, owner: true });
+    bucket.quotas = Lww::new(STAMP, Quotas { size_bytes: Some(1 << 40), objects: Some(3) });
+    let site = Website { index_document: "index.html".into(), error_document: Some("e".into()) };
+    bucket.website = Lww::new(STAMP, Some(site));
+    let mut key = KeyRow::new(STAMP, "phone".into(), Secret::new("5ec1e7".into()));
+    key.expires = Lww::new(STAMP, Some(DEADLINE));
+    key.local_aliases = LwwMap::default();
+    key.local_aliases.set("here".into(), STAMP, Some(BUCKET));
+    let partition = PartitionHash::of_shard(&BUCKET, 0);
+    vec![
+        line("bucket", Space::Bucket, BUCKET.as_bytes().to_vec(), bucket),
+        line("alias", Space::Alias, b"photos".to_vec(), AliasRow { target: Lww::new(STAMP, Some(BUCKET)) }),
+        line("alias.free", Space::Alias, b"old".to_vec(), AliasRow { target: Lww::new(STAMP, None) }),
+        line("key", Space::Key, b"GK1".to_vec(), key),
+        line(
+            "usage",
+            Space::Usage,
+            partition.as_bytes().to_vec(),
+            Usage { objects: 1, bytes: 1 << 33, uploads: -1 },
+        ),
+    ]
+}
+
+/// Rows of a keyspace as the store holds them.
+fn dump(node: &Node, space: Space) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let visit = &mut |key: &[u8], value: &[u8]| {
+        lines.push(Line {
+            name: format!("stored.{}", space.name()),
+            space,
+            key: key.to_vec(),
+            value: value.to_vec(),
+        });
+        ControlFlow::Continue(())
+    };
+    node.store.view().unwrap().scan(space, Bound::Unbounded, Bound::Unbounded, visit).unwrap();
+    lines
+}
+
+/// The records that `store`, `block` and `reclaim` keep to themselves.
+async fn work_of_others() -> Vec<Line> {
+    let node = Node::new().await;
+    let blocks = node.blocks.clone();
+    // A tombstone that is collected leaves a fence; then there is one of each queue.
+    let bury = |txn: &mut store::Txn<'_>| {
+        let dead = VersionRow {
+            owner: Owner::Part(UPLOAD, 1),
+            deadline: DEADLINE,
+            dead: true,
+            contents: Contents::Blocks(Vec::new()),
+        };
+        txn.put(Space::Version, version::row_key(&BODY, 0), &dead);
+        reclaim::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));
+        Ok::<_, StoreError>(())
+    };
+    node.store.commit(Intent::Free, bury).await.unwrap();
+    node.world.clock.jump(3_600_000);
+    node.model.reclaim_step().await.unwrap();
+    let work = move |txn: &mut store::Txn<'_>| {
+        reclaim::enqueue(txn, Work::ReleaseBody(BODY));
+        reclaim::enqueue(txn, Work::CloseUpload(UPLOAD));
+        reclaim::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));
+        blocks.add_reference(txn, &HASH)?;
+        blocks.drop_reference(txn, &HASH)
+    };
+    node.store.commit(Intent::Free, work).await.unwrap();
+    node.blocks.scrub(block::ScrubCommand::Start).await.unwrap();
+    node.blocks.start_audit().await.unwrap();
+    let spaces = [
+        Space::Meta,
+        Space::RefCount,
+        Space::Outbox,
+        Space::Resync,
+        Space::Tombstone,
+        Space::Fence,
+        Space::Setting,
+    ];
+    spaces.into_iter().flat_map(|space| dump(&node, space)).collect()
+}
+
+fn actual() -> Vec<Line> {
+    let others = run(work_of_others());
+    [objects(), versions(), uploads(), names(), others].into_iter().flatten().collect()
+}
+
+#[test]
+fn stored_bytes_are_those_of_the_table() {
+    let text: String = actual().iter().map(|line| format!("{line}\n")).collect();
+    for (expected, actual) in GOLDEN.lines().zip(text.lines()) {
+        assert_eq!(expected, actual, "a stored format changed; the whole table:\n{text}");
+    }
+    assert_eq!(GOLDEN.lines().count(), text.lines().count(), "the whole table:\n{text}");
+}
+
+/// The kinds of records that doc/formats.md documents: the third column of its table.
+fn documented_kinds() -> Vec<u8> {
+    let columns = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let kind = |line| columns(line).get(3).and_then(|cell| cell.parse().ok());
+    FORMATS.lines().filter(|line| line.starts_with('|')).filter_map(kind).collect()
+}
+
+#[test]
+fn every_documented_kind_is_here_and_has_a_number_of_its_own() {
+    let documented = documented_kinds();
+    let unique: BTreeSet<u8> = documented.iter().copied().collect();
+    assert_eq!(documented.len(), unique.len(), "a number stands twice in doc/formats.md");
+    // Kinds that share a keyspace and a key's form are told apart by their number alone, so one
+    // number in two keyspaces is two kinds.
+    let mut spaces: BTreeMap<u8, BTreeSet<Space>> = BTreeMap::new();
+    for line in actual() {
+        spaces.entry(line.value[0]).or_default().insert(line.space);
+    }
+    assert!(spaces.values().all(|spaces| spaces.len() == 1), "a number means two kinds: {spaces:?}");
+    assert_eq!(spaces.into_keys().collect::<BTreeSet<u8>>(), unique);
+}
+
+#[test]
+fn bucket_names_are_stored_as_they_are_spelled() {
+    run(async {
+        let node = Node::new().await;
+        node.model.create_bucket(Some(bucket_named("my.bucket-1")), None).await.unwrap();
+        let keys: Vec<Vec<u8>> = dump(&node, Space::Alias).into_iter().map(|line| line.key).collect();
+        assert_eq!(keys, [b"my.bucket-1".to_vec()]);
+    });
+}
