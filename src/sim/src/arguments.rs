@@ -21,6 +21,8 @@ pub struct Arguments {
     pub without: Vec<Trouble>,
     /// Stop at the first failing seed.
     pub stop_at_first: bool,
+    /// Leave out the seeds that once failed.
+    pub only_new: bool,
 }
 
 impl Default for Arguments {
@@ -35,6 +37,7 @@ impl Default for Arguments {
             threads,
             without: Vec::new(),
             stop_at_first: false,
+            only_new: false,
         }
     }
 }
@@ -43,7 +46,7 @@ impl Default for Arguments {
 pub const USAGE: &str = "\
 sim: whole nodes from seeds, with faults
 
-  sim [--seeds N] [--ops M] [--first-seed S] [--threads T] [--stop-at-first]
+  sim [--seeds N] [--ops M] [--first-seed S] [--threads T] [--stop-at-first] [--only-new]
   sim --seed X [--ops M] [--trace] [--without FAULT]...
 
 Seeds may be decimal or 0x…; faults are named as a failing seed prints them.";
@@ -65,6 +68,7 @@ impl Arguments {
                 "--seed" => arguments.seed = Some(number()?),
                 "--threads" => arguments.threads = (number()? as usize).max(1),
                 "--trace" => arguments.trace = true,
+                "--only-new" => arguments.only_new = true,
                 "--stop-at-first" => arguments.stop_at_first = true,
                 "--without" => {
                     let name = words.next().unwrap_or_default();

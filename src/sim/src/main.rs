@@ -28,6 +28,7 @@ type Wanted = (u64, usize);
 struct Totals {
     counts: BTreeMap<&'static str, u64>,
     failed: Vec<Wanted>,
+    run: u64,
     repeated: u64,
 }
 
@@ -44,12 +45,15 @@ fn main() -> ExitCode {
         Some(seed) => vec![(seed, arguments.ops)],
         None => {
             let end = arguments.first_seed.saturating_add(arguments.seeds);
-            known_seeds().chain((arguments.first_seed..end).map(|seed| (seed, arguments.ops))).collect()
+            known_seeds()
+                .filter(|_| !arguments.only_new)
+                .chain((arguments.first_seed..end).map(|seed| (seed, arguments.ops)))
+                .collect()
         }
     };
     let start = Instant::now();
     let totals = run_all(&arguments, &wanted);
-    print_totals(&totals, wanted.len(), start.elapsed().as_secs_f64());
+    print_totals(&totals, start.elapsed().as_secs_f64());
     if totals.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -71,6 +75,7 @@ fn run_all(arguments: &Arguments, wanted: &[Wanted]) -> Totals {
             let twice = number % TWICE_EVERY == 0 && wanted.len() > 1;
             let report = run_seed(arguments, (seed, ops), twice);
             let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+            totals.run += 1;
             totals.repeated += u64::from(twice);
             for (what, count) in &report.counts {
                 *totals.counts.entry(what).or_default() += count;
@@ -124,12 +129,13 @@ fn print_failure(arguments: &Arguments, (seed, ops): Wanted, failure: &Failure) 
     println!("  replay: script/sim --seed 0x{seed:x} --ops {ops} --trace");
 }
 
-fn print_totals(totals: &Totals, seeds: usize, seconds: f64) {
+fn print_totals(totals: &Totals, seconds: f64) {
     for (what, count) in &totals.counts {
         println!("{count:>10}  {what}");
     }
     println!(
-        "{seeds} seeds in {seconds:.1} s, {} of them run twice; {} failed",
+        "{} seeds in {seconds:.1} s, {} of them run twice; {} failed",
+        totals.run,
         totals.repeated,
         totals.failed.len()
     );
