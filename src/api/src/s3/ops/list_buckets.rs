@@ -21,7 +21,11 @@ const BUCKETS_MAX: u64 = 10_000;
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
-    let limit = head.number("max-buckets", BUCKETS_MAX)?.unwrap_or(BUCKETS_MAX).max(1) as usize;
+    let limit = head.number("max-buckets", BUCKETS_MAX)?.unwrap_or(BUCKETS_MAX) as usize;
+    if limit == 0 {
+        let message = "Argument max-buckets must be an integer between 1 and 10000";
+        return Err(S3Error::invalid_argument("max-buckets", "0", message));
+    }
     let prefix = head.parameter("prefix").unwrap_or_default();
     let after = head.parameter("continuation-token");
     let region = call.api.config.region.as_str();
