@@ -7,6 +7,7 @@ use crate::s3::access::Access;
 use crate::s3::conditions::COPY_SOURCE;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::operation::{Call, NamedBucket};
+use crate::s3::parameters::check_expected_owner;
 use model::objects::{Found, Want};
 use percent_encoding::percent_decode_str;
 
@@ -29,6 +30,9 @@ pub fn find(call: &Call) -> Result<CopySource, S3Error> {
     let (bucket, key) = parse(&text)?;
     let bucket = call.api.bucket_named(&bucket, &call.caller)?;
     call.caller.check(Access::Read, &bucket.row)?;
+    if let Some(owner) = call.head.header("x-amz-source-expected-bucket-owner") {
+        check_expected_owner(&owner, &bucket.row)?;
+    }
     let found = call.api.model.find(bucket.id, &key, Want::Content)?;
     let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key.as_str()))?;
     COPY_SOURCE.check(&call.head, &found)?;
