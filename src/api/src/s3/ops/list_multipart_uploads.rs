@@ -24,10 +24,15 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let owned = |name: &str| head.parameter(name).unwrap_or_default().to_owned();
     let delimiter = head.parameter("delimiter").filter(|text| !text.is_empty()).map(str::to_owned);
     let (key_marker, upload_marker) = (owned("key-marker"), owned("upload-id-marker"));
+    let after_upload = Id::from_hex(&upload_marker);
+    // Without a key marker, the upload marker means nothing, as on AWS.
+    if after_upload.is_none() && !upload_marker.is_empty() && !key_marker.is_empty() {
+        return Err(S3Error::invalid_argument("upload-id-marker", upload_marker, "Invalid uploadId marker"));
+    }
     let start = if key_marker.is_empty() { Start::First } else { Start::AfterEntry(key_marker.clone()) };
     let query = ListQuery { prefix: owned("prefix"), delimiter: delimiter.clone(), start, limit };
     let bucket = call.bucket()?;
-    let page = call.api.model.list_uploads(bucket.id, query, Id::from_hex(&upload_marker)).await?;
+    let page = call.api.model.list_uploads(bucket.id, query, after_upload).await?;
     let is_truncated = page.truncated && limit > 0;
     let last_upload = page.uploads.last().map(|upload| (upload.key.clone(), upload.id.to_string()));
     let last_prefix = page.prefixes.last().map(|prefix| (prefix.clone(), String::new()));
