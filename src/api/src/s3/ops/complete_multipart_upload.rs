@@ -5,6 +5,7 @@ use crate::body::BodyPlan;
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::head::Head;
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
 use crate::s3::metadata;
@@ -22,7 +23,8 @@ pub const OPERATION: Operation = Operation {
 };
 
 use crate::checksum::{
-    BodyChecksums, ChecksumAlgorithm, ChecksumValue, ObjectChecksum, RequestChecksums, RequestedChecksum,
+    BodyChecksums, ChecksumAlgorithm, ChecksumError, ChecksumType, ChecksumValue, ObjectChecksum,
+    RequestChecksums, RequestedChecksum,
 };
 use crate::s3::xml::{
     COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
@@ -33,6 +35,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let name = upload_name(&call)?;
     let condition = write_condition(head)?;
     let expected = ObjectChecksum::from_headers(&head.headers)?;
+    let expected_type = checksum_type(head)?;
     let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
     // Here the checksum headers speak of the object, not of the document in the body.
     let nothing_sent = RequestChecksums {
@@ -49,6 +52,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
         Planned::Done(completed) => completed,
         Planned::Ready(completion) => {
             check_size(head.header("x-amz-mp-object-size").as_deref(), completion.size())?;
+            check_type(expected_type, &completion)?;
             check_part_checksums(&listed, &completion.parts)?;
             let checksum = whole_checksum(&completion)?;
             if expected.is_some() && checksum != expected {
@@ -73,6 +77,25 @@ fn check_size(announced: Option<&str>, size: u64) -> Result<(), S3Error> {
             Err(S3Error::with_message(S3Code::InvalidRequest, message))
         }
         _ => Ok(()),
+    }
+}
+
+fn checksum_type(head: &Head) -> Result<Option<ChecksumType>, S3Error> {
+    let Some(text) = head.header("x-amz-checksum-type") else { return Ok(None) };
+    ChecksumType::from_name(&text).map(Some).ok_or_else(|| ChecksumError::UnknownType.into())
+}
+
+/// The type that the request names must be the one the upload was opened with; without one, the
+/// checksum is over the whole object.
+fn check_type(expected: Option<ChecksumType>, completion: &Completion) -> Result<(), S3Error> {
+    let composite = completion.row.checksum.is_some_and(|(_, composite)| composite);
+    let kind = if composite { ChecksumType::Composite } else { ChecksumType::FullObject };
+    match expected.filter(|expected| *expected != kind) {
+        None => Ok(()),
+        Some(_) => {
+            let message = "The checksum type is not the one the upload was created with.";
+            Err(S3Error::with_message(S3Code::InvalidRequest, message))
+        }
     }
 }
 
