@@ -76,7 +76,7 @@ impl S3Api {
         let mut name = "Unknown";
         let outcome = match Head::parse(parts, &self.config.root_domains, request_id.clone()) {
             Err(error) => Err(error),
-            Ok(head) => self.answer(Arc::new(head), &mut incoming, &mut name).await,
+            Ok(head) => self.answer(head, &mut incoming, &mut name).await,
         };
         let mut response = match outcome {
             Ok(reply) => respond(reply),
@@ -95,18 +95,20 @@ impl S3Api {
 
     async fn answer(
         self: &Arc<Self>,
-        head: Arc<Head>,
+        mut head: Head,
         incoming: &mut Incoming,
         name: &mut &'static str,
     ) -> Result<Reply, S3Error> {
         let caller = self.authenticate(&head)?;
-        parameters::refuse_unsupported(&head)?;
-        let Some(operation) = operation::route(&head).filter(|_| !parameters::is_subresource(&head)) else {
+        parameters::lift_headers(&mut head)?;
+        let operation = operation::route(&head).filter(|_| !parameters::is_subresource(&head));
+        parameters::refuse_unsupported(&head, operation, caller.verified.payload())?;
+        let Some(operation) = operation else {
             return self.answer_unknown(&head, &caller);
         };
         *name = operation.name;
         let bucket = self.find_bucket(&head, operation, &caller)?;
-        let call = Call::new(Arc::clone(self), head, caller, bucket);
+        let call = Call::new(Arc::clone(self), Arc::new(head), caller, bucket);
         (operation.run)(call, incoming).await
     }
 

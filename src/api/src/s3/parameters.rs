@@ -1,68 +1,40 @@
 //! Headers and query parameters that change meaning are obeyed or refused, never ignored (promise
-//! P8). What is obeyed stands with its operation; what is refused, and what an unconfigured bucket
-//! answers, stands here.
+//! P8). Each is decided on once, in `table`; what an unconfigured bucket answers stands here.
+
+pub mod table;
 
 use super::error::{S3Code, S3Error};
-use super::head::Head;
-use super::operation::{Target, target_of};
+use super::head::{Head, header_text};
+use super::operation::{Operation, Target, target_of};
 use super::reply::Reply;
 use super::xml;
-use http::Method;
+use crate::body::PayloadMode;
+use crate::checksum::ChecksumAlgorithm;
+use http::{HeaderName, HeaderValue, Method};
 use model::rows::bucket::BucketRow;
+use table::Place;
 
-/// What a header or parameter is for, when it is not there yet.
-enum Verdict {
-    /// Its mere presence asks for something that is not there.
-    Refused,
-    /// Only these values ask for nothing.
-    HarmlessIf(&'static [&'static str]),
-}
+/// The operations that may be sent a body in `aws-chunked` framing by the name of its payload mode:
+/// those that store one.
+const STREAMED: [&str; 2] = ["PutObject", "UploadPart"];
 
-/// Headers that ask for something that is not there. A name that ends with `-` stands for all that
-/// begin with it.
-const HEADERS: [(&str, Verdict); 21] = [
-    ("x-amz-server-side-encryption", Verdict::Refused),
-    ("x-amz-server-side-encryption-", Verdict::Refused),
-    ("x-amz-copy-source-server-side-encryption-", Verdict::Refused),
-    ("x-amz-object-lock-", Verdict::Refused),
-    ("x-amz-bucket-object-lock-enabled", Verdict::HarmlessIf(&["false", "False"])),
-    ("x-amz-bypass-governance-retention", Verdict::HarmlessIf(&["false", "False"])),
-    ("x-amz-object-ownership", Verdict::HarmlessIf(&["BucketOwnerEnforced"])),
-    // Every object is private to the keys with a grant: `private` and owner control say just that.
-    ("x-amz-acl", Verdict::HarmlessIf(&["private", "bucket-owner-full-control", "bucket-owner-read"])),
-    ("x-amz-grant-", Verdict::Refused),
-    ("x-amz-tagging", Verdict::HarmlessIf(&[""])),
-    ("x-amz-tagging-directive", Verdict::HarmlessIf(&["COPY"])),
-    ("x-amz-website-redirect-location", Verdict::Refused),
-    ("x-amz-storage-class", Verdict::HarmlessIf(&["STANDARD"])),
-    ("x-amz-mfa", Verdict::Refused),
-    ("x-amz-write-offset-bytes", Verdict::Refused),
-    ("x-amz-if-match-last-modified-time", Verdict::Refused),
-    ("x-amz-if-match-size", Verdict::Refused),
-    ("x-amz-if-match-initiated-time", Verdict::Refused),
-    ("x-amz-rename-source", Verdict::Refused),
-    ("x-amz-security-token", Verdict::Refused),
-    ("x-amz-optional-object-attributes", Verdict::HarmlessIf(&["RestoreStatus"])),
-];
-
-/// Refuses a request that asks for something that is not there.
-pub fn refuse_unsupported(head: &Head) -> Result<(), S3Error> {
-    for name in head.headers.keys() {
-        let name = name.as_str();
-        let verdict = HEADERS.iter().find(|(pattern, _)| match pattern.strip_suffix('-') {
-            Some(_) => name.starts_with(pattern),
-            None => name == *pattern,
-        });
-        let refused = match verdict {
-            None => false,
-            Some((_, Verdict::Refused)) => true,
-            Some((_, Verdict::HarmlessIf(values))) => {
-                !head.header(name).is_some_and(|value| values.contains(&value.as_str()))
-            }
-        };
-        if refused {
-            return Err(S3Error::new(S3Code::NotImplemented).field("Header", name));
-        }
+/// Refuses what `operation` would have to ignore although it changes the request's meaning.
+pub fn refuse_unsupported(
+    head: &Head,
+    operation: Option<&Operation>,
+    payload: &PayloadMode,
+) -> Result<(), S3Error> {
+    let operation = operation.map(|operation| operation.name);
+    // Every value of a header that is sent more than once.
+    for (name, value) in &head.headers {
+        check(Place::Header, name.as_str(), &header_text(value), operation)?;
+    }
+    for (name, value) in &head.query {
+        check(Place::Query, name, value, operation)?;
+    }
+    if payload.is_streaming() && operation.is_some_and(|name| !STREAMED.contains(&name)) {
+        let message = "A body in aws-chunked framing is accepted by PutObject and UploadPart only.";
+        return Err(S3Error::with_message(S3Code::InvalidRequest, message));
     }
     match head.parameter("versionId") {
         // Without versions, `null` names what every object is.
@@ -70,6 +42,51 @@ pub fn refuse_unsupported(head: &Head) -> Result<(), S3Error> {
         Some("") => Err(S3Error::invalid_argument("versionId", "", "Version id cannot be the empty string")),
         Some(id) => Err(S3Error::invalid_argument("versionId", id, "Invalid version id specified")),
     }
+}
+
+fn check(place: Place, name: &str, value: &str, operation: Option<&str>) -> Result<(), S3Error> {
+    match table::decision(place, name) {
+        Some(decision) if !decision.allows(operation, value) => match place {
+            Place::Header => Err(S3Error::new(S3Code::NotImplemented).field("Header", name)),
+            Place::Query => {
+                let message = "This parameter does not belong to this operation.";
+                Err(S3Error::invalid_argument(name, value, message))
+            }
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Query parameters with a header's name that are not taken for the header: those of the signature,
+/// and checksums, which some clients compute over an empty body when they presign and AWS ignores.
+const NEVER_LIFTED: [&str; 8] = [
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-signedheaders",
+    "x-amz-signature",
+    "x-amz-content-sha256",
+    "x-amz-sdk-checksum-algorithm",
+];
+
+/// Makes headers of the query parameters that stand for one, as presigned requests have them. The
+/// signature covers both; a header that is there outweighs the parameter.
+pub fn lift_headers(head: &mut Head) -> Result<(), S3Error> {
+    for (name, value) in &head.query {
+        let lower = name.to_ascii_lowercase();
+        let is_sum = ChecksumAlgorithm::from_header_name(&lower).is_some();
+        if !lower.starts_with("x-amz-") || NEVER_LIFTED.contains(&lower.as_str()) || is_sum {
+            continue;
+        }
+        let header = HeaderName::try_from(lower).ok().zip(HeaderValue::try_from(value.as_str()).ok());
+        let message = "The value is not a header value";
+        let (lifted, text) = header.ok_or_else(|| S3Error::invalid_argument(name, value, message))?;
+        if !head.headers.contains_key(&lifted) {
+            head.headers.insert(lifted, text);
+        }
+    }
+    Ok(())
 }
 
 /// What an unconfigured bucket or object answers to a read of a sub-resource.

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use store::engine::{self, EngineKind};
 use store::{Store, StoreOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 pub const REGION: &str = "garage";
 pub const HOST: &str = "s3.example:3900";
@@ -47,6 +47,8 @@ pub struct Home {
     address: SocketAddr,
     keys: Vec<(Who, Identity)>,
     counter: AtomicU64,
+    /// The buckets that copies read from, which no case changes.
+    sources: OnceCell<(String, String)>,
     _running: watch::Sender<bool>,
 }
 
@@ -91,8 +93,9 @@ impl Home {
         let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
         let (running, shutdown) = Shutdown::new();
         server::serve(&env, listener, handler, shutdown).detach();
-        let mut home =
-            Self { model, env, address, keys: Vec::new(), counter: AtomicU64::new(0), _running: running };
+        let counter = AtomicU64::new(0);
+        let sources = OnceCell::new();
+        let mut home = Self { model, env, address, keys: Vec::new(), counter, sources, _running: running };
         home.create_keys().await;
         home
     }
@@ -137,12 +140,19 @@ impl Home {
         let all = Grant { read: true, write: true, owner: true };
         let grants = [(Who::Root, all), (Who::Reader, read), (Who::Writer, write), (Who::Owner, own)];
         let bucket = self.bucket(&grants).await;
+        let (library, vault) = self.sources.get_or_init(|| self.create_sources()).await.clone();
+        Shelf { bucket, library, vault, upload: String::new(), part_etag: String::new() }
+    }
+
+    async fn create_sources(&self) -> (String, String) {
+        let all = Grant { read: true, write: true, owner: true };
+        let read = Grant { read: true, write: false, owner: false };
         let library = self.bucket(&[(Who::Root, all), (Who::Writer, read), (Who::Stranger, read)]).await;
         let vault = self.bucket(&[(Who::Root, all)]).await;
         for (bucket, key) in [(&library, "book"), (&vault, "secret")] {
             self.put(&format!("/{bucket}/{key}"), CONTENT).await;
         }
-        Shelf { bucket, library, vault, upload: String::new(), part_etag: String::new() }
+        (library, vault)
     }
 
     /// A shelf with `thing`, `folder/inner` and an open upload.

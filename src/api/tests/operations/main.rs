@@ -9,6 +9,7 @@ mod calls;
 mod client;
 mod conformance;
 mod home;
+mod parameters;
 
 use api::s3::operation::OPERATIONS;
 use std::collections::BTreeSet;

@@ -1,0 +1,257 @@
+//! What is decided about every header and query parameter that AWS documents for the operations there
+//! are: one decision each, used by the dispatcher, compared with AWS's list and tried out by tests.
+//!
+//! Always holds: the first row that fits decides, so that exact names stand before families.
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a header, or in the query under the header's name, as presigned requests have it.
+    Header,
+    /// In the query.
+    Query,
+}
+
+/// What becomes of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The operations named in the row do what it says; it means nothing to others.
+    Obeyed,
+    /// The operations named in the row do what it says; others refuse it, since a request that
+    /// carries it was meant for one of them.
+    ObeyedOnly,
+    /// Its mere presence asks for something that is not there.
+    Refused,
+    /// Only these values ask for nothing; others are refused.
+    HarmlessIf(&'static [&'static str]),
+    /// Whatever it says changes nothing here.
+    Harmless,
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Decision {
+    /// Where it stands.
+    pub place: Place,
+    /// Its name: of a header in lower case; one that ends with `-` stands for all that begin with it.
+    pub name: &'static str,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// For what is obeyed: the operations that do.
+    pub operations: &'static [&'static str],
+    /// Why, in one sentence.
+    pub reason: &'static str,
+}
+
+impl Decision {
+    /// Whether the row speaks of this name (lower case for a header).
+    pub fn names(&self, place: Place, name: &str) -> bool {
+        let family = self.name.ends_with('-') && name.starts_with(self.name);
+        self.place == place && (family || name == self.name)
+    }
+
+    /// Whether a request for `operation` with this value may go on.
+    pub fn allows(&self, operation: Option<&str>, value: &str) -> bool {
+        match self.verdict {
+            Verdict::Obeyed | Verdict::Harmless => true,
+            Verdict::ObeyedOnly => operation.is_none_or(|name| self.operations.contains(&name)),
+            Verdict::Refused => false,
+            Verdict::HarmlessIf(values) => values.contains(&value),
+        }
+    }
+}
+
+/// The decision on a name (lower case for a header); `None` for names AWS does not document.
+pub fn decision(place: Place, name: &str) -> Option<&'static Decision> {
+    TABLE.iter().find(|row| row.names(place, name))
+}
+
+const fn header(
+    name: &'static str,
+    verdict: Verdict,
+    operations: &'static [&'static str],
+    reason: &'static str,
+) -> Decision {
+    Decision { place: Place::Header, name, verdict, operations, reason }
+}
+
+const fn query(
+    name: &'static str,
+    verdict: Verdict,
+    operations: &'static [&'static str],
+    reason: &'static str,
+) -> Decision {
+    Decision { place: Place::Query, name, verdict, operations, reason }
+}
+
+use Verdict::{Harmless, HarmlessIf, Obeyed, ObeyedOnly, Refused};
+
+const READS: &[&str] = &["GetObject", "HeadObject"];
+const COPIES: &[&str] = &["CopyObject", "UploadPartCopy"];
+const STORES: &[&str] = &["PutObject", "CopyObject", "CreateMultipartUpload"];
+const BODIES: &[&str] = &["PutObject", "UploadPart"];
+const LISTS: &[&str] = &["ListObjects", "ListObjectsV2"];
+const OF_BUCKETS: &[&str] = &["ListObjects", "ListObjectsV2", "ListMultipartUploads"];
+const OF_UPLOADS: &[&str] =
+    &["UploadPart", "UploadPartCopy", "ListParts", "CompleteMultipartUpload", "AbortMultipartUpload"];
+const CHECKED: &[&str] =
+    &["PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObjects", "CreateBucket"];
+const IN_BUCKETS: &[&str] = &[
+    "HeadBucket",
+    "DeleteBucket",
+    "GetBucketLocation",
+    "ListObjects",
+    "ListObjectsV2",
+    "ListMultipartUploads",
+    "DeleteObjects",
+    "PutObject",
+    "GetObject",
+    "HeadObject",
+    "DeleteObject",
+    "CopyObject",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "UploadPartCopy",
+    "ListParts",
+    "CompleteMultipartUpload",
+    "AbortMultipartUpload",
+];
+
+/// Every decision.
+pub static TABLE: &[Decision] = &[
+    // Which operation a request is for.
+    query("location", ObeyedOnly, &["GetBucketLocation"], "chooses the operation"),
+    query("list-type", ObeyedOnly, &["ListObjectsV2"], "chooses the operation; only 2 is known"),
+    query("uploads", ObeyedOnly, &["ListMultipartUploads", "CreateMultipartUpload"], "chooses the operation"),
+    query("delete", ObeyedOnly, &["DeleteObjects"], "chooses the operation"),
+    query("uploadId", ObeyedOnly, OF_UPLOADS, "names the upload"),
+    query(
+        "partNumber",
+        ObeyedOnly,
+        &["GetObject", "HeadObject", "UploadPart", "UploadPartCopy"],
+        "names the part",
+    ),
+    query(
+        "versionId",
+        Obeyed,
+        &["GetObject", "HeadObject", "DeleteObject"],
+        "only null exists without versions",
+    ),
+    header("x-amz-copy-source", ObeyedOnly, COPIES, "names the source"),
+    // Listings.
+    query(
+        "prefix",
+        Obeyed,
+        &["ListBuckets", "ListObjects", "ListObjectsV2", "ListMultipartUploads"],
+        "filters",
+    ),
+    query("delimiter", Obeyed, OF_BUCKETS, "groups keys"),
+    query("encoding-type", Obeyed, OF_BUCKETS, "url or nothing; ListParts has none"),
+    query("marker", Obeyed, &["ListObjects"], "where the page begins"),
+    query("continuation-token", Obeyed, &["ListObjectsV2", "ListBuckets"], "where the page begins"),
+    query("start-after", Obeyed, &["ListObjectsV2"], "where the first page begins"),
+    query("key-marker", Obeyed, &["ListMultipartUploads"], "where the page begins"),
+    query("upload-id-marker", Obeyed, &["ListMultipartUploads"], "where the page begins, with key-marker"),
+    query("part-number-marker", Obeyed, &["ListParts"], "where the page begins"),
+    query("max-keys", Obeyed, LISTS, "the size of the page, at most 1000"),
+    query("max-uploads", Obeyed, &["ListMultipartUploads"], "the size of the page, at most 1000"),
+    query("max-parts", Obeyed, &["ListParts"], "the size of the page, at most 1000"),
+    query("max-buckets", Obeyed, &["ListBuckets"], "the size of the page, 1 to 10000"),
+    query("bucket-region", Obeyed, &["ListBuckets"], "all buckets are in the one region"),
+    query("fetch-owner", Obeyed, &["ListObjectsV2"], "shows the owner"),
+    header("x-amz-optional-object-attributes", HarmlessIf(&["RestoreStatus"]), &[], "nothing is archived"),
+    // Reads.
+    header(
+        "range",
+        Obeyed,
+        READS,
+        "one range of bytes; several are answered with the whole object, as HTTP allows",
+    ),
+    header("if-modified-since", Obeyed, READS, "condition"),
+    header("if-unmodified-since", Obeyed, READS, "condition"),
+    query("response-", Obeyed, READS, "replaces a header of the answer"),
+    header("x-amz-checksum-mode", Obeyed, READS, "shows the checksum"),
+    // Conditions of writes.
+    header(
+        "if-match",
+        ObeyedOnly,
+        &["GetObject", "HeadObject", "PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"],
+        "condition; a client that sends it elsewhere relies on it",
+    ),
+    header(
+        "if-none-match",
+        ObeyedOnly,
+        &["GetObject", "HeadObject", "PutObject", "CopyObject", "CompleteMultipartUpload"],
+        "condition; on writes only the asterisk, as on AWS",
+    ),
+    header("x-amz-if-match-", Refused, &[], "conditions of directory buckets"),
+    header("x-amz-copy-source-if-", Obeyed, COPIES, "condition on the source"),
+    header("x-amz-copy-source-range", Obeyed, &["UploadPartCopy"], "the bytes to copy"),
+    // Bodies.
+    header("content-length", Obeyed, BODIES, "the length of the body"),
+    header("content-md5", Obeyed, CHECKED, "checked"),
+    header("content-range", Refused, &[], "a part of an object cannot be overwritten"),
+    header("x-amz-write-offset-bytes", Refused, &[], "appending is for directory buckets"),
+    header("x-amz-sdk-checksum-algorithm", Obeyed, CHECKED, "the checksum it announces must be there"),
+    header(
+        "x-amz-checksum-algorithm",
+        Obeyed,
+        &["CopyObject", "CreateMultipartUpload"],
+        "the checksum to keep",
+    ),
+    header(
+        "x-amz-checksum-type",
+        Obeyed,
+        &["CreateMultipartUpload", "CompleteMultipartUpload"],
+        "the checksum's type",
+    ),
+    header("x-amz-checksum-", Obeyed, CHECKED, "checked"),
+    header("x-amz-mp-object-size", Obeyed, &["CompleteMultipartUpload"], "checked"),
+    // What an object keeps.
+    header("cache-control", Obeyed, STORES, "kept"),
+    header("content-disposition", Obeyed, STORES, "kept"),
+    header("content-encoding", Obeyed, STORES, "kept without aws-chunked"),
+    header("content-language", Obeyed, STORES, "kept"),
+    header("content-type", Obeyed, STORES, "kept"),
+    header("expires", Obeyed, STORES, "kept"),
+    header("x-amz-meta-", Obeyed, STORES, "kept"),
+    header("x-amz-metadata-directive", Obeyed, &["CopyObject"], "COPY or REPLACE"),
+    header("x-amz-tagging-directive", HarmlessIf(&["COPY"]), &[], "objects have no tags"),
+    header("x-amz-tagging", HarmlessIf(&[""]), &[], "objects have no tags"),
+    header(
+        "x-amz-object-annotation-directive",
+        HarmlessIf(&["COPY", "EXCLUDE"]),
+        &[],
+        "objects have no annotations",
+    ),
+    header("x-amz-website-redirect-location", Refused, &[], "no website"),
+    header("x-amz-storage-class", HarmlessIf(&["STANDARD"]), &[], "there is one class"),
+    // Owners and access. Everything is private to the keys with a grant.
+    header("x-amz-expected-bucket-owner", Obeyed, IN_BUCKETS, "there is one owner; another one is refused"),
+    header(
+        "x-amz-source-expected-bucket-owner",
+        Obeyed,
+        COPIES,
+        "there is one owner; another one is refused",
+    ),
+    header(
+        "x-amz-acl",
+        HarmlessIf(&["private", "bucket-owner-full-control", "bucket-owner-read"]),
+        &[],
+        "everything is private to the bucket's keys, which is what these say",
+    ),
+    header("x-amz-grant-", Refused, &[], "no access control lists"),
+    header("x-amz-object-ownership", HarmlessIf(&["BucketOwnerEnforced"]), &[], "the only mode"),
+    header("x-amz-bucket-namespace", HarmlessIf(&["global"]), &[], "there is one namespace"),
+    header("x-amz-request-payer", Harmless, &[], "nobody is billed"),
+    header("x-amz-mfa", Refused, &[], "no second factor"),
+    header("x-amz-security-token", Refused, &[], "no temporary keys"),
+    // Locks and encryption.
+    header("x-amz-bucket-object-lock-enabled", HarmlessIf(&["false", "False"]), &[], "no object lock"),
+    header("x-amz-object-lock-", Refused, &[], "no object lock"),
+    header("x-amz-bypass-governance-retention", HarmlessIf(&["false", "False"]), &[], "no object lock"),
+    header("x-amz-server-side-encryption", Refused, &[], "no encryption by the server"),
+    header("x-amz-server-side-encryption-", Refused, &[], "no encryption by the server"),
+    header("x-amz-copy-source-server-side-encryption-", Refused, &[], "no encryption by the server"),
+    header("x-amz-rename-source", Refused, &[], "renaming is for directory buckets"),
+];
