@@ -10,6 +10,7 @@ use crate::rows::object::{Body, Checksum, ETag, Object};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
 use crate::rows::version::{self, Contents, Owner, PartPiece, PendingBody, VersionRow};
+use crate::writer::{BODY_DEADLINE_MS, Unsettled};
 use crate::{FinishedBody, Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::limits::PART_SIZE_MIN_BYTES;
@@ -17,12 +18,11 @@ use base::{Id, PartNumber, Stamp, WallTime};
 use env::random_array;
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use store::{Intent, Read, Space, Step};
 
 /// Parts listed in one version row, and held in one transaction.
 const PARTS_PER_ROW: usize = 1000;
-/// How long completing may take at most before its composite counts as given up.
-const COMPLETE_DEADLINE_MS: u64 = 48 * 3600 * 1000;
 
 /// A part as listings show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,9 +236,9 @@ impl Model {
         Ok(Planned::Ready(Box::new(Completion { upload: name.id, row, parts })))
     }
 
-    /// Makes the checked parts an object.
+    /// Makes the checked parts an object. Cut off or refused between its rows, it gives them up.
     pub async fn complete_upload(
-        &self,
+        self: &Arc<Self>,
         name: UploadName,
         completion: Completion,
         checksum: Option<Checksum>,
@@ -247,18 +247,14 @@ impl Model {
         let body = Id::from_bytes(random_array(self.env.rng.as_ref()));
         let mut rows = self.composite_rows(&name, &completion, body);
         let last = rows.pop().unwrap_or_default();
-        let begun = !rows.is_empty();
-        let outcome = async {
-            for row in rows {
-                self.apply(Intent::Grow, NodeBatch::new(row)).await?;
-            }
-            self.commit_completion(name, completion, (body, last), (checksum, condition)).await
+        let mut unsettled = Unsettled::new(self, body);
+        for row in rows {
+            unsettled.begin();
+            self.apply(Intent::Grow, NodeBatch::new(row)).await?;
         }
-        .await;
-        if begun && outcome.is_err() {
-            self.abandon_body(body).await?;
-        }
-        outcome
+        let completed = self.commit_completion(name, completion, (body, last), (checksum, condition)).await?;
+        unsettled.settled();
+        Ok(completed)
     }
 
     /// The composite's rows and references, in batches of bounded size.
@@ -268,7 +264,7 @@ impl Model {
         completion: &Completion,
         body: Id<kind::Body>,
     ) -> Vec<Vec<Write>> {
-        let deadline = WallTime(self.env.clock.wall().millis().saturating_add(COMPLETE_DEADLINE_MS));
+        let deadline = WallTime(self.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
         let owner = Owner::Object(name.bucket, name.key.clone());
         let mut batches = Vec::new();
         for (number, parts) in completion.parts.chunks(PARTS_PER_ROW).enumerate() {

@@ -7,9 +7,10 @@ use crate::rows::bucket::Quotas;
 use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Slot};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{self, Contents, Owner, VersionRow};
+use crate::writer::BODY_DEADLINE_MS;
 use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage};
 use base::id::kind;
-use base::{Id, PartitionHash, Stamp};
+use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockLock;
 use bytes::Bytes;
 use env::random_array;
@@ -295,6 +296,7 @@ fn share_body(
 ) -> Result<(Body, Vec<Write>), ModelError> {
     let Some(old) = source.id() else { return Ok((source.clone(), Vec::new())) };
     let mut writes = Vec::new();
+    let deadline = WallTime(txn.now().millis().saturating_add(BODY_DEADLINE_MS));
     let to = table::sort_key::after_prefix(old.as_bytes());
     txn.walk(Space::Version, &version::row_key(&old, 0), to.as_deref(), &mut |key, row: VersionRow| {
         let number = version::parse_row_key(key).map_or(0, |(_, number)| number);
@@ -309,7 +311,8 @@ fn share_body(
                 );
             }
         }
-        writes.push(Write::Version { body: new, number, row: VersionRow { owner: owner.clone(), ..row } });
+        let row = VersionRow { owner: owner.clone(), deadline, ..row };
+        writes.push(Write::Version { body: new, number, row });
         Step::Next
     })?;
     let body = match source {

@@ -26,7 +26,7 @@ pub const INLINE_MAX_BYTES: usize = 64 << 10;
 /// flushed, few enough that an upload stays below a handful of MiB.
 const BLOCKS_IN_FLIGHT_MAX: usize = 3;
 /// Longest single upload (rule K2): after this nobody accepts anything for its body any more.
-const BODY_DEADLINE_MS: u64 = 48 * 3600 * 1000;
+pub(crate) const BODY_DEADLINE_MS: u64 = 48 * 3600 * 1000;
 /// Blocks that an entry lists itself, so that reading a mid-sized object needs no other row.
 const ENTRY_MAX_BLOCKS: usize = 16;
 
@@ -59,7 +59,7 @@ struct LastBlock {
 }
 
 /// Gives the body up when it is dropped before it is settled.
-struct Unsettled {
+pub(crate) struct Unsettled {
     model: Arc<Model>,
     body: Id<kind::Body>,
     in_flight: VecDeque<Task<Result<(), ModelError>>>,
@@ -72,8 +72,7 @@ impl BodyWriter {
     pub fn new(model: &Arc<Model>, owner: Owner) -> Self {
         let body = Id::from_bytes(random_array(model.env.rng.as_ref()));
         let deadline = WallTime(model.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
-        let unsettled =
-            Unsettled { model: Arc::clone(model), body, in_flight: VecDeque::new(), begun: false };
+        let unsettled = Unsettled::new(model, body);
         Self { unsettled, owner, deadline, pieces: Vec::new(), size: 0 }
     }
 
@@ -90,7 +89,7 @@ impl BodyWriter {
             self.unsettled.wait_for_one().await?;
         }
         let number = self.pieces.len() as u32;
-        let first = !std::mem::replace(&mut self.unsettled.begun, true);
+        let first = self.unsettled.begin();
         let model = Arc::clone(&self.unsettled.model);
         let hashed = hash(&model, content).await?;
         self.pieces.push(piece_of(&hashed));
@@ -194,12 +193,27 @@ impl FinishedBody {
     }
 
     /// The entry that names the body is durable.
-    pub(crate) fn settled(mut self) {
-        self.unsettled.begun = false;
+    pub(crate) fn settled(self) {
+        self.unsettled.settled();
     }
 }
 
 impl Unsettled {
+    /// For a body of which nothing has been sent.
+    pub fn new(model: &Arc<Model>, body: Id<kind::Body>) -> Self {
+        Self { model: Arc::clone(model), body, in_flight: VecDeque::new(), begun: false }
+    }
+
+    /// Notes that rows are being sent; whether they are the first.
+    pub fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.begun, true)
+    }
+
+    /// The entry that names the body is durable.
+    pub fn settled(mut self) {
+        self.begun = false;
+    }
+
     async fn wait_for_one(&mut self) -> Result<(), ModelError> {
         match self.in_flight.pop_front() {
             None => Ok(()),

@@ -177,6 +177,52 @@ fn a_refused_completion_of_many_parts_leaves_nothing_and_may_be_repeated() {
 }
 
 #[test]
+fn a_completion_cut_off_or_failing_between_its_rows_leaves_nothing() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        let name = node.upload(bucket, "a").await;
+        let numbers: Vec<u16> = (1..=2001).collect();
+        for number in &numbers {
+            node.part(&name, *number, &[b"the same"]).await.unwrap();
+        }
+        let held = node.rows(Space::BlockRef);
+        let check_nothing_left = async |after: &str, polls: usize| {
+            assert!(node.find(bucket, "a").is_none());
+            node.expire().await;
+            let left = (node.rows(Space::BlockRef), node.rows(Space::Pending), node.rows(Space::Outbox));
+            assert_eq!(left, (held, 0, 0), "{after} after {polls} polls");
+        };
+        let mut most_rows = 0;
+        for (polls, full) in (0..8).flat_map(|polls| [(polls, false), (polls, true)]) {
+            if most_rows >= 2000 && !full {
+                break;
+            }
+            let plan = node.plan(&name, &numbers);
+            let mut complete = Box::pin(node.complete(&name, plan));
+            for _ in 0..polls {
+                assert!(futures_util::poll!(&mut complete).is_pending());
+                tokio::task::yield_now().await;
+            }
+            most_rows = most_rows.max(node.rows(Space::BlockRef) - held);
+            if full {
+                node.world.disk.occupy(u64::MAX);
+                let refused = complete.await;
+                assert!(matches!(refused, Err(ModelError::Store(store::StoreError::Full))));
+                node.world.disk.occupy(0);
+                check_nothing_left("full", polls).await;
+            } else {
+                drop(complete);
+                check_nothing_left("cut off", polls).await;
+            }
+        }
+        assert!(most_rows >= 2000, "it was cut off when two of three batches were durable");
+        node.complete(&name, node.plan(&name, &numbers)).await.unwrap();
+        assert_eq!(node.find(bucket, "a").unwrap().object.size, 2001 * 8);
+    });
+}
+
+#[test]
 fn a_plan_checks_every_part() {
     run(async {
         let node = Node::new().await;

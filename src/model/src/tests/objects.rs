@@ -6,8 +6,9 @@ use crate::admin::BucketChange;
 use crate::listing::ListQuery;
 use crate::objects::{Condition, Deletion};
 use crate::rows::bucket::Quotas;
+use crate::rows::version::{self, VersionRow};
 use crate::{ByteRange, ModelError};
-use store::Space;
+use store::{Read, Space};
 
 /// A body of three blocks.
 const THREE: &[&[u8]] = &[b"first", b"second", b"third"];
@@ -144,6 +145,22 @@ fn a_copy_shares_blocks_and_outlives_its_source() {
         node.expire().await;
         node.assert_only_buckets_left();
         node.assert_usage_is_exact(other);
+    });
+}
+
+#[test]
+fn a_copy_has_a_deadline_of_its_own() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        node.put(bucket, "a", THREE).await;
+        let day_ms = 24 * 3600 * 1000;
+        node.world.clock.jump(30 * day_ms);
+        node.copy((bucket, "a"), (bucket, "b")).await.unwrap();
+        let body = node.find(bucket, "b").unwrap().object.body.id().unwrap();
+        let key = version::row_key(&body, 0);
+        let row: VersionRow = node.store.view().unwrap().get(Space::Version, &key).unwrap().unwrap();
+        assert_eq!(row.deadline.millis(), node.model.env().clock.wall().millis() + 2 * day_ms as u64);
     });
 }
 
