@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 const PIECES: [&str; 9] = ["a", "b", "/", "//", "\0", "\u{1}", "é", "\u{10ffff}", "::"];
 const DELIMITERS: [Option<&str>; 7] =
     [None, Some(""), Some("/"), Some("//"), Some("é"), Some("\0"), Some("::")];
-const SEEDS: u64 = 4;
+const SEEDS: u64 = 3;
 const KEYS: usize = 24;
 
 /// An entry as the reference gives it: the text and whether it is a common prefix.

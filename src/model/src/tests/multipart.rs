@@ -222,6 +222,32 @@ fn a_completion_cut_off_or_failing_between_its_rows_leaves_nothing() {
     });
 }
 
+/// The composite's first rows are durable, then the upload is aborted and its parts are let go.
+#[test]
+fn an_abort_between_the_rows_of_a_completion_wins() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        let name = node.upload(bucket, "a").await;
+        let numbers: Vec<u16> = (1..=1001).collect();
+        for number in &numbers {
+            node.part(&name, *number, &[b"the same"]).await.unwrap();
+        }
+        let mut complete = Box::pin(node.complete(&name, node.plan(&name, &numbers)));
+        while node.rows(Space::Pending) == 0 {
+            assert!(futures_util::poll!(&mut complete).is_pending());
+            tokio::task::yield_now().await;
+        }
+        node.model.abort_upload(name.clone()).await.unwrap();
+        node.expire().await;
+        assert_eq!(node.block_rows(), 1, "the composite holds what its first rows list");
+        assert!(matches!(complete.await, Err(ModelError::NoSuchUpload)));
+        assert!(node.find(bucket, "a").is_none());
+        node.expire().await;
+        node.assert_only_buckets_left();
+    });
+}
+
 #[test]
 fn a_plan_checks_every_part() {
     run(async {

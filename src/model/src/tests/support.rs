@@ -96,14 +96,18 @@ impl Node {
         self.model.create_bucket(None, None).await.unwrap()
     }
 
-    /// Streams `pieces`: all but the last as blocks of their own, whatever their size.
     pub async fn body(&self, owner: Owner, pieces: &[&[u8]]) -> FinishedBody {
+        self.try_body(owner, pieces).await.unwrap()
+    }
+
+    /// Streams `pieces`: all but the last as blocks of their own, whatever their size.
+    async fn try_body(&self, owner: Owner, pieces: &[&[u8]]) -> Result<FinishedBody, ModelError> {
         let (last, whole) = pieces.split_last().unwrap();
         let mut writer = BodyWriter::new(&self.model, owner);
         for piece in whole {
-            writer.push_block(Bytes::copy_from_slice(piece), ()).await.unwrap();
+            writer.push_block(Bytes::copy_from_slice(piece), ()).await?;
         }
-        writer.finish(Bytes::copy_from_slice(last)).await.unwrap()
+        writer.finish(Bytes::copy_from_slice(last)).await
     }
 
     pub async fn put(&self, bucket: Bucket, key: &str, pieces: &[&[u8]]) -> Stamp {
@@ -117,7 +121,7 @@ impl Node {
         pieces: &[&[u8]],
         condition: Condition,
     ) -> Result<Stamp, ModelError> {
-        let body = self.body(Owner::Object(bucket, key.into()), pieces).await;
+        let body = self.try_body(Owner::Object(bucket, key.into()), pieces).await?;
         let place = Place { bucket, key: key.into(), condition };
         self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await
     }
@@ -159,13 +163,17 @@ impl Node {
     }
 
     pub async fn upload(&self, bucket: Bucket, key: &str) -> UploadName {
+        self.try_upload(bucket, key).await.unwrap()
+    }
+
+    pub async fn try_upload(&self, bucket: Bucket, key: &str) -> Result<UploadName, ModelError> {
         let meta = ObjectMeta::default();
-        let id = self.model.create_upload((bucket, key.into()), meta, None, "GK1".into()).await.unwrap();
-        UploadName { bucket, key: key.into(), id }
+        let id = self.model.create_upload((bucket, key.into()), meta, None, "GK1".into()).await?;
+        Ok(UploadName { bucket, key: key.into(), id })
     }
 
     pub async fn part(&self, name: &UploadName, number: u16, pieces: &[&[u8]]) -> Result<Stamp, ModelError> {
-        let body = self.body(Owner::Part(name.id, number), pieces).await;
+        let body = self.try_body(Owner::Part(name.id, number), pieces).await?;
         let number = PartNumber::new(number.into()).unwrap();
         self.model.put_part(name.clone(), number, body, (tag(pieces).md5, None)).await
     }
