@@ -9,7 +9,7 @@ use crate::dates;
 use crate::s3::xml;
 use base::limits::USER_METADATA_MAX_BYTES;
 use http::HeaderMap;
-use http::header::{HeaderName, LAST_MODIFIED};
+use http::header::{HeaderName, HeaderValue, LAST_MODIFIED};
 use model::objects::Found;
 use model::rows::object::{Checksum, ETag};
 
@@ -65,7 +65,7 @@ pub fn show_object(reply: &mut Reply, head: &Head, found: &Found) -> Result<(), 
     }
     for (parameter, header) in OVERRIDES {
         if let Some(value) = head.parameter(parameter) {
-            if value.contains(['\r', '\n', '\0']) {
+            if HeaderValue::from_bytes(value.as_bytes()).is_err() {
                 return Err(S3Error::invalid_argument(parameter, value, "The value is not a header value"));
             }
             reply.set(HeaderName::from_static(header), value);
