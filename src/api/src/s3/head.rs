@@ -9,6 +9,8 @@ use percent_encoding::percent_decode_str;
 
 /// Longest raw query (the longest legal one is a presigned URL with a session token).
 const QUERY_MAX_BYTES: usize = 16 << 10;
+/// Most bytes of all headers together: four times AWS's 8 KiB, since clients behind proxies bring more.
+const HEADERS_MAX_BYTES: usize = 32 << 10;
 /// Most parameters in a query.
 const QUERY_MAX_PARAMETERS: usize = 128;
 
@@ -36,6 +38,12 @@ pub struct Head {
 impl Head {
     /// Decodes a head. `root_domains` are the domains whose subdomains are bucket names.
     pub fn parse(parts: Parts, root_domains: &[String], request_id: String) -> Result<Self, S3Error> {
+        let header_bytes: usize =
+            parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if header_bytes > HEADERS_MAX_BYTES {
+            let error = S3Error::new(S3Code::RequestHeaderSectionTooLarge);
+            return Err(error.field("MaxSizeAllowed", HEADERS_MAX_BYTES.to_string()));
+        }
         let (bucket, key, query) = decode(&parts, root_domains)?;
         Ok(Self {
             raw_path: parts.uri.path().to_owned(),
