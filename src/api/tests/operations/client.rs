@@ -172,7 +172,7 @@ impl Req {
 
 /// Trims, and makes one space of several.
 fn collapse(value: &[u8]) -> Vec<u8> {
-    let words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let words = value.trim_ascii().split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(&b' ')
 }
 

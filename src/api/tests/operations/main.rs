@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod authorization;
+mod bad_input;
 mod calls;
 mod client;
 mod conformance;
