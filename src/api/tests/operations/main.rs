@@ -9,6 +9,7 @@ mod bad_input;
 mod calls;
 mod client;
 mod conformance;
+mod documentation;
 mod home;
 mod parameters;
 

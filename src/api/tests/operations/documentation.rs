@@ -1,0 +1,100 @@
+//! The tables in doc/s3-compatibility.md are those of the program. After a change of either table,
+//! `UPDATE_DOC=1 cargo test -p api --test operations documentation` writes them anew.
+
+use api::s3::access::Access;
+use api::s3::operation::{OPERATIONS, Operation, Target};
+use api::s3::parameters::table::{Decision, Place, TABLE, Verdict};
+
+const DOCUMENT: &str = include_str!("../../../../doc/s3-compatibility.md");
+
+fn request(operation: &Operation) -> String {
+    let route = &operation.route;
+    let path = match route.target {
+        Target::Service => "/",
+        Target::Bucket => "/bucket",
+        Target::Object => "/bucket/key",
+    };
+    let query = route.query.join("&");
+    let mark = if query.is_empty() { "" } else { "?" };
+    let header = route.header.map(|name| format!(" with `{name}`")).unwrap_or_default();
+    format!("`{} {path}{mark}{query}`{header}", route.method)
+}
+
+fn needs(access: Access) -> &'static str {
+    match access {
+        Access::AnyKey => "any key",
+        Access::CreateBucket => "a key that may create buckets",
+        Access::Read => "read",
+        Access::Write => "write",
+        Access::Owner => "owner",
+        Access::AnyGrant => "any grant",
+    }
+}
+
+fn operations() -> String {
+    let mut text = "| operation | request | needs on the bucket |\n|---|---|---|\n".to_owned();
+    for operation in OPERATIONS {
+        let access = needs(operation.access);
+        text.push_str(&format!("| {} | {} | {access} |\n", operation.name, request(operation)));
+    }
+    text
+}
+
+fn verdict(row: &Decision) -> String {
+    let shown = |value: &&str| if value.is_empty() { "empty".to_owned() } else { format!("`{value}`") };
+    match row.verdict {
+        Verdict::Obeyed => format!("obeyed by {}", names(row.operations)),
+        Verdict::ObeyedOnly => format!("obeyed by {}; refused elsewhere", names(row.operations)),
+        Verdict::Refused => "refused".to_owned(),
+        Verdict::Harmless => "accepted without effect".to_owned(),
+        Verdict::HarmlessIf(values) => {
+            let values: Vec<String> = values.iter().map(shown).collect();
+            format!("accepted without effect if {}; refused otherwise", values.join(", "))
+        }
+    }
+}
+
+fn names(operations: &[&str]) -> String {
+    let of_buckets: Vec<&str> = OPERATIONS
+        .iter()
+        .filter(|operation| operation.route.target != Target::Service && operation.name != "CreateBucket")
+        .map(|operation| operation.name)
+        .collect();
+    if operations == of_buckets {
+        return "every operation on a bucket that exists".to_owned();
+    }
+    operations.join(", ")
+}
+
+fn parameters(place: Place) -> String {
+    let mut text = "| name | what becomes of it | why |\n|---|---|---|\n".to_owned();
+    for row in TABLE.iter().filter(|row| row.place == place) {
+        let more = if row.name.ends_with('-') { "…" } else { "" };
+        text.push_str(&format!("| `{}{more}` | {} | {} |\n", row.name, verdict(row), row.reason));
+    }
+    text
+}
+
+fn with_block(document: &str, name: &str, block: &str) -> String {
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
+    let (before, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
+    format!("{before}{begin}\n{block}\n{end}{after}")
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "writes the document when asked to")]
+fn the_document_shows_the_tables() {
+    let mut wanted = with_block(DOCUMENT, "operations", &operations());
+    wanted = with_block(&wanted, "query parameters", &parameters(Place::Query));
+    wanted = with_block(&wanted, "headers", &parameters(Place::Header));
+    if std::env::var_os("UPDATE_DOC").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../doc/s3-compatibility.md");
+        std::fs::write(path, &wanted).unwrap();
+        return;
+    }
+    assert!(wanted == DOCUMENT, "doc/s3-compatibility.md is out of date; see the head of this file");
+    for operation in OPERATIONS {
+        assert!(DOCUMENT.contains(&format!("| {} |", operation.name)), "{}", operation.name);
+    }
+}
