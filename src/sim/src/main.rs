@@ -72,7 +72,7 @@ fn run_all(arguments: &Arguments, wanted: &[Wanted]) -> Totals {
         while !stop.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(&(seed, ops)) = wanted.get(number as usize) else { break };
-            let twice = number % TWICE_EVERY == 0 && wanted.len() > 1;
+            let twice = number.is_multiple_of(TWICE_EVERY) && wanted.len() > 1;
             let report = run_seed(arguments, (seed, ops), twice);
             let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
             totals.run += 1;
