@@ -6,7 +6,6 @@ use super::client::{Answer, Req, encode};
 use super::home::{CONTENT, HOST, Home, Who};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
 
 /// Documented parameters as (operation, in a header, name, type).
 fn documented() -> impl Iterator<Item = (&'static str, bool, &'static str, &'static str)> {
@@ -76,6 +75,100 @@ async fn numbers_out_of_range_are_refused() {
         }
     }
     assert!(tried > 200, "the list names the numeric parameters: {tried}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lengths_of_framed_bodies_are_checked() {
+    let home = Home::new().await;
+    for operation in ["PutObject", "UploadPart"] {
+        let (_, request) = Sample::of(operation).prepare(&home).await;
+        let request = request.header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+        let framed = |length: &str, body: &str| {
+            request.clone().header("x-amz-decoded-content-length", length).body(body.as_bytes())
+        };
+        for value in not_numbers() {
+            let answer = home.root(&framed(&value, "5\r\nhello\r\n0\r\n\r\n")).await;
+            assert!(is_client_error(&answer), "{operation} {value:.30}: {answer:?}");
+        }
+        let sizes =
+            ["-5", "+5", "0x5", "", "5 5", "ffffffffffffffff", "10000000000000000", "G", "5;x=\"\r\n\""];
+        for size in sizes {
+            let answer = home.root(&framed("5", &format!("{size}\r\nhello\r\n0\r\n\r\n"))).await;
+            assert!(is_client_error(&answer), "{operation} chunk of {size}: {answer:?}");
+        }
+        let bodies = [
+            "",
+            "hello",
+            "5\r\nhello",
+            "5\r\nhello\r\n",
+            "5\r\nhello\r\n0\r\n",
+            "4\r\nhell\r\n0\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\nmore",
+            "6\r\nhello!\r\n0\r\n\r\n",
+            "5\nhello\n0\n\n",
+            "0\r\n\r\n",
+        ];
+        for body in bodies {
+            let answer = home.root(&framed("5", body)).await;
+            assert!(is_client_error(&answer), "{operation} {body:?}: {answer:?}");
+        }
+        let good = home.root(&framed("5", "5\r\nhello\r\n0\r\n\r\n")).await;
+        assert_eq!(good.status, 200, "{operation}: {}", good.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn presigned_requests_are_as_strict() {
+    let home = Home::new().await;
+    let now_unix_s = i64::try_from(home.env.clock.wall().seconds()).unwrap();
+    let root = home.identity(Who::Root);
+    for sample in SAMPLES {
+        let (_, request) = sample.prepare(&home).await;
+        let (name, method) = (sample.operation, request.method.as_str());
+        for expires in not_numbers().iter().map(String::as_str).chain(["0", "604801", "4294967296"]) {
+            let answer = home.send_unsigned(&request.presigned(&root, now_unix_s, expires)).await;
+            assert!(is_client_error(&answer), "{name} {expires:.30}: {answer:?}");
+        }
+        let late = request.presigned(&root, now_unix_s - 61, "60");
+        assert!(home.send_unsigned(&late).await.is_refusal(method, 403, "AccessDenied"), "{name}");
+        let added = request.presigned(&root, now_unix_s, "60").query("prefix", "x");
+        let answer = home.send_unsigned(&added).await;
+        assert!(answer.is_refusal(method, 403, "SignatureDoesNotMatch"), "{name}: {answer:?}");
+        for asked in ["x-amz-acl", "X-Amz-Server-Side-Encryption", "x-amz-tagging", "X-Amz-Security-Token"] {
+            let hidden = request.clone().query(asked, "public-read").presigned(&root, now_unix_s, "60");
+            let answer = home.send_unsigned(&hidden).await;
+            assert!(is_client_error(&answer), "{name} {asked}: {answer:?}");
+        }
+        let answer = home.send_unsigned(&request.presigned(&root, now_unix_s, "604800")).await;
+        assert_eq!(answer.status, sample.status, "{name}: {}", answer.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_hosts_name_no_bucket_or_a_missing_one() {
+    let home = Home::new().await;
+    let shelf = home.shelf().await;
+    let at = |host: &str, path: &str| Req::new("GET", path).header("host", host);
+    let virtual_host = format!("{}.s3.example", shelf.bucket);
+    for host in [virtual_host.clone(), format!("{virtual_host}:1"), virtual_host.to_uppercase()] {
+        let answer = home.root(&at(&host, "/thing")).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (200, CONTENT), "{host}");
+    }
+    let long = format!("{}.s3.example", "a".repeat(5000));
+    let odd = [
+        "",
+        ":",
+        "..s3.example",
+        ".s3.example",
+        "a..s3.example",
+        "[::1]:3900",
+        "xs3.example",
+        "%00.s3.example",
+    ];
+    for host in odd.into_iter().chain([long.as_str(), "\u{e9}.s3.example"]) {
+        let answer = home.root(&at(host, "/no-such-bucket/thing")).await;
+        assert!(is_client_error(&answer), "{host:.40}: {answer:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,8 +388,8 @@ async fn pour(home: &Home, head: &[u8], piece: &[u8], limit: usize) -> (usize, A
     let pour = async {
         let mut poured = 0;
         while poured < limit {
-            match tokio::time::timeout(Duration::from_secs(5), writer.write_all(piece)).await {
-                Ok(Ok(())) => poured += piece.len(),
+            match env::timeout(Duration::from_secs(5), writer.write_all(piece)).await {
+                Some(Ok(())) => poured += piece.len(),
                 _ => break,
             }
         }
@@ -401,12 +494,12 @@ async fn what_is_not_http_gets_no_success() {
 async fn a_slow_head_is_not_waited_for() {
     let home = Home::new().await;
     let (mut reader, mut writer) = tokio::io::split(home.connect().await);
-    let started = Instant::now();
+    let started = home.env.clock.mono();
     let drip = async {
         let head = format!("GET / HTTP/1.1\r\nHost: {HOST}\r\nX-Slow: ");
         let _ = writer.write_all(head.as_bytes()).await;
         while writer.write_all(b"y").await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            env::sleep(Duration::from_secs(3)).await;
         }
     };
     let mut answer = Vec::new();
@@ -414,7 +507,8 @@ async fn a_slow_head_is_not_waited_for() {
         () = drip => {}
         _ = reader.read_to_end(&mut answer) => {}
     }
-    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
+    let took = home.env.clock.mono().saturating_sub(started);
+    assert!(took < Duration::from_secs(25), "{took:?}");
     assert!(Answer::parse(&answer).is_none_or(|answer| is_client_error(&answer)));
 }
 
@@ -426,10 +520,11 @@ async fn a_body_that_stops_is_not_waited_for_and_not_stored() {
     let now_unix_s = i64::try_from(home.env.clock.wall().seconds()).unwrap();
     let signed = request.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
     let bytes = signed.signed(&home.identity(Who::Root), now_unix_s).to_bytes();
-    let started = Instant::now();
+    let started = home.env.clock.mono();
     let answer = Answer::parse(&home.send_bytes(&bytes).await).expect("an answer");
     assert_eq!((answer.status, answer.code().as_str()), (400, "RequestTimeout"));
-    assert!(started.elapsed() < Duration::from_secs(90), "{:?}", started.elapsed());
+    let took = home.env.clock.mono().saturating_sub(started);
+    assert!(took < Duration::from_secs(90), "{took:?}");
     // And one that ends early.
     let mut stream = home.connect().await;
     stream.write_all(&bytes).await.unwrap();

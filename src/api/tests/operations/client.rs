@@ -109,13 +109,28 @@ impl Req {
         let (list, canonical) = signed.canonical();
         let credential = format!("{}/{}/{REGION}/s3/aws4_request", identity.id, &date[..8]);
         let (_, scope) = Scope::parse_credential(&credential).unwrap();
-        let to_sign =
-            format!("AWS4-HMAC-SHA256\n{date}\n{}\n{}", scope.text(), hex(&Sha256::digest(&canonical)));
-        let key = SigningKey::derive(&Secret::new(identity.secret.as_str()), &scope);
-        let signature = hex(&key.sign(to_sign.as_bytes()));
+        let signature = sign(identity, &scope, &date, &canonical);
         let value =
             format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={list}, Signature={signature}");
         signed.header("authorization", value)
+    }
+
+    /// With the signature in the query, over host and every `x-amz-*` header; the body is not signed.
+    pub fn presigned(&self, identity: &Identity, now_unix_s: i64, expires: &str) -> Self {
+        let date = date_of(now_unix_s);
+        let credential = format!("{}/{}/{REGION}/s3/aws4_request", identity.id, &date[..8]);
+        let unsigned = self.clone().without("host").header("host", HOST);
+        let (list, _) = unsigned.canonical();
+        let unsigned = unsigned
+            .query("X-Amz-Algorithm", "AWS4-HMAC-SHA256")
+            .query("X-Amz-Credential", &credential)
+            .query("X-Amz-Date", &date)
+            .query("X-Amz-Expires", expires)
+            .query("X-Amz-SignedHeaders", &list);
+        let (_, canonical) = unsigned.canonical();
+        let (_, scope) = Scope::parse_credential(&credential).unwrap();
+        let signature = sign(identity, &scope, &date, &canonical);
+        unsigned.query("X-Amz-Signature", &signature)
     }
 
     /// The list of signed headers and the canonical request.
@@ -139,7 +154,7 @@ impl Req {
         let hash = self.headers.iter().find(|(name, _)| name == "x-amz-content-sha256");
         let list = names.join(";");
         canonical.extend_from_slice(format!("\n{list}\n").as_bytes());
-        canonical.extend_from_slice(&hash.unwrap().1);
+        canonical.extend_from_slice(hash.map_or(b"UNSIGNED-PAYLOAD", |(_, value)| value.as_slice()));
         (list, canonical)
     }
 
@@ -168,6 +183,13 @@ impl Req {
         bytes.extend_from_slice(&self.body);
         bytes
     }
+}
+
+fn sign(identity: &Identity, scope: &Scope, date: &str, canonical: &[u8]) -> String {
+    let hash = hex(&Sha256::digest(canonical));
+    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{}\n{hash}", scope.text());
+    let key = SigningKey::derive(&Secret::new(identity.secret.as_str()), scope);
+    hex(&key.sign(to_sign.as_bytes()))
 }
 
 /// Trims, and makes one space of several.
