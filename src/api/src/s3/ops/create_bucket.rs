@@ -24,6 +24,13 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let (api, key) = (&call.api, &call.caller.access_key);
+    let text = call.head.bucket.as_deref().unwrap_or_default();
+    let name = BucketName::parse(text)
+        .map_err(|_| S3Error::new(S3Code::InvalidBucketName).field("BucketName", text))?;
+    // Before the body is read, as everywhere.
+    if !may_ask(&call, text) {
+        return Err(S3Code::AccessDenied.into());
+    }
     let plan = BodyPlan::from_request(&call.head.headers, Some(&call.caller.verified))?;
     let sums = BodyChecksums::new(RequestChecksums::from_headers(&call.head.headers)?, &[]);
     let document = intake::collect(body, plan, sums, CREATE_BUCKET_BODY_MAX_BYTES).await?;
@@ -33,16 +40,6 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     {
         return Err(S3Code::IllegalLocationConstraintException.into());
     }
-    let text = call.head.bucket.as_deref().unwrap_or_default();
-    let name = BucketName::parse(text)
-        .map_err(|_| S3Error::new(S3Code::InvalidBucketName).field("BucketName", text))?;
-    let names = api.model.names();
-    let may_create = names.keys.get(key).is_some_and(|key| key.may_create_buckets.value);
-    // A key that may not create buckets still learns that a bucket of its own exists.
-    let own = names.resolve(text, Some(key)).is_some_and(|(_, row)| row.grant_of(key).owner);
-    if !may_create && !own {
-        return Err(S3Code::AccessDenied.into());
-    }
     match api.model.create_bucket(Some(name), Some(key.clone())).await {
         Ok(_) => {}
         // In us-east-1 creating one's own bucket again succeeds; elsewhere it is an error.
@@ -50,4 +47,11 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
         Err(error) => return Err(S3Error::from(error).field("BucketName", text)),
     }
     Ok(Reply::empty(StatusCode::OK).with(LOCATION, &format!("/{text}")))
+}
+
+/// Whether the key may create buckets. One that may not still learns that a bucket of its own exists.
+fn may_ask(call: &Call, text: &str) -> bool {
+    let (names, key) = (call.api.model.names(), &call.caller.access_key);
+    let may_create = names.keys.get(key).is_some_and(|key| key.may_create_buckets.value);
+    may_create || names.resolve(text, Some(key)).is_some_and(|(_, row)| row.grant_of(key).owner)
 }
