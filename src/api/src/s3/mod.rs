@@ -32,6 +32,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
 const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 
 /// How the S3 API answers.
@@ -180,6 +181,11 @@ impl S3Api {
             reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(error::ERROR_CONTENT_TYPE));
         }
         reply.headers.extend(error.headers.iter().cloned());
+        // Clients find out the region with a HEAD, which has no body to tell it, even without access.
+        if *method == Method::HEAD && error.status() == StatusCode::FORBIDDEN {
+            let region = HeaderValue::try_from(&self.config.region).ok();
+            reply.headers.extend(region.map(|region| (BUCKET_REGION, region)));
+        }
         reply.body = ReplyBody::Whole(body);
         if error.code == S3Code::SlowDown || error.code == S3Code::ServiceUnavailable {
             reply.headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));

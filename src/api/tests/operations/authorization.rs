@@ -63,6 +63,9 @@ async fn each_grant_opens_what_it_should_and_nothing_else() {
             } else {
                 let denied = answer.is_refusal(&request.method, 403, "AccessDenied");
                 assert!(denied, "{name} as {who:?}: {} {}", answer.status, answer.text());
+                // Without a body, the header alone tells the region, which clients ask HEAD for.
+                let region = answer.header("x-amz-bucket-region");
+                assert_eq!(region.is_some(), request.method == "HEAD", "{name} as {who:?}");
             }
         }
     }
@@ -115,6 +118,22 @@ async fn a_signed_request_cannot_be_changed() {
         old.headers.retain(|(name, _)| name != "authorization");
         let answer = home.send_unsigned(&old).await;
         assert_eq!(answer.status, 403, "{}: {}", sample.operation, answer.text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_read_from_who_may_not() {
+    let home = Home::new().await;
+    let now_unix_s = i64::try_from(home.env.clock.wall().seconds()).unwrap();
+    for row in ROWS.iter().filter(|row| !row.allowed.contains(&Stranger)) {
+        let (_, request) = Sample::of(row.operation).prepare(&home).await;
+        // A client that waits for leave to send is told no, not to go on.
+        let request = request.body(b"").header("content-length", "1000").header("expect", "100-continue");
+        let request = request.header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+        let bytes = request.signed(&home.identity(Stranger), now_unix_s).to_bytes();
+        let answer = home.send_bytes(&bytes).await;
+        let status = answer.get(9..12).unwrap_or_default();
+        assert_eq!(status, b"403", "{}: {}", row.operation, String::from_utf8_lossy(&answer));
     }
 }
 
