@@ -20,3 +20,15 @@ fn the_same_seed_gives_the_same_bytes() {
 fn another_seed_gives_another_run() {
     assert_ne!(run(&Plan::new(1, 30), false).hash, run(&Plan::new(2, 30), false).hash);
 }
+
+#[test]
+fn arguments_are_read_or_refused() {
+    use crate::arguments::Arguments;
+    let parse = |text: &str| Arguments::parse(text.split_whitespace().map(str::to_owned));
+    let arguments = parse("--seed 0x71e --ops 7 --trace --without crash").expect("valid");
+    assert_eq!((arguments.seed, arguments.ops, arguments.trace), (Some(0x71e), 7, true));
+    assert_eq!(arguments.without, [crate::plan::Trouble::Crash]);
+    for bad in ["--seeds", "--seeds x", "--without rain", "seeds"] {
+        assert!(parse(bad).is_err(), "{bad}");
+    }
+}
