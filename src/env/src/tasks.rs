@@ -32,6 +32,12 @@ impl<T> Task<T> {
 
     /// Waits for the task; `None` if it was aborted or panicked.
     pub async fn join(mut self) -> Option<T> {
+        self.join_mut().await
+    }
+
+    /// Waits for the task and keeps it, so that a caller who is cut off meanwhile has not lost it.
+    /// Once it has answered it must not be asked again.
+    pub async fn join_mut(&mut self) -> Option<T> {
         self.0.as_mut()?.await.ok()
     }
 

@@ -215,10 +215,11 @@ impl Unsettled {
     }
 
     async fn wait_for_one(&mut self) -> Result<(), ModelError> {
-        match self.in_flight.pop_front() {
-            None => Ok(()),
-            Some(task) => task.join().await.unwrap_or(Err(store::StoreError::Closed.into())),
-        }
+        let Some(task) = self.in_flight.front_mut() else { return Ok(()) };
+        // The task stays in the queue meanwhile: if this is cut off, giving the body up waits for it.
+        let stored = task.join_mut().await;
+        self.in_flight.pop_front();
+        stored.unwrap_or(Err(store::StoreError::Closed.into()))
     }
 }
 
