@@ -150,8 +150,10 @@ impl Client {
     async fn run_one(&mut self, kind: Kind) -> Verdict {
         let cut = self.shared.plan.has(Trouble::Cancel) && self.random.below(10) == 0;
         let polls = if cut { 1 + self.random.below(8) as u32 } else { u32::MAX };
+        let slowness = [0, 0, 40, 85][self.below(4)];
+        let moods = Generator::new(self.random.next_u64());
         let work = pin!(ops::run(kind, self));
-        CutShort { work, polls }.await.unwrap_or(Verdict::Failed)
+        Unsteady { work, polls, slowness, moods }.await.unwrap_or(Verdict::Failed)
     }
 
     fn pick_kind(&mut self) -> Kind {
@@ -278,18 +280,27 @@ impl Client {
     }
 }
 
-/// A future that is dropped after so many turns, wherever it is then.
-struct CutShort<'a, F> {
+/// A future that gets its turns late, as if the machine were busy elsewhere, and that is dropped
+/// after so many of them, wherever it is then. Without this every task would take its turns in the
+/// order in which they came up, and a gap between two steps would never be wide enough for others.
+struct Unsteady<'a, F> {
     work: Pin<&'a mut F>,
     polls: u32,
+    /// Percent of the turns that are missed.
+    slowness: u64,
+    moods: Generator,
 }
 
-impl<F: Future> Future for CutShort<'_, F> {
+impl<F: Future> Future for Unsteady<'_, F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if self.polls == 0 {
             return Poll::Ready(None);
+        }
+        if self.moods.below(100) < self.slowness {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         if self.polls != u32::MAX {
             self.polls -= 1;

@@ -88,6 +88,7 @@ impl Run {
         let disk = &self.machine.world.disk;
         disk.clear_faults();
         disk.occupy(0);
+        checks::linearizable::check(&open(&self.book).history)?;
         let node = self.start(0).await?;
         rest::settle(&mut self, node).await?;
         let book = Arc::clone(&self.book);

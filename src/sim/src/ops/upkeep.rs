@@ -29,7 +29,9 @@ pub async fn reclaim(client: &mut Client) -> Verdict {
 /// A step of the collector of blocks.
 pub async fn collect(client: &mut Client) -> Verdict {
     let node = client.shared.node.clone();
-    let now = node.env.clock.wall();
+    // As if this step had come after the grace of everything that is queued now.
+    let later_ms = if client.chance(40) { PAST_GRACE_MS as u64 } else { 0 };
+    let now = base::WallTime(node.env.clock.wall().millis() + later_ms);
     let mut verdict = match node.blocks.run_due(now).await {
         Ok(progress) => {
             for hash in progress.missing {
