@@ -4,6 +4,7 @@ pub mod admin;
 pub mod body;
 pub mod checksum;
 pub mod dates;
+mod decimal;
 pub mod metrics;
 pub mod s3;
 pub mod server;

@@ -19,9 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 /// How long a client may take to send a request's head: also bounds idle keep-alive connections,
 /// which S3 clients expect to stay open about 20 s.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// Largest request head. AWS's metadata limit is 2 KiB of 8 KiB of headers; a presigned URL with a
-/// session token may be long. hyper's own smallest buffer is 8 KiB.
-const HEAD_MAX_BYTES: usize = 32 << 10;
+/// What one connection may buffer, for a head or a piece of a body: large pieces make large uploads
+/// cheap. The head's own limit stands with its parsing.
+const CONNECTION_BUFFER_BYTES: usize = 256 << 10;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 100;
 /// Connections open at once on one listener; further ones wait to be accepted.
@@ -100,7 +100,7 @@ async fn serve_connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_MAX_BYTES.max(256 << 10))
+        .max_buf_size(CONNECTION_BUFFER_BYTES)
         .max_headers(HEADERS_MAX)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);

@@ -15,6 +15,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use super::decoder::Decoder;
 use super::error::BodyError;
 use super::mode::PayloadMode;
+use crate::decimal::is_decimal;
 use crate::signature::{ChunkVerifier, Verified};
 
 const FRAMING_TOKEN: &str = "aws-chunked";
@@ -111,7 +112,7 @@ fn length_header(headers: &HeaderMap, name: &str) -> Result<Option<u64>, BodyErr
     let mut length = None;
     for value in headers.get_all(name) {
         let text = value.to_str().map_err(|_| BodyError::InvalidLength)?.trim();
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits = is_decimal(text);
         let number: u64 = text.parse().ok().filter(|_| digits).ok_or(BodyError::InvalidLength)?;
         if length.is_some_and(|previous| previous != number) {
             return Err(BodyError::InvalidLength);

@@ -40,6 +40,14 @@ pub struct RequestChecksums {
 }
 
 impl RequestChecksums {
+    /// Of a request that says nothing about checksums of its body.
+    pub const NONE: Self = Self {
+        content_md5: None,
+        checksum: RequestedChecksum::None,
+        wanted_algorithm: None,
+        wanted_type: None,
+    };
+
     /// Reads and checks the headers.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, ChecksumError> {
         let checksum = match (value_header(headers)?, trailer_header(headers)?) {

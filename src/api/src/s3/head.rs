@@ -4,6 +4,7 @@
 //! `%2F` are content. The raw path and query are kept for the signature.
 
 use super::error::{S3Code, S3Error};
+use crate::decimal::is_decimal;
 use http::{HeaderMap, Method, request::Parts};
 use percent_encoding::percent_decode_str;
 
@@ -75,7 +76,7 @@ impl Head {
     /// A query parameter that must be a number, between the bounds.
     pub fn number(&self, name: &str, max: u64) -> Result<Option<u64>, S3Error> {
         let Some(text) = self.parameter(name) else { return Ok(None) };
-        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = is_decimal(text);
         let number = text.parse::<u64>().ok().filter(|number| plain && *number <= max);
         let message = format!("Argument {name} must be an integer between 0 and {max}");
         number.map(Some).ok_or_else(|| S3Error::invalid_argument(name, text, message))

@@ -240,7 +240,7 @@ impl Claim<'_> {
 }
 
 fn check_lifetime(timestamp: &Timestamp, lifetime: &str, now_unix_s: i64) -> Result<(), SignatureError> {
-    let digits = !lifetime.is_empty() && lifetime.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = crate::decimal::is_decimal(lifetime);
     let lifetime_s = lifetime.parse().ok().filter(|_| digits);
     let lifetime_s: i64 = lifetime_s
         .filter(|seconds| (1..=MAX_PRESIGNED_LIFETIME_S).contains(seconds))

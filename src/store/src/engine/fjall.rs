@@ -94,7 +94,7 @@ impl FjallEngine {
     fn after_full(&self, batch: &Batch, failure: &Error) -> Result<(), EngineError> {
         let full = EngineError::Full(failure.to_string());
         let Ok(opened) = self.open_again() else { return Err(full) };
-        if holds(&FjallSnapshot::of(&opened), batch)? {
+        if super::holds(&FjallSnapshot::of(&opened), batch)? {
             return opened
                 .database
                 .persist(PersistMode::SyncAll)
@@ -178,16 +178,6 @@ fn apply(opened: &Opened, batch: &Batch) -> Result<(), Failure> {
         rows.commit()
     });
     catch_unwind(work).map_err(|_| Failure::Panic)?.map_err(Failure::Fjall)
-}
-
-/// Whether every change of the batch is there: then it was applied, or changes nothing.
-fn holds(snapshot: &FjallSnapshot, batch: &Batch) -> Result<bool, EngineError> {
-    for ((space, key), change) in batch {
-        if snapshot.get(*space, key)? != *change {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn no_room(error: &Error) -> bool {

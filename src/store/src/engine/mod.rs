@@ -89,3 +89,13 @@ fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
         (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
     }
 }
+
+/// Whether every change of the batch is there: then it was applied, or changes nothing.
+fn holds(snapshot: &dyn Snapshot, batch: &Batch) -> Result<bool, EngineError> {
+    for ((space, key), change) in batch {
+        if snapshot.get(*space, key)? != *change {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

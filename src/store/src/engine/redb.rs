@@ -126,7 +126,7 @@ impl RedbEngine {
         // If the file cannot even be opened again the commit record was not written: redb writes
         // it last, and the failure was noted before.
         let applied = match self.usable(database).and_then(|generation| self.publish(generation)) {
-            Ok(snapshot) => holds(snapshot.as_ref(), batch)?,
+            Ok(snapshot) => super::holds(snapshot.as_ref(), batch)?,
             Err(error) if !full => return Err(error),
             Err(_) => false,
         };
@@ -234,16 +234,6 @@ fn apply(database: &Database, batch: &Batch) -> Result<(), EngineError> {
         }
     }
     transaction.commit().map_err(engine_error)
-}
-
-/// Whether every change of the batch is there: then it was applied, or changes nothing.
-fn holds(snapshot: &dyn Snapshot, batch: &Batch) -> Result<bool, EngineError> {
-    for ((space, key), change) in batch {
-        if snapshot.get(*space, key)? != *change {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// redb may panic on pages that were damaged since it wrote them; that is an error here.

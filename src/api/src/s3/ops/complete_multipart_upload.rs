@@ -24,7 +24,7 @@ pub const OPERATION: Operation = Operation {
 
 use crate::checksum::{
     BodyChecksums, ChecksumAlgorithm, ChecksumError, ChecksumType, ChecksumValue, ObjectChecksum,
-    RequestChecksums, RequestedChecksum,
+    RequestChecksums,
 };
 use crate::s3::xml::{
     COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
@@ -38,13 +38,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let expected_type = checksum_type(head)?;
     let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
     // Here the checksum headers speak of the object, not of the document in the body.
-    let nothing_sent = RequestChecksums {
-        content_md5: None,
-        checksum: RequestedChecksum::None,
-        wanted_algorithm: None,
-        wanted_type: None,
-    };
-    let sums = BodyChecksums::new(nothing_sent, &[]);
+    let sums = BodyChecksums::new(RequestChecksums::NONE, &[]);
     let document = intake::collect(body, plan, sums, COMPLETE_BODY_MAX_BYTES).await?;
     let listed = CompleteMultipartUpload::parse(&document)?.parts;
     let named: Vec<NamedPart> = listed.iter().map(named_part).collect::<Result<_, _>>()?;

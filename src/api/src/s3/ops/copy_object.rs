@@ -1,9 +1,7 @@
 //! CopyObject: makes an object of another one without moving its bytes.
 
 use super::copy_source::{self, CopySource};
-use crate::checksum::{
-    BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum,
-};
+use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
@@ -77,13 +75,7 @@ async fn checksum_of_copy(call: &Call, source: &CopySource) -> Result<Option<Obj
     else {
         return Ok(stored);
     };
-    let nothing_sent = RequestChecksums {
-        content_md5: None,
-        checksum: RequestedChecksum::None,
-        wanted_algorithm: None,
-        wanted_type: None,
-    };
-    let mut sums = BodyChecksums::new(nothing_sent, &[wanted]);
+    let mut sums = BodyChecksums::new(RequestChecksums::NONE, &[wanted]);
     let mut reader = source.found.read(&call.api.model, ByteRange { start: 0, end: object.size });
     while let Some(bytes) = reader.next().await? {
         sums.update(&bytes);

@@ -1,5 +1,6 @@
 //! GetObject: an object's content, whole, a range of it, or one part.
 
+use crate::decimal::is_decimal;
 use crate::s3::access::Access;
 use crate::s3::conditions::READ;
 use crate::s3::error::{S3Code, S3Error};
@@ -94,7 +95,7 @@ pub(super) fn requested_range(text: &str, size: u64) -> Result<Option<ByteRange>
     let Some(spec) = text.trim().strip_prefix("bytes=") else { return Ok(None) };
     let Some((first, last)) = spec.split_once('-') else { return Ok(None) };
     let number = |text: &str| {
-        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = is_decimal(text);
         // A number beyond every object is as good as the largest.
         plain.then(|| text.parse::<u64>().unwrap_or(u64::MAX))
     };

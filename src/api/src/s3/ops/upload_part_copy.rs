@@ -3,9 +3,8 @@
 use super::copy_source;
 use super::upload_name::{part_number, upload_name};
 use super::upload_part::part_algorithm;
-use crate::checksum::{
-    BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums, RequestedChecksum,
-};
+use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
+use crate::decimal::is_decimal;
 use crate::s3::access::Access;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
@@ -46,13 +45,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let algorithm = part_algorithm(upload.checksum, None)?;
     let mut wanted = vec![ChecksumAlgorithm::Md5];
     wanted.extend(algorithm);
-    let nothing_sent = RequestChecksums {
-        content_md5: None,
-        checksum: RequestedChecksum::None,
-        wanted_algorithm: None,
-        wanted_type: None,
-    };
-    let sums = BodyChecksums::new(nothing_sent, &wanted);
+    let sums = BodyChecksums::new(RequestChecksums::NONE, &wanted);
     let writer = BodyWriter::new(&call.api.model, Owner::Part(name.id, number.get()));
     let reader = source.found.read(&call.api.model, range);
     let received = intake::receive_copy(&call.api, reader, range.end - range.start, sums, writer).await?;
@@ -78,8 +71,7 @@ fn source_range(text: &str, size: u64) -> Result<ByteRange, S3Error> {
     };
     let (first, last) =
         text.strip_prefix("bytes=").and_then(|spec| spec.split_once('-')).ok_or_else(malformed)?;
-    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain(first) || !plain(last) {
+    if !is_decimal(first) || !is_decimal(last) {
         return Err(malformed());
     }
     let (first, last) = (first.parse().unwrap_or(u64::MAX), last.parse().unwrap_or(u64::MAX));
