@@ -27,11 +27,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The database, in the folder it was opened with.
 pub(super) const FOLDER_NAME: &str = "meta.fjall";
-/// Blocks that fjall keeps in memory.
-const CACHE_BYTES: u64 = 128 << 20;
-/// Rows of one keyspace that wait in memory. fjall's own 64 MiB for each of our keyspaces could
-/// add up to a gibibyte, more than a small home server has.
-const MEMTABLE_MAX_BYTES: u64 = 16 << 20;
+/// Blocks that fjall keeps in memory; the system's page cache stands behind it.
+const CACHE_BYTES: u64 = 64 << 20;
+/// Rows of one tree that wait in memory, of which up to five stand side by side. Against 16 MiB it
+/// takes a third off the memory at its peak and costs 3 to 10 % more bytes written.
+const MEMTABLE_MAX_BYTES: u64 = 8 << 20;
+/// fjall's threads for flushing and merging. With two or more, the first takes no merges and hands
+/// those that wait back to the queue without a pause, a core busy with nothing: 10 to 15 % of the
+/// processor time of small PUTs. One alone showed no longer stall in 25 s of 64 KiB PUTs.
+const WORKER_THREADS: usize = 1;
 /// All journals together: what is read again after a crash, so it bounds the time to open.
 const JOURNAL_MAX_BYTES: u64 = 128 << 20;
 
@@ -152,6 +156,7 @@ fn open_database(folder: &Path, cache_bytes: u64) -> Result<Opened, EngineError>
         let database = Database::builder(folder)
             .cache_size(cache_bytes)
             .max_journaling_size(JOURNAL_MAX_BYTES)
+            .worker_threads(WORKER_THREADS)
             .open()?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_MAX_BYTES);
         let (rows, bodies) = (database.keyspace("rows", options)?, database.keyspace("bodies", options)?);
