@@ -55,8 +55,10 @@ pub struct PastVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RoleChange {
     /// Gives the node this role.
+    #[serde(rename = "assign")]
     Assign(Role),
     /// Takes its role.
+    #[serde(rename = "remove")]
     Remove,
 }
 

@@ -46,8 +46,10 @@ impl Role {
 pub enum ZoneRedundancy {
     /// In as many as possible.
     #[default]
+    #[serde(rename = "maximum")]
     Maximum,
     /// In at least this many.
+    #[serde(rename = "at_least")]
     AtLeast(u8),
 }
 
@@ -98,8 +100,10 @@ impl From<ReplicationFactor> for u8 {
 pub enum Replication {
     /// The smaller of three and the number of storage zones.
     #[default]
+    #[serde(rename = "automatic")]
     Automatic,
     /// As given.
+    #[serde(rename = "copies")]
     Copies(ReplicationFactor),
 }
 

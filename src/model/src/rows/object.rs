@@ -31,8 +31,10 @@ pub struct ObjectRow {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Slot {
     /// Deleted at the row's stamp.
+    #[serde(rename = "d")]
     Deleted,
     /// An object.
+    #[serde(rename = "l")]
     Live(Box<Object>),
 }
 
@@ -97,12 +99,16 @@ pub struct Checksum {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Body {
     /// In the keyspace `inline`, under the object's own row key.
+    #[serde(rename = "i")]
     Inline(BlockHash),
     /// In these blocks, in order.
+    #[serde(rename = "b")]
     Blocks(Id<kind::Body>, Vec<BlockPiece>),
     /// In the blocks that the body's version rows list.
+    #[serde(rename = "r")]
     Rows(Id<kind::Body>),
     /// In the parts that the body's version rows list.
+    #[serde(rename = "c")]
     Composite(Id<kind::Body>),
 }
 

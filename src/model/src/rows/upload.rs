@@ -39,10 +39,13 @@ pub struct UploadRow {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum UploadState {
     /// Takes parts.
+    #[serde(rename = "o")]
     Open,
     /// Given up.
+    #[serde(rename = "a")]
     Aborted,
     /// Became an object: a repeated completion is answered the same.
+    #[serde(rename = "c")]
     Completed {
         /// Commit stamp of the object.
         stamp: Stamp,

@@ -28,8 +28,10 @@ pub struct VersionRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Owner {
     /// An object's entry.
+    #[serde(rename = "o")]
     Object(Id<kind::Bucket>, String),
     /// A part of an upload.
+    #[serde(rename = "p")]
     Part(Id<kind::Upload>, u16),
 }
 
@@ -37,8 +39,10 @@ pub enum Owner {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Contents {
     /// Blocks.
+    #[serde(rename = "b")]
     Blocks(Vec<BlockPiece>),
     /// Parts of a composite.
+    #[serde(rename = "p")]
     Parts(Vec<PartPiece>),
 }
 
