@@ -48,7 +48,7 @@ pub struct Model {
     pub(crate) store: Store,
     pub(crate) blocks: BlockStore,
     pub(crate) directory: Arc<Directory>,
-    pub(crate) readers: Readers,
+    pub(crate) readers: Arc<Readers>,
     pub(crate) read_ahead: Arc<Semaphore>,
 }
 
@@ -56,7 +56,7 @@ impl Model {
     /// Opens the model over a node's store and blocks.
     pub fn open(env: &Env, store: Store, blocks: BlockStore) -> Result<Arc<Self>, ModelError> {
         let directory = Directory::open(&store)?;
-        let readers = Readers::default();
+        let readers = Arc::default();
         let read_ahead = Arc::new(Semaphore::new(READ_AHEAD_MAX_BLOCKS));
         Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, read_ahead }))
     }

@@ -2,7 +2,7 @@
 //! condition and the quota, and writes one batch.
 
 use crate::admin::read_bucket;
-use crate::reader::ByteRange;
+use crate::reader::{ByteRange, Reading};
 use crate::rows::bucket::Quotas;
 use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Slot};
 use crate::rows::reference::{Referrer, Target};
@@ -85,12 +85,14 @@ pub struct Found {
     pub object: Object,
     /// Its bytes, if they live beside the row.
     pub inline: Option<Bytes>,
+    /// What keeps its body from being reclaimed, if the content was wanted.
+    pub(crate) reading: Option<Arc<Reading>>,
 }
 
 impl Found {
-    /// Reads a range of the content.
+    /// Reads a range of the content, which must have been wanted.
     pub fn read(&self, model: &Arc<Model>, range: ByteRange) -> BodyReader {
-        BodyReader::new(model, &self.object.body, self.inline.clone(), range)
+        BodyReader::new(model, self, range)
     }
 }
 
@@ -99,16 +101,31 @@ impl Found {
 pub enum Want {
     /// Only what HEAD shows.
     Metadata,
-    /// The bytes as well, where they live beside the row.
+    /// The bytes as well: those beside the row are here, the others stay as long as this lives.
     Content,
 }
 
 impl Model {
     /// The object under a key.
     pub fn find(&self, bucket: Id<kind::Bucket>, key: &str, want: Want) -> Result<Option<Found>, ModelError> {
-        let view = self.store.view()?;
         let row_key = object::row_key(PartitionHash::of_shard(&bucket, 0), key);
-        find_row(&view, &row_key, want)
+        let mut found = find_row(&self.store.view()?, &row_key, want)?;
+        if want == Want::Metadata {
+            return Ok(found);
+        }
+        // Between looking and registering the body may have been reclaimed, so look again.
+        while let Some(first) = &mut found
+            && let Some(body) = first.object.body.id()
+        {
+            let reading = self.readers.enter(body);
+            let again = find_row(&self.store.view()?, &row_key, want)?;
+            if again.as_ref().is_some_and(|again| again.stamp == first.stamp) {
+                first.reading = Some(reading);
+                break;
+            }
+            found = again;
+        }
+        Ok(found)
     }
 
     /// Makes `body` the object under a key.
@@ -232,7 +249,7 @@ fn find_row(read: &impl Read, row_key: &[u8], want: Want) -> Result<Option<Found
         (Body::Inline(hash), Want::Content) => Some(read_inline(read, row_key, hash)?),
         _ => None,
     };
-    Ok(Some(Found { stamp: row.stamp, object: *object, inline }))
+    Ok(Some(Found { stamp: row.stamp, object: *object, inline, reading: None }))
 }
 
 fn read_inline(read: &impl Read, row_key: &[u8], hash: &base::BlockHash) -> Result<Bytes, ModelError> {

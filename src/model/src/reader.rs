@@ -3,6 +3,7 @@
 //! Bytes come out block by block, each verified by the block store before it is handed on, with
 //! the next ones read ahead. While a body is being read, the reclaimer leaves it alone.
 
+use crate::objects::Found;
 use crate::rows::object::{BlockPiece, Body};
 use crate::rows::version::{self, Contents, PartPiece, VersionRow};
 use crate::{Model, ModelError};
@@ -33,7 +34,7 @@ pub struct ByteRange {
 }
 
 /// Bodies that are being read, with how many readers each has.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Readers(Mutex<BTreeMap<Id<kind::Body>, usize>>);
 
 impl Readers {
@@ -42,16 +43,29 @@ impl Readers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&body)
     }
 
-    fn enter(&self, body: Id<kind::Body>) {
+    /// From now on somebody reads this body.
+    pub fn enter(self: &Arc<Self>, body: Id<kind::Body>) -> Arc<Reading> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(body).or_default() += 1;
+        Arc::new(Reading { readers: Arc::clone(self), body })
     }
+}
 
-    fn leave(&self, body: Id<kind::Body>) {
-        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = readers.get_mut(&body) {
+/// Keeps the reclaimer off a body while it lives. One that is taken before the entry is looked at,
+/// or before it is looked at again, is in time: the reclaimer asks who reads after it has seen that
+/// no entry names the body.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    readers: Arc<Readers>,
+    body: Id<kind::Body>,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut readers = self.readers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = readers.get_mut(&self.body) {
             *count -= 1;
             if *count == 0 {
-                readers.remove(&body);
+                readers.remove(&self.body);
             }
         }
     }
@@ -60,7 +74,7 @@ impl Readers {
 /// A body on its way out.
 pub struct BodyReader {
     model: Arc<Model>,
-    reading: Option<Id<kind::Body>>,
+    _reading: Option<Arc<Reading>>,
     plan: Plan,
     ahead: VecDeque<Ahead>,
 }
@@ -96,19 +110,15 @@ enum Todo {
 }
 
 impl BodyReader {
-    /// Begins to read `range` of a body. `inline` is the content that came with the entry.
-    pub fn new(model: &Arc<Model>, body: &Body, inline: Option<Bytes>, range: ByteRange) -> Self {
-        let todo = match body {
-            Body::Inline(_) => VecDeque::from([Todo::Bytes(inline.unwrap_or_default())]),
+    /// Begins to read `range` of an object that was found with its content.
+    pub(crate) fn new(model: &Arc<Model>, found: &Found, range: ByteRange) -> Self {
+        let todo = match &found.object.body {
+            Body::Inline(_) => VecDeque::from([Todo::Bytes(found.inline.clone().unwrap_or_default())]),
             Body::Blocks(_, pieces) => pieces.iter().copied().map(Todo::Block).collect(),
             Body::Rows(id) | Body::Composite(id) => VecDeque::from([Todo::Rows(*id, 0)]),
         };
-        let reading = body.id();
-        if let Some(body) = reading {
-            model.readers.enter(body);
-        }
         let plan = Plan { todo, skip: range.start, left: range.end.saturating_sub(range.start) };
-        Self { model: Arc::clone(model), reading, plan, ahead: VecDeque::new() }
+        Self { model: Arc::clone(model), _reading: found.reading.clone(), plan, ahead: VecDeque::new() }
     }
 
     /// The next bytes; `None` at the end.
@@ -134,14 +144,6 @@ impl BodyReader {
         let Some(Ahead { task, cut, .. }) = self.ahead.pop_front() else { return Ok(None) };
         let block = task.join().await.unwrap_or(Err(store::StoreError::Closed.into()))?;
         Ok(Some(block.slice(cut.from..cut.to)))
-    }
-}
-
-impl Drop for BodyReader {
-    fn drop(&mut self) {
-        if let Some(body) = self.reading {
-            self.model.readers.leave(body);
-        }
     }
 }
 

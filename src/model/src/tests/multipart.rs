@@ -170,6 +170,7 @@ fn a_refused_completion_of_many_parts_leaves_nothing_and_may_be_repeated() {
         assert_eq!(node.content(bucket, "a").await, Some(whole));
         let found = node.find(bucket, "a").unwrap();
         assert_eq!(node.model.parts_of(&found).unwrap().len(), numbers.len());
+        drop(found);
         node.delete(bucket, "a").await;
         node.expire().await;
         node.assert_only_buckets_left();

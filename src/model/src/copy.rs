@@ -1,0 +1,145 @@
+//! Copying: a new body that holds the blocks or parts of an old one. No byte moves.
+//!
+//! References first, then the entry: the new body's rows are written in transactions of bounded
+//! size, so that the copy of a huge object holds up nobody, and only the last one writes the entry.
+//! Meanwhile the copy counts as a reader of its source, which therefore stays whole. A copy that is
+//! cut off, or refused at the end, gives its body up as an upload does.
+
+use crate::objects::{Found, ObjectMeta, Place, Put, Want, find_row, make_object};
+use crate::rows::object::{self, Body};
+use crate::rows::reference::{Referrer, Target};
+use crate::rows::version::{self, Contents, Owner, PendingBody, VersionRow};
+use crate::writer::{BODY_DEADLINE_MS, Unsettled};
+use crate::{Model, ModelError, NodeBatch, Write};
+use base::id::kind;
+use base::{Id, PartitionHash, Stamp, WallTime};
+use env::random_array;
+use std::sync::Arc;
+use store::{Intent, Read, Space, Step, Txn};
+
+/// Rows and references written in one transaction before the next begins: as much as one row of a
+/// completed upload with its 1 000 parts, which is the largest unit there is.
+const TXN_MIN_WRITES: usize = 1000;
+
+/// The rows of a body that shares what another one holds, page by page.
+struct Sharing {
+    old: Id<kind::Body>,
+    new: Id<kind::Body>,
+    owner: Owner,
+    deadline: WallTime,
+    /// The first row of the next page; `None`: there is none.
+    next_row: Option<u32>,
+}
+
+impl Model {
+    /// Makes the content of `source` the object under another key (or the same one) without
+    /// moving its bytes. The source was found with its content and must not change meanwhile.
+    pub async fn copy_object(
+        self: &Arc<Self>,
+        (from_bucket, from_key): (Id<kind::Bucket>, String),
+        source: Found,
+        place: Place,
+        meta: ObjectMeta,
+    ) -> Result<Stamp, ModelError> {
+        let new_body = Id::from_bytes(random_array(self.env.rng.as_ref()));
+        let owner = Owner::Object(place.bucket, place.key.clone());
+        let mut unsettled = Unsettled::new(self, new_body);
+        let writes = self.share_body(&source, owner, &mut unsettled).await?;
+        let blocks = self.blocks.clone();
+        let from_row = object::row_key(PartitionHash::of_shard(&from_bucket, 0), &from_key);
+        let stamp = self
+            .store
+            .commit(Intent::Grow, move |txn| {
+                let now = find_row(txn, &from_row, Want::Content)?.ok_or(ModelError::NoSuchKey)?;
+                if now.stamp != source.stamp {
+                    return Err(ModelError::ConditionFailed);
+                }
+                let body = named(new_body, &now.object.body);
+                let object = make_object(now.object.size, now.object.etag, meta, body);
+                let put = Put { place, object, inline: now.inline, writes, lock: None };
+                put.apply(txn, &blocks)
+            })
+            .await?;
+        unsettled.settled();
+        Ok(stamp)
+    }
+
+    /// Writes all rows of the new body but the last ones, which come back.
+    async fn share_body(
+        &self,
+        source: &Found,
+        owner: Owner,
+        unsettled: &mut Unsettled,
+    ) -> Result<Vec<Write>, ModelError> {
+        let Some(old) = source.object.body.id() else { return Ok(Vec::new()) };
+        let deadline = WallTime(self.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
+        let new = unsettled.body();
+        let mut rows = Sharing { old, new, owner, deadline, next_row: Some(0) };
+        let mut writes = rows.next_page(&self.store.view()?)?;
+        if rows.next_row.is_none() {
+            return Ok(writes);
+        }
+        writes.push(Write::Pending { body: new, mark: PendingBody { deadline } });
+        while rows.next_row.is_some() {
+            unsettled.begin();
+            let (batch, blocks) = (NodeBatch::new(writes), self.blocks.clone());
+            // A request that is cut off leaves this transaction in the queue: it reads to its end.
+            let reading = source.reading.clone();
+            let write = move |txn: &mut Txn<'_>| {
+                batch.apply(&blocks, txn)?;
+                drop(reading);
+                Ok::<_, ModelError>(())
+            };
+            self.store.commit(Intent::Grow, write).await?;
+            writes = rows.next_page(&self.store.view()?)?;
+        }
+        writes.push(Write::Settled { body: new });
+        Ok(writes)
+    }
+}
+
+impl Sharing {
+    /// The writes of some more rows, one at least if any is left.
+    fn next_page(&mut self, read: &impl Read) -> Result<Vec<Write>, ModelError> {
+        let Some(first) = self.next_row.take() else { return Ok(Vec::new()) };
+        let mut writes = Vec::new();
+        let mut next = None;
+        let (from, to) =
+            (version::row_key(&self.old, first), table::sort_key::after_prefix(self.old.as_bytes()));
+        read.walk(Space::Version, &from, to.as_deref(), &mut |key, row: VersionRow| {
+            let number = version::parse_row_key(key).map_or(0, |(_, number)| number);
+            if writes.len() >= TXN_MIN_WRITES {
+                next = Some(number);
+                return Step::Stop;
+            }
+            self.share_row(number, row, &mut writes);
+            Step::Next
+        })?;
+        self.next_row = next;
+        Ok(writes)
+    }
+
+    /// One row and what it holds.
+    fn share_row(&self, number: u32, row: VersionRow, writes: &mut Vec<Write>) {
+        let referrer = Referrer::Body(self.new);
+        let hold = |target| Write::Hold { target, referrer };
+        match &row.contents {
+            Contents::Blocks(blocks) => {
+                writes.extend(blocks.iter().map(|piece| hold(Target::Block(piece.hash))));
+            }
+            Contents::Parts(parts) => writes.extend(parts.iter().map(|part| hold(Target::Body(part.body)))),
+        }
+        let row = VersionRow { owner: self.owner.clone(), deadline: self.deadline, dead: false, ..row };
+        writes.push(Write::Version { body: self.new, number, row });
+    }
+}
+
+/// How an entry names the new body of a copy.
+fn named(new: Id<kind::Body>, source: &Body) -> Body {
+    match source {
+        Body::Inline(hash) => Body::Inline(*hash),
+        Body::Blocks(_, pieces) => Body::Blocks(new, pieces.clone()),
+        Body::Rows(_) => Body::Rows(new),
+        Body::Composite(_) => Body::Composite(new),
+    }
+}
