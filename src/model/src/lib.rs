@@ -9,6 +9,7 @@
 
 pub mod admin;
 mod batch;
+mod copy;
 mod directory;
 mod error;
 pub mod listing;

@@ -1,21 +1,17 @@
-//! Objects: put, get, delete, copy. Each change is one transaction that checks the bucket, the
+//! Objects: put, get, delete. Each change is one transaction that checks the bucket, the
 //! condition and the quota, and writes one batch.
 
 use crate::admin::read_bucket;
 use crate::reader::{ByteRange, Reading};
 use crate::rows::bucket::Quotas;
 use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Slot};
-use crate::rows::reference::{Referrer, Target};
-use crate::rows::version::{self, Contents, Owner, VersionRow};
-use crate::writer::BODY_DEADLINE_MS;
 use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage};
 use base::id::kind;
-use base::{Id, PartitionHash, Stamp, WallTime};
+use base::{Id, PartitionHash, Stamp};
 use block::BlockLock;
 use bytes::Bytes;
-use env::random_array;
 use std::sync::Arc;
-use store::{Intent, Read, Space, Step, Txn};
+use store::{Intent, Read, Space, Txn};
 
 /// What a request says about an object besides its bytes.
 #[derive(Debug, Clone, Default)]
@@ -179,34 +175,6 @@ impl Model {
             })
             .await
     }
-
-    /// Makes the content of `source` the object under another key (or the same one) without
-    /// moving its bytes: the new body holds the same blocks or parts.
-    pub async fn copy_object(
-        &self,
-        (from_bucket, from_key): (Id<kind::Bucket>, String),
-        source: Found,
-        place: Place,
-        meta: ObjectMeta,
-    ) -> Result<Stamp, ModelError> {
-        let new_body = Id::from_bytes(random_array(self.env.rng.as_ref()));
-        let blocks = self.blocks.clone();
-        let from_row = object::row_key(PartitionHash::of_shard(&from_bucket, 0), &from_key);
-        self.store
-            .commit(Intent::Grow, move |txn| {
-                // The source is looked at again here: what it holds is held until this commits.
-                let now = find_row(txn, &from_row, Want::Content)?.ok_or(ModelError::NoSuchKey)?;
-                if now.stamp != source.stamp {
-                    return Err(ModelError::ConditionFailed);
-                }
-                let owner = Owner::Object(place.bucket, place.key.clone());
-                let (body, writes) = share_body(txn, &now.object.body, new_body, &owner)?;
-                let object = make_object(now.object.size, now.object.etag, meta, body);
-                let put = Put { place, object, inline: now.inline, writes, lock: None };
-                put.apply(txn, &blocks)
-            })
-            .await
-    }
 }
 
 /// Everything one put writes.
@@ -238,11 +206,11 @@ impl Put {
     }
 }
 
-fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -> Object {
+pub(crate) fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -> Object {
     Object { size, etag, checksum: meta.checksum, headers: meta.headers, body, tags: meta.tags }
 }
 
-fn find_row(read: &impl Read, row_key: &[u8], want: Want) -> Result<Option<Found>, ModelError> {
+pub(crate) fn find_row(read: &impl Read, row_key: &[u8], want: Want) -> Result<Option<Found>, ModelError> {
     let Some(row) = read.get::<ObjectRow>(Space::Object, row_key)? else { return Ok(None) };
     let Slot::Live(object) = row.slot else { return Ok(None) };
     let inline = match (&object.body, want) {
@@ -302,41 +270,4 @@ fn delete_in(
         NodeBatch::new(vec![write]).apply(blocks, txn)?;
     }
     Ok(())
-}
-
-/// Rows of a new body that hold what `source` holds.
-fn share_body(
-    txn: &Txn<'_>,
-    source: &Body,
-    new: Id<kind::Body>,
-    owner: &Owner,
-) -> Result<(Body, Vec<Write>), ModelError> {
-    let Some(old) = source.id() else { return Ok((source.clone(), Vec::new())) };
-    let mut writes = Vec::new();
-    let deadline = WallTime(txn.now().millis().saturating_add(BODY_DEADLINE_MS));
-    let to = table::sort_key::after_prefix(old.as_bytes());
-    txn.walk(Space::Version, &version::row_key(&old, 0), to.as_deref(), &mut |key, row: VersionRow| {
-        let number = version::parse_row_key(key).map_or(0, |(_, number)| number);
-        let referrer = Referrer::Body(new);
-        match &row.contents {
-            Contents::Blocks(blocks) => writes.extend(
-                blocks.iter().map(|piece| Write::Hold { target: Target::Block(piece.hash), referrer }),
-            ),
-            Contents::Parts(parts) => {
-                writes.extend(
-                    parts.iter().map(|part| Write::Hold { target: Target::Body(part.body), referrer }),
-                );
-            }
-        }
-        let row = VersionRow { owner: owner.clone(), deadline, ..row };
-        writes.push(Write::Version { body: new, number, row });
-        Step::Next
-    })?;
-    let body = match source {
-        Body::Inline(hash) => Body::Inline(*hash),
-        Body::Blocks(_, pieces) => Body::Blocks(new, pieces.clone()),
-        Body::Rows(_) => Body::Rows(new),
-        Body::Composite(_) => Body::Composite(new),
-    };
-    Ok((body, writes))
 }

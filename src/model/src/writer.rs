@@ -204,6 +204,11 @@ impl Unsettled {
         Self { model: Arc::clone(model), body, in_flight: VecDeque::new(), begun: false }
     }
 
+    /// The body.
+    pub fn body(&self) -> Id<kind::Body> {
+        self.body
+    }
+
     /// Notes that rows are being sent; whether they are the first.
     pub fn begin(&mut self) -> bool {
         !std::mem::replace(&mut self.begun, true)

@@ -148,6 +148,77 @@ fn a_copy_shares_blocks_and_outlives_its_source() {
     });
 }
 
+/// More rows than one transaction takes: 1 500 blocks, whose rows and references are three batches.
+async fn put_huge(node: &Node, bucket: Bucket, key: &str) -> Vec<u8> {
+    let pieces: Vec<[u8; 4]> = (0..1500u32).map(u32::to_be_bytes).collect();
+    let pieces: Vec<&[u8]> = pieces.iter().map(|piece| &piece[..]).collect();
+    node.put(bucket, key, &pieces).await;
+    pieces.concat()
+}
+
+#[test]
+fn a_huge_copy_is_whole_although_its_source_goes_meanwhile() {
+    run(async {
+        let node = Node::new().await;
+        let (bucket, other) = (node.bucket().await, node.bucket().await);
+        let whole = put_huge(&node, bucket, "a").await;
+        node.copy((bucket, "a"), (other, "b")).await.unwrap();
+        assert_eq!(node.rows(Space::Pending), 0);
+        node.copy((other, "b"), (other, "b")).await.unwrap();
+        node.delete(bucket, "a").await;
+        node.expire().await;
+        assert_eq!(node.content(other, "b").await, Some(whole));
+        let source = node.find(other, "b").unwrap();
+        let place = crate::objects::Place { bucket, key: "c".into(), condition: Condition::Always };
+        let meta = crate::objects::ObjectMeta::default();
+        let mut copy = Box::pin(node.model.copy_object((other, "b".into()), source, place, meta));
+        while node.rows(Space::Pending) == 0 {
+            assert!(futures_util::poll!(&mut copy).is_pending());
+            tokio::task::yield_now().await;
+        }
+        node.delete(other, "b").await;
+        node.expire().await;
+        assert_eq!(node.block_rows(), 1500, "what is being copied is being read");
+        assert!(matches!(copy.await, Err(ModelError::NoSuchKey)));
+        node.expire().await;
+        node.assert_only_buckets_left();
+    });
+}
+
+#[test]
+fn a_huge_copy_that_is_cut_off_or_refused_leaves_nothing() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        put_huge(&node, bucket, "a").await;
+        let held = node.rows(Space::BlockRef);
+        let mut most = 0;
+        for (polls, full) in (0..8).flat_map(|polls| [(polls, false), (polls, true)]) {
+            if most >= 1000 && !full {
+                break;
+            }
+            let mut copy = Box::pin(node.copy((bucket, "a"), (bucket, "b")));
+            for _ in 0..polls {
+                assert!(futures_util::poll!(&mut copy).is_pending());
+                tokio::task::yield_now().await;
+            }
+            most = most.max(node.rows(Space::BlockRef) - held);
+            if full {
+                node.world.disk.occupy(u64::MAX);
+                assert!(matches!(copy.await, Err(ModelError::Store(store::StoreError::Full))));
+                node.world.disk.occupy(0);
+            } else {
+                drop(copy);
+            }
+            assert!(node.find(bucket, "b").is_none());
+            node.expire().await;
+            let left = (node.rows(Space::BlockRef), node.rows(Space::Pending), node.rows(Space::Outbox));
+            assert_eq!(left, (held, 0, 0), "after {polls} polls, full: {full}");
+        }
+        assert!(most >= 1000, "it was cut off when two of three batches were durable: {most}");
+    });
+}
+
 #[test]
 fn a_copy_has_a_deadline_of_its_own() {
     run(async {
