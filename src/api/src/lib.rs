@@ -3,9 +3,11 @@
 pub mod admin;
 pub mod body;
 pub mod checksum;
+mod connection;
 pub mod dates;
 mod decimal;
 pub mod metrics;
+mod patience;
 pub mod s3;
 pub mod server;
 pub mod signature;

@@ -1,11 +1,12 @@
 //! The HTTP server around an API: accepts connections, bounds them, ends them in order.
 //!
-//! A connection must send a head within a time limit and a size limit; there is a limit to how many
-//! connections are open at once. When the server is asked to stop, connections finish the request
+//! A connection must send a head within a time limit and a size limit, and take what it is sent
+//! ([`crate::connection`]); there is a limit to how many connections are open at once. When the server is asked to stop, connections finish the request
 //! they are in.
 
+use crate::connection::Watched;
 use crate::s3::reply::ReplyBody;
-use env::{Env, Listener, Task};
+use env::{Clock, Env, Listener, Task};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -16,9 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// How long a client may take to send a request's head: also bounds idle keep-alive connections,
-/// which S3 clients expect to stay open about 20 s.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection stays open between requests. S3 clients expect 20 s at least.
+const IDLE_MAX: Duration = Duration::from_secs(60);
 /// What one connection may buffer, for a head or a piece of a body: large pieces make large uploads
 /// cheap. The head's own limit stands with its parsing.
 const CONNECTION_BUFFER_BYTES: usize = 256 << 10;
@@ -72,7 +72,12 @@ pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutd
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let connection = serve_connection(stream, Arc::clone(&handler), shutdown.clone(), place);
+                    let connection = serve_connection(
+                        (stream, Arc::clone(&env.clock)),
+                        Arc::clone(&handler),
+                        shutdown.clone(),
+                        place,
+                    );
                     env.tasks.spawn(connection).detach();
                 }
                 Err(error) => {
@@ -88,18 +93,20 @@ pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutd
 }
 
 async fn serve_connection(
-    stream: env::BoxStream,
+    (stream, clock): (env::BoxStream, Arc<dyn Clock>),
     handler: Handler,
     mut shutdown: Shutdown,
     _place: OwnedSemaphorePermit,
 ) {
+    let (stream, serving) = Watched::new(stream, clock);
     let service = service_fn(move |request| {
+        let served = serving.begin();
         let answer = handler(request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+        async move { Ok::<_, std::convert::Infallible>(answer.await.map(served)) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(IDLE_MAX)
         .max_buf_size(CONNECTION_BUFFER_BYTES)
         .max_headers(HEADERS_MAX)
         .half_close(true)

@@ -43,9 +43,12 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use model::Model;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Largest request body: the longest legal one, a layout of a thousand nodes, stays far below.
 pub const BODY_MAX_BYTES: usize = 1 << 20;
+/// How long a caller may take to send one: bodies are small, and callers are near or patient.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What the admin API is told by the configuration.
 #[derive(Debug, Clone, Default)]
@@ -146,10 +149,10 @@ where
             expected: endpoint.method.clone(),
         });
     }
-    let body = match Limited::new(body, BODY_MAX_BYTES).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(AdminError::BodyTooLarge),
-        Err(_) => return Err(AdminError::BodyUnread),
+    let body = match env::timeout(BODY_WAIT_MAX, Limited::new(body, BODY_MAX_BYTES).collect()).await {
+        Some(Ok(body)) => body.to_bytes(),
+        Some(Err(error)) if error.is::<LengthLimitError>() => return Err(AdminError::BodyTooLarge),
+        Some(Err(_)) | None => return Err(AdminError::BodyUnread),
     };
     let call = Call::new(api, head.uri.query(), body)?;
     (endpoint.run)(call).await

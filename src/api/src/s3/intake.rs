@@ -8,16 +8,18 @@ use super::S3Api;
 use super::error::{S3Code, S3Error};
 use crate::body::{BodyPlan, Decoder, Trailers};
 use crate::checksum::{BodyChecksums, ChecksumValue};
+use crate::patience::Patience;
 use base::limits::BLOCK_SIZE_BYTES;
 use bytes::{Bytes, BytesMut};
-use env::Task;
+use env::{Clock, Task};
+use futures_util::FutureExt;
+use http_body::Frame;
 use http_body_util::BodyExt;
 use model::{BodyReader, BodyWriter, FinishedBody, INLINE_MAX_BYTES};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// How long a client may be silent in the middle of a body.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long an upload waits for room in the budget before it is told to slow down.
 const BUDGET_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an unwanted body that are read so that the client gets to see the answer.
@@ -31,33 +33,48 @@ pub struct Incoming {
     ended: bool,
     /// The client sends nothing before it is told to go on, which the first read does.
     waits: bool,
+    patience: Patience,
+    clock: Arc<dyn Clock>,
 }
 
 impl Incoming {
     /// Wraps a body.
-    pub fn new(body: hyper::body::Incoming, headers: &http::HeaderMap) -> Self {
+    pub fn new(body: hyper::body::Incoming, headers: &http::HeaderMap, clock: &Arc<dyn Clock>) -> Self {
         let ended = hyper::body::Body::is_end_stream(&body);
-        Self { body, ended, waits: headers.contains_key(http::header::EXPECT) }
+        let waits = headers.contains_key(http::header::EXPECT);
+        Self { body, ended, waits, patience: Patience::default(), clock: Arc::clone(clock) }
     }
 
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
         self.waits = false;
         loop {
-            match env::timeout(SILENCE_MAX, self.body.frame()).await {
-                None => return Err(S3Code::RequestTimeout.into()),
-                Some(None) => {
+            // What is here already needs no timer.
+            let frame = match self.body.frame().now_or_never() {
+                Some(frame) => frame,
+                None => self.wait_for_frame().await?,
+            };
+            match frame {
+                None => {
                     self.ended = true;
                     return Ok(None);
                 }
-                Some(Some(Err(_))) => return Err(S3Code::IncompleteBody.into()),
-                Some(Some(Ok(frame))) => {
+                Some(Err(_)) => return Err(S3Code::IncompleteBody.into()),
+                Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data() {
+                        self.patience.moved(bytes.len());
                         return Ok(Some(bytes));
                     }
                 }
             }
         }
+    }
+
+    async fn wait_for_frame(&mut self) -> Result<Option<Result<Frame<Bytes>, hyper::Error>>, S3Error> {
+        let began = self.clock.mono();
+        let frame = env::timeout(self.patience.left(), self.body.frame()).await;
+        self.patience.waited(self.clock.mono().saturating_sub(began));
+        frame.ok_or_else(|| S3Code::RequestTimeout.into())
     }
 
     /// Reads what is left of a body that nobody wants, up to a limit. `false`: more was left, and
@@ -200,7 +217,7 @@ impl<'a> Intake<'a> {
 
     async fn reserve(&mut self) -> Result<(), S3Error> {
         if self.permit.is_none() {
-            let budget = std::sync::Arc::clone(&self.api.upload_blocks);
+            let budget = Arc::clone(&self.api.upload_blocks);
             // Whoever waits here holds nothing that another upload waits for.
             let permit = env::timeout(BUDGET_WAIT_MAX, budget.acquire_owned());
             self.permit = Some(permit.await.and_then(Result::ok).ok_or(S3Code::SlowDown)?);

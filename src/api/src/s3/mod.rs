@@ -72,7 +72,7 @@ impl S3Api {
         let request_id =
             base::id::encode_hex(&env::random_array::<8>(self.model.env().rng.as_ref())).to_uppercase();
         let (parts, body) = request.into_parts();
-        let mut incoming = Incoming::new(body, &parts.headers);
+        let mut incoming = Incoming::new(body, &parts.headers, &self.model.env().clock);
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let mut name = "Unknown";
         let outcome = match Head::parse(parts, &self.config.root_domains, request_id.clone()) {

@@ -12,6 +12,7 @@ mod conformance;
 mod documentation;
 mod home;
 mod parameters;
+mod slow;
 
 use api::s3::operation::OPERATIONS;
 use std::collections::BTreeSet;
