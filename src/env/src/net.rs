@@ -34,4 +34,8 @@ pub trait Net: Send + Sync + 'static {
     fn connect<'a>(&'a self, address: SocketAddr) -> BoxFuture<'a, io::Result<BoxStream>>;
     /// Dials a Unix socket.
     fn connect_unix<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<BoxStream>>;
+    /// Whether no byte can leave this process: only then may a link go without encryption.
+    fn stays_in_process(&self) -> bool {
+        false
+    }
 }

@@ -31,12 +31,7 @@ impl Net for RealNet {
     }
 
     fn connect<'a>(&'a self, address: SocketAddr) -> BoxFuture<'a, io::Result<BoxStream>> {
-        async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream) as BoxStream)
-        }
-        .boxed()
+        async move { Ok(Box::new(dial(address).await?) as BoxStream) }.boxed()
     }
 
     fn connect_unix<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<BoxStream>> {
@@ -44,11 +39,24 @@ impl Net for RealNet {
     }
 }
 
+/// A dialled socket that sends at once.
+async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// An accepted socket that sends at once.
+async fn take(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer))
+}
+
 impl Listener for TcpListener {
     fn accept(&self) -> BoxFuture<'_, io::Result<(BoxStream, Option<SocketAddr>)>> {
         async move {
-            let (stream, peer) = TcpListener::accept(self).await?;
-            stream.set_nodelay(true)?;
+            let (stream, peer) = take(self).await?;
             Ok((Box::new(stream) as BoxStream, Some(peer)))
         }
         .boxed()
@@ -70,5 +78,22 @@ impl Listener for UnixListener {
 
     fn local_addr(&self) -> Option<SocketAddr> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_socket_dialled_or_accepted_sends_at_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let dialled = dial(listener.local_addr().unwrap()).await.unwrap();
+            let (accepted, _) = take(&listener).await.unwrap();
+            assert!(dialled.nodelay().unwrap());
+            assert!(accepted.nodelay().unwrap());
+        });
     }
 }

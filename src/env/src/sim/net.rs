@@ -129,6 +129,10 @@ impl Net for SimNet {
     fn connect_unix<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<BoxStream>> {
         self.dial(Place::Unix(path.to_owned())).boxed()
     }
+
+    fn stays_in_process(&self) -> bool {
+        true
+    }
 }
 
 struct SimListener {

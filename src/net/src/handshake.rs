@@ -1,0 +1,197 @@
+//! From a byte stream to a link: TLS, then a hello in both directions (see `hello`).
+//!
+//! Until the other end has proven that it knows the cluster secret, it costs one task, a bounded
+//! number of bytes and [`HANDSHAKE_LIMIT`](crate::limits::HANDSHAKE_LIMIT). Where the network cannot leave the process
+//! (`Net::stays_in_process`, the simulated world) TLS is left out, so that a seed replays every byte;
+//! the hello and its proof are the same.
+
+use crate::error::ConnectError;
+use crate::hello::{self, Hello, Prover, Purpose, Reject, Side, Versions};
+use crate::limits::{HANDSHAKE_LIMIT, HANDSHAKE_MAX_BYTES, HELLO_MAX_BYTES};
+use crate::request::Level;
+use crate::tls::{self, Tls};
+use crate::wire::Wire;
+use base::NodeId;
+use env::BoxStream;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// What a node brings to every handshake.
+pub(crate) struct Credentials {
+    pub node: NodeId,
+    pub instance: u64,
+    pub secret: [u8; 32],
+    pub versions: Versions,
+    pub advertised: Option<SocketAddr>,
+    /// `None` where no byte can leave the process.
+    pub tls: Option<Tls>,
+}
+
+/// A stream whose other end is known.
+pub(crate) struct Established {
+    pub stream: BoxStream,
+    pub wire: Wire,
+    pub peer: Hello,
+    pub level: Level,
+    /// Who calls whom, and in which class.
+    pub purpose: Purpose,
+}
+
+impl Credentials {
+    fn hello(&self, purpose: Purpose) -> Hello {
+        Hello {
+            node: self.node,
+            instance: self.instance,
+            versions: self.versions,
+            purpose,
+            advertised: self.advertised,
+        }
+    }
+
+    /// The dialling end.
+    pub async fn dial(
+        &self,
+        stream: BoxStream,
+        purpose: Purpose,
+        expected: Option<NodeId>,
+    ) -> Result<Established, ConnectError> {
+        let handshake = self.dial_without_limit(stream, purpose, expected);
+        env::timeout(HANDSHAKE_LIMIT, handshake).await.unwrap_or(Err(ConnectError::TimedOut))
+    }
+
+    async fn dial_without_limit(
+        &self,
+        stream: BoxStream,
+        purpose: Purpose,
+        expected: Option<NodeId>,
+    ) -> Result<Established, ConnectError> {
+        let (wire, stream) = Wire::new(stream, HANDSHAKE_MAX_BYTES);
+        let (mut stream, shown, session): (BoxStream, _, _) = match &self.tls {
+            Some(tls) => {
+                let stream = tls.connector.connect(tls::no_name(), stream).await.map_err(not_a_node)?;
+                let (shown, session) = tls::session(stream.get_ref().1)?;
+                (Box::new(stream), Some(shown), session)
+            }
+            None => (Box::new(stream), None, [0; 32]),
+        };
+        // Before the proof, so that it goes to nobody but the node that was meant.
+        check_expected(expected, shown)?;
+        let prover = Prover::new(&self.secret, session);
+        let ours = hello::encode(&self.hello(purpose), &prover, Side::Dialler);
+        write_frame(&mut stream, &ours).await?;
+        let answer = read_frame(&mut stream).await?;
+        let theirs = hello::decode_answer(&answer).map_err(|reject| self.rejected(reject))?;
+        let peer = hello::decode(theirs, &prover, Side::Acceptor).map_err(|reject| self.rejected(reject))?;
+        check_expected(expected, Some(peer.node))?;
+        if shown.is_some_and(|shown| shown != peer.node) {
+            return Err(ConnectError::NotANode);
+        }
+        let level = self.versions.common(peer.versions).ok_or_else(|| self.too_far(peer.versions))?;
+        wire.trust();
+        Ok(Established { stream, wire, peer, level, purpose })
+    }
+
+    /// The accepting end. `admit` has the last word on a peer that has proven itself.
+    pub async fn accept(
+        &self,
+        stream: BoxStream,
+        admit: impl FnOnce(&Hello) -> Result<(), Reject>,
+    ) -> Result<Established, ConnectError> {
+        let handshake = self.accept_without_limit(stream, admit);
+        env::timeout(HANDSHAKE_LIMIT, handshake).await.unwrap_or(Err(ConnectError::TimedOut))
+    }
+
+    async fn accept_without_limit(
+        &self,
+        stream: BoxStream,
+        admit: impl FnOnce(&Hello) -> Result<(), Reject>,
+    ) -> Result<Established, ConnectError> {
+        let (wire, stream) = Wire::new(stream, HANDSHAKE_MAX_BYTES);
+        let (mut stream, shown, session): (BoxStream, _, _) = match &self.tls {
+            Some(tls) => {
+                let stream = tls.acceptor.accept(stream).await.map_err(not_a_node)?;
+                let (shown, session) = tls::session(stream.get_ref().1)?;
+                (Box::new(stream), Some(shown), session)
+            }
+            None => (Box::new(stream), None, [0; 32]),
+        };
+        let prover = Prover::new(&self.secret, session);
+        let frame = read_frame(&mut stream).await?;
+        let judged = self.judge(&frame, &prover, shown).and_then(|(peer, level)| {
+            admit(&peer)?;
+            Ok((peer, level))
+        });
+        let (peer, level) = match judged {
+            Ok(good) => good,
+            Err(reject) => {
+                write_frame(&mut stream, &hello::encode_answer(Err(reject))).await?;
+                let _ = stream.shutdown().await;
+                return Err(self.rejected(reject));
+            }
+        };
+        let ours = hello::encode(&self.hello(peer.purpose), &prover, Side::Acceptor);
+        write_frame(&mut stream, &hello::encode_answer(Ok(&ours))).await?;
+        wire.trust();
+        let purpose = peer.purpose;
+        Ok(Established { stream, wire, peer, level, purpose })
+    }
+
+    fn judge(&self, frame: &[u8], prover: &Prover, shown: Option<NodeId>) -> Result<(Hello, Level), Reject> {
+        let peer = hello::decode(frame, prover, Side::Dialler)?;
+        if shown.is_some_and(|shown| shown != peer.node) {
+            return Err(Reject::NotAHello);
+        }
+        if peer.node == self.node {
+            return Err(Reject::Myself);
+        }
+        let level = self.versions.common(peer.versions).ok_or(Reject::NoCommonVersion(self.versions))?;
+        Ok((peer, level))
+    }
+
+    fn rejected(&self, reject: Reject) -> ConnectError {
+        match reject {
+            Reject::NotAHello => ConnectError::NotANode,
+            Reject::WrongSecret => ConnectError::WrongSecret,
+            Reject::NoCommonVersion(theirs) => self.too_far(theirs),
+            Reject::TooMany => ConnectError::TooMany,
+            Reject::Myself => ConnectError::Myself,
+        }
+    }
+
+    fn too_far(&self, theirs: Versions) -> ConnectError {
+        ConnectError::NoCommonVersion { ours: self.versions, theirs }
+    }
+}
+
+fn check_expected(expected: Option<NodeId>, found: Option<NodeId>) -> Result<(), ConnectError> {
+    match (expected, found) {
+        (Some(expected), Some(found)) if expected != found => {
+            Err(ConnectError::WrongNode { expected, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What TLS says about bytes that are not TLS, or not ours, comes as these two kinds.
+fn not_a_node(error: std::io::Error) -> ConnectError {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => ConnectError::NotANode,
+        kind => ConnectError::Unreachable(kind),
+    }
+}
+
+async fn write_frame(stream: &mut BoxStream, bytes: &[u8]) -> Result<(), ConnectError> {
+    stream.write_all(&hello::with_length(bytes)).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+async fn read_frame(stream: &mut BoxStream) -> Result<Vec<u8>, ConnectError> {
+    let length = usize::from(stream.read_u16().await?);
+    if length > HELLO_MAX_BYTES {
+        return Err(ConnectError::NotANode);
+    }
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}

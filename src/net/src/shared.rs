@@ -1,0 +1,241 @@
+//! What all tasks of a node's network share, and the way of one call.
+
+use crate::attachment::Attachment;
+use crate::calling::SendError;
+use crate::error::{CallError, ConnectError, NoAnswer, Refusal};
+use crate::handlers::{AnyValue, Handlers, decode, encode};
+use crate::handshake::Credentials;
+use crate::hello::Reject;
+use crate::limits::{PEERS_MAX, RELAYED_STREAMS_MAX};
+use crate::message::{self, Kind, MessageBody, MessageError, Parts, Received};
+use crate::peer::Peer;
+use crate::request::{Answer, Courier, Incoming, Level, Outgoing, Request};
+use crate::runtime::{TaskGroup, Timer};
+use base::NodeId;
+use bytes::Bytes;
+use env::Env;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+
+pub(crate) struct Shared {
+    pub env: Env,
+    pub credentials: Credentials,
+    pub courier: Arc<dyn Courier>,
+    pub handlers: Handlers,
+    pub tasks: TaskGroup,
+    pub timer: Timer,
+    /// Streams of others that pass through.
+    pub relayed: Arc<Semaphore>,
+    peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
+    changes: watch::Sender<u64>,
+    is_stopped: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(env: Env, credentials: Credentials, courier: Arc<dyn Courier>) -> Self {
+        Self {
+            tasks: TaskGroup::new(env.tasks.clone()),
+            timer: Timer::new(&env),
+            env,
+            credentials,
+            courier,
+            handlers: Handlers::default(),
+            relayed: Arc::new(Semaphore::new(RELAYED_STREAMS_MAX)),
+            peers: Mutex::default(),
+            changes: watch::Sender::new(0),
+            is_stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// This node.
+    pub fn me(&self) -> NodeId {
+        self.credentials.node
+    }
+
+    fn peers(&self) -> MutexGuard<'_, BTreeMap<NodeId, Arc<Peer>>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn peer(&self, id: NodeId) -> Option<Arc<Peer>> {
+        self.peers().get(&id).cloned()
+    }
+
+    pub fn all_peers(&self) -> Vec<Arc<Peer>> {
+        self.peers().values().cloned().collect()
+    }
+
+    /// The peer, made if it is new and there is room.
+    pub fn peer_or_new(&self, id: NodeId) -> Result<Arc<Peer>, Reject> {
+        let mut peers = self.peers();
+        if self.is_stopped.load(Ordering::Acquire) {
+            return Err(Reject::TooMany);
+        }
+        if let Some(peer) = peers.get(&id) {
+            return Ok(Arc::clone(peer));
+        }
+        if peers.len() >= PEERS_MAX {
+            let idle = peers.values().find(|peer| peer.is_idle()).map(|peer| peer.id);
+            peers.remove(&idle.ok_or(Reject::TooMany)?).expect("it was found").end();
+        }
+        let peer = Arc::new(Peer::new(id));
+        peers.insert(id, Arc::clone(&peer));
+        Ok(peer)
+    }
+
+    pub fn remove_peer(&self, id: NodeId) {
+        let removed = self.peers().remove(&id);
+        if let Some(peer) = removed {
+            peer.end();
+            self.note_change();
+        }
+    }
+
+    /// Tells whoever waits that a link came or went.
+    pub fn note_change(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Ends all links and tasks. Nothing begins afterwards.
+    pub fn stop(&self) {
+        let peers = {
+            let mut peers = self.peers();
+            self.is_stopped.store(true, Ordering::Release);
+            std::mem::take(&mut *peers)
+        };
+        for peer in peers.values() {
+            peer.end();
+        }
+        self.tasks.stop();
+        self.handlers.clear();
+        self.note_change();
+    }
+
+    pub fn check_running(&self) -> Result<(), ConnectError> {
+        if self.is_stopped.load(Ordering::Acquire) { Err(ConnectError::Stopping) } else { Ok(()) }
+    }
+
+    /// Makes a call, to another node or to this one.
+    pub async fn call<R: Request>(
+        &self,
+        to: NodeId,
+        outgoing: Outgoing<'_, R>,
+    ) -> Result<Answer<R::Reply>, CallError> {
+        if to == self.me() {
+            return self.call_here(outgoing).await;
+        }
+        let bad_answer = CallError::Unknown { node: to, cause: NoAnswer::BadAnswer };
+        let Outgoing { request, attachment, limit } = outgoing;
+        let body = encode(request).expect("a request type can be encoded");
+        let call = Call { name: R::NAME, class: R::CLASS, body, attachment, limit };
+        let received = self.exchange(to, call).await?;
+        match received.head.kind {
+            Kind::Reply => match decode(&received.body) {
+                Ok(reply) => Ok(Answer { reply, attachment: received.attachment }),
+                Err(_) => Err(bad_answer),
+            },
+            Kind::Refusal => match decode(&received.body) {
+                Ok(refusal) => Err(refused(to, refusal)),
+                Err(_) => Err(bad_answer),
+            },
+            Kind::Request => Err(bad_answer),
+        }
+    }
+
+    async fn call_here<R: Request>(&self, outgoing: Outgoing<'_, R>) -> Result<Answer<R::Reply>, CallError> {
+        let me = self.me();
+        let Outgoing { request, attachment, limit } = outgoing;
+        let handler = self.handlers.get(R::NAME).ok_or_else(|| refused(me, Refusal::UnknownRequest))?;
+        let versions = self.credentials.versions;
+        let call = Incoming {
+            from: me,
+            request: Box::new(request.clone()) as AnyValue,
+            attachment,
+            envelope: self.courier.seal(me),
+            level: Level { protocol: versions.max, feature: versions.feature },
+            limit,
+        };
+        let answer = env::timeout(limit, handler.local(call)).await.ok_or(CallError::TimedOut(me))?;
+        let Answer { reply, attachment } = answer.map_err(|refusal| refused(me, refusal))?;
+        let reply = reply.downcast::<R::Reply>().expect("a handler's reply has the type of its request");
+        Ok(Answer { reply: *reply, attachment })
+    }
+
+    /// Sends a message and reads the answer up to its attachment.
+    async fn exchange(&self, to: NodeId, call: Call) -> Result<Received, CallError> {
+        let not_connected = CallError::NotConnected(to);
+        let peer = self.peer(to).ok_or_else(|| not_connected.clone())?;
+        let first = peer.link(call.class).ok_or_else(|| not_connected.clone())?;
+        let (class, limit, name) = (call.class, call.limit, call.name);
+        let message = MessageBody::new(Parts {
+            kind: Kind::Request,
+            level: first.level,
+            limit,
+            envelope: self.courier.seal(to),
+            body: call.body,
+            attachment: call.attachment,
+        });
+        let message = message.map_err(|large| CallError::TooLarge {
+            size_bytes: large.size_bytes,
+            limit_bytes: large.limit_bytes,
+        })?;
+        let weight = u32::try_from(message.weight()).expect("a message is below 8 MiB");
+        let is_sent = AtomicBool::new(false);
+        let work = async {
+            // Neither of the two is ever closed.
+            let _turn = peer.calls(class).acquire().await.map_err(|_| not_connected.clone())?;
+            let _room = peer.sending.acquire_many(weight).await.map_err(|_| not_connected.clone())?;
+            let link = if first.wire.is_cut() {
+                let newest = peer.link(class).filter(|newest| newest.level == first.level);
+                newest.ok_or_else(|| not_connected.clone())?
+            } else {
+                first
+            };
+            is_sent.store(true, Ordering::Relaxed);
+            let body = link.send(name, message).await.map_err(|error| match error {
+                SendError::NotSent => not_connected.clone(),
+                SendError::Unknown(cause) => CallError::Unknown { node: to, cause },
+            })?;
+            let received = message::read(body, &peer.replies).await;
+            received.map_err(|error| CallError::Unknown { node: to, cause: no_answer(error) })
+        };
+        let received = match env::timeout(limit, work).await {
+            Some(result) => result?,
+            None if is_sent.load(Ordering::Relaxed) => return Err(CallError::TimedOut(to)),
+            None => return Err(CallError::Busy(to)),
+        };
+        match self.courier.open(to, &received.envelope) {
+            Ok(()) => Ok(received),
+            Err(_) => Err(CallError::Unknown { node: to, cause: NoAnswer::BadAnswer }),
+        }
+    }
+}
+
+/// A call whose types are forgotten.
+struct Call {
+    name: &'static str,
+    class: crate::request::Class,
+    body: Bytes,
+    attachment: Attachment,
+    limit: Duration,
+}
+
+fn refused(node: NodeId, refusal: Refusal) -> CallError {
+    match refusal {
+        Refusal::Failed => CallError::Unknown { node, cause: NoAnswer::HandlerFailed },
+        refusal => CallError::Refused { node, refusal },
+    }
+}
+
+fn no_answer(error: MessageError) -> NoAnswer {
+    match error {
+        MessageError::Cut => NoAnswer::LinkLost,
+        MessageError::Malformed | MessageError::TooLarge | MessageError::OverBudget => NoAnswer::BadAnswer,
+    }
+}
