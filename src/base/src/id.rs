@@ -99,10 +99,10 @@ impl NodeId {
         decode_hex_32(text).map(Self)
     }
 
-    /// The first 64 bits, the tie-break inside a [`crate::Stamp`]. The cluster refuses two
-    /// members that share it.
+    /// The first 64 bits but the last, the tie-break inside a [`crate::Stamp`]: the last bit is left
+    /// to [`crate::Stamp::proposal`]. The cluster refuses two members that share it.
     pub fn tag(&self) -> u64 {
-        u64::from_be_bytes(self.0[..8].try_into().expect("eight of 32 bytes"))
+        u64::from_be_bytes(self.0[..8].try_into().expect("eight of 32 bytes")) & !1
     }
 }
 

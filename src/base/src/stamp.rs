@@ -31,7 +31,7 @@ impl WallTime {
 pub struct Stamp {
     /// 48 bits of milliseconds above 16 bits of counter.
     pub time: u64,
-    /// [`crate::NodeId::tag`] of the node that gave the stamp.
+    /// [`crate::NodeId::tag`] of the node that gave the stamp, which is even.
     pub node: u64,
 }
 
@@ -44,6 +44,13 @@ impl Stamp {
     /// The wall time inside the stamp, which is what S3 shows as Last-Modified.
     pub const fn wall(self) -> WallTime {
         WallTime(self.time >> COUNTER_BITS)
+    }
+
+    /// The order under which a ballot with this stamp puts forward a new version. Nothing lies
+    /// between the two: a clock's stamps have an even [`Stamp::node`].
+    #[must_use]
+    pub const fn proposal(self) -> Self {
+        Self { node: self.node | 1, ..self }
     }
 
     /// Big-endian bytes: they sort as the stamps do.

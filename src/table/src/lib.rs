@@ -10,6 +10,7 @@
 //!
 //! Quorum reads and writes, range digests and sync join here with the cluster of several nodes.
 
+pub mod register;
 pub mod sort_key;
 
 use base::Merge;

@@ -1,0 +1,138 @@
+//! A ballot: the two rounds behind a write with a condition, and behind a reader's take-over (G5–G9).
+//!
+//! First everybody promises; if what they hold differs, the newest version is put forward again
+//! under the ballot, keeping its id, so that what is evaluated is what every later reader finds.
+//! Then the condition is evaluated, and the new version is sent. Once that has been sent, the only
+//! answers are "done" and "unknown": the request is neither refused nor tried again.
+
+use super::{Member, Quorum, Stored, Version};
+use base::Stamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the coordinator of a ballot does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BallotStep<V> {
+    /// More answers are needed. At the deadline nothing has happened yet, unless a new version was
+    /// sent: then the outcome is unknown.
+    Wait,
+    /// This version goes to everybody with [`super::Replica::store`].
+    Stabilise(Version<V>),
+    /// This is the value now: evaluate, then [`Ballot::propose`] or stop.
+    Evaluate(Option<Version<V>>),
+    /// Somebody else's ballot or write is ahead, and nothing of ours was sent: another ballot,
+    /// above this, may try again after a pause.
+    Lost {
+        /// The highest stamp met.
+        above: Stamp,
+    },
+    /// The new version is chosen.
+    Done,
+    /// Everybody answered, and whether the new version happened cannot be known.
+    Unknown,
+}
+
+/// A ballot under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ballot<V> {
+    quorum: Quorum,
+    ballot: Stamp,
+    pub(super) phase: Phase<V>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Phase<V> {
+    Prepare { promised: BTreeMap<Member, Option<Version<V>>>, refused: BTreeMap<Member, Stamp> },
+    Stabilise { version: Version<V>, answers: BTreeMap<Member, Stored> },
+    Evaluate,
+    Accept { answers: BTreeMap<Member, Stored> },
+}
+
+impl<V: Clone + PartialEq> Ballot<V> {
+    /// A ballot under a fresh stamp, which everybody is now asked to promise.
+    pub fn new(quorum: Quorum, ballot: Stamp) -> Self {
+        let phase = Phase::Prepare { promised: BTreeMap::new(), refused: BTreeMap::new() };
+        Self { quorum, ballot, phase }
+    }
+
+    /// Takes a replica's answer to the prepare.
+    pub fn prepared(&mut self, from: Member, answer: Result<Option<Version<V>>, Stamp>) -> BallotStep<V> {
+        let Phase::Prepare { promised, refused } = &mut self.phase else { return BallotStep::Wait };
+        if promised.contains_key(&from) || refused.contains_key(&from) {
+            return BallotStep::Wait;
+        }
+        match answer {
+            Ok(held) => drop(promised.insert(from, held)),
+            Err(bound) => drop(refused.insert(from, bound)),
+        }
+        if self.quorum.excluded(&refused.keys().copied().collect()) {
+            let above = refused.values().copied().max().unwrap_or(Stamp::ZERO);
+            return BallotStep::Lost { above };
+        }
+        if !self.quorum.reached(&promised.keys().copied().collect()) {
+            return BallotStep::Wait;
+        }
+        let newest = promised.values().flatten().max_by_key(|version| version.order).cloned();
+        let agree = promised.values().all(|held| {
+            held.as_ref().map(|version| version.order) == newest.as_ref().map(|version| version.order)
+        });
+        match newest {
+            Some(newest) if !agree => {
+                let version = Version { order: self.ballot, ..newest };
+                self.phase = Phase::Stabilise { version: version.clone(), answers: BTreeMap::new() };
+                BallotStep::Stabilise(version)
+            }
+            held => {
+                self.phase = Phase::Evaluate;
+                BallotStep::Evaluate(held)
+            }
+        }
+    }
+
+    /// Takes a replica's answer to the stabilised version.
+    pub fn stabilised(&mut self, from: Member, answer: Stored) -> BallotStep<V> {
+        let Phase::Stabilise { version, answers } = &mut self.phase else { return BallotStep::Wait };
+        answers.entry(from).or_insert(answer);
+        let yes = holders(answers);
+        if self.quorum.reached(&yes) {
+            let version = version.clone();
+            self.phase = Phase::Evaluate;
+            return BallotStep::Evaluate(Some(version));
+        }
+        let refused = answers.keys().copied().filter(|member| !yes.contains(member)).collect();
+        if self.quorum.excluded(&refused) {
+            return BallotStep::Lost { above: highest(answers) };
+        }
+        BallotStep::Wait
+    }
+
+    /// The condition holds: the version to send to everybody with [`super::Replica::store`]. Its id
+    /// is the ballot.
+    pub fn propose(&mut self, value: V) -> Version<V> {
+        self.phase = Phase::Accept { answers: BTreeMap::new() };
+        Version { order: self.ballot.proposal(), id: self.ballot, value }
+    }
+
+    /// Takes a replica's answer to the new version.
+    pub fn accepted(&mut self, from: Member, answer: Stored) -> BallotStep<V> {
+        let Phase::Accept { answers } = &mut self.phase else { return BallotStep::Wait };
+        answers.entry(from).or_insert(answer);
+        if self.quorum.reached(&holders(answers)) {
+            return BallotStep::Done;
+        }
+        let answered = answers.keys().copied().collect();
+        if self.quorum.complete(&answered) { BallotStep::Unknown } else { BallotStep::Wait }
+    }
+}
+
+fn holders(answers: &BTreeMap<Member, Stored>) -> BTreeSet<Member> {
+    answers.iter().filter(|(_, answer)| **answer == Stored::Yes).map(|(member, _)| *member).collect()
+}
+
+fn highest(answers: &BTreeMap<Member, Stored>) -> Stamp {
+    let met = answers.values().map(|answer| match *answer {
+        Stored::Yes => Stamp::ZERO,
+        Stored::Dead { newest } | Stored::Unknown { newest } => newest,
+        Stored::Blocked { promise } => promise,
+    });
+    met.max().unwrap_or(Stamp::ZERO)
+}

@@ -1,0 +1,81 @@
+//! What is searched on every test run, and, with `--ignored`, what takes minutes.
+
+use super::search::{Found, breadth_first, walk};
+use super::world::Scope;
+use super::{Fault, Op};
+use env::sim::SimRng;
+
+fn scope(scripts: &[&[Op]], clocks: &[u64], fault: Fault) -> Scope {
+    let scripts = scripts.iter().map(|script| script.to_vec()).collect();
+    Scope { scripts, clocks: clocks.to_vec(), last_time: 3, attempts: 2, fault }
+}
+
+/// Searched to the end: no history without an explanation.
+fn exhausted(scripts: &[&[Op]], clocks: &[u64], limit: usize) {
+    match breadth_first(&scope(scripts, clocks, Fault::None), limit) {
+        Found::Nothing { states } => println!("{scripts:?} {clocks:?}: {states} states, exhausted"),
+        other => panic!("{scripts:?} {clocks:?}: {other:#?}"),
+    }
+}
+
+/// The rule that is left out is necessary: a history shows it.
+fn refuted(fault: Fault, scripts: &[&[Op]], clocks: &[u64]) {
+    match breadth_first(&scope(scripts, clocks, fault), 2_000_000) {
+        Found::Violation { trace } => println!("{fault:?}: refuted in {} steps", trace.len()),
+        other => panic!("{fault:?} was not refuted: {other:?}"),
+    }
+}
+
+const W1: &[Op] = &[Op::Write(1)];
+const W2: &[Op] = &[Op::Write(2)];
+const D: &[Op] = &[Op::Delete];
+const R: &[Op] = &[Op::Read];
+const RR: &[Op] = &[Op::Read, Op::Read];
+const C1: &[Op] = &[Op::Create(1)];
+const C2: &[Op] = &[Op::Create(2)];
+
+#[test]
+fn plain_writes_and_reads_are_linearizable() {
+    exhausted(&[W1, W2, R], &[2, 1, 1], 100_000);
+}
+
+#[test]
+fn a_condition_beside_a_plain_write_is_linearizable() {
+    exhausted(&[W1, C2, R], &[2, 1, 1], 200_000);
+}
+
+#[test]
+fn every_rule_that_is_left_out_is_missed() {
+    refuted(Fault::NewerAcknowledges, &[W1, W2, R], &[2, 1, 1]);
+    refuted(Fault::NoWriteBack, &[W1, RR], &[1, 1]);
+    refuted(Fault::NewerIsWrittenBack, &[W1, W2, RR], &[2, 1, 1]);
+    refuted(Fault::AcceptIgnoresPromise, &[C1, C2, R], &[1, 1, 1]);
+    refuted(Fault::NoStabilise, &[W1, C2, R], &[1, 1, 1]);
+    refuted(Fault::PromiseForgotten, &[C1, C2, R], &[1, 1, 1]);
+}
+
+#[test]
+fn random_walks_find_no_violation_in_longer_scripts() {
+    let replace = &[Op::Replace(1, 3), Op::Read][..];
+    for (seed, scripts) in [[W1, replace, RR], [C1, replace, D], [C1, C2, RR]].iter().enumerate() {
+        let scope = Scope { last_time: 6, attempts: 3, ..scope(scripts, &[1, 2, 1], Fault::None) };
+        match walk(&scope, 300, &SimRng::new(seed as u64)) {
+            Found::NothingSoFar { states } => assert!(states > 3_000, "the walks go somewhere: {states}"),
+            other => panic!("seed {seed} {scripts:?}: {other:#?}"),
+        }
+    }
+}
+
+/// Minutes, and gigabytes: `cargo test -p table --release -- --ignored --nocapture register`.
+#[test]
+#[ignore = "takes minutes"]
+fn larger_scopes_and_deeper_rules() {
+    exhausted(&[W1, W2, RR], &[2, 1, 1], 20_000_000);
+    exhausted(&[W1, C2, R], &[1, 1, 1], 20_000_000);
+    exhausted(&[W1, C2, RR], &[2, 1, 1], 20_000_000);
+    exhausted(&[D, C2, R], &[1, 1, 1], 20_000_000);
+    refuted(Fault::OneDeadIsEnough, &[W1, W2, RR], &[2, 1, 1]);
+    refuted(Fault::NoMemory, &[W1, W2, RR], &[2, 1, 1]);
+    refuted(Fault::WriteIgnoresPromise, &[W1, C2, R], &[1, 1, 1]);
+    refuted(Fault::BlockedIsDead, &[W1, C2, R], &[1, 1, 1]);
+}

@@ -1,0 +1,125 @@
+//! One replica's part in the register of one key: the newest version it accepted, the ballot it
+//! promised itself to, and a short memory of what it accepted before.
+//!
+//! All three are durable before an answer leaves, and a promise never ends by time (G11).
+
+use super::Version;
+use base::Stamp;
+
+/// How many accepted versions a replica remembers. Two passed the search; with none at all a
+/// coordinator whose answer was lost cannot learn that its write was stored.
+pub(super) const HISTORY_MAX: usize = 2;
+
+/// What a replica holds of one key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Replica<V> {
+    /// The newest version accepted.
+    pub current: Option<Version<V>>,
+    /// What it remembers beside it.
+    pub memory: Memory,
+}
+
+/// What a replica remembers of past decisions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Memory {
+    /// Nothing below this ballot is accepted any more.
+    pub promise: Option<Stamp>,
+    /// (order, id) of the versions accepted last, the newest order first; at most two.
+    pub history: Vec<(Stamp, Stamp)>,
+    /// Whether older ones were pushed out of `history`.
+    pub forgot: bool,
+}
+
+/// What a replica did with a version sent to it (G1, G4, G7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stored {
+    /// It is stored, or was once accepted under this very order and id.
+    Yes,
+    /// It holds a later one and never had this one, nor ever will.
+    Dead {
+        /// The order of what it holds.
+        newest: Stamp,
+    },
+    /// It holds a later one and cannot tell whether it ever had this one.
+    Unknown {
+        /// The order of what it holds.
+        newest: Stamp,
+    },
+    /// Only a promise is in the way: the version may still be chosen elsewhere.
+    Blocked {
+        /// The ballot promised.
+        promise: Stamp,
+    },
+}
+
+impl<V> Default for Replica<V> {
+    fn default() -> Self {
+        Self { current: None, memory: Memory::default() }
+    }
+}
+
+impl<V: Clone> Replica<V> {
+    /// The order of what is held; below every stamp when there is nothing.
+    pub fn newest(&self) -> Stamp {
+        self.current.as_ref().map_or(Stamp::ZERO, |version| version.order)
+    }
+
+    /// G1, G4, G7, G10: a version that a write sends, a ballot puts forward, or a read or a repair
+    /// copies here. One rule serves them all: it is stored if it is newer than what is held and not
+    /// below the promise; holding a later one does not count as storing it.
+    pub fn store(&mut self, version: &Version<V>) -> Stored {
+        if self.memory.accepted(version) {
+            return Stored::Yes;
+        }
+        let (newest, promise) = (self.newest(), self.memory.promise);
+        let allowed = promise.is_none_or(|promise| version.order >= promise);
+        if version.order > newest && allowed {
+            self.memory.remember(version.order, version.id);
+            self.current = Some(version.clone());
+            return Stored::Yes;
+        }
+        if !self.memory.can_tell(version.order) || self.memory.knows_id(version.id) {
+            return Stored::Unknown { newest };
+        }
+        match promise {
+            Some(promise) if version.order > newest => Stored::Blocked { promise },
+            _ => Stored::Dead { newest },
+        }
+    }
+
+    /// G5: promises to accept nothing below `ballot` and says what is held. `Err` is the stamp that
+    /// the next ballot must lie above.
+    pub fn prepare(&mut self, ballot: Stamp) -> Result<Option<Version<V>>, Stamp> {
+        let bound = self.newest().max(self.memory.promise.unwrap_or(Stamp::ZERO));
+        // An equal promise is this ballot's own, asked for twice; an equal order is not.
+        if self.memory.promise.is_some_and(|promise| ballot < promise) || ballot <= self.newest() {
+            return Err(bound);
+        }
+        self.memory.promise = Some(ballot);
+        Ok(self.current.clone())
+    }
+}
+
+impl Memory {
+    fn accepted<V>(&self, version: &Version<V>) -> bool {
+        self.history.contains(&(version.order, version.id))
+    }
+
+    /// Whether a version of this order, had it been accepted, would be remembered.
+    fn can_tell(&self, order: Stamp) -> bool {
+        !self.forgot || self.history.last().is_some_and(|(oldest, _)| order >= *oldest)
+    }
+
+    fn knows_id(&self, id: Stamp) -> bool {
+        self.history.iter().any(|(_, known)| *known == id)
+    }
+
+    fn remember(&mut self, order: Stamp, id: Stamp) {
+        // What is accepted is newer than all that was: it goes to the front.
+        self.history.insert(0, (order, id));
+        if self.history.len() > HISTORY_MAX {
+            self.history.truncate(HISTORY_MAX);
+            self.forgot = true;
+        }
+    }
+}
