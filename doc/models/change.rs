@@ -1,0 +1,1355 @@
+//! One key while its replicas change: a layout change, a changed replication factor, or a replica
+//! that lost its memory, under plain and conditional writes with ballots.
+//!
+//! Modelled: up to five replicas; an old and a new replica set with their own factors (1: 1 of 1,
+//! 2: 2 of 2, 3: 2 of 3); three stages of a change (old alone, both, new alone) that nodes and
+//! coordinators learn at different times; plain writes and deletes with restamping, reads with
+//! write-back and take-over, conditional writes with ballots, sync between members; requests lost,
+//! delayed, duplicated for ever and reordered, replies lost, coordinators that stop anywhere, nodes
+//! that are never reached. One replica may lose everything, come back from an older copy of itself,
+//! or find the row unreadable, at any moment, once.
+//!
+//! Not modelled: several keys, versions of one key, tombstone collection (collect.rs), how the nodes
+//! agree on one next version (apply.rs), time.
+//!
+//! Checked: every answer fits a linearizable history of the key. That covers acknowledged writes that
+//! are lost, wrong "not found", deletes undone and two winners of a conditional write.
+//!
+//! The register's own rules (prepare, stabilise, accept, promises, memory of accepted stamps) are
+//! always on; `change list` names the rules that can be left out.
+//!
+//! Stamps: 2 * (clock * clients + client) + 1 for a new entry, one less for a ballot; a value that is
+//! proposed again under a ballot has the ballot as its stamp. 0 is the row that was never written.
+
+mod search;
+use search::{Case, Model, Outcome, mix};
+
+const NODES: usize = 5;
+const CLIENTS: usize = 4;
+/// Row of rules: what `change list` prints.
+const RULES: &[(&str, &str)] = &[
+    ("view", "a replica refuses a request of an older stage than it knows"),
+    ("joint-read", "between two versions a read needs a quorum in each (not in the old one only)"),
+    ("joint-write", "between two versions a write needs a quorum in each (not in the new one only)"),
+    ("joint-prepare", "between two versions a prepare needs a quorum in each (not in the new one only)"),
+    ("dead-each", "a write counts as dead only when it is dead in each live version"),
+    ("floor", "a joining replica takes nothing at or below the clocks of an old quorum"),
+    ("floor-unknown", "what a floor refuses is answered unknown, not dead or blocked"),
+    ("agree", "a copied row is taken when an old quorum holds it alike, else the key is read first"),
+    ("copy-promise", "a copied row is refused below a promise given since; then the key is read first"),
+    ("sync-quorum", "a joining replica copies from an old quorum, not from one member"),
+    ("fenced-copy", "who serves a copy has left the old stage"),
+    ("both-sync", "a replica in both sets counts as complete only after it copied too"),
+    ("new-quorum", "the old version retires when a quorum of the new set is complete, not one member"),
+    ("same-view", "the replies that an attempt counts were given under one view"),
+    ("prepare-again", "an accept goes out only under the view of its prepare"),
+    ("uncounted", "a replica that lost its memory counts in no quorum until it is whole"),
+    ("pull-all", "it is whole after a pull from all other members, not from one"),
+    ("life-view", "a replica refuses a request that counts on an older life of a member than it knows"),
+    ("forgot-unknown", "for what may lie before its loss a replica answers unknown, never dead"),
+    ("take-promises", "a pull takes promises too (found to be unnecessary: the floor covers it)"),
+    ("new-life", "a replica that came back from an older copy counts as a new life"),
+    ("row-ballot", "an unreadable row is replaced under a ballot that all other members promised"),
+    ("row-all", "all other members, not one"),
+    ("row-above", "a ballot above everything the replica ever saw"),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Op {
+    Write,
+    Delete,
+    Read,
+    IfAbsent,
+    IfEquals(u8),
+    /// Run by the replica whose row is unreadable.
+    Repair,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loss {
+    None,
+    Everything,
+    /// Back to an older copy of itself.
+    Restored,
+    Row,
+}
+
+struct Change {
+    old: u8,
+    new: u8,
+    changes: bool,
+    scripts: Vec<Vec<Op>>,
+    /// Replicas that hold an acknowledged first write of client 0.
+    preset: u8,
+    clocks_first: u8,
+    clocks_max: u8,
+    tries: u8,
+    sync: bool,
+    loss: Loss,
+    loser: usize,
+    off: Option<&'static str>,
+    /// The live replica sets of each stage.
+    sets: [Vec<u8>; 3],
+    /// Starts where a conditional write of client 1 was promised by two members of the old set, and
+    /// its accept and a write of client 0 are on their way.
+    promised: bool,
+    /// Further on: one member has the accept, another the write, the joining one its floor.
+    split: bool,
+    /// Floors and copies one member at a time, instead of from a quorum at once.
+    slow: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Node {
+    row: u8,
+    promise: u8,
+    floor: u8,
+    stage: u8,
+    /// The newest life of the loser it knows.
+    life: u8,
+    /// Copied value that waits for a second opinion, plus one.
+    first: u8,
+    synced: bool,
+    recovering: bool,
+    accepted: u32,
+    /// Old members that told their clocks; members copied from.
+    floored: u8,
+    pulled: u8,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Client {
+    next: u8,
+    phase: u8,
+    stamp: u8,
+    /// The newest stamp found.
+    found: u8,
+    high: u8,
+    tries: u8,
+    stage: u8,
+    life: u8,
+    replies: [u8; NODES],
+}
+
+#[derive(Clone)]
+struct State {
+    nodes: [Node; NODES],
+    clients: [Client; CLIENTS],
+    /// Requests in flight for ever, sorted; 0 is no message.
+    messages: [u16; 16],
+    /// Per ballot the stamp that it proposes again, plus one.
+    again: [u8; 16],
+    /// Possible histories: 4 bits for the value, 4 per client for the result of its open operation.
+    histories: [u16; 28],
+    retired: bool,
+    lost: bool,
+    /// Highest stamp the loser saw before its row became unreadable.
+    saw: u8,
+    copy: Option<(u8, u8, u32)>,
+}
+
+// Phases of a client.
+const IDLE: u8 = 0;
+const WRITE: u8 = 1;
+const READ: u8 = 3;
+const BACK: u8 = 4;
+const PREPARE: u8 = 5;
+const STABLE: u8 = 6;
+const ACCEPT: u8 = 7;
+const OVER: u8 = 8;
+const OVER_STABLE: u8 = 9;
+const REPAIR: u8 = 10;
+// Answers to writes.
+const OK: u8 = 1;
+const DEAD: u8 = 2;
+const UNKNOWN: u8 = 3;
+const BLOCKED: u8 = 4;
+const OLD_NEVER: u8 = 5;
+const OLD_HELD: u8 = 6;
+// Answers to reads and prepares are the row plus one, or these.
+const OLD: u8 = 0x7E;
+const REFUSED: u8 = 0x7F;
+/// Added by a replica that counts in no quorum.
+const UNCOUNTED: u8 = 0x80;
+
+#[derive(Clone, Copy)]
+enum Step {
+    Begin(u8),
+    Deliver(u16, u8, bool),
+    Read(u8, u8),
+    Back(u8, u8),
+    Decide(u8, &'static str),
+    Answer(u8, u8),
+    Sync(u8, u8),
+    Floor(u8, u8),
+    Copy(u8, u8),
+    Snapshot,
+    Lose,
+    Pull(u8),
+    Mend,
+}
+
+fn members(mask: u8) -> impl DoubleEndedIterator<Item = usize> {
+    (0..NODES).filter(move |node| mask >> node & 1 == 1)
+}
+
+fn quorum(mask: u8) -> usize {
+    if mask.count_ones() == 1 { 1 } else { 2 }
+}
+
+type Visit<'a> = &'a mut dyn FnMut(Step, Option<&'static str>, State);
+
+impl Change {
+    fn on(&self, rule: &str) -> bool {
+        self.off != Some(rule)
+    }
+    fn width(&self) -> u8 {
+        self.scripts.len() as u8
+    }
+    fn owner(&self, stamp: u8) -> usize {
+        (stamp / 2 % self.width()) as usize
+    }
+    /// The client whose write this is; none for the row that was never written.
+    fn writer(&self, state: &State, stamp: u8) -> Option<usize> {
+        match stamp {
+            0 => None,
+            odd if odd % 2 == 1 => Some(self.owner(odd)),
+            ballot => self.writer(state, state.again[ballot as usize / 2] - 1),
+        }
+    }
+    fn value(&self, state: &State, stamp: u8) -> u8 {
+        let Some(writer) = self.writer(state, stamp) else { return 0 };
+        if self.scripts[writer].contains(&Op::Delete) { 0 } else { writer as u8 + 1 }
+    }
+    fn live(&self, stage: u8) -> &[u8] {
+        &self.sets[usize::from(stage)]
+    }
+    fn live_of(&self, client: &Client, rule: &str) -> &[u8] {
+        match (client.stage, self.on(rule), rule) {
+            (1, false, "joint-read") => self.live(0),
+            (1, false, _) => self.live(2),
+            (stage, ..) => self.live(stage),
+        }
+    }
+    fn all(&self, stage: u8) -> u8 {
+        self.live(stage).iter().fold(0, |mask, set| mask | set)
+    }
+    fn last_stage(&self, state: &State) -> u8 {
+        if !self.changes { 0 } else { 1 + u8::from(state.retired) }
+    }
+    /// Whether a replica may take part: a joining one needs its floor first.
+    fn ready(&self, node: usize, of: &Node) -> bool {
+        self.old >> node & 1 == 1
+            || !self.on("floor")
+            || of.recovering
+            || of.floored.count_ones() as usize >= quorum(self.old)
+    }
+    fn counts(&self, reply: u8) -> bool {
+        reply & UNCOUNTED == 0 || !self.on("uncounted")
+    }
+    /// Whether each set has a quorum of replies that satisfy `good`.
+    fn has_quorum(&self, sets: &[u8], replies: &[u8; NODES], good: impl Fn(u8) -> bool) -> bool {
+        sets.iter().all(|set| {
+            let counted = |node: &usize| self.counts(replies[*node]) && good(replies[*node] & !UNCOUNTED);
+            members(*set).filter(counted).count() >= quorum(*set)
+        })
+    }
+    /// Whether a write can no longer succeed or be seen.
+    fn is_dead(&self, client: &Client) -> bool {
+        let sets = self.live(client.stage);
+        let dead = |set: &u8| {
+            let count = |codes: &[u8]| {
+                let is = |node: &usize| {
+                    let reply = client.replies[*node];
+                    self.counts(reply) && codes.contains(&(reply & !UNCOUNTED))
+                };
+                members(*set).filter(is).count()
+            };
+            let size = set.count_ones() as usize;
+            count(&[DEAD]) > size - quorum(*set) || count(&[DEAD, BLOCKED, OLD_NEVER]) == size
+        };
+        if self.on("dead-each") { sets.iter().all(dead) } else { sets.iter().any(dead) }
+    }
+
+    // Replicas.
+
+    /// Raises a replica's view to a request's, or says that the request is older.
+    fn enter(&self, node: &mut Node, stage: u8, life: u8) -> bool {
+        let old = self.on("view") && node.stage > stage || self.on("life-view") && node.life > life;
+        if !old {
+            node.stage = node.stage.max(stage);
+            node.life = node.life.max(life);
+        }
+        !old
+    }
+    fn store(node: &mut Node, stamp: u8) {
+        node.row = stamp;
+        node.accepted |= 1 << stamp;
+    }
+    fn ever_held(&self, state: &State, node: &Node, stamp: u8) -> bool {
+        let writer = self.writer(state, stamp);
+        (1..32).any(|held| node.accepted >> held & 1 == 1 && self.writer(state, held) == writer)
+    }
+    /// Whether the replica can say that it never held this and never will.
+    fn never_held(&self, state: &State, node: &Node, stamp: u8) -> bool {
+        let forgot = node.recovering && self.on("forgot-unknown");
+        let before = stamp <= node.floor && self.on("floor-unknown");
+        !forgot && !before && !self.ever_held(state, node, stamp)
+    }
+    fn refuse(&self, state: &State, node: &Node, stamp: u8) -> u8 {
+        if !self.never_held(state, node, stamp) {
+            UNKNOWN
+        } else if node.row > stamp {
+            DEAD
+        } else {
+            BLOCKED
+        }
+    }
+    /// A request arrives; none when this replica does not take part.
+    fn deliver(&self, state: &State, at: usize, node: &mut Node, message: u16) -> Option<u8> {
+        let (kind, stamp, stage, life) = parts(message);
+        if self.all(stage) >> at & 1 == 0 {
+            return None;
+        }
+        if !self.enter(node, stage, life) {
+            let held = !self.never_held(state, node, stamp);
+            return Some(match kind {
+                PREPARE => OLD,
+                _ if held => OLD_HELD,
+                _ => OLD_NEVER,
+            });
+        }
+        if !self.ready(at, node) {
+            return None;
+        }
+        let mark = if node.recovering { UNCOUNTED } else { 0 };
+        let had = node.accepted >> stamp & 1 == 1;
+        let reply = match kind {
+            WRITE if had => OK,
+            WRITE if stamp > node.row && stamp > node.promise && stamp > node.floor => {
+                Self::store(node, stamp);
+                OK
+            }
+            PREPARE if stamp >= node.promise && stamp > node.row && stamp > node.floor => {
+                node.promise = stamp;
+                node.row + 1
+            }
+            PREPARE => REFUSED,
+            ACCEPT | STABLE if had => OK,
+            ACCEPT | STABLE if stamp > node.row && stamp >= node.promise && stamp > node.floor => {
+                Self::store(node, stamp);
+                node.promise = stamp;
+                OK
+            }
+            STABLE => UNKNOWN,
+            _ => self.refuse(state, node, stamp),
+        };
+        Some(reply | mark)
+    }
+
+    // Coordinators.
+
+    fn views(&self, state: &State, client: &Client) -> Vec<(u8, u8)> {
+        let lives = client.life..=u8::from(state.lost && self.loss != Loss::Row);
+        lives
+            .flat_map(|life| (client.stage..=self.last_stage(state)).map(move |stage| (stage, life)))
+            .collect()
+    }
+    fn send(state: &mut State, kind: u8, client: usize) {
+        let of = state.clients[client];
+        let stamp = of.stamp + u8::from(kind == ACCEPT);
+        let message = message(kind, stamp, of.stage, of.life);
+        if !state.messages.contains(&message) {
+            assert!(state.messages[0] == 0, "room for messages");
+            state.messages[0] = message;
+            state.messages.sort_unstable();
+        }
+    }
+    fn begin(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        let Some(op) = self.scripts[who].get(client.next as usize) else { return };
+        for (stage, life) in self.views(state, &client) {
+            let mut start = state.clone();
+            let c = &mut start.clients[who];
+            (c.stage, c.life) = (stage, life);
+            let stamp = |clock: u8| 2 * (clock * self.width() + who as u8);
+            match op {
+                Op::Read => {
+                    start.clients[who].phase = READ;
+                    visit(Step::Begin(who as u8), None, start);
+                }
+                Op::Repair => {
+                    let z = state.nodes[self.loser];
+                    let above = if self.on("row-above") { state.saw } else { 0 };
+                    if z.recovering && self.on("row-ballot") {
+                        let Some(ballot) = self.next_stamp(who, above, 0) else { continue };
+                        let c = &mut start.clients[who];
+                        (c.phase, c.stamp) = (REPAIR, ballot);
+                        Self::send(&mut start, PREPARE, who);
+                        visit(Step::Begin(who as u8), None, start);
+                    }
+                }
+                Op::Write | Op::Delete => {
+                    for clock in 1..=self.clocks_first {
+                        let mut start = start.clone();
+                        let c = &mut start.clients[who];
+                        (c.phase, c.stamp) = (WRITE, stamp(clock) + 1);
+                        Self::send(&mut start, WRITE, who);
+                        visit(Step::Begin(who as u8), None, start);
+                    }
+                }
+                Op::IfAbsent | Op::IfEquals(_) => {
+                    for clock in 1..=self.clocks_first {
+                        let mut start = start.clone();
+                        let c = &mut start.clients[who];
+                        (c.phase, c.stamp) = (PREPARE, stamp(clock));
+                        Self::send(&mut start, PREPARE, who);
+                        visit(Step::Begin(who as u8), None, start);
+                    }
+                }
+            }
+        }
+    }
+    fn next_stamp(&self, who: usize, high: u8, own: u8) -> Option<u8> {
+        let above = high.max(own) / 2;
+        let mut clock = above / self.width();
+        if clock * self.width() + who as u8 <= above {
+            clock += 1;
+        }
+        (clock <= self.clocks_max).then(|| 2 * (clock * self.width() + who as u8))
+    }
+    /// Tries again: after a refusal with one try less, after an older view under a newer one.
+    fn again(&self, state: &State, who: usize, phase: u8, newer: bool, visit: Visit) {
+        let client = state.clients[who];
+        let views = if newer { self.views(state, &client) } else { vec![(client.stage, client.life)] };
+        for (stage, life) in views {
+            let same = (stage, life) == (client.stage, client.life);
+            if same == newer || !newer && client.tries + 1 >= self.tries {
+                continue;
+            }
+            let mut next = state.clone();
+            let c = &mut next.clients[who];
+            *c = Client {
+                next: client.next,
+                phase,
+                stamp: client.stamp,
+                tries: client.tries,
+                stage,
+                life,
+                ..Client::default()
+            };
+            c.tries += u8::from(!newer);
+            if newer && phase == client.phase && !self.on("same-view") {
+                c.replies = client
+                    .replies
+                    .map(|reply| if [OLD_NEVER, OLD_HELD, OLD].contains(&reply) { 0 } else { reply });
+            }
+            let resend = newer && (phase == WRITE || phase == ACCEPT);
+            if phase != READ && !resend {
+                let Some(stamp) = self.next_stamp(who, client.high, client.stamp) else { continue };
+                c.stamp = stamp + u8::from(phase == WRITE);
+            }
+            match phase {
+                WRITE | ACCEPT => Self::send(&mut next, phase, who),
+                PREPARE | OVER => Self::send(&mut next, PREPARE, who),
+                _ => {}
+            }
+            visit(
+                Step::Decide(who as u8, if newer { "tries under a newer view" } else { "tries again" }),
+                None,
+                next,
+            );
+        }
+    }
+    fn decide(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        let replies = &client.replies;
+        let any = |codes: &[u8]| replies.iter().any(|reply| codes.contains(&(reply & !UNCOUNTED)));
+        let accepted = |sets: &[u8]| self.has_quorum(sets, replies, |reply| reply == OK);
+        let writes = self.live_of(&client, "joint-write");
+        match client.phase {
+            WRITE => {
+                if accepted(writes) {
+                    self.answer(state, who, 0, visit);
+                } else {
+                    if self.is_dead(&client) {
+                        self.again(state, who, WRITE, false, visit);
+                    }
+                    if any(&[OLD_NEVER, OLD_HELD]) {
+                        self.again(state, who, WRITE, true, visit);
+                    }
+                }
+            }
+            READ => {
+                if any(&[OLD]) {
+                    self.again(state, who, READ, true, visit);
+                }
+                let sets = self.live_of(&client, "joint-read");
+                let rows = |reply: u8| reply != 0 && reply != OLD;
+                if self.has_quorum(sets, replies, rows) {
+                    let newest = self.newest(replies);
+                    if self.has_quorum(sets, replies, |reply| reply == newest + 1) {
+                        self.answer(state, who, self.value(state, newest), visit);
+                    } else {
+                        let mut next = state.clone();
+                        let c = &mut next.clients[who];
+                        (c.phase, c.found) = (BACK, newest);
+                        self.keep_equal(c, newest);
+                        visit(Step::Decide(who as u8, "writes back"), None, next);
+                    }
+                }
+            }
+            BACK => {
+                if accepted(self.live(client.stage)) {
+                    self.answer(state, who, self.value(state, client.found), visit);
+                } else {
+                    if any(&[OLD_NEVER, OLD_HELD]) {
+                        self.again(state, who, READ, true, visit);
+                    }
+                    if any(&[DEAD, UNKNOWN]) {
+                        self.again(state, who, READ, false, visit);
+                    }
+                    if any(&[UNKNOWN]) {
+                        self.again(state, who, OVER, false, visit);
+                    }
+                }
+            }
+            PREPARE | OVER => {
+                let sets = self.live_of(&client, "joint-prepare");
+                let rows = |reply: u8| ![0, OLD, REFUSED].contains(&reply);
+                if self.has_quorum(sets, replies, rows) {
+                    let newest = self.newest(replies);
+                    if self.has_quorum(sets, replies, |reply| reply == newest + 1) {
+                        self.evaluate(state, who, newest, visit);
+                    } else {
+                        let mut next = state.clone();
+                        let c = &mut next.clients[who];
+                        (c.phase, c.found, c.replies) = (client.phase + 1, newest, [0; NODES]);
+                        next.again[client.stamp as usize / 2] = newest + 1;
+                        Self::send(&mut next, STABLE, who);
+                        visit(Step::Decide(who as u8, "proposes the newest again"), None, next);
+                    }
+                } else {
+                    if any(&[REFUSED]) {
+                        self.again(state, who, client.phase, false, visit);
+                    }
+                    if any(&[OLD]) {
+                        self.again(state, who, client.phase, true, visit);
+                    }
+                }
+            }
+            STABLE | OVER_STABLE => {
+                if accepted(self.live(client.stage)) {
+                    self.evaluate(state, who, client.found, visit);
+                } else {
+                    if any(&[DEAD, UNKNOWN]) {
+                        self.again(state, who, client.phase - 1, false, visit);
+                    }
+                    if any(&[OLD_NEVER, OLD_HELD]) {
+                        self.again(state, who, client.phase - 1, true, visit);
+                    }
+                }
+            }
+            ACCEPT => {
+                if accepted(writes) {
+                    self.answer(state, who, 1, visit);
+                } else {
+                    if self.is_dead(&client) {
+                        self.again(state, who, PREPARE, any(&[OLD_NEVER]), visit);
+                    }
+                    if any(&[OLD_NEVER, OLD_HELD]) && !self.on("prepare-again") {
+                        self.again(state, who, ACCEPT, true, visit);
+                    }
+                }
+            }
+            REPAIR => self.mend(state, who, visit),
+            _ => {}
+        }
+    }
+    fn newest(&self, replies: &[u8; NODES]) -> u8 {
+        let row = |reply: &u8| match reply & !UNCOUNTED {
+            0 | OLD | REFUSED => 0,
+            row => row - 1,
+        };
+        replies.iter().map(row).max().unwrap_or(0)
+    }
+    /// Who answered with the newest row need not be written to.
+    fn keep_equal(&self, client: &mut Client, newest: u8) {
+        for reply in &mut client.replies {
+            *reply = if *reply & !UNCOUNTED == newest + 1 { OK | *reply & UNCOUNTED } else { 0 };
+        }
+    }
+    fn evaluate(&self, state: &State, who: usize, newest: u8, visit: Visit) {
+        let client = state.clients[who];
+        let value = self.value(state, newest);
+        if client.phase >= OVER {
+            return self.answer(state, who, value, visit);
+        }
+        let wanted = match self.scripts[who][client.next as usize] {
+            Op::IfEquals(wanted) => wanted,
+            _ => 0,
+        };
+        if value != wanted {
+            return self.answer(state, who, 0, visit);
+        }
+        let mut next = state.clone();
+        let c = &mut next.clients[who];
+        (c.phase, c.found, c.replies) = (ACCEPT, 0, [0; NODES]);
+        Self::send(&mut next, ACCEPT, who);
+        visit(Step::Decide(who as u8, "condition holds, accept"), None, next);
+    }
+    /// The unreadable row is replaced once the other members promised.
+    fn mend(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        let others = self.all(client.stage) & !(1 << self.loser);
+        let promised = |node: &usize| ![0, OLD, REFUSED].contains(&client.replies[*node]);
+        let wanted = if self.on("row-all") { others.count_ones() as usize } else { 1 };
+        if members(others).filter(promised).count() < wanted {
+            if client.replies.contains(&REFUSED) {
+                let mut next = state.clone();
+                let Some(stamp) = self.next_stamp(who, client.high, client.stamp) else { return };
+                let c = &mut next.clients[who];
+                (c.stamp, c.replies) = (stamp, [0; NODES]);
+                Self::send(&mut next, PREPARE, who);
+                visit(Step::Decide(who as u8, "tries again"), None, next);
+            }
+            return;
+        }
+        let newest = self.newest(&client.replies);
+        let mut next = state.clone();
+        next.again[client.stamp as usize / 2] = newest + 1;
+        let z = &mut next.nodes[self.loser];
+        Self::store(z, client.stamp);
+        (z.promise, z.recovering) = (client.stamp, false);
+        if self.on("forgot-unknown") {
+            z.floor = client.stamp;
+        }
+        next.clients[who] = Client { next: client.next + 1, ..Client::default() };
+        visit(Step::Mend, None, next);
+    }
+
+    // Linearizability: the possible histories, kept as a set.
+
+    fn answer(&self, state: &State, who: usize, result: u8, visit: Visit) {
+        let (mut fits, mut seen) = (vec![], vec![]);
+        let mut open: Vec<u16> =
+            state.histories.iter().copied().filter(|history| *history != u16::MAX).collect();
+        let shift = |client: usize| 4 + 3 * client;
+        while let Some(history) = open.pop() {
+            if seen.contains(&history) {
+                continue;
+            }
+            seen.push(history);
+            let done = history >> shift(who) & 7;
+            if done != 0 {
+                if done == u16::from(result) + 1 {
+                    fits.push(history & !(7 << shift(who)));
+                }
+                continue;
+            }
+            for client in 0..self.scripts.len() {
+                let of = state.clients[client];
+                if of.phase == IDLE || of.phase == REPAIR || history >> shift(client) & 7 != 0 {
+                    continue;
+                }
+                let value = history & 15;
+                let (after, outcome) = match self.scripts[client][of.next as usize] {
+                    Op::Write => (client as u16 + 1, 0),
+                    Op::Delete => (0, 0),
+                    Op::Read | Op::Repair => (value, value),
+                    Op::IfAbsent if value == 0 => (client as u16 + 1, 1),
+                    Op::IfEquals(wanted) if value == u16::from(wanted) => (client as u16 + 1, 1),
+                    _ => (value, 0),
+                };
+                if client != who || outcome == u16::from(result) {
+                    open.push(history & !15 | after | (outcome + 1) << shift(client));
+                }
+            }
+        }
+        fits.sort_unstable();
+        fits.dedup();
+        let mut next = state.clone();
+        let bad = fits.is_empty().then_some("an answer that no order of the operations explains");
+        assert!(fits.len() <= next.histories.len(), "room for histories");
+        next.histories = [u16::MAX; 28];
+        next.histories[..fits.len()].copy_from_slice(&fits);
+        let client = state.clients[who];
+        next.clients[who] =
+            Client { next: client.next + 1, stage: client.stage, life: client.life, ..Client::default() };
+        if self.scripts[who].len() > client.next as usize + 1 {
+            next.clients[who].stamp = client.stamp;
+        }
+        visit(Step::Answer(who as u8, result), bad, next);
+    }
+
+    // Messages and replies.
+
+    fn keep(client: &mut Client, at: usize, reply: u8, node: &Node) {
+        client.replies[at] = reply;
+        client.high = client.high.max(node.row).max(node.promise).max(node.floor);
+    }
+    fn messages(&self, state: &State, visit: Visit) {
+        for message in state.messages.into_iter().filter(|message| *message != 0) {
+            let (kind, stamp, stage, life) = parts(message);
+            let who = self.owner(stamp);
+            let client = state.clients[who];
+            let waits = match kind {
+                PREPARE => [PREPARE, OVER, REPAIR].contains(&client.phase),
+                STABLE => [STABLE, OVER_STABLE].contains(&client.phase),
+                _ => client.phase == kind,
+            } && client.stamp == stamp - u8::from(kind == ACCEPT)
+                && (client.stage, client.life) == (stage, life);
+            for at in 0..NODES {
+                if self.is_silent(state, at) {
+                    continue;
+                }
+                let mut node = state.nodes[at];
+                let Some(reply) = self.deliver(state, at, &mut node, message) else { continue };
+                let mut next = state.clone();
+                next.nodes[at] = node;
+                if node != state.nodes[at] {
+                    visit(Step::Deliver(message, at as u8, false), None, next.clone());
+                }
+                if waits && client.replies[at] == 0 {
+                    Self::keep(&mut next.clients[who], at, reply, &node);
+                    visit(Step::Deliver(message, at as u8, true), None, next);
+                }
+            }
+        }
+    }
+    /// An unreadable row stores nothing.
+    fn is_silent(&self, state: &State, at: usize) -> bool {
+        self.loss == Loss::Row && at == self.loser && state.nodes[at].recovering
+    }
+    fn reads(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        if client.phase != READ && client.phase != BACK {
+            return;
+        }
+        let sets =
+            if client.phase == READ { self.live_of(&client, "joint-read") } else { self.live(client.stage) };
+        let asked = sets.iter().fold(0, |mask, set| mask | set);
+        for at in members(asked) {
+            if client.replies[at] != 0 || self.is_silent(state, at) {
+                continue;
+            }
+            let mut node = state.nodes[at];
+            let entered = self.enter(&mut node, client.stage, client.life);
+            if entered && !self.ready(at, &node) {
+                continue;
+            }
+            let mark = if node.recovering { UNCOUNTED } else { 0 };
+            let found = client.found;
+            let reply = match client.phase {
+                READ if entered => node.row + 1 | mark,
+                READ => OLD,
+                _ if !entered => OLD_HELD,
+                _ if node.accepted >> found & 1 == 1 || found == 0 && node.row == 0 => OK | mark,
+                _ if found > node.row && found > node.promise && found > node.floor => {
+                    Self::store(&mut node, found);
+                    OK | mark
+                }
+                _ if found < node.row => DEAD,
+                _ => UNKNOWN,
+            };
+            let mut next = state.clone();
+            next.nodes[at] = node;
+            if client.phase == BACK && node.row != state.nodes[at].row {
+                visit(Step::Back(who as u8, at as u8), None, next.clone());
+            }
+            Self::keep(&mut next.clients[who], at, reply, &node);
+            let step = if client.phase == READ {
+                Step::Read(who as u8, at as u8)
+            } else {
+                Step::Back(who as u8, at as u8)
+            };
+            visit(step, None, next);
+        }
+    }
+    fn sync(&self, state: &State, visit: Visit) {
+        for from in 0..NODES {
+            let source = state.nodes[from];
+            if source.row == 0 || source.recovering {
+                continue;
+            }
+            for to in members(self.all(source.stage)) {
+                let mut node = state.nodes[to];
+                let row = source.row;
+                let takes = row > node.row && row > node.promise && row > node.floor;
+                if from == to
+                    || !takes
+                    || self.all(source.stage) >> from & 1 == 0
+                    || self.is_silent(state, to)
+                {
+                    continue;
+                }
+                if self.enter(&mut node, source.stage, source.life) && self.ready(to, &node) {
+                    let mut next = state.clone();
+                    Self::store(&mut node, row);
+                    next.nodes[to] = node;
+                    visit(Step::Sync(from as u8, to as u8), None, next);
+                }
+            }
+        }
+    }
+
+    // The change.
+
+    fn change(&self, state: &State, visit: Visit) {
+        for to in members(self.new) {
+            let node = state.nodes[to];
+            let joins = self.old >> to & 1 == 0;
+            if node.recovering {
+                continue;
+            }
+            if joins && self.on("floor") && !self.ready(to, &node) {
+                self.from_quorum(node.floored, None, &mut |from| self.take_floor(state, from, to, visit));
+            }
+            if !node.synced && self.ready(to, &node) {
+                let itself = (!joins).then_some(to);
+                self.from_quorum(node.pulled, itself, &mut |from| self.copy(state, from, to, visit));
+            }
+        }
+    }
+    /// Every way to hear an old quorum: at once, or (slow) one more member.
+    fn from_quorum(&self, heard: u8, itself: Option<usize>, hear: &mut dyn FnMut(u8)) {
+        let wanted = if self.on("sync-quorum") { quorum(self.old) } else { 1 };
+        for mask in 1..=self.old {
+            let fits = if self.slow {
+                mask.count_ones() == 1 && heard & mask == 0
+            } else {
+                mask.count_ones() as usize == wanted
+                    && itself.is_none_or(|node| mask >> node & 1 == 1 || wanted == 1)
+            };
+            if fits && mask & !self.old == 0 {
+                hear(mask);
+            }
+        }
+    }
+    fn take_floor(&self, state: &State, from: u8, to: usize, visit: Visit) {
+        let mut next = state.clone();
+        for from in members(from) {
+            let source = &mut next.nodes[from];
+            source.stage = source.stage.max(1);
+            let highest = (31 - (source.accepted | 1).leading_zeros()) as u8;
+            let floor = source.promise.max(source.floor).max(highest);
+            let node = &mut next.nodes[to];
+            node.stage = node.stage.max(1);
+            node.floor = node.floor.max(floor);
+            node.floored |= 1 << from;
+        }
+        if next.nodes.iter().enumerate().any(|(at, node)| from >> at & 1 == 1 && node.recovering) {
+            return;
+        }
+        visit(Step::Floor(to as u8, from), None, next);
+    }
+    fn copy(&self, state: &State, from: u8, to: usize, visit: Visit) {
+        let mut next = state.clone();
+        if members(from).any(|from| state.nodes[from].recovering) {
+            return;
+        }
+        next.nodes[to].stage = next.nodes[to].stage.max(1);
+        for from in members(from) {
+            if self.on("fenced-copy") {
+                next.nodes[from].stage = next.nodes[from].stage.max(1);
+            }
+            let row = next.nodes[from].row;
+            let node = &mut next.nodes[to];
+            if self.on("agree") {
+                // When they differ somebody reads the key, which makes them agree; then again.
+                node.pulled = if node.first == row + 1 { node.pulled } else { 0 };
+                node.first = row + 1;
+            } else {
+                node.first = node.first.max(row + 1);
+            }
+            node.pulled |= 1 << from;
+        }
+        let wanted = if self.on("sync-quorum") { quorum(self.old) } else { 1 };
+        let node = &mut next.nodes[to];
+        if node.pulled.count_ones() as usize >= wanted {
+            let row = node.first - 1;
+            if row > node.row {
+                if row < node.promise && self.on("copy-promise") {
+                    return;
+                }
+                Self::store(node, row);
+            }
+            (node.synced, node.pulled, node.first) = (true, 0, 0);
+        } else if !self.slow {
+            (node.pulled, node.first) = (0, 0);
+        }
+        let complete =
+            |node: &usize| next.nodes[*node].synced || !self.on("both-sync") && self.old >> node & 1 == 1;
+        let wanted = if self.on("new-quorum") { quorum(self.new) } else { 1 };
+        next.retired |= members(self.new).filter(complete).count() >= wanted;
+        visit(Step::Copy(to as u8, from), None, next);
+    }
+
+    // The loss.
+
+    fn loss(&self, state: &State, visit: Visit) {
+        let z = self.loser;
+        let node = state.nodes[z];
+        if !state.lost {
+            if self.loss == Loss::Restored
+                && state.copy.is_none()
+                && node.accepted | u32::from(node.promise) != 0
+            {
+                let mut next = state.clone();
+                next.copy = Some((node.row, node.promise, node.accepted));
+                visit(Step::Snapshot, None, next);
+            }
+            if node.accepted == 0 && node.promise == 0 && node.floored == 0
+                || self.loss == Loss::Restored && state.copy.is_none()
+            {
+                return;
+            }
+            let mut next = state.clone();
+            let (row, promise, accepted) =
+                if self.loss == Loss::Restored { state.copy.unwrap_or_default() } else { (0, 0, 0) };
+            next.lost = true;
+            next.copy = None;
+            let silently = self.loss == Loss::Restored && !self.on("new-life");
+            let life = u8::from(self.loss != Loss::Row && !silently);
+            next.nodes[z] = Node { row, promise, accepted, life, recovering: !silently, ..Node::default() };
+            if self.loss == Loss::Row {
+                next.saw = node.promise.max((31 - (node.accepted | 1).leading_zeros()) as u8);
+                next.nodes[z].stage = node.stage;
+            }
+            visit(Step::Lose, None, next);
+            return;
+        }
+        if !node.recovering || self.loss == Loss::Row && self.on("row-ballot") {
+            return;
+        }
+        for from in 0..NODES {
+            let stage = node.stage.max(state.nodes[from].stage);
+            if from == z || node.pulled >> from & 1 == 1 || self.all(stage) >> from & 1 == 0 {
+                continue;
+            }
+            let mut next = state.clone();
+            let source = &mut next.nodes[from];
+            if self.on("life-view") {
+                source.life = source.life.max(node.life);
+            }
+            let (row, promise) = (source.row, source.promise);
+            let highest = (31 - (source.accepted | 1).leading_zeros()) as u8;
+            let floor = source.promise.max(source.floor).max(highest);
+            let node = &mut next.nodes[z];
+            if self.on("forgot-unknown") {
+                node.floor = node.floor.max(floor);
+            }
+            node.stage = stage;
+            node.pulled |= 1 << from;
+            if row > node.row {
+                Self::store(node, row);
+            }
+            if self.on("take-promises") {
+                node.promise = node.promise.max(promise);
+            }
+            let others = self.all(stage) & !(1 << z);
+            let whole = if self.on("pull-all") { node.pulled & others == others } else { node.pulled != 0 };
+            if whole {
+                (node.recovering, node.pulled, node.floored) = (false, 0, self.old);
+            }
+            visit(Step::Pull(from as u8), None, next);
+        }
+    }
+}
+
+fn message(kind: u8, stamp: u8, stage: u8, life: u8) -> u16 {
+    u16::from(kind) << 9 | u16::from(life) << 8 | u16::from(stage) << 6 | u16::from(stamp)
+}
+
+fn parts(message: u16) -> (u8, u8, u8, u8) {
+    ((message >> 9) as u8, (message & 63) as u8, (message >> 6 & 3) as u8, (message >> 8 & 1) as u8)
+}
+
+impl Model for Change {
+    type State = State;
+    type Step = Step;
+
+    fn start(&self) -> State {
+        let mut state = State {
+            nodes: [Node::default(); NODES],
+            clients: [Client::default(); CLIENTS],
+            messages: [0; 16],
+            again: [0; 16],
+            histories: [u16::MAX; 28],
+            retired: false,
+            lost: false,
+            saw: 0,
+            copy: None,
+        };
+        state.histories[0] = 0;
+        if self.preset != 0 {
+            let stamp = 2 * self.width() + 1;
+            members(self.preset).for_each(|node| Self::store(&mut state.nodes[node], stamp));
+            state.clients[0].next = 1;
+            state.messages[15] = message(WRITE, stamp, 0, 0);
+            state.histories[0] = 1;
+        }
+        if self.promised {
+            let (write, ballot) = (2 * self.width() + 1, 2 * (self.width() + 1));
+            for node in members(self.old).rev().take(quorum(self.old)) {
+                state.nodes[node].promise = ballot;
+            }
+            state.clients[0] = Client { phase: WRITE, stamp: write, ..Client::default() };
+            state.clients[1] = Client { phase: ACCEPT, stamp: ballot, ..Client::default() };
+            Self::send(&mut state, WRITE, 0);
+            Self::send(&mut state, ACCEPT, 1);
+            if self.split {
+                Self::store(&mut state.nodes[0], write);
+                Self::store(&mut state.nodes[1], ballot + 1);
+                for joining in members(self.new & !self.old) {
+                    let node = &mut state.nodes[joining];
+                    (node.floor, node.floored, node.stage) = (ballot + 1, 0b110, 1);
+                }
+                state.nodes[1].stage = 1;
+                state.nodes[2].stage = 1;
+            }
+        }
+        state
+    }
+
+    fn key(&self, state: &State) -> u64 {
+        // Replicas with the same memberships are interchangeable.
+        let mut order: [usize; NODES] = std::array::from_fn(|node| node);
+        let class = |node: usize| {
+            let loser = u8::from(self.loss != Loss::None && node == self.loser);
+            loser << 2 | (self.old >> node & 1) << 1 | self.new >> node & 1
+        };
+        let replies = |node: usize| state.clients.map(|client| client.replies[node]);
+        let rank = |node: usize| {
+            let of = &state.nodes[node];
+            let first = u32::from_le_bytes([of.row, of.promise, of.floor, of.stage]);
+            let flags = u8::from(of.synced) << 1 | u8::from(of.recovering);
+            let second = u32::from_le_bytes([of.life, of.first, flags, class(node)]);
+            (u64::from(second) << 32 | u64::from(first), of.accepted, replies(node))
+        };
+        let ranks: [_; NODES] = std::array::from_fn(rank);
+        order.sort_unstable_by_key(|node| ranks[*node]);
+        let map =
+            |mask: u8| order.iter().enumerate().fold(0, |out, (new, old)| out | (mask >> old & 1) << new);
+        let mut hash = 0x9E37_79B9_7F4A_7C15;
+        for node in &order {
+            let of = &state.nodes[*node];
+            let bytes = [
+                of.row,
+                of.promise,
+                of.floor,
+                of.stage,
+                of.life,
+                of.first,
+                u8::from(of.synced),
+                u8::from(of.recovering),
+            ];
+            mix(&mut hash, u64::from_le_bytes(bytes));
+            mix(
+                &mut hash,
+                u64::from(of.accepted) | u64::from(map(of.floored)) << 32 | u64::from(map(of.pulled)) << 40,
+            );
+            mix(&mut hash, u64::from(u32::from_le_bytes(replies(*node))));
+        }
+        for c in &state.clients[..self.scripts.len()] {
+            mix(
+                &mut hash,
+                u64::from_le_bytes([c.next, c.phase, c.stamp, c.found, c.high, c.tries, c.stage, c.life]),
+            );
+        }
+        for words in state.messages.chunks(4).chain(state.histories.chunks(4)) {
+            mix(&mut hash, words.iter().fold(0, |sum, word| sum << 16 | u64::from(*word)));
+        }
+        for words in state.again.chunks(8) {
+            mix(&mut hash, words.iter().fold(0, |sum, word| sum << 8 | u64::from(*word)));
+        }
+        let (row, promise, accepted) = state.copy.unwrap_or((99, 0, 0));
+        mix(&mut hash, u64::from(row) | u64::from(promise) << 8 | u64::from(accepted) << 16);
+        mix(&mut hash, u64::from(state.retired) | u64::from(state.lost) << 1 | u64::from(state.saw) << 2);
+        hash
+    }
+
+    fn next(&self, state: &State, visit: Visit) {
+        // Only reads and conditional writes can be answered wrongly: without one to come, all is said.
+        let silent = |(who, script): (usize, &Vec<Op>)| {
+            let rest = &script[script.len().min(state.clients[who].next as usize)..];
+            rest.iter().all(|op| [Op::Write, Op::Delete, Op::Repair].contains(op))
+        };
+        if self.scripts.iter().enumerate().all(silent) {
+            return;
+        }
+        // A write that has its quorum is answered at once: later answers constrain the history less,
+        // and its requests stay in flight anyway.
+        let ready = |who: &usize| {
+            let client = &state.clients[*who];
+            let sets = match client.phase {
+                WRITE | ACCEPT => self.live_of(client, "joint-write"),
+                STABLE | OVER_STABLE => self.live(client.stage),
+                _ => return false,
+            };
+            self.has_quorum(sets, &client.replies, |reply| reply == OK)
+        };
+        if let Some(who) = (0..self.scripts.len()).find(ready) {
+            return self.decide(state, who, visit);
+        }
+        for who in 0..self.scripts.len() {
+            if state.clients[who].phase == IDLE {
+                self.begin(state, who, visit);
+            } else {
+                self.reads(state, who, visit);
+                self.decide(state, who, visit);
+            }
+        }
+        self.messages(state, visit);
+        if self.sync {
+            self.sync(state, visit);
+        }
+        if self.changes {
+            self.change(state, visit);
+        }
+        if self.loss != Loss::None {
+            self.loss(state, visit);
+        }
+    }
+
+    fn show(&self, before: &State, step: Step, after: &State) -> String {
+        let node = |at: u8| (b'A' + at) as char;
+        let stamp = |stamp: u8| match stamp {
+            0 => "-".to_owned(),
+            _ => {
+                let again = if stamp % 2 == 0 { "'" } else { "" };
+                format!("{}{}{again}", (b'w' + self.owner(stamp) as u8) as char, stamp / 2 / self.width())
+            }
+        };
+        let who = |client: u8| {
+            let of = before.clients[client as usize];
+            let op = self.scripts[client as usize].get(of.next as usize).unwrap_or(&Op::Read);
+            format!("{} {op:?}", (b'w' + client) as char)
+        };
+        let names = |mask: u8| members(mask).map(|at| node(at as u8)).collect::<String>();
+        let view = |stage: u8, life: u8| format!("stage {stage}{}", if life > 0 { ", new life" } else { "" });
+        let text = match step {
+            Step::Begin(client) => {
+                let of = after.clients[client as usize];
+                format!("{} begins, stamp {}, {}", who(client), stamp(of.stamp), view(of.stage, of.life))
+            }
+            Step::Deliver(message, at, kept) => {
+                let (kind, of, stage, life) = parts(message);
+                let what = match kind {
+                    WRITE => "write",
+                    PREPARE => "prepare",
+                    ACCEPT => "accept",
+                    _ => "propose again",
+                };
+                let reply = if kept {
+                    format!(": {}", self.word(kind, after.clients[self.owner(of)].replies[at as usize]))
+                } else {
+                    " (reply lost)".into()
+                };
+                format!("{what} {} ({}) -> {}{reply}", stamp(of), view(stage, life), node(at))
+            }
+            Step::Read(client, at) => format!("{} asks {}", who(client), node(at)),
+            Step::Back(client, at) => format!(
+                "{} writes back {} -> {}: {}",
+                who(client),
+                stamp(before.clients[client as usize].found),
+                node(at),
+                self.word(WRITE, after.clients[client as usize].replies[at as usize])
+            ),
+            Step::Decide(client, what) => {
+                let of = after.clients[client as usize];
+                format!("{} {what}, stamp {}, {}", who(client), stamp(of.stamp), view(of.stage, of.life))
+            }
+            Step::Answer(client, result) => format!("{} ANSWERS {result}", who(client)),
+            Step::Sync(from, to) => format!("sync {} -> {}", node(from), node(to)),
+            Step::Floor(to, from) => format!("{} takes its floor from {}", node(to), names(from)),
+            Step::Copy(to, from) => format!(
+                "{} copies from {}{}",
+                node(to),
+                names(from),
+                if after.retired && !before.retired { ": OLD VERSION RETIRED" } else { "" }
+            ),
+            Step::Snapshot => format!("a copy of {} is set aside", node(self.loser as u8)),
+            Step::Lose => format!(
+                "{} LOSES {}",
+                node(self.loser as u8),
+                if self.loss == Loss::Row { "the row" } else { "its memory" }
+            ),
+            Step::Pull(from) => format!("{} pulls from {}", node(self.loser as u8), node(from)),
+            Step::Mend => format!("{} replaces the row", node(self.loser as u8)),
+        };
+        let rows = members(self.old | self.new).map(|at| {
+            let of = after.nodes[at];
+            let promise =
+                if of.promise > of.row { format!("[{}]", stamp(of.promise)) } else { String::new() };
+            let marks =
+                format!("{}{}", if of.recovering { "?" } else { "" }, if of.synced { "*" } else { "" });
+            format!("{}{}:{}{promise}{marks}", node(at as u8), of.stage, stamp(of.row))
+        });
+        format!("{text:<62} {}", rows.collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl Change {
+    fn word(&self, kind: u8, reply: u8) -> &'static str {
+        match (kind, reply & !UNCOUNTED) {
+            (PREPARE, REFUSED) => "refused",
+            (PREPARE, OLD) | (_, OLD_NEVER | OLD_HELD) => "older view",
+            (PREPARE, _) => "promised",
+            (_, OK) if reply & UNCOUNTED != 0 => "ok, uncounted",
+            (_, OK) => "ok",
+            (_, DEAD) => "dead",
+            (_, BLOCKED) => "blocked",
+            _ => "unknown",
+        }
+    }
+}
+
+/// A scope is a name of three words: the sets, the operations, and what is lost.
+fn scope(name: &str, off: Option<&str>) -> Change {
+    use Op::{Delete, IfAbsent, IfEquals, Read, Repair, Write};
+    let mut words = name.split(' ');
+    let (old, new) = match words.next().unwrap_or_default() {
+        "1>2" => (0b1, 0b11),
+        "1>3" => (0b1, 0b111),
+        "2>3" => (0b11, 0b111),
+        "3>3" => (0b111, 0b1011),
+        "3>3far" => (0b111, 0b11001),
+        "2>2far" => (0b11, 0b1100),
+        "3>1" => (0b111, 0b1),
+        "2>1" => (0b11, 0b1),
+        "1>1" => (0b1, 0b10),
+        "3>2" => (0b111, 0b11),
+        "2" => (0b11, 0b11),
+        _ => (0b111, 0b111),
+    };
+    let (scripts, preset) = match words.next().unwrap_or_default() {
+        "w/r" => (vec![vec![Write], vec![Read]], false),
+        "v/rr" => (vec![vec![Write], vec![Read, Read]], true),
+        "w/rr" => (vec![vec![Write], vec![Read, Read]], false),
+        "w/w/r" => (vec![vec![Write], vec![Write], vec![Read]], false),
+        "w/w/rr" => (vec![vec![Write], vec![Write], vec![Read, Read]], false),
+        "v/w/rr" => (vec![vec![Write], vec![Write], vec![Read, Read]], true),
+        "v/d/r" => (vec![vec![Write], vec![Delete], vec![Read]], true),
+        "v/d/rr" => (vec![vec![Write], vec![Delete], vec![Read, Read]], true),
+        "c/c" => (vec![vec![IfAbsent], vec![IfAbsent]], false),
+        "w/c/r" => (vec![vec![Write], vec![IfAbsent], vec![Read]], false),
+        "w/c/rr" => (vec![vec![Write], vec![IfAbsent], vec![Read, Read]], false),
+        "c/c/r" => (vec![vec![IfAbsent], vec![IfAbsent], vec![Read]], false),
+        "v/e/r" => (vec![vec![Write], vec![IfEquals(1)], vec![Read]], true),
+        "v/e/rr" => (vec![vec![Write], vec![IfEquals(1)], vec![Read, Read]], true),
+        "v/e/e" => (vec![vec![Write], vec![IfEquals(1)], vec![IfEquals(1)]], true),
+        other => panic!("operations {other}"),
+    };
+    let mut change = Change {
+        old,
+        new,
+        changes: name.contains('>'),
+        scripts,
+        preset: if !preset {
+            0
+        } else if old.count_ones() == 3 {
+            0b110
+        } else {
+            old
+        },
+        clocks_first: 1,
+        clocks_max: 2,
+        tries: 2,
+        sync: false,
+        loss: Loss::None,
+        loser: 0,
+        sets: [vec![old], vec![old, new], vec![new]],
+        slow: false,
+        promised: false,
+        split: false,
+        off: RULES.iter().map(|(rule, _)| *rule).find(|rule| Some(*rule) == off),
+    };
+    assert!(off.is_none() || change.off.is_some(), "no such rule");
+    for word in words {
+        match word {
+            "empty" => change.loss = Loss::Everything,
+            "restored" => change.loss = Loss::Restored,
+            "row" => {
+                change.loss = Loss::Row;
+                change.scripts.push(vec![Repair]);
+            }
+            "B" => change.loser = 1,
+            "C" => change.loser = 2,
+            "D" => change.loser = 3,
+            "sync" => change.sync = true,
+            "promised" => change.promised = true,
+            "split" => (change.promised, change.split) = (true, true),
+            "slow" => change.slow = true,
+            "clocks" => change.clocks_first = 2,
+            "deep" => change.clocks_max = 3,
+            "once" => (change.tries, change.clocks_max) = (1, 1),
+            other => panic!("word {other}"),
+        }
+    }
+    change
+}
+
+fn run(name: &str, off: Option<&str>, limit: usize) -> Outcome {
+    search::search(&scope(name, off), limit)
+}
+
+fn main() {
+    let all = |scope| Case { scope, left_out: None, violates: false, long: false };
+    let long = |scope| Case { long: true, ..all(scope) };
+    let without = |rule, scope| Case { scope, left_out: Some(rule), violates: true, long: false };
+    let not_needed = |rule, scope| Case { violates: false, ..without(rule, scope) };
+    let cases = [
+        all("1>2 w/rr"),
+        all("3>1 w/rr"),
+        all("3>3 v/rr"),
+        all("1>2 w/c/r once"),
+        all("2>3 c/c once"),
+        all("3 w/rr empty"),
+        all("3 c/c empty once"),
+        all("3 c/c restored once"),
+        all("3 w/rr row"),
+        all("2>3 v/rr empty"),
+        all("2>3 v/rr empty C"),
+        long("1>3 c/c once"),
+        long("2>3 w/rr"),
+        long("2>2far w/rr"),
+        long("3>3far v/rr"),
+        long("3>3 v/rr slow"),
+        long("3>3 v/rr sync"),
+        long("3>3 w/c/rr once split"),
+        long("1>1 w/w/rr"),
+        long("1>2 w/rr empty B"),
+        long("1>3 v/rr empty B"),
+        long("3>3 v/rr empty"),
+        long("3>3 v/rr empty D"),
+        long("3 c/c empty"),
+        long("3 c/c row once"),
+        long("3 w/w/r empty once"),
+        without("view", "1>1 w/rr"),
+        without("joint-read", "1>1 w/rr"),
+        without("joint-write", "3>1 w/rr"),
+        without("joint-prepare", "1>1 w/rr"),
+        without("dead-each", "1>1 c/c"),
+        without("floor", "1>1 w/c/rr once"),
+        without("floor-unknown", "1>1 w/w/rr"),
+        without("agree", "3>3 w/c/rr once split"),
+        without("copy-promise", "1>3 c/c once"),
+        without("sync-quorum", "3>1 v/rr"),
+        without("fenced-copy", "3>1 w/rr"),
+        without("both-sync", "3>3 v/rr"),
+        without("new-quorum", "3>3 v/rr"),
+        without("same-view", "3>3 v/rr"),
+        without("prepare-again", "3>1 c/c once"),
+        without("uncounted", "3 w/rr empty"),
+        without("pull-all", "3 w/rr empty"),
+        without("life-view", "3 w/rr empty"),
+        without("forgot-unknown", "3 c/c empty"),
+        not_needed("take-promises", "3 c/c empty once"),
+        without("new-life", "3 c/c restored once"),
+        without("row-ballot", "3 w/rr row"),
+        without("row-all", "3 w/rr row"),
+        without("row-above", "3 w/rr row"),
+    ];
+    search::main_of("change", RULES, &cases, &run);
+}
