@@ -113,6 +113,11 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
+    /// Whether growth is taken now; without room only deletes and repairs are. Asks the disk.
+    pub fn has_room(&self) -> bool {
+        self.shared.has_room()
+    }
+
     /// Whether a failed flush has stopped all writes.
     pub fn has_failed(&self) -> bool {
         self.shared.failed.load(Ordering::Acquire)
@@ -153,6 +158,8 @@ impl Shared {
         }
         let high_water = clock.high_water();
         drop(clock);
+        // An engine that has to open its database again waits for everybody who reads it.
+        drop(snapshot);
         if batch.is_empty() {
             return Ok(());
         }

@@ -7,7 +7,9 @@
 //!   so a snapshot never shows what is not durable.
 //! - After a failed write fjall takes no more of them. When the cause is a full disk, or a
 //!   background worker gave up before our batch was written, nothing is unknown, and the database
-//!   is opened again in place; after any other failed write it is not.
+//!   is opened again in place; after any other failed write it is not. Until then it is read as it
+//!   is: what failed to be written was never shown.
+//! - On a disk without room for anything a batch is refused untried.
 //! - `clear`, FIFO compaction and key-value separation are never used.
 //!
 //! fjall opens files by itself, so this engine does not run in the simulated world.
@@ -17,13 +19,14 @@ use super::redb_backend::is_full;
 use super::{Batch, Engine, EngineError, Snapshot, Visit};
 use crate::space::Space;
 use bytes::Bytes;
-use env::Env;
+use env::{Disk, Env};
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable};
 use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 /// The database, in the folder it was opened with.
 pub(super) const FOLDER_NAME: &str = "meta.fjall";
@@ -38,10 +41,19 @@ const MEMTABLE_MAX_BYTES: u64 = 8 << 20;
 const WORKER_THREADS: usize = 1;
 /// All journals together: what is read again after a crash, so it bounds the time to open.
 const JOURNAL_MAX_BYTES: u64 = 128 << 20;
+/// With less room than this a batch is not tried: it would fail and cost opening the database
+/// again. Some hundred deletes fit in it.
+const COMMIT_ROOM_BYTES: u64 = 256 << 10;
+/// How long opening again waits for the readers of the old database: a page of a listing takes
+/// some milliseconds.
+const READERS_WAIT: Duration = Duration::from_millis(200);
+/// Pause between two looks at those readers.
+const READERS_PAUSE: Duration = Duration::from_millis(1);
 
 /// fjall behind the engine trait.
 pub struct FjallEngine {
     folder: PathBuf,
+    disk: Arc<dyn Disk>,
     cache_bytes: u64,
     /// `None` while opening again has failed.
     current: RwLock<Option<Arc<Opened>>>,
@@ -73,7 +85,8 @@ impl FjallEngine {
         env.disk
             .sync_dir(folder.parent().unwrap_or(&folder))
             .map_err(|error| EngineError::Io(error.to_string()))?;
-        Ok(Self { folder, cache_bytes, current: RwLock::new(Some(Arc::new(opened))) })
+        let disk = Arc::clone(&env.disk);
+        Ok(Self { folder, disk, cache_bytes, current: RwLock::new(Some(Arc::new(opened))) })
     }
 
     fn current(&self) -> Result<Arc<Opened>, EngineError> {
@@ -84,14 +97,22 @@ impl FjallEngine {
         }
     }
 
-    /// Drops the database that takes no more writes and opens it anew. While an old snapshot is
-    /// still being read this fails, and is tried again at the next call.
+    /// Drops the database that takes no more writes and opens it anew, unless it is still being
+    /// read after a short wait: then the next commit tries again.
     fn open_again(&self) -> Result<Arc<Opened>, EngineError> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.as_mut().is_some_and(|opened| !becomes_unused(opened)) {
+            return Err(EngineError::Locked(self.folder.display().to_string()));
+        }
         *current = None;
         let opened = Arc::new(open_database(&self.folder, self.cache_bytes)?);
         *current = Some(Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// A file system that cannot say is taken as roomy.
+    fn has_room(&self) -> bool {
+        self.disk.space(&self.folder).map_or(true, |space| space.available_bytes >= COMMIT_ROOM_BYTES)
     }
 
     /// Decides what a full disk did to the batch, by looking whether it is there.
@@ -115,6 +136,9 @@ impl Engine for FjallEngine {
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
+        if !self.has_room() {
+            return Err(EngineError::Full("not tried".to_owned()));
+        }
         let opened = self.current()?;
         let mut result = apply(&opened, batch);
         drop(opened);
@@ -144,6 +168,19 @@ impl Engine for FjallEngine {
     fn describe(&self) -> String {
         "fjall 3".to_owned()
     }
+}
+
+/// Waits until nobody but the caller holds the database. New readers cannot come meanwhile: the
+/// caller holds the lock under which they take it.
+fn becomes_unused(opened: &mut Arc<Opened>) -> bool {
+    let begin = Instant::now();
+    while Arc::get_mut(opened).is_none() {
+        if begin.elapsed() > READERS_WAIT {
+            return false;
+        }
+        std::thread::sleep(READERS_PAUSE);
+    }
+    true
 }
 
 enum Failure {
