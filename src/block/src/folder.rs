@@ -150,6 +150,11 @@ impl DataFolder {
         Ok(space.available_bytes >= reserve.saturating_add(length))
     }
 
+    /// Whether not even one more block has room. A disk that cannot say is not called full.
+    pub fn is_full(&self) -> bool {
+        self.has_room(BLOCK_SIZE_BYTES as u64).is_ok_and(|room| !room)
+    }
+
     /// Room on the disk, for statistics.
     pub fn space(&self) -> io::Result<env::Space> {
         self.disk.space(&self.path)

@@ -35,7 +35,7 @@ pub use content::HashedBlock;
 pub use error::{BlockError, UnusableFolder};
 pub use files::Stored;
 pub use lock::BlockLock;
-pub use refcount::GRACE_MS;
+pub use refcount::{GRACE_MS, GRACE_WHEN_FULL_MS};
 pub use resync::{BlockFault, Progress};
 pub use scrub::{SCRUB_INTERVAL_MS, ScrubCommand, ScrubStatus};
 pub use statistics::{DiskState, DiskStatistics, Statistics};

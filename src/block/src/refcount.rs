@@ -14,6 +14,9 @@ use store::{Read, Space, StoreError, Txn};
 /// an overwrite with the same bytes, a completed multipart upload, a retried request. Ten minutes
 /// is longer than any client's retries.
 pub const GRACE_MS: u64 = 10 * 60 * 1000;
+/// The same while a data folder is full: who deletes to get room does not wait for ten minutes. It
+/// still covers a request that has looked a block up and not begun to read it.
+pub const GRACE_WHEN_FULL_MS: u64 = 10 * 1000;
 
 impl BlockStore {
     /// Counts one more reference to `hash`, in the transaction that stores it. If the block was

@@ -9,7 +9,7 @@
 use crate::folder::DataFolder;
 use crate::lock::BlockLock;
 use crate::record::{RefCount, ResyncEntry, count_key, parse_resync_key, resync_key};
-use crate::refcount::{change_totals, grace_end, queue};
+use crate::refcount::{GRACE_MS, GRACE_WHEN_FULL_MS, change_totals, grace_end, queue};
 use crate::{BlockError, BlockStore, Shared};
 use base::{BlockHash, WallTime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,13 +86,14 @@ impl BlockStore {
     /// Looks at blocks that are due at `now`, a bounded number of them.
     pub async fn run_due(&self, now: WallTime) -> Result<Progress, BlockError> {
         self.queue_suspects(now).await?;
-        let (due, more) = self.due_entries(now)?;
+        let grace_ms = self.grace_ms().await;
+        let (due, more) = self.due_entries(now, grace_ms)?;
         let mut locks = Vec::new();
         let mut verdicts = Vec::new();
         for (hash, due) in due {
             let Some(lock) = self.shared.locks.try_lock(hash) else { continue };
             locks.push(lock);
-            verdicts.push((hash, due, self.judge(&hash, now)));
+            verdicts.push((hash, due, self.judge(&hash, now, grace_ms)));
         }
         let mut progress = Progress { examined: verdicts.len(), ..Progress::default() };
         progress.more = more && progress.examined > 0;
@@ -178,9 +179,24 @@ impl BlockStore {
         queued
     }
 
-    /// The first entries that are due, by block, and whether there are more.
-    fn due_entries(&self, now: WallTime) -> Result<(BTreeMap<BlockHash, Due>, bool), StoreError> {
-        let end = resync_key(WallTime(now.millis().saturating_add(1)), &BlockHash::from_bytes([0; 32]));
+    /// How long an unreferenced file stays as things are.
+    async fn grace_ms(&self) -> u64 {
+        let shared = Arc::clone(&self.shared);
+        let is_full = move || shared.folders.iter().any(|folder| folder.is_writable() && folder.is_full());
+        if self.shared.env.tasks.blocking(is_full).await { GRACE_WHEN_FULL_MS } else { GRACE_MS }
+    }
+
+    /// The first entries that are due, by block, and whether there are more. A grace that is
+    /// shorter than the usual one makes entries due before their time, but for those of missing
+    /// blocks, whose time is that of the next try.
+    fn due_entries(
+        &self,
+        now: WallTime,
+        grace_ms: u64,
+    ) -> Result<(BTreeMap<BlockHash, Due>, bool), StoreError> {
+        let ahead_ms = GRACE_MS.saturating_sub(grace_ms);
+        let last = WallTime(now.millis().saturating_add(ahead_ms).saturating_add(1));
+        let end = resync_key(last, &BlockHash::from_bytes([0; 32]));
         let mut due: BTreeMap<BlockHash, Due> = BTreeMap::new();
         let mut entries = 0;
         let view = self.shared.store.view()?;
@@ -188,10 +204,14 @@ impl BlockStore {
             if entries == STEP_MAX_ENTRIES {
                 return ControlFlow::Break(());
             }
-            entries += 1;
             // A damaged entry still says which block it is about, and that is enough.
             let entry = store::decode::<ResyncEntry>(Space::Resync, key, bytes).unwrap_or_default();
-            if let Some((_, hash)) = parse_resync_key(key) {
+            let place = parse_resync_key(key);
+            if entry.failures > 0 && place.is_some_and(|(next_try, _)| next_try > now) {
+                return ControlFlow::Continue(());
+            }
+            entries += 1;
+            if let Some((_, hash)) = place {
                 let known = due.entry(hash).or_default();
                 known.keys.push(key.to_vec());
                 if entry.failures > known.entry.failures {
@@ -204,11 +224,13 @@ impl BlockStore {
     }
 
     /// Decides by the row as it is under the lock.
-    fn judge(&self, hash: &BlockHash, now: WallTime) -> Result<Verdict, StoreError> {
+    fn judge(&self, hash: &BlockHash, now: WallTime, grace_ms: u64) -> Result<Verdict, StoreError> {
         let row = self.shared.store.view()?.get::<RefCount>(Space::RefCount, &count_key(hash))?;
         Ok(match row {
             Some(row) if row.count > 0 => Verdict::Check,
-            Some(RefCount { zero_since: Some(since), .. }) if grace_end(since) > now => {
+            Some(RefCount { zero_since: Some(since), .. })
+                if since.millis().saturating_add(grace_ms) > now.millis() =>
+            {
                 Verdict::NotYet(grace_end(since))
             }
             Some(_) | None => Verdict::Remove,

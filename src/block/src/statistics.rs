@@ -52,6 +52,8 @@ pub struct DiskStatistics {
 pub enum DiskState {
     /// Reads and writes.
     Ready,
+    /// Reads and deletes; no room is left beyond the reserve for blocks.
+    Full,
     /// Reads only, as configured.
     ReadOnly,
     /// A flush failed: reads only until a restart.
@@ -94,6 +96,7 @@ fn disk_statistics(folder: &DataFolder) -> DiskStatistics {
         Err(_) => DiskState::Absent,
         Ok(()) if folder.has_failed() => DiskState::Failed,
         Ok(()) if folder.read_only => DiskState::ReadOnly,
+        Ok(()) if folder.is_full() => DiskState::Full,
         Ok(()) => DiskState::Ready,
     };
     DiskStatistics { path: folder.path.clone(), space: folder.space().ok(), state }

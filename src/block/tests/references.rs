@@ -4,7 +4,7 @@
 
 mod support;
 
-use block::{BlockError, GRACE_MS, HashedBlock, ScrubCommand};
+use block::{BlockError, DiskState, GRACE_MS, GRACE_WHEN_FULL_MS, HashedBlock, ScrubCommand};
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -34,6 +34,26 @@ async fn an_unreferenced_file_goes_after_the_grace_and_not_before() {
     let figures = blocks.statistics().unwrap();
     assert_eq!((figures.blocks, figures.stored_bytes, figures.resync_queue), (0, 0, 0));
     assert!(matches!(blocks.get(&hash).await, Err(BlockError::Missing { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_shortens_the_grace() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let kept = machine.store_block(&blocks, &noise(5000, 1)).await;
+    let hash = machine.store_block(&blocks, &noise(5000, 2)).await;
+    machine.drop_one(&blocks, hash).await;
+    machine.clock.advance(GRACE_WHEN_FULL_MS - 1);
+    machine.disk.available_bytes.store(1 << 20, SeqCst);
+    assert_eq!(blocks.statistics().unwrap().disks[0].state, DiskState::Full);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().examined, 0);
+    machine.clock.advance(1);
+    machine.disk.available_bytes.store(0, SeqCst);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().examined, 0, "a disk with room waits longer");
+    machine.disk.available_bytes.store(1 << 20, SeqCst);
+    let progress = blocks.run_due(machine.now()).await.unwrap();
+    assert_eq!((progress.removed, progress.freed_bytes), (1, 5000));
+    assert_eq!(machine.files("data"), [kept.to_string()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

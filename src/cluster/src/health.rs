@@ -38,6 +38,8 @@ pub enum Reason {
     MetadataStopped,
     /// This node's metadata disk has no room for growth.
     MetadataFull,
+    /// A data folder of this node has no room for blocks.
+    DataFull(PathBuf),
     /// A data folder of this node takes no writes, or is gone.
     DataFolder(PathBuf),
     /// No data folder of this node takes writes.
@@ -55,6 +57,9 @@ impl fmt::Display for Reason {
                 f.write_str("the metadata store of this node failed: nothing is written until it restarts")
             }
             Reason::MetadataFull => f.write_str("the metadata disk of this node is full: free some space"),
+            Reason::DataFull(path) => {
+                write!(f, "the data folder {} is full: free some space or add a folder", path.display())
+            }
             Reason::DataFolder(path) => {
                 write!(f, "the data folder {} takes no writes or is gone", path.display())
             }

@@ -10,12 +10,12 @@ use api::server::{self, Shutdown};
 use block::{BlockConfig, BlockStore, DiskConfig};
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Listener, Task};
-use model::Model;
+use model::{Model, ModelError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use store::engine::{self, EngineKind};
-use store::{Store, StoreOptions};
+use store::{Store, StoreError, StoreOptions};
 use tokio::sync::watch;
 
 /// The socket for administration without a token, in the metadata folder: who may open the folder
@@ -62,10 +62,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let store = open_store(&env, &config, &cluster).await?;
     let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
     let model = Model::open(&env, store, blocks.clone())?;
-    let interrupted = model.settle_interrupted_uploads().await?;
-    if interrupted > 0 {
-        tracing::info!(uploads = interrupted, "gave up uploads that the last stop cut off");
-    }
+    settle_interrupted_uploads(&model).await?;
     let first_run = first_run::prepare(&model, &config).await?;
     let metrics = Arc::new(Metrics::default());
     let host_id = cluster.id().to_string();
@@ -88,6 +85,23 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     }
     let workers = vec![model.spawn_reclaimer(), blocks.spawn_worker(|_missing| {})];
     Ok(RunningNode { config, model, s3_address, first_run, stop, servers, _workers: workers })
+}
+
+/// Frees what uploads left behind. On a full disk that has to wait for a later start: a node must
+/// start there, to be read from.
+async fn settle_interrupted_uploads(model: &Model) -> anyhow::Result<()> {
+    match model.settle_interrupted_uploads().await {
+        Ok(0) => Ok(()),
+        Ok(uploads) => {
+            tracing::info!(uploads, "gave up uploads that the last stop cut off");
+            Ok(())
+        }
+        Err(ModelError::Store(StoreError::Full)) => {
+            tracing::warn!("the metadata disk is full: what cut-off uploads hold is freed by a later start");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The configured tokens; without an admin token, the one that the first start made.

@@ -9,9 +9,7 @@ use model::usage::Usage;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
-
-/// Metadata room below which growth is refused: what the store keeps in reserve for deletes.
-const METADATA_LOW_BYTES: u64 = 64 << 20;
+use store::Store;
 
 /// What this node's own stores say.
 pub(super) struct LocalFigures {
@@ -33,7 +31,7 @@ pub(super) async fn local_figures(api: &AdminApi) -> Result<LocalFigures, AdminE
     let work = move || {
         let blocks = model.blocks().statistics()?;
         let metadata_space = model.env().disk.space(cluster.folder()).ok();
-        let service = judge(model.store().has_failed(), metadata_space, &blocks);
+        let service = judge(model.store(), &blocks);
         let data_space = data_space(&blocks);
         let metadata_bytes = model.store().engine().disk_bytes().unwrap_or_default();
         Ok(LocalFigures { blocks, metadata_bytes, metadata_space, data_space, service })
@@ -41,23 +39,24 @@ pub(super) async fn local_figures(api: &AdminApi) -> Result<LocalFigures, AdminE
     api.model.env().tasks.blocking(work).await
 }
 
-fn judge(store_failed: bool, metadata: Option<Space>, blocks: &Statistics) -> LocalService {
+fn judge(store: &Store, blocks: &Statistics) -> LocalService {
     let mut service = LocalService::default();
-    if store_failed {
+    if store.has_failed() {
         service.failures.push(Reason::MetadataStopped);
     }
-    if metadata.is_some_and(|space| space.available_bytes < METADATA_LOW_BYTES) {
+    if !store.has_room() {
         service.complaints.push(Reason::MetadataFull);
     }
     for disk in &blocks.disks {
         match disk.state {
             DiskState::Ready | DiskState::ReadOnly => {}
+            DiskState::Full => service.complaints.push(Reason::DataFull(disk.path.clone())),
             DiskState::Failed | DiskState::Absent => {
                 service.complaints.push(Reason::DataFolder(disk.path.clone()));
             }
         }
     }
-    if !blocks.disks.iter().any(|disk| disk.state == DiskState::Ready) {
+    if !blocks.disks.iter().any(|disk| matches!(disk.state, DiskState::Ready | DiskState::Full)) {
         service.failures.push(Reason::NoDataFolder);
     }
     service

@@ -39,16 +39,35 @@ async fn status_health_and_statistics_of_one_node() {
 }
 
 #[tokio::test]
-async fn a_full_metadata_disk_is_degraded_and_says_why() {
+async fn a_full_disk_is_degraded_and_says_what_is_full() {
     let home = Home::new().await;
-    let used = home.world.disk.used_bytes();
-    home.world.disk.set_capacity(used + (32 << 20));
-    let health = home.ok("GetClusterHealth", Value::Null).await;
-    assert_eq!(health["status"], "degraded");
-    assert!(health["reasons"][0].as_str().unwrap().contains("full"), "{health}");
-    let (status, text) = home.raw(Proof::None, Method::GET, "/health", Bytes::new()).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(text.contains("attention"));
+    let disk = &home.world.disk;
+    disk.set_capacity(1 << 40);
+    let full = async || -> Vec<&str> {
+        let health = home.ok("GetClusterHealth", Value::Null).await;
+        let (status, text) = home.raw(Proof::None, Method::GET, "/health", Bytes::new()).await;
+        assert_eq!(status, StatusCode::OK, "reads and deletes are served");
+        let metrics = home.raw(Proof::None, Method::GET, "/metrics", Bytes::new()).await.1;
+        let healthy = health["status"] == "healthy";
+        assert_eq!(text.contains("attention"), !healthy);
+        assert!(metrics.contains(&format!("cluster_healthy {}\n", u8::from(healthy))), "{metrics}");
+        let reasons = health["reasons"].as_array().unwrap().iter().map(|reason| reason.as_str().unwrap());
+        reasons
+            .map(|reason| match reason {
+                reason if reason.contains("the metadata disk of this node is full") => "metadata",
+                reason if reason.contains("data is full") => "data",
+                reason => panic!("{reason}"),
+            })
+            .collect()
+    };
+    assert!(full().await.is_empty());
+    // Blocks keep 256 MiB free and metadata 64 MiB, so that deletes are still recorded.
+    disk.occupy((1 << 40) - (200 << 20));
+    assert_eq!(full().await, ["data"]);
+    disk.occupy((1 << 40) - (60 << 20));
+    assert_eq!(full().await, ["metadata", "data"]);
+    disk.occupy(0);
+    assert!(full().await.is_empty());
 }
 
 #[tokio::test]
