@@ -119,6 +119,13 @@ class Server:
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
+    def state(self):
+        """How the process is, in words."""
+        if self.process is None:
+            return "server not running"
+        code = self.process.poll()
+        return "server running" if code is None else f"server ended with {code}"
+
     def server_pid(self):
         """The pid of the server itself, also when a wrapper such as strace runs it."""
         if not self.wrapper:

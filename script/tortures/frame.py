@@ -16,10 +16,14 @@ import threading
 import time
 import traceback
 
+from botocore.exceptions import HTTPClientError
 from home import Home, Skip
 from server import PROJECT, Server, default_binary
 
 EXIT_MISSED, EXIT_CANNOT_RUN = 1, 77
+# A virtual machine that is suspended in a long run may come back with its connections reset. So few requests
+# may be made again; more would be the server's doing.
+CONNECTIONS_LOST_MAX = 5
 
 
 class Tee:
@@ -42,7 +46,7 @@ class Frame:
 
     def __init__(self, name, what, words):
         self.name, self.what, self.words, self.missed = name, what, words, []
-        self.started, self.servers = time.monotonic(), []
+        self.started, self.servers, self.connections_lost = time.monotonic(), [], []
 
     def run(self, module):
         parser = argparse.ArgumentParser(prog=f"script/torture {self.name}", description=self.what)
@@ -81,7 +85,10 @@ class Frame:
             traceback.print_exc()
             self.missed.append(f"{type(error).__name__}: {error}")
             for server in self.servers:
-                print(f"--- end of {server.log_path}\n{server.log_tail()}")
+                print(f"--- {server.state()}; end of {server.log_path}\n{server.log_tail()}")
+        if self.connections_lost:
+            self.figure("connections lost beside a live server", len(self.connections_lost))
+            self.demand(len(self.connections_lost) <= CONNECTIONS_LOST_MAX, f"connections stay: {self.connections_lost[:3]}")
         for text in self.missed:
             print(f"missed: {text}")
         verdict = "FAIL" if self.missed else "PASS"
@@ -99,6 +106,16 @@ class Frame:
         work = self.folder / "work"
         work.mkdir(exist_ok=True)
         return Home(server, work)
+
+    def patiently(self, call):
+        """What a request returns that may be repeated; one that lost its connection is made again, and counted."""
+        while True:
+            try:
+                return call()
+            except HTTPClientError as error:
+                self.connections_lost.append(f"{time.strftime('%H:%M:%S')} {error}")
+                if len(self.connections_lost) > CONNECTIONS_LOST_MAX:
+                    raise
 
     def figure(self, name, value):
         print(f"  {name:<44} {value}", flush=True)

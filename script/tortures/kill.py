@@ -82,7 +82,7 @@ def run(frame):
             thread.join()
         server.start()
         restarts.append(server.start_seconds)
-        wrong_now, read_now = _compare(home, workers)
+        wrong_now, read_now = _compare(frame, home, workers)
         wrong, keys_read = wrong + wrong_now, keys_read + read_now
         if cycle % 10 == 9:
             acknowledged = sum(worker.acknowledged for worker in workers)
@@ -98,14 +98,14 @@ def run(frame):
     frame.demand(not wrong, f"every key holds what was acknowledged: {wrong[:10]}")
 
 
-def _compare(home, workers):
+def _compare(frame, home, workers):
     """Reads every key; what is found becomes the only value it may hold from now on."""
     pages = home.s3.get_paginator("list_objects_v2").paginate(Bucket="kill", Prefix="w")
     listed = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
     wrong, count = [], 0
     for worker in workers:
         for key, allowed in worker.may_hold.items():
-            found, count = _read(home.s3, key), count + 1
+            found, count = _read(frame, home.s3, key), count + 1
             if found not in allowed:
                 wrong.append(f"{key}: found {str(found)[:12]}, allowed {[str(v)[:12] for v in allowed]}")
             if (found is None) == (key in listed):
@@ -115,9 +115,9 @@ def _compare(home, workers):
     return wrong + [f"{key}: was never written" for key in strange], count
 
 
-def _read(s3, key):
+def _read(frame, s3, key):
     try:
-        return digest(s3.get_object(Bucket="kill", Key=key)["Body"].read())
+        return frame.patiently(lambda: digest(s3.get_object(Bucket="kill", Key=key)["Body"].read()))
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return None

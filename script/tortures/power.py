@@ -18,6 +18,7 @@ from home import Skip
 EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 # Objects of every earlier cycle are read again this often.
 FULL_CHECK_EVERY_CYCLES = 20
+READERS = 4
 
 
 def options(parser):
@@ -68,7 +69,8 @@ def run(frame):
     mounted = True
     try:
         server = frame.server(image.mount_point / "server")
-        known, lost, acknowledged = {}, [], 0
+        server.log_path = frame.folder / "server.log"  # the log is wanted after a power cut too
+        known, lost, acknowledged, starts = {}, [], 0, []
         for cycle in range(frame.options.cycles):
             server.start()
             home = frame.home(server)
@@ -85,8 +87,9 @@ def run(frame):
             image.mount()
             mounted = True
             server.start()
+            starts.append(server.start_seconds)
             full = cycle % FULL_CHECK_EVERY_CYCLES == FULL_CHECK_EVERY_CYCLES - 1 or cycle == frame.options.cycles - 1
-            lost_now = _missing(frame.home(server), known, known if full else changed)
+            lost_now = _missing(frame, frame.home(server), known, known if full else changed)
             lost += lost_now
             for key in lost_now:
                 known.pop(key, None)  # counted once
@@ -96,6 +99,7 @@ def run(frame):
         frame.figure("power cuts", frame.options.cycles)
         frame.figure("acknowledged writes", acknowledged)
         frame.figure("acknowledged writes lost", f"{len(lost)} ({three_over(acknowledged) if not lost else 'see below'})")
+        frame.figure("healthy again after a power cut, worst", f"{max(starts):.2f} s")
         frame.demand(acknowledged >= frame.options.cycles * frame.options.puts * 0.9, "nearly all writes were acknowledged")
         frame.demand(not lost, f"no acknowledged write is lost: {lost[:10]}")
     finally:
@@ -119,9 +123,9 @@ def _write(frame, home, cycle, known):
     def write(entry):
         key, body = entry
         if body is None:
-            home.s3.delete_object(Bucket="power", Key=key)
+            frame.patiently(lambda: home.s3.delete_object(Bucket="power", Key=key))
         else:
-            home.s3.put_object(Bucket="power", Key=key, Body=body)
+            frame.patiently(lambda: home.s3.put_object(Bucket="power", Key=key, Body=body))
         return key, None if body is None else digest(body)
 
     with concurrent.futures.ThreadPoolExecutor(frame.options.connections) as pool:
@@ -130,17 +134,19 @@ def _write(frame, home, cycle, known):
     return changed
 
 
-def _missing(home, known, keys):
+def _missing(frame, home, known, keys):
     """The keys whose object is not as it was acknowledged, and those that a listing forgets or invents."""
-    wrong = []
-    for key in keys:
+
+    def found(key):
         try:
-            found = digest(home.s3.get_object(Bucket="power", Key=key)["Body"].read())
+            return frame.patiently(lambda: digest(home.s3.get_object(Bucket="power", Key=key)["Body"].read()))
         except home.s3.exceptions.ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            found = None if status == 404 else f"status {status}"
-        if found != known[key]:
-            wrong.append(key)
+            return None if status == 404 else f"status {status}"
+
+    keys = list(keys)
+    with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
+        wrong = [key for key, value in zip(keys, pool.map(found, keys)) if value != known[key]]
     if len(keys) == len(known):
         try:
             pages = home.s3.get_paginator("list_objects_v2").paginate(Bucket="power")
