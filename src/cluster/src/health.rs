@@ -102,11 +102,11 @@ pub struct Health {
 
 impl Health {
     /// Judges the version in force. `own` is this node; `connected` says of another node whether
-    /// it is in contact, and `known` is how many nodes were ever heard of.
+    /// it is in contact; `nodes` is how many are known and how many of them are in contact.
     pub(crate) fn judge(
         version: &Version,
         own: (NodeId, &LocalService),
-        known: usize,
+        (known_nodes, connected_nodes): (usize, usize),
         connected: &dyn Fn(NodeId) -> bool,
     ) -> Self {
         let (own_id, service) = own;
@@ -133,13 +133,8 @@ impl Health {
         };
         Self {
             status,
-            known_nodes: known,
-            connected_nodes: version
-                .roles
-                .keys()
-                .filter(|node| **node != own_id && connected(**node))
-                .count()
-                + 1,
+            known_nodes,
+            connected_nodes,
             storage_nodes: storage.len(),
             storage_nodes_ok: storage.iter().filter(|node| good(**node)).count(),
             partitions: PARTITIONS,

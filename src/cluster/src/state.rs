@@ -2,16 +2,18 @@
 
 use crate::health::{Health, LocalService};
 use crate::layout::{CAPACITY_MIN_BYTES, Layout, LayoutError, Role};
+use crate::membership::{Contact, Membership};
 use crate::node_key::NodeKey;
 use crate::secrets::ClusterSecret;
 use crate::state_file::{self, StateFileError, StateKind};
 use arc_swap::ArcSwap;
 use base::NodeId;
 use env::{Disk, Env};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// What to do when there is no layout yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +84,7 @@ pub enum ChangeError {
 }
 
 /// A node as this one sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Its id.
     pub id: NodeId,
@@ -92,6 +94,8 @@ pub struct Node {
     pub address: Option<SocketAddr>,
     /// Whether it is in contact; the node itself always is.
     pub is_up: bool,
+    /// What is known of another node beyond its role.
+    pub contact: Option<Contact>,
 }
 
 /// Key, secret, layout and peers of a running node.
@@ -103,6 +107,8 @@ pub struct ClusterState {
     layout: ArcSwap<Layout>,
     /// Held while the layout is replaced, so that two changes cannot lose one another.
     changing: Mutex<()>,
+    /// The links to others, once they are up. Weak, since they hold this.
+    membership: OnceLock<Weak<Membership>>,
 }
 
 impl ClusterState {
@@ -116,7 +122,15 @@ impl ClusterState {
         };
         let layout = open_layout(env, &options, key.id())?;
         let layout = ArcSwap::from_pointee(layout);
-        Ok(Arc::new(Self { env: env.clone(), key, secret, layout, options, changing: Mutex::new(()) }))
+        Ok(Arc::new(Self {
+            env: env.clone(),
+            key,
+            secret,
+            layout,
+            options,
+            changing: Mutex::new(()),
+            membership: OnceLock::new(),
+        }))
     }
 
     /// This node.
@@ -132,6 +146,22 @@ impl ClusterState {
     /// The cluster's secret.
     pub fn secret(&self) -> &ClusterSecret {
         &self.secret
+    }
+
+    /// This machine's name.
+    pub fn hostname(&self) -> &str {
+        &self.options.hostname
+    }
+
+    /// The links to other nodes, while there are any.
+    pub fn membership(&self) -> Option<Arc<Membership>> {
+        self.membership.get().and_then(Weak::upgrade)
+    }
+
+    /// Says where other nodes are heard of. Once.
+    pub(crate) fn set_membership(&self, membership: &Arc<Membership>) {
+        let first = self.membership.set(Arc::downgrade(membership));
+        debug_assert!(first.is_ok(), "a node takes part once");
     }
 
     /// The metadata folder.
@@ -162,24 +192,43 @@ impl ClusterState {
         Ok(new)
     }
 
-    /// Every node this one knows: itself, and those that have a role.
+    /// Every node this one knows: itself, those that have a role, and those it heard of.
     pub fn nodes(&self) -> Vec<Node> {
         let own = Node {
             id: self.id(),
             hostname: Some(self.options.hostname.clone()),
-            address: self.options.address,
+            address: self.options.address.or_else(|| self.membership()?.own_address()),
             is_up: true,
+            contact: None,
         };
-        let layout = self.layout();
-        let others = layout.current().roles.keys().filter(|id| **id != self.id());
-        let others = others.map(|id| Node { id: *id, hostname: None, address: None, is_up: false });
+        let contacts = self.contacts();
+        let ids: BTreeSet<NodeId> =
+            self.layout().current().roles.keys().chain(contacts.keys()).copied().collect();
+        let others = ids.into_iter().filter(|id| *id != self.id()).map(|id| {
+            let contact = contacts.get(&id);
+            let status = contact.and_then(|contact| contact.status.as_ref());
+            Node {
+                id,
+                hostname: status.map(|status| status.hostname.clone()),
+                address: contact.and_then(|contact| contact.address),
+                is_up: contact.is_some_and(|contact| contact.is_up),
+                contact: contact.cloned(),
+            }
+        });
         std::iter::once(own).chain(others).collect()
     }
 
     /// How the cluster does, given how this node's own stores do.
     pub fn health(&self, service: &LocalService) -> Health {
-        // No link to other nodes exists yet, so none of them is in contact.
-        Health::judge(self.layout().current(), (self.id(), service), self.nodes().len(), &|_| false)
+        let contacts = self.contacts();
+        let is_up = |node| contacts.get(&node).is_some_and(|contact| contact.is_up);
+        let nodes = self.nodes();
+        let counts = (nodes.len(), nodes.iter().filter(|node| node.is_up).count());
+        Health::judge(self.layout().current(), (self.id(), service), counts, &is_up)
+    }
+
+    fn contacts(&self) -> BTreeMap<NodeId, Contact> {
+        self.membership().map(|membership| membership.contacts()).unwrap_or_default()
     }
 }
 

@@ -25,16 +25,19 @@ pub enum StateKind {
     Layout,
     /// The layout before the last change.
     PreviousLayout,
+    /// The other nodes, as this one knew them last.
+    Peers,
 }
 
 impl StateKind {
     /// Every kind.
-    pub const ALL: [StateKind; 5] = [
+    pub const ALL: [StateKind; 6] = [
         StateKind::NodeKey,
         StateKind::ClusterSecret,
         StateKind::AdminToken,
         StateKind::Layout,
         StateKind::PreviousLayout,
+        StateKind::Peers,
     ];
 
     /// The file's name in the metadata folder.
@@ -45,6 +48,7 @@ impl StateKind {
             StateKind::AdminToken => "admin_token",
             StateKind::Layout => "cluster_layout",
             StateKind::PreviousLayout => "cluster_layout.previous",
+            StateKind::Peers => "peer_list",
         }
     }
 
@@ -56,6 +60,7 @@ impl StateKind {
             StateKind::ClusterSecret => "rpc_secret",
             StateKind::AdminToken => "admin_token",
             StateKind::Layout | StateKind::PreviousLayout => "cluster_layout",
+            StateKind::Peers => "peer_list",
         }
     }
 
@@ -75,6 +80,7 @@ impl StateKind {
                 "copy cluster_layout.previous over it, or restore it from a backup or another node"
             }
             StateKind::PreviousLayout => "restore cluster_layout from a backup or another node",
+            StateKind::Peers => "delete it, then name a node with `garage node connect` again",
         }
     }
 }

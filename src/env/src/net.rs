@@ -34,6 +34,12 @@ pub trait Net: Send + Sync + 'static {
     fn connect<'a>(&'a self, address: SocketAddr) -> BoxFuture<'a, io::Result<BoxStream>>;
     /// Dials a Unix socket.
     fn connect_unix<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<BoxStream>>;
+    /// The addresses behind `host:port`, where the host may be a name. Without a name service only
+    /// addresses have one.
+    fn resolve<'a>(&'a self, host_and_port: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        let parsed = host_and_port.parse().map_err(|_| io::ErrorKind::NotFound.into());
+        Box::pin(std::future::ready(parsed.map(|address| vec![address])))
+    }
     /// Whether no byte can leave this process: only then may a link go without encryption.
     fn stays_in_process(&self) -> bool {
         false

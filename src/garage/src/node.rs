@@ -2,12 +2,14 @@
 
 use crate::config::{Bind, Config, Engine};
 use crate::first_run::{self, FirstRunOutcome};
+use crate::links;
 use anyhow::Context;
 use api::admin::{self, AdminApi, AdminConfig, Origin};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
 use api::server::{self, Shutdown};
 use block::{BlockConfig, BlockStore, DiskConfig};
+use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Listener, Task};
 use model::{Model, ModelError};
@@ -37,6 +39,7 @@ pub struct RunningNode {
     stop: watch::Sender<bool>,
     servers: Vec<Task<()>>,
     _workers: Vec<Task<()>>,
+    _membership: Arc<Membership>,
 }
 
 impl RunningNode {
@@ -69,6 +72,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), Arc::clone(&metrics), host_id);
     let admin_config = admin_config(&env, &config).await?;
     let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
+    let membership = links::open(&env, &config, &cluster).await?;
     let (stop, shutdown) = Shutdown::new();
     let listener = listen(&env, &config.s3.bind, config.s3.bind_is_default).await?;
     let s3_address = listener.local_addr();
@@ -84,7 +88,16 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         servers.push(server::serve(&env, listener, handler, shutdown.clone()));
     }
     let workers = vec![model.spawn_reclaimer(), blocks.spawn_worker(|_missing| {})];
-    Ok(RunningNode { config, model, s3_address, first_run, stop, servers, _workers: workers })
+    Ok(RunningNode {
+        config,
+        model,
+        s3_address,
+        first_run,
+        stop,
+        servers,
+        _workers: workers,
+        _membership: membership,
+    })
 }
 
 /// Frees what uploads left behind. On a full disk that has to wait for a later start: a node must

@@ -99,22 +99,41 @@ pub(super) async fn status(call: Call<'_>) -> Result<Answer, AdminError> {
 }
 
 fn node_status(node: &Node, role: Option<&Role>, own: Option<&LocalFigures>) -> wire::NodeStatus {
+    let contact = node.contact.as_ref();
+    let said = contact.and_then(|contact| contact.status.as_ref());
     wire::NodeStatus {
         id: node.id.to_string(),
-        garage_version: own.map(|_| super::nodes::RELEASE.to_owned()),
+        garage_version: match (own, said) {
+            (Some(_), _) => Some(super::nodes::RELEASE.to_owned()),
+            (None, said) => said.map(|said| said.release.clone()),
+        },
         addr: node.address.map(|address| address.to_string()),
         hostname: node.hostname.clone(),
         is_up: node.is_up,
-        last_seen_secs_ago: None,
+        last_seen_secs_ago: contact
+            .filter(|contact| !contact.is_up)
+            .and_then(|contact| contact.silent_for)
+            .map(|silent| silent.as_secs()),
         role: role.map(|role| wire::NodeRole {
             zone: role.zone.clone(),
             tags: role.tags.clone(),
             capacity: role.capacity_bytes,
         }),
         draining: false,
-        data_partition: own.and_then(|own| own.data_space).map(free_space),
-        metadata_partition: own.and_then(|own| own.metadata_space).map(free_space),
+        data_partition: own
+            .and_then(|own| own.data_space)
+            .map(free_space)
+            .or_else(|| said.and_then(|said| said.data_room).map(told_space)),
+        metadata_partition: own
+            .and_then(|own| own.metadata_space)
+            .map(free_space)
+            .or_else(|| said.and_then(|said| said.metadata_room).map(told_space)),
     }
+}
+
+/// (Free, in all), as another node said.
+fn told_space((available, total): (u64, u64)) -> wire::FreeSpace {
+    wire::FreeSpace { available, total }
 }
 
 fn free_space(space: Space) -> wire::FreeSpace {
@@ -173,9 +192,14 @@ pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
 
 pub(super) async fn connect(call: Call<'_>) -> Result<Answer, AdminError> {
     let nodes: Vec<String> = call.json()?;
-    let refuse = |_: String| wire::ConnectResult {
-        success: false,
-        error: Some("this release runs on one node and does not connect to others yet".to_owned()),
-    };
-    Ok(Answer::json(&nodes.into_iter().map(refuse).collect::<Vec<_>>()))
+    let membership = call.api.cluster.membership();
+    let mut results = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let error = match &membership {
+            Some(membership) => membership.connect(&node).await.err().map(|error| error.to_string()),
+            None => Some("this node takes no part in a cluster".to_owned()),
+        };
+        results.push(wire::ConnectResult { success: error.is_none(), error });
+    }
+    Ok(Answer::json(&results))
 }

@@ -34,6 +34,10 @@ impl Net for RealNet {
         async move { Ok(Box::new(dial(address).await?) as BoxStream) }.boxed()
     }
 
+    fn resolve<'a>(&'a self, host_and_port: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        async move { Ok(tokio::net::lookup_host(host_and_port).await?.collect()) }.boxed()
+    }
+
     fn connect_unix<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<BoxStream>> {
         async move { Ok(Box::new(UnixStream::connect(path).await?) as BoxStream) }.boxed()
     }

@@ -154,11 +154,13 @@ pub struct WebConfig {
     pub public_endpoint: Option<String>,
 }
 
-/// The link between nodes; not used yet.
+/// The links between nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcConfig {
     /// Where it listens.
     pub bind: Bind,
+    /// Whether that is only the default.
+    pub bind_is_default: bool,
     /// Whether outgoing links come from that address.
     pub bind_outgoing: bool,
     /// Address to give to other nodes.

@@ -234,8 +234,10 @@ impl Reader<'_> {
     }
 
     fn rpc(&self) -> Result<RpcConfig, ConfigError> {
+        let bind = self.document.bind("rpc_bind_addr")?;
         Ok(RpcConfig {
-            bind: self.document.bind("rpc_bind_addr")?.unwrap_or_else(|| everywhere(RPC_PORT)),
+            bind_is_default: bind.is_none(),
+            bind: bind.unwrap_or_else(|| everywhere(RPC_PORT)),
             bind_outgoing: self.document.flag("rpc_bind_outgoing")?.unwrap_or(false),
             public_addr: self.document.text("rpc_public_addr")?,
             public_addr_subnet: self.document.text("rpc_public_addr_subnet")?,

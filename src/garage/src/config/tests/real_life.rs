@@ -46,7 +46,6 @@ metrics_token = "bWV0cmljcw=="
         machine.notices(),
         [
             "s3_web.index has no effect: the index document is set per bucket, with `garage bucket website`",
-            "not used yet (clusters of several nodes: not in this version): rpc_bind_addr, rpc_public_addr",
             "not used yet (the K2V API: not in this version): k2v_api.api_bind_addr",
             "not used yet (websites: not in this version): s3_web.bind_addr, s3_web.root_domain",
             "db_engine = \"sqlite\" is not available here; this program's own engine is used",
@@ -126,7 +125,6 @@ api_bind_addr = "[::]:3903"
     assert_eq!(
         machine.notices(),
         [
-            "not used yet (clusters of several nodes: not in this version): bootstrap_peers, rpc_bind_addr",
             "not used yet (discovery by Kubernetes: not in this version): kubernetes_discovery.namespace, \
              kubernetes_discovery.service_name, kubernetes_discovery.skip_crd",
             "block_size has no effect: blocks have 1048576 bytes here",

@@ -1,0 +1,81 @@
+//! The links to other nodes: from the configuration to [`Membership`].
+
+use crate::config::{Bind, Config};
+use anyhow::{Context, bail};
+use cluster::ClusterState;
+use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
+use env::Env;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Takes part in the cluster.
+pub async fn open(env: &Env, config: &Config, state: &Arc<ClusterState>) -> anyhow::Result<Arc<Membership>> {
+    let Bind::Tcp(bind) = config.rpc.bind else {
+        bail!("rpc_bind_addr must be an address and a port: nodes reach each other over TCP");
+    };
+    let first_peers = config.rpc.bootstrap_peers.iter().map(|text| text.parse::<NodeAddress>());
+    let first_peers = first_peers.collect::<Result<Vec<_>, _>>().context("in bootstrap_peers")?;
+    let advertised = advertised(env, config).await?;
+    let options = |listen| MembershipOptions {
+        listen,
+        advertised,
+        first_peers: first_peers.clone(),
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        room: room(env, config),
+    };
+    let started = match Membership::start(env, state, options(vec![bind])).await {
+        Err(MembershipError::Net(error)) if config.rpc.bind_is_default => {
+            alternative(env, state, (bind, error), options).await
+        }
+        started => started,
+    };
+    let membership = started.context("cannot take part in a cluster")?;
+    for address in membership.addresses() {
+        tracing::info!("listening for other nodes on {address}");
+    }
+    Ok(membership)
+}
+
+/// Where the default address is not to be had: a machine without IPv6 listens on IPv4; one whose port
+/// is taken still serves, and can still dial others.
+async fn alternative(
+    env: &Env,
+    state: &Arc<ClusterState>,
+    (bind, error): (SocketAddr, net::StartError),
+    options: impl Fn(Vec<SocketAddr>) -> MembershipOptions,
+) -> Result<Arc<Membership>, MembershipError> {
+    let is_taken = matches!(&error, net::StartError::Listen { source, .. }
+        if source.kind() == std::io::ErrorKind::AddrInUse);
+    if !is_taken {
+        let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), bind.port());
+        return Membership::start(env, state, options(vec![v4])).await;
+    }
+    tracing::warn!(
+        "port {} is taken, so other nodes cannot dial this one; set rpc_bind_addr in the configuration",
+        bind.port()
+    );
+    Membership::start(env, state, options(Vec::new())).await
+}
+
+async fn advertised(env: &Env, config: &Config) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(text) = &config.rpc.public_addr else { return Ok(None) };
+    let found = env.net.resolve(text).await.with_context(|| format!("rpc_public_addr = {text:?}"))?;
+    Ok(found.first().copied())
+}
+
+/// Looks at the disks; folders that show the same figures share one.
+fn room(env: &Env, config: &Config) -> Arc<dyn Fn() -> Rooms + Send + Sync> {
+    let disk = Arc::clone(&env.disk);
+    let metadata = config.metadata_dir.clone();
+    let data: Vec<PathBuf> = config.data_dirs.iter().map(|folder| folder.path.clone()).collect();
+    Arc::new(move || {
+        let look =
+            |folder: &Path| disk.space(folder).ok().map(|space| (space.available_bytes, space.total_bytes));
+        let mut rooms: Vec<(u64, u64)> = data.iter().filter_map(|folder| look(folder)).collect();
+        rooms.sort_unstable();
+        rooms.dedup();
+        let sum = rooms.into_iter().reduce(|sum, room| (sum.0 + room.0, sum.1 + room.1));
+        (sum, look(&metadata))
+    })
+}
