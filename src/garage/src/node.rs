@@ -61,8 +61,11 @@ impl RunningNode {
 
 /// Starts a node. When this returns it answers requests.
 pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Result<RunningNode> {
-    let cluster = open_cluster(&env, &config, single_node).await?;
-    let store = open_store(&env, &config, &cluster).await?;
+    // Side by side: each waits for the disk most of the time.
+    let cluster = open_cluster(&env, &config, single_node);
+    let (cluster, engine) = tokio::try_join!(cluster, open_engine(&env, &config))?;
+    let store_options = StoreOptions { folder: config.metadata_dir.clone(), node_tag: cluster.id().tag() };
+    let store = Store::open(&env, engine, store_options)?;
     let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
     let model = Model::open(&env, store, blocks.clone())?;
     settle_interrupted_uploads(&model).await?;
@@ -159,15 +162,13 @@ async fn open_cluster(env: &Env, config: &Config, single_node: bool) -> anyhow::
         .await
 }
 
-async fn open_store(env: &Env, config: &Config, cluster: &ClusterState) -> anyhow::Result<Store> {
+async fn open_engine(env: &Env, config: &Config) -> anyhow::Result<Arc<dyn store::engine::Engine>> {
     let kind = match config.engine {
         Engine::Default | Engine::Fjall => EngineKind::Fjall,
         Engine::Redb => EngineKind::Redb,
     };
-    let options = StoreOptions { folder: config.metadata_dir.clone(), node_tag: cluster.id().tag() };
     let (inner, folder) = (env.clone(), config.metadata_dir.clone());
-    let engine = env.tasks.blocking(move || engine::open(kind, &inner, &folder)).await?;
-    Ok(Store::open(env, engine, options)?)
+    Ok(env.tasks.blocking(move || engine::open(kind, &inner, &folder)).await?)
 }
 
 fn block_config(config: &Config, cluster: &ClusterState) -> BlockConfig {

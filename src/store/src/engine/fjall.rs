@@ -2,7 +2,8 @@
 //!
 //! - There are two trees: one for the bodies kept inline, so that merging small rows never rewrites
 //!   them, and one for all other rows, under keys that begin with the number of their keyspace. A
-//!   tree for each of our keyspaces would cost ten times the flushes when a store is made.
+//!   tree for each of our keyspaces would cost ten times the flushes when a store is made, and even
+//!   the one for bodies is made when the first of them comes.
 //! - A batch is one journal entry. fjall writes it, flushes it, and only then lets readers see it,
 //!   so a snapshot never shows what is not durable.
 //! - After a failed write fjall takes no more of them. When the cause is a full disk, or a
@@ -25,7 +26,7 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// The database, in the folder it was opened with.
@@ -35,6 +36,9 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// Rows of one tree that wait in memory, of which up to five stand side by side. Against 16 MiB it
 /// takes a third off the memory at its peak and costs 3 to 10 % more bytes written.
 const MEMTABLE_MAX_BYTES: u64 = 8 << 20;
+/// fjall's names of the two trees.
+const ROWS_NAME: &str = "rows";
+const BODIES_NAME: &str = "bodies";
 /// fjall's threads for flushing and merging. With two or more, the first takes no merges and hands
 /// those that wait back to the queue without a pause, a core busy with nothing: 10 to 15 % of the
 /// processor time of small PUTs. One alone showed no longer stall in 25 s of 64 KiB PUTs.
@@ -64,8 +68,8 @@ struct Opened {
     database: Database,
     /// Every keyspace but `inline`.
     rows: Keyspace,
-    /// The keyspace `inline`.
-    bodies: Keyspace,
+    /// The keyspace `inline`, once there is one.
+    bodies: OnceLock<Keyspace>,
 }
 
 impl FjallEngine {
@@ -195,8 +199,11 @@ fn open_database(folder: &Path, cache_bytes: u64) -> Result<Opened, EngineError>
             .max_journaling_size(JOURNAL_MAX_BYTES)
             .worker_threads(WORKER_THREADS)
             .open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_MAX_BYTES);
-        let (rows, bodies) = (database.keyspace("rows", options)?, database.keyspace("bodies", options)?);
+        let rows = database.keyspace(ROWS_NAME, tree_options)?;
+        let bodies = OnceLock::new();
+        if database.keyspace_exists(BODIES_NAME) {
+            let _first: Result<(), Keyspace> = bodies.set(database.keyspace(BODIES_NAME, tree_options)?);
+        }
         Ok(Opened { database, rows, bodies })
     });
     match opened {
@@ -211,7 +218,7 @@ fn apply(opened: &Opened, batch: &Batch) -> Result<(), Failure> {
     let work = AssertUnwindSafe(|| {
         let mut rows = opened.database.batch().durability(Some(PersistMode::SyncData));
         for ((space, key), change) in batch {
-            let keyspace = opened.keyspace(*space);
+            let keyspace = opened.keyspace_to_write(*space)?;
             match change {
                 Some(value) => rows.insert(keyspace, tree_key(*space, key), value.as_ref()),
                 None => rows.remove(keyspace, tree_key(*space, key)),
@@ -250,9 +257,25 @@ fn engine_error(error: Error) -> EngineError {
 }
 
 impl Opened {
-    fn keyspace(&self, space: Space) -> &Keyspace {
-        if space == Space::Inline { &self.bodies } else { &self.rows }
+    /// `None`: nothing was ever written there.
+    fn keyspace(&self, space: Space) -> Option<&Keyspace> {
+        if space == Space::Inline { self.bodies.get() } else { Some(&self.rows) }
     }
+
+    /// Only the committer writes, so a tree is made once.
+    fn keyspace_to_write(&self, space: Space) -> Result<&Keyspace, Error> {
+        match self.keyspace(space) {
+            Some(keyspace) => Ok(keyspace),
+            None => {
+                let made = self.database.keyspace(BODIES_NAME, tree_options)?;
+                Ok(self.bodies.get_or_init(|| made))
+            }
+        }
+    }
+}
+
+fn tree_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_MAX_BYTES)
 }
 
 /// Bytes in front of a key inside its tree: the number of the keyspace.
@@ -292,7 +315,8 @@ impl FjallSnapshot {
 
 impl Snapshot for FjallSnapshot {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        let read = AssertUnwindSafe(|| self.snapshot.get(self.opened.keyspace(space), tree_key(space, key)));
+        let Some(keyspace) = self.opened.keyspace(space) else { return Ok(None) };
+        let read = AssertUnwindSafe(|| self.snapshot.get(keyspace, tree_key(space, key)));
         let found = catch_unwind(read).map_err(|_| panicked())?.map_err(engine_error)?;
         Ok(found.map(|value| Bytes::copy_from_slice(&value)))
     }
@@ -307,7 +331,7 @@ impl Snapshot for FjallSnapshot {
         if super::is_empty_range(from, to) {
             return Ok(());
         }
-        let keyspace = self.opened.keyspace(space);
+        let Some(keyspace) = self.opened.keyspace(space) else { return Ok(()) };
         let start = AssertUnwindSafe(|| self.snapshot.range(keyspace, tree_bounds(space, from, to)));
         let mut rows = catch_unwind(start).map_err(|_| panicked())?;
         loop {
