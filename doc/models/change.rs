@@ -97,6 +97,8 @@ struct Change {
     split: bool,
     /// Floors and copies one member at a time, instead of from a quorum at once.
     slow: bool,
+    /// The old set is gone once its version retired.
+    late: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -803,25 +805,32 @@ impl Change {
                 continue;
             }
             if joins && self.on("floor") && !self.ready(to, &node) {
-                self.from_quorum(node.floored, None, &mut |from| self.take_floor(state, from, to, visit));
+                self.from_quorum(state, node.floored, None, &mut |from| {
+                    self.take_floor(state, from, to, visit)
+                });
             }
             if !node.synced && self.ready(to, &node) {
                 let itself = (!joins).then_some(to);
-                self.from_quorum(node.pulled, itself, &mut |from| self.copy(state, from, to, visit));
+                self.from_quorum(state, node.pulled, itself, &mut |from| self.copy(state, from, to, visit));
             }
         }
     }
-    /// Every way to hear an old quorum: at once, or (slow) one more member.
-    fn from_quorum(&self, heard: u8, itself: Option<usize>, hear: &mut dyn FnMut(u8)) {
-        let wanted = if self.on("sync-quorum") { quorum(self.old) } else { 1 };
-        for mask in 1..=self.old {
+    /// Every way to hear an old quorum: at once, or (slow) one more member. In a scope "late" the old
+    /// set is gone once its version retired: a quorum of complete members of the new one stands in.
+    fn from_quorum(&self, state: &State, heard: u8, itself: Option<usize>, hear: &mut dyn FnMut(u8)) {
+        let late = self.late && state.retired;
+        let set = if late { self.new } else { self.old };
+        let wanted = if self.on("sync-quorum") { quorum(set) } else { 1 };
+        for mask in 1..=set {
             let fits = if self.slow {
                 mask.count_ones() == 1 && heard & mask == 0
+            } else if late {
+                mask.count_ones() as usize == wanted && members(mask).all(|node| state.nodes[node].synced)
             } else {
                 mask.count_ones() as usize == wanted
                     && itself.is_none_or(|node| mask >> node & 1 == 1 || wanted == 1)
             };
-            if fits && mask & !self.old == 0 {
+            if fits && mask & !set == 0 {
                 hear(mask);
             }
         }
@@ -836,7 +845,7 @@ impl Change {
             let node = &mut next.nodes[to];
             node.stage = node.stage.max(1);
             node.floor = node.floor.max(floor);
-            node.floored |= 1 << from;
+            node.floored |= if self.late && state.retired { self.old } else { 1 << from };
         }
         if next.nodes.iter().enumerate().any(|(at, node)| from >> at & 1 == 1 && node.recovering) {
             return;
@@ -864,7 +873,8 @@ impl Change {
             }
             node.pulled |= 1 << from;
         }
-        let wanted = if self.on("sync-quorum") { quorum(self.old) } else { 1 };
+        let all = if self.on("sync-quorum") { quorum(self.old) } else { 1 };
+        let wanted = if self.slow { all } else { from.count_ones() as usize };
         let node = &mut next.nodes[to];
         if node.pulled.count_ones() as usize >= wanted {
             let row = node.first - 1;
@@ -1261,6 +1271,7 @@ fn scope(name: &str, off: Option<&str>) -> Change {
         loser: 0,
         sets: [vec![old], vec![old, new], vec![new]],
         slow: false,
+        late: false,
         promised: false,
         split: false,
         off: RULES.iter().map(|(rule, _)| *rule).find(|rule| Some(*rule) == off),
@@ -1280,6 +1291,7 @@ fn scope(name: &str, off: Option<&str>) -> Change {
             "sync" => change.sync = true,
             "promised" => change.promised = true,
             "split" => (change.promised, change.split) = (true, true),
+            "late" => change.late = true,
             "slow" => change.slow = true,
             "clocks" => change.clocks_first = 2,
             "deep" => change.clocks_max = 3,
@@ -1303,6 +1315,7 @@ fn main() {
         all("1>2 w/rr"),
         all("3>1 w/rr"),
         all("3>3 v/rr"),
+        all("1>3 v/rr late"),
         all("1>2 w/c/r once"),
         all("2>3 c/c once"),
         all("3 w/rr empty"),
@@ -1313,6 +1326,11 @@ fn main() {
         all("2>3 v/rr empty C"),
         long("1>3 c/c once"),
         long("2>3 w/rr"),
+        long("2>3 w/rr late"),
+        long("1>3 c/c once late"),
+        long("2>3 c/c once late"),
+        long("3>3 v/rr late"),
+        long("3>3far v/rr late"),
         long("2>2far w/rr"),
         long("3>3far v/rr"),
         long("3>3 v/rr slow"),
@@ -1323,6 +1341,7 @@ fn main() {
         long("1>3 v/rr empty B"),
         long("3>3 v/rr empty"),
         long("3>3 v/rr empty D"),
+        long("3 w/rr restored"),
         long("3 c/c empty"),
         long("3 c/c row once"),
         long("3 w/w/r empty once"),
