@@ -5,10 +5,12 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, Stream, StreamExt};
+use futures_util::task::AtomicWaker;
 use http_body::Body;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -36,6 +38,7 @@ enum Source {
     Piece(Bytes),
     Stream(BoxStream<'static, Result<Bytes, Cut>>),
     Remote(Remote),
+    Leashed(Box<Leashed>),
 }
 
 /// What is left of a message's HTTP body.
@@ -44,8 +47,54 @@ struct Remote {
     /// Bytes still to come, when the sender said how many.
     remaining: Option<u64>,
     body: hyper::body::Incoming,
-    /// Room in the budget of the peer, given back with the last byte.
-    _permit: Option<Arc<OwnedSemaphorePermit>>,
+    /// What is held until the last byte was read: room in the budget of the peer, and on a reply the
+    /// leash of the request.
+    _held: Held,
+}
+
+/// What an attachment on its way in holds.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub _permit: Option<Arc<OwnedSemaphorePermit>>,
+    pub _leash: Option<Leash>,
+}
+
+/// Ends the bytes of a request when its call ends: when it is given up, when its reply was read to
+/// the end, or when that is dropped. Without it they would go on being sent to nobody, and what
+/// nobody reads takes room that other calls need.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    state: Arc<LeashState>,
+    _stream: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug, Default)]
+struct LeashState {
+    is_over: AtomicBool,
+    sender: AtomicWaker,
+}
+
+/// Bytes that end with their call.
+struct Leashed {
+    source: Source,
+    state: Arc<LeashState>,
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        self.state.is_over.store(true, Ordering::Release);
+        self.state.sender.wake();
+    }
+}
+
+impl Leashed {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        self.state.sender.register(context.waker());
+        if self.state.is_over.load(Ordering::Acquire) {
+            return Poll::Ready(Some(Err(Cut)));
+        }
+        self.source.poll_next(context)
+    }
 }
 
 impl Attachment {
@@ -63,19 +112,21 @@ impl Attachment {
         pending: Bytes,
         remaining: Option<u64>,
         body: hyper::body::Incoming,
-        permit: Option<Arc<OwnedSemaphorePermit>>,
+        held: Held,
     ) -> Self {
-        Self(Source::Remote(Remote { pending, remaining, body, _permit: permit }))
+        Self(Source::Remote(Remote { pending, remaining, body, _held: held }))
+    }
+
+    /// The same bytes, which end when the leash is dropped; that holds `stream` too.
+    pub(crate) fn leashed(self, stream: Option<OwnedSemaphorePermit>) -> (Self, Leash) {
+        let state = Arc::<LeashState>::default();
+        let leash = Leash { state: Arc::clone(&state), _stream: stream };
+        (Self(Source::Leashed(Box::new(Leashed { source: self.0, state }))), leash)
     }
 
     /// How many bytes there are, when that is known.
     pub fn size_bytes(&self) -> Option<u64> {
-        match &self.0 {
-            Source::Empty => Some(0),
-            Source::Piece(bytes) => Some(bytes.len() as u64),
-            Source::Stream(_) => None,
-            Source::Remote(remote) => remote.remaining,
-        }
+        self.0.size_bytes()
     }
 
     /// The next bytes; `None` at the end.
@@ -112,20 +163,7 @@ impl Attachment {
     }
 
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
-        let next = match &mut self.0 {
-            Source::Empty => return Poll::Ready(None),
-            Source::Piece(bytes) => {
-                let piece = std::mem::take(bytes);
-                self.0 = Source::Empty;
-                return Poll::Ready((!piece.is_empty()).then_some(Ok(piece)));
-            }
-            Source::Stream(stream) => ready!(stream.poll_next_unpin(context)),
-            Source::Remote(remote) => ready!(remote.poll_next(context)),
-        };
-        if !matches!(next, Some(Ok(_))) {
-            self.0 = Source::Empty;
-        }
-        Poll::Ready(next)
+        self.0.poll_next(context)
     }
 
     /// The piece, if that is what it is.
@@ -142,6 +180,36 @@ impl Attachment {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.size_bytes() == Some(0)
+    }
+}
+
+impl Source {
+    fn size_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Piece(bytes) => Some(bytes.len() as u64),
+            Self::Stream(_) => None,
+            Self::Remote(remote) => remote.remaining,
+            Self::Leashed(leashed) => leashed.source.size_bytes(),
+        }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Cut>>> {
+        let next = match self {
+            Self::Empty => return Poll::Ready(None),
+            Self::Piece(bytes) => {
+                let piece = std::mem::take(bytes);
+                *self = Self::Empty;
+                return Poll::Ready((!piece.is_empty()).then_some(Ok(piece)));
+            }
+            Self::Stream(stream) => ready!(stream.poll_next_unpin(context)),
+            Self::Remote(remote) => ready!(remote.poll_next(context)),
+            Self::Leashed(leashed) => ready!(leashed.poll_next(context)),
+        };
+        if !matches!(next, Some(Ok(_))) {
+            *self = Self::Empty;
+        }
+        Poll::Ready(next)
     }
 }
 

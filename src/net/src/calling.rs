@@ -4,11 +4,11 @@ use crate::error::NoAnswer;
 use crate::handshake::Established;
 use crate::limits::{
     CALLS_MAX, FRAME_MAX_BYTES, HANDSHAKE_LIMIT, HEADERS_MAX_BYTES, LINK_WINDOW_BYTES, PING_INTERVAL,
-    SEND_BUFFER_BYTES, SILENT_LOOKS_MAX, STREAM_WINDOW_BYTES, WATCH_INTERVAL,
+    SEND_BUFFER_BYTES, SERVED_STREAMS_MAX, SILENT_LOOKS_MAX, STREAM_WINDOW_BYTES, WATCH_INTERVAL,
 };
 use crate::message::MessageBody;
 use crate::peer::Peer;
-use crate::request::Level;
+use crate::request::{Class, Level};
 use crate::shared::Shared;
 use crate::wire::Wire;
 use base::NodeId;
@@ -79,14 +79,14 @@ pub(crate) async fn start(
         .max_header_list_size(HEADERS_MAX_BYTES)
         .max_send_buf_size(SEND_BUFFER_BYTES)
         .initial_max_send_streams(CALLS_MAX)
-        .max_concurrent_reset_streams(2 * CALLS_MAX);
+        .max_concurrent_reset_streams(SERVED_STREAMS_MAX);
     let handshake = builder.handshake::<_, MessageBody>(TokioIo::new(stream));
     let Some(Ok((sender, connection))) = env::timeout(HANDSHAKE_LIMIT, handshake).await else {
         return false;
     };
     let link = CallLink { sender, wire: wire.clone(), level, relay };
     let Some(link) = peer.add_calling(&hello, link) else { return false };
-    let pings = ping(Arc::clone(shared), Arc::clone(peer), Arc::downgrade(&link));
+    let pings = ping(Arc::clone(shared), Arc::clone(peer), hello.purpose.class, Arc::downgrade(&link));
     drop(link);
     let (owner, peer) = (Arc::clone(shared), Arc::clone(peer));
     shared.tasks.spawn(async move {
@@ -117,15 +117,16 @@ async fn watch(wire: &Wire) {
     }
 }
 
-/// Pings for as long as the link is in use: measures, and shows the other end that we are there.
-async fn ping(shared: Arc<Shared>, peer: Arc<Peer>, link: Weak<CallLink>) {
+/// Pings for as long as the link is in use: shows the other end that we are there, and measures the
+/// round trip where no block stands in the way.
+async fn ping(shared: Arc<Shared>, peer: Arc<Peer>, class: Class, link: Weak<CallLink>) {
     loop {
         let Some(link) = link.upgrade().filter(|link| !link.wire.is_cut()) else { return };
         let start = shared.env.clock.mono();
         // Without a limit: the watch ends a link that is silent.
         let answer = link.send(PING, MessageBody::empty()).await;
         let now = shared.env.clock.mono();
-        if answer.is_ok() {
+        if answer.is_ok() && class == Class::Metadata {
             peer.note_ping(now, now.saturating_sub(start));
         }
         drop(link);

@@ -135,6 +135,9 @@ pub enum ConnectError {
     /// One of the two ends has too many peers or links.
     #[error("too many peers or links")]
     TooMany,
+    /// One of the two ends does not want the other as a peer: it was removed from the cluster.
+    #[error("the node is not admitted")]
+    NotAdmitted,
     /// The address is our own.
     #[error("this is the node itself")]
     Myself,

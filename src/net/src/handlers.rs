@@ -11,6 +11,9 @@ use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// How deep a message may nest: ours nest by a handful, and a decoder recurses.
+const DEPTH_MAX: usize = 64;
+
 /// A value whose type both ends know.
 pub(crate) type AnyValue = Box<dyn Any + Send>;
 
@@ -124,7 +127,9 @@ pub(crate) fn encode<T: serde::Serialize>(value: &T) -> Result<Bytes, rmp_serde:
     rmp_serde::to_vec(value).map(Bytes::from)
 }
 
-/// The value in these bytes, which must be all of them.
+/// The value in these bytes. What follows it is skipped.
 pub(crate) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
-    rmp_serde::from_slice(bytes)
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
+    decoder.set_max_depth(DEPTH_MAX);
+    T::deserialize(&mut decoder)
 }

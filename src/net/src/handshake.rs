@@ -155,6 +155,7 @@ impl Credentials {
             Reject::NoCommonVersion(theirs) => self.too_far(theirs),
             Reject::TooMany => ConnectError::TooMany,
             Reject::Myself => ConnectError::Myself,
+            Reject::NotAdmitted => ConnectError::NotAdmitted,
         }
     }
 

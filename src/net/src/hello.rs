@@ -117,6 +117,7 @@ pub(crate) enum Reject {
     NoCommonVersion(Versions),
     TooMany,
     Myself,
+    NotAdmitted,
 }
 
 /// The bytes of a hello with its proof, without the length in front.
@@ -214,6 +215,7 @@ pub(crate) fn encode_answer(answer: Result<&[u8], Reject>) -> Vec<u8> {
         }
         Err(Reject::TooMany) => bytes.push(4),
         Err(Reject::Myself) => bytes.push(5),
+        Err(Reject::NotAdmitted) => bytes.push(6),
     }
     bytes
 }
@@ -229,6 +231,7 @@ pub(crate) fn decode_answer(bytes: &[u8]) -> Result<&[u8], Reject> {
         },
         Some((4, _)) => Err(Reject::TooMany),
         Some((5, _)) => Err(Reject::Myself),
+        Some((6, _)) => Err(Reject::NotAdmitted),
         _ => Err(Reject::NotAHello),
     }
 }
@@ -301,6 +304,7 @@ mod tests {
             Reject::NoCommonVersion(versions),
             Reject::TooMany,
             Reject::Myself,
+            Reject::NotAdmitted,
         ];
         for reject in rejects {
             assert_eq!(decode_answer(&encode_answer(Err(reject))), Err(reject));

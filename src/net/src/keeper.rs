@@ -153,6 +153,9 @@ pub(crate) async fn adopt(
     relay: Option<NodeId>,
 ) -> Result<(), ConnectError> {
     shared.check_running()?;
+    if !shared.courier.admits(peer.id) {
+        return Err(ConnectError::NotAdmitted);
+    }
     if established.purpose.caller == here {
         if !calling::start(shared, peer, established, relay).await {
             return Err(ConnectError::Unreachable(std::io::ErrorKind::ConnectionAborted));

@@ -15,7 +15,7 @@
 //! - nobody is heard beyond the handshake who has not proven to have a key and to know the secret;
 //! - everything has a limit, and they stand together in [`limits`];
 //! - an error says whether the other end may have done what was asked ([`CallError`]);
-//! - a message is one write on a socket that sends at once, unless it has a large attachment;
+//! - a small message is one or two writes, on a socket that sends at once;
 //! - clock, sockets, randomness and tasks come from `env`; where the network cannot leave the process
 //!   TLS is left out and the same seed gives the same bytes.
 

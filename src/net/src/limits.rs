@@ -9,6 +9,8 @@ pub const PEERS_MAX: usize = 1024;
 /// Calls under way to one peer in one class; also what we serve on one link. 50 ms of round trip and
 /// 20 000 calls/s keep 1 000 calls in flight.
 pub const CALLS_MAX: usize = 1024;
+/// HTTP/2 streams that one link serves: the calls, as many again whose end is still under way, pings.
+pub(crate) const SERVED_STREAMS_MAX: usize = 2 * CALLS_MAX;
 /// The encoded request or reply of one message, without its attachment. A batch of 1 000 rows of a
 /// few KiB fits.
 pub const BODY_MAX_BYTES: usize = 4 << 20;
@@ -19,6 +21,11 @@ pub const PIECE_MAX_BYTES: usize = 2 << 20;
 pub const ENVELOPE_MAX_BYTES: usize = 1024;
 /// Bytes of messages under way to (and, counted apart, from) one peer: 64 blocks of 1 MiB.
 pub const IN_FLIGHT_BYTES: usize = 64 << 20;
+/// Encoded replies to our calls to one peer that are being read, without attachments (those wait in
+/// the window). A safety net: 250 listings of 1 MiB at once.
+pub const REPLIES_BYTES: usize = 256 << 20;
+/// Calls to one peer whose request carries a stream. Each holds a window while its reader is slow.
+pub const STREAMS_MAX: usize = 64;
 
 /// How long a connection may take until both ends know each other. A stranger costs no more.
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
@@ -57,8 +64,9 @@ pub const RELAYS_TRIED_MAX: usize = 3;
 
 /// HTTP/2 window of one stream: a block in one message goes out without waiting for a round trip.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 2 << 20;
-/// HTTP/2 window of one link: eight streams at full speed. Also what one link can make us buffer.
-pub(crate) const LINK_WINDOW_BYTES: u32 = 16 << 20;
+/// HTTP/2 window of one link: room for all that may be under way, so that a reader who is slow, or
+/// waits for another one, never holds up the rest. Also the most that one link can make us buffer.
+pub(crate) const LINK_WINDOW_BYTES: u32 = IN_FLIGHT_BYTES as u32 + STREAMS_MAX as u32 * STREAM_WINDOW_BYTES;
 /// The largest HTTP/2 frame. The record of TLS ends at 16 KiB; larger frames only save headers.
 pub(crate) const FRAME_MAX_BYTES: u32 = 64 << 10;
 /// What one stream buffers before it is written: one message.

@@ -1,7 +1,7 @@
 //! Accepts connections. A stranger is held to a number, a time and a size until it has proven itself.
 
 use crate::handshake::Established;
-use crate::hello::Caller;
+use crate::hello::{Caller, Reject};
 use crate::keeper;
 use crate::limits::{STRANGERS_MAX, STRANGERS_PER_ADDRESS_MAX};
 use crate::shared::Shared;
@@ -78,6 +78,9 @@ pub(crate) async fn accept_stream(shared: &Arc<Shared>, stream: BoxStream) {
 async fn welcome(shared: &Arc<Shared>, stream: BoxStream, place: Option<Place>) {
     let mut admitted = None;
     let accepted = shared.credentials.accept(stream, |hello| {
+        if !shared.courier.admits(hello.node) {
+            return Err(Reject::NotAdmitted);
+        }
         admitted = Some(shared.peer_or_new(hello.node)?);
         Ok(())
     });

@@ -2,9 +2,9 @@
 //!
 //! A head of fixed size, the upper layer's envelope, the encoded request or reply, the attachment.
 //! The head says how long each part is, so a reader knows what it will cost before it takes it. All
-//! numbers are big-endian. Head, envelope, body and a small attachment leave as one piece: one write.
+//! numbers are big-endian. Head, envelope, body and a small attachment leave as one piece.
 
-use crate::attachment::{Attachment, Cut};
+use crate::attachment::{Attachment, Cut, Held, Leash};
 use crate::error::Refusal;
 use crate::limits::{BODY_MAX_BYTES, ENVELOPE_MAX_BYTES, PIECE_MAX_BYTES};
 use crate::request::Level;
@@ -165,6 +165,14 @@ impl MessageBody {
         Ok(Self { front: front.freeze(), attachment: parts.attachment })
     }
 
+    /// Ties what is attached to the call: it ends when the leash is dropped.
+    pub fn leash(&mut self, stream: Option<OwnedSemaphorePermit>) -> Leash {
+        let attachment = std::mem::replace(&mut self.attachment, Attachment::empty());
+        let (attachment, leash) = attachment.leashed(stream);
+        self.attachment = attachment;
+        leash
+    }
+
     /// What the message takes of a peer's budget while it is under way.
     pub fn weight(&self) -> usize {
         let attached = self.attachment.size_bytes().unwrap_or(0);
@@ -210,8 +218,16 @@ pub(crate) struct Received {
     pub envelope: Bytes,
     pub body: Bytes,
     pub attachment: Attachment,
-    /// Room in the peer's budget; the attachment holds it too.
+    /// Room in the peer's budget; the attachment of a request holds it too.
     pub permit: Arc<OwnedSemaphorePermit>,
+}
+
+/// Which of the two a reader expects.
+pub(crate) enum Expected {
+    /// Its attachment counts in the budget.
+    Request,
+    /// Its attachment waits in the window, and ends the request's when it ends.
+    Answer(Leash),
 }
 
 /// Reads a message up to its attachment. Takes its room from `budget` before it takes the bytes, and
@@ -219,23 +235,29 @@ pub(crate) struct Received {
 pub(crate) async fn read(
     body: hyper::body::Incoming,
     budget: &Arc<Semaphore>,
+    expected: Expected,
 ) -> Result<Received, MessageError> {
     let mut reader = Reader { pending: Bytes::new(), body };
     let head = reader.take(HEAD_BYTES).await?;
     let head = head.first_chunk::<HEAD_BYTES>().ok_or(MessageError::Malformed)?;
     let head = Head::decode(head)?;
-    let weight = u32::try_from(head.weight()).map_err(|_| MessageError::TooLarge)?;
+    let attached = head.attachment_bytes.unwrap_or(0) as usize;
+    let weight = match expected {
+        Expected::Request => head.weight(),
+        Expected::Answer(_) => head.weight() - attached,
+    };
+    let weight = u32::try_from(weight).map_err(|_| MessageError::TooLarge)?;
     let permit = Arc::clone(budget).try_acquire_many_owned(weight).map_err(|_| MessageError::OverBudget)?;
     let permit = Arc::new(permit);
     let envelope = reader.take(usize::from(head.envelope_bytes)).await?;
     let body = reader.take(head.body_bytes as usize).await?;
+    let held = match expected {
+        Expected::Request => Held { _permit: Some(Arc::clone(&permit)), _leash: None },
+        Expected::Answer(leash) => Held { _permit: None, _leash: Some(leash) },
+    };
     let attachment = match head.attachment_bytes {
         Some(0) => Attachment::empty(),
-        Some(length) => {
-            let length = Some(u64::from(length));
-            Attachment::remote(reader.pending, length, reader.body, Some(Arc::clone(&permit)))
-        }
-        None => Attachment::remote(reader.pending, None, reader.body, None),
+        length => Attachment::remote(reader.pending, length.map(u64::from), reader.body, held),
     };
     Ok(Received { head, envelope, body, attachment, permit })
 }

@@ -170,6 +170,9 @@ impl Net {
         if node == shared.me() {
             return Err(ConnectError::Myself);
         }
+        if !shared.courier.admits(node) {
+            return Err(ConnectError::NotAdmitted);
+        }
         let peer = shared.peer_or_new(node).map_err(|_| ConnectError::TooMany)?;
         peer.add_address(address);
         keeper::adopt(shared, &peer, established, Caller::Dialler, None).await?;

@@ -7,7 +7,9 @@
 use crate::calling::CallLink;
 use crate::error::ConnectError;
 use crate::hello::Hello;
-use crate::limits::{ADDRESSES_MAX, CALLS_MAX, IN_FLIGHT_BYTES, SERVED_LINKS_MAX};
+use crate::limits::{
+    ADDRESSES_MAX, CALLS_MAX, IN_FLIGHT_BYTES, REPLIES_BYTES, SERVED_LINKS_MAX, STREAMS_MAX,
+};
 use crate::request::{Class, Level};
 use crate::wire::Wire;
 use base::NodeId;
@@ -59,6 +61,8 @@ pub(crate) struct Peer {
     pub sending: Arc<Semaphore>,
     pub receiving: Arc<Semaphore>,
     pub replies: Arc<Semaphore>,
+    /// Requests to it that carry a stream.
+    pub streams: Arc<Semaphore>,
     /// A link is gone or an address is new.
     pub wake: Notify,
     state: Mutex<State>,
@@ -92,13 +96,14 @@ pub(crate) enum Missing {
 
 impl Peer {
     pub fn new(id: NodeId) -> Self {
-        let bytes = || Arc::new(Semaphore::new(IN_FLIGHT_BYTES));
+        let room = |permits| Arc::new(Semaphore::new(permits));
         Self {
             id,
-            calls: [(); 2].map(|()| Arc::new(Semaphore::new(CALLS_MAX))),
-            sending: bytes(),
-            receiving: bytes(),
-            replies: bytes(),
+            calls: [room(CALLS_MAX), room(CALLS_MAX)],
+            sending: room(IN_FLIGHT_BYTES),
+            receiving: room(IN_FLIGHT_BYTES),
+            replies: room(REPLIES_BYTES),
+            streams: room(STREAMS_MAX),
             wake: Notify::new(),
             state: Mutex::default(),
         }

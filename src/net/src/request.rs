@@ -84,7 +84,7 @@ impl<T> From<T> for Answer<T> {
 pub struct Outgoing<'a, R> {
     /// What is asked.
     pub request: &'a R,
-    /// The bytes that go with it.
+    /// The bytes that go with it. They end with the call: when its reply has been read or dropped.
     pub attachment: Attachment,
     /// How long to wait for the reply (not for the end of its attachment).
     pub limit: Duration,
@@ -98,6 +98,11 @@ pub trait Courier: Send + Sync + 'static {
     /// Takes note of the header of a message that came. A refusal goes back to the sender and the
     /// message is not handled; on a reply, the caller sees it as a bad answer.
     fn open(&self, from: NodeId, envelope: &[u8]) -> Result<(), crate::Refusal>;
+    /// Whether a node that knows the secret may be a peer: false for one that was removed from the
+    /// cluster. Asked for each new link, whoever dialled.
+    fn admits(&self, _node: NodeId) -> bool {
+        true
+    }
 }
 
 /// No header: for tests and tools.

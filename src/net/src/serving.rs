@@ -5,10 +5,10 @@ use crate::error::Refusal;
 use crate::handlers::encode;
 use crate::handshake::Established;
 use crate::limits::{
-    CALLS_MAX, FRAME_MAX_BYTES, HEADERS_MAX_BYTES, LINK_WINDOW_BYTES, PING_INTERVAL, SEND_BUFFER_BYTES,
-    STREAM_WINDOW_BYTES,
+    FRAME_MAX_BYTES, HEADERS_MAX_BYTES, LINK_WINDOW_BYTES, PING_INTERVAL, SEND_BUFFER_BYTES,
+    SERVED_STREAMS_MAX, STREAM_WINDOW_BYTES,
 };
-use crate::message::{self, Kind, MessageBody, Parts};
+use crate::message::{self, Expected, Kind, MessageBody, Parts};
 use crate::peer::Peer;
 use crate::request::{Answer, Incoming, Level};
 use crate::shared::Shared;
@@ -41,9 +41,9 @@ pub(crate) fn start(shared: &Arc<Shared>, peer: &Arc<Peer>, established: Establi
         .max_frame_size(FRAME_MAX_BYTES)
         .max_header_list_size(HEADERS_MAX_BYTES)
         .max_send_buf_size(SEND_BUFFER_BYTES)
-        .max_concurrent_streams(CALLS_MAX as u32)
+        .max_concurrent_streams(SERVED_STREAMS_MAX as u32)
         // Callers may give up on many calls at once: hedged reads do.
-        .max_pending_accept_reset_streams(CALLS_MAX)
+        .max_pending_accept_reset_streams(SERVED_STREAMS_MAX)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_LIMIT)
         // The wall clock has no place in a message, and a seed must replay its bytes.
@@ -109,7 +109,7 @@ async fn handle(
     body: hyper::body::Incoming,
 ) -> Result<Answer<Bytes>, Refusal> {
     let handler = shared.handlers.get(name).ok_or(Refusal::UnknownRequest)?;
-    let received = message::read(body, &peer.receiving).await?;
+    let received = message::read(body, &peer.receiving, Expected::Request).await?;
     if received.head.kind != Kind::Request || received.head.level != level {
         return Err(Refusal::Malformed);
     }

@@ -7,7 +7,7 @@ use crate::handlers::{AnyValue, Handlers, decode, encode};
 use crate::handshake::Credentials;
 use crate::hello::Reject;
 use crate::limits::{PEERS_MAX, RELAYED_STREAMS_MAX};
-use crate::message::{self, Kind, MessageBody, MessageError, Parts, Received};
+use crate::message::{self, Expected, Kind, MessageBody, MessageError, Parts, Received, TooLarge};
 use crate::peer::Peer;
 use crate::request::{Answer, Courier, Incoming, Level, Outgoing, Request};
 use crate::runtime::{TaskGroup, Timer};
@@ -173,23 +173,23 @@ impl Shared {
         let peer = self.peer(to).ok_or_else(|| not_connected.clone())?;
         let first = peer.link(call.class).ok_or_else(|| not_connected.clone())?;
         let (class, limit, name) = (call.class, call.limit, call.name);
-        let message = MessageBody::new(Parts {
+        let is_stream = call.attachment.size_bytes().is_none();
+        let mut message = MessageBody::new(Parts {
             kind: Kind::Request,
             level: first.level,
             limit,
             envelope: self.courier.seal(to),
             body: call.body,
             attachment: call.attachment,
-        });
-        let message = message.map_err(|large| CallError::TooLarge {
-            size_bytes: large.size_bytes,
-            limit_bytes: large.limit_bytes,
         })?;
         let weight = u32::try_from(message.weight()).expect("a message is below 8 MiB");
         let is_sent = AtomicBool::new(false);
         let work = async {
             // Neither of the two is ever closed.
             let _turn = peer.calls(class).acquire().await.map_err(|_| not_connected.clone())?;
+            let streams = Arc::clone(&peer.streams);
+            let stream = if is_stream { streams.acquire_owned().await.ok() } else { None };
+            let leash = message.leash(stream);
             let _room = peer.sending.acquire_many(weight).await.map_err(|_| not_connected.clone())?;
             let link = if first.wire.is_cut() {
                 let newest = peer.link(class).filter(|newest| newest.level == first.level);
@@ -202,7 +202,7 @@ impl Shared {
                 SendError::NotSent => not_connected.clone(),
                 SendError::Unknown(cause) => CallError::Unknown { node: to, cause },
             })?;
-            let received = message::read(body, &peer.replies).await;
+            let received = message::read(body, &peer.replies, Expected::Answer(leash)).await;
             received.map_err(|error| CallError::Unknown { node: to, cause: no_answer(error) })
         };
         let received = match env::timeout(limit, work).await {
@@ -230,6 +230,12 @@ fn refused(node: NodeId, refusal: Refusal) -> CallError {
     match refusal {
         Refusal::Failed => CallError::Unknown { node, cause: NoAnswer::HandlerFailed },
         refusal => CallError::Refused { node, refusal },
+    }
+}
+
+impl From<TooLarge> for CallError {
+    fn from(TooLarge { size_bytes, limit_bytes }: TooLarge) -> Self {
+        Self::TooLarge { size_bytes, limit_bytes }
     }
 }
 

@@ -137,3 +137,35 @@ fn strangers_without_end_take_a_bounded_number_of_places() {
         assert_eq!(away.net.connect(World::address(1), None).await, Ok(id(1)));
     });
 }
+
+#[test]
+fn a_node_that_was_removed_from_the_cluster_stays_out() {
+    real(async {
+        let bouncer = || Options { courier: std::sync::Arc::new(Bouncer), ..options(1, &[ANY_PORT]) };
+        let home = TestNode::start(env::real::env(), bouncer()).await;
+        let (removed, member) = (TestNode::real(2, true).await, TestNode::real(3, false).await);
+        let dialled = removed.net.connect(home.address(), None).await;
+        assert_eq!(dialled, Err(ConnectError::NotAdmitted));
+        let dialled = home.net.connect(removed.address(), None).await;
+        assert_eq!(dialled, Err(ConnectError::NotAdmitted));
+        assert!(home.net.peers().is_empty());
+        assert_eq!(member.net.connect(home.address(), None).await, Ok(id(1)));
+    });
+}
+
+/// Does not admit node 2.
+struct Bouncer;
+
+impl net::Courier for Bouncer {
+    fn seal(&self, _: base::NodeId) -> bytes::Bytes {
+        bytes::Bytes::new()
+    }
+
+    fn open(&self, _: base::NodeId, _: &[u8]) -> Result<(), net::Refusal> {
+        Ok(())
+    }
+
+    fn admits(&self, node: base::NodeId) -> bool {
+        node != id(2)
+    }
+}

@@ -182,7 +182,7 @@ pub fn simulated<T>(test: impl Future<Output = T>) -> T {
 
 /// Nodes in one thread on one network.
 pub struct World {
-    net: env::sim::SimNet,
+    net: Arc<dyn env::Net>,
     seed: u64,
     starts: AtomicUsize,
     pub taps: Arc<Taps>,
@@ -193,6 +193,7 @@ pub struct Taps {
     is_frozen: AtomicBool,
     sleepers: Mutex<Vec<Waker>>,
     digest: Mutex<blake3::Hasher>,
+    writes: AtomicUsize,
 }
 
 impl Taps {
@@ -209,6 +210,11 @@ impl Taps {
         }
     }
 
+    /// How many writes there were.
+    pub fn writes(&self) -> usize {
+        self.writes.load(Ordering::SeqCst)
+    }
+
     /// A digest of all bytes written so far, in their order.
     pub fn digest(&self) -> String {
         self.digest.lock().unwrap().finalize().to_string()
@@ -222,15 +228,23 @@ impl World {
             is_frozen: AtomicBool::new(false),
             sleepers: Mutex::default(),
             digest: Mutex::new(blake3::Hasher::new()),
+            writes: AtomicUsize::new(0),
         };
         let net = SimWorld::new(seed, &options).net.clone();
-        Self { net, seed, starts: AtomicUsize::new(0), taps: Arc::new(taps) }
+        Self { net: Arc::new(net), seed, starts: AtomicUsize::new(0), taps: Arc::new(taps) }
     }
 
     pub fn env(&self) -> Env {
         let start = self.starts.fetch_add(1, Ordering::SeqCst) as u64;
         let mut env = env::sim::env(self.seed.wrapping_mul(1000).wrapping_add(start));
-        env.net = Arc::new(Tapped { net: self.net.clone(), taps: Arc::clone(&self.taps) });
+        env.net = Arc::new(Tapped { net: Arc::clone(&self.net), taps: Arc::clone(&self.taps) });
+        env
+    }
+
+    /// The doors of this machine, with the taps on what is dialled.
+    pub fn real_env(&self) -> Env {
+        let mut env = env::real::env();
+        env.net = Arc::new(Tapped { net: Arc::clone(&env.net), taps: Arc::clone(&self.taps) });
         env
     }
 
@@ -247,7 +261,7 @@ impl World {
 }
 
 struct Tapped {
-    net: env::sim::SimNet,
+    net: Arc<dyn env::Net>,
     taps: Arc<Taps>,
 }
 
@@ -272,8 +286,12 @@ impl env::Net for Tapped {
         self.net.connect_unix(path)
     }
 
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        self.net.resolve(name)
+    }
+
     fn stays_in_process(&self) -> bool {
-        true
+        self.net.stays_in_process()
     }
 }
 
@@ -316,7 +334,24 @@ impl AsyncWrite for TappedStream {
             return Poll::Pending;
         }
         self.taps.digest.lock().unwrap().update(bytes);
+        self.taps.writes.fetch_add(1, Ordering::SeqCst);
         Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_frozen(context) {
+            return Poll::Pending;
+        }
+        self.taps.writes.fetch_add(1, Ordering::SeqCst);
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
