@@ -345,7 +345,7 @@ fn giving_up_on_many_uploads_keeps_the_link() {
         let (home, away) = pair().await;
         let mut links = home.net.changes();
         links.mark_unchanged();
-        for _ in 0..20 {
+        for _ in 0..6 {
             let uploads = (0..100).map(|_| async {
                 let attachment = pattern_stream(50, 64 << 10);
                 let outgoing = Outgoing { request: &Mirror { as_stream: true }, attachment, limit: LIMIT };
