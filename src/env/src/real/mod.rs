@@ -6,6 +6,8 @@ mod net;
 
 use crate::{Clock, Env, MonoTime, Rng, Tasks};
 use base::WallTime;
+use rustix::io::Errno;
+use rustix::rand::GetRandomFlags;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -59,7 +61,15 @@ struct RealRng;
 
 impl Rng for RealRng {
     fn fill(&self, bytes: &mut [u8]) {
-        // Without randomness no key can be made safely, so there is nothing to fall back to.
-        getrandom::fill(bytes).expect("the operating system gives randomness");
+        let mut filled = 0;
+        // By the system call: a static binary in a root without `/dev` has no other way.
+        while filled < bytes.len() {
+            match rustix::rand::getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
+                Ok(length) => filled += length,
+                Err(Errno::INTR) => {}
+                // Without randomness no key can be made safely, so there is nothing to fall back to.
+                Err(error) => panic!("the operating system gives no randomness: {error}"),
+            }
+        }
     }
 }
