@@ -27,17 +27,16 @@ mod writer;
 pub use batch::{NodeBatch, Write};
 pub use directory::{Directory, Names};
 pub use error::ModelError;
-pub use reader::{BodyReader, ByteRange};
+pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::Stamp;
 use block::BlockStore;
 use env::{Env, Task};
-use reader::{READ_AHEAD_MAX_BLOCKS, Readers};
+use reader::{Memory, Readers};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store};
-use tokio::sync::Semaphore;
 
 /// How long the reclaimer waits when it has nothing to do. Short, so that space comes back while
 /// a person watches; an idle look costs two reads.
@@ -50,16 +49,15 @@ pub struct Model {
     pub(crate) blocks: BlockStore,
     pub(crate) directory: Arc<Directory>,
     pub(crate) readers: Arc<Readers>,
-    pub(crate) read_ahead: Arc<Semaphore>,
+    pub(crate) memory: Memory,
 }
 
 impl Model {
     /// Opens the model over a node's store and blocks.
     pub fn open(env: &Env, store: Store, blocks: BlockStore) -> Result<Arc<Self>, ModelError> {
         let directory = Directory::open(&store)?;
-        let readers = Arc::default();
-        let read_ahead = Arc::new(Semaphore::new(READ_AHEAD_MAX_BLOCKS));
-        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, read_ahead }))
+        let (readers, memory) = (Arc::default(), Memory::default());
+        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, memory }))
     }
 
     /// The names, buckets and keys as they are now.

@@ -1,7 +1,8 @@
 //! Reading a body: the one path that GET and copy sources share.
 //!
 //! Bytes come out block by block, each verified by the block store before it is handed on, with
-//! the next ones read ahead. While a body is being read, the reclaimer leaves it alone.
+//! the next ones read ahead. While a body is being read, the reclaimer leaves it alone. All blocks on
+//! their way out share one budget of memory, and whoever waits for it waits before reading a block.
 
 use crate::objects::Found;
 use crate::rows::object::{BlockPiece, Body};
@@ -14,13 +15,16 @@ use env::Task;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Read, Space, Step};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Blocks read ahead of the one being sent: hides the disk's latency behind the network's.
 const READ_AHEAD_BLOCKS: usize = 2;
 /// Blocks that all readers together hold ahead of what they are sending. A reader beyond it reads
 /// block by block.
-pub(crate) const READ_AHEAD_MAX_BLOCKS: usize = 64;
+const READ_AHEAD_MAX_BLOCKS: usize = 64;
+/// Blocks of all readers together that are in memory, from before they are read until the last of
+/// their bytes is sent: 256 MiB, as much as uploads may take by default. A slow client holds one.
+pub const SENDING_MAX_BLOCKS: usize = 256;
 /// Version rows read at once.
 const ROWS_PER_PAGE: usize = 64;
 
@@ -75,12 +79,32 @@ impl Drop for Reading {
 pub struct BodyReader {
     model: Arc<Model>,
     _reading: Option<Arc<Reading>>,
+    inline: Option<Bytes>,
     plan: Plan,
+    fetched: Option<Bytes>,
     ahead: VecDeque<Ahead>,
 }
 
+/// The memory of blocks on their way out.
+pub(crate) struct Memory {
+    sending: Arc<Semaphore>,
+    ahead: Arc<Semaphore>,
+}
+
+/// Room for one block.
+struct Room {
+    sending: OwnedSemaphorePermit,
+    ahead: Option<OwnedSemaphorePermit>,
+}
+
+/// A block's bytes, and the room they take until they are sent.
+struct Sending {
+    block: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
 struct Ahead {
-    _budget: Option<OwnedSemaphorePermit>,
+    _ahead: Option<OwnedSemaphorePermit>,
     task: Task<Result<Bytes, ModelError>>,
     cut: Cut,
 }
@@ -101,7 +125,6 @@ struct Plan {
 }
 
 enum Todo {
-    Bytes(Bytes),
     Block(BlockPiece),
     /// A part of a composite, of known size.
     Part(PartPiece),
@@ -112,34 +135,45 @@ enum Todo {
 impl BodyReader {
     /// Begins to read `range` of an object that was found with its content.
     pub(crate) fn new(model: &Arc<Model>, found: &Found, range: ByteRange) -> Self {
+        let (mut inline, mut left) = (None, range.end.saturating_sub(range.start));
         let todo = match &found.object.body {
-            Body::Inline(_) => VecDeque::from([Todo::Bytes(found.inline.clone().unwrap_or_default())]),
+            Body::Inline(_) => {
+                (inline, left) = (found.inline.as_ref().map(|bytes| part_of(bytes, range)), 0);
+                VecDeque::new()
+            }
             Body::Blocks(_, pieces) => pieces.iter().copied().map(Todo::Block).collect(),
             Body::Rows(id) | Body::Composite(id) => VecDeque::from([Todo::Rows(*id, 0)]),
         };
-        let plan = Plan { todo, skip: range.start, left: range.end.saturating_sub(range.start) };
-        Self { model: Arc::clone(model), _reading: found.reading.clone(), plan, ahead: VecDeque::new() }
+        let plan = Plan { todo, skip: range.start, left };
+        let (model, reading) = (Arc::clone(model), found.reading.clone());
+        Self { model, _reading: reading, inline, plan, fetched: None, ahead: VecDeque::new() }
+    }
+
+    /// Fetches the first bytes, so that what goes wrong with them is known before anything is
+    /// answered.
+    pub async fn fetch(&mut self) -> Result<(), ModelError> {
+        if self.fetched.is_none() {
+            self.fetched = self.next().await?;
+        }
+        Ok(())
     }
 
     /// The next bytes; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ModelError> {
-        while self.ahead.len() <= READ_AHEAD_BLOCKS {
-            let budget = match self.ahead.is_empty() {
-                true => None,
-                false => match Arc::clone(&self.model.read_ahead).try_acquire_owned() {
-                    Ok(permit) => Some(permit),
-                    Err(_) => break,
-                },
-            };
-            match self.plan.next(&self.model)? {
-                Some((Source::Bytes(bytes), cut)) => return Ok(Some(bytes.slice(cut.from..cut.to))),
-                Some((Source::Block(hash), cut)) => {
-                    let model = Arc::clone(&self.model);
-                    let task = self.model.env.tasks.spawn(async move { Ok(model.blocks.get(&hash).await?) });
-                    self.ahead.push_back(Ahead { _budget: budget, task, cut });
-                }
-                None => break,
-            }
+        if let Some(bytes) = self.fetched.take().or_else(|| self.inline.take()) {
+            return Ok(Some(bytes).filter(|bytes| !bytes.is_empty()));
+        }
+        while self.ahead.len() <= READ_AHEAD_BLOCKS && self.plan.left > 0 {
+            let memory = &self.model.memory;
+            let room = if self.ahead.is_empty() { Some(memory.wait().await?) } else { memory.ahead() };
+            let Some(room) = room else { break };
+            let Some((hash, cut)) = self.plan.next(&self.model)? else { break };
+            let model = Arc::clone(&self.model);
+            let task = self.model.env.tasks.spawn(async move {
+                let block = model.blocks.get(&hash).await?;
+                Ok(Bytes::from_owner(Sending { block, _room: room.sending }))
+            });
+            self.ahead.push_back(Ahead { _ahead: room.ahead, task, cut });
         }
         let Some(Ahead { task, cut, .. }) = self.ahead.pop_front() else { return Ok(None) };
         let block = task.join().await.unwrap_or(Err(store::StoreError::Closed.into()))?;
@@ -147,13 +181,49 @@ impl BodyReader {
     }
 }
 
-enum Source {
-    Bytes(Bytes),
-    Block(BlockHash),
+impl AsRef<[u8]> for Sending {
+    fn as_ref(&self) -> &[u8] {
+        &self.block
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let of = |blocks| Arc::new(Semaphore::new(blocks));
+        Self { sending: of(SENDING_MAX_BLOCKS), ahead: of(READ_AHEAD_MAX_BLOCKS) }
+    }
+}
+
+impl Memory {
+    /// Waits for room. Whoever waits here holds nothing that another reader waits for.
+    async fn wait(&self) -> Result<Room, ModelError> {
+        let sending = Arc::clone(&self.sending).acquire_owned().await;
+        Ok(Room { sending: sending.map_err(|_| store::StoreError::Closed)?, ahead: None })
+    }
+
+    /// Room for reading ahead, if there is enough of it.
+    fn ahead(&self) -> Option<Room> {
+        let ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
+        let sending = Arc::clone(&self.sending).try_acquire_owned().ok();
+        ahead.zip(sending).map(|(ahead, sending)| Room { sending, ahead: Some(ahead) })
+    }
+
+    /// How many blocks there is room for.
+    #[cfg(test)]
+    pub fn free_blocks(&self) -> usize {
+        self.sending.available_permits()
+    }
+}
+
+/// The wanted part of a body that is here already.
+fn part_of(bytes: &Bytes, range: ByteRange) -> Bytes {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(place(range.start)..place(range.end).max(place(range.start)))
 }
 
 impl Plan {
-    fn next(&mut self, model: &Model) -> Result<Option<(Source, Cut)>, ModelError> {
+    /// The next block that holds wanted bytes.
+    fn next(&mut self, model: &Model) -> Result<Option<(BlockHash, Cut)>, ModelError> {
         while self.left > 0 {
             let Some(todo) = self.todo.pop_front() else { return Ok(None) };
             match todo {
@@ -162,12 +232,7 @@ impl Plan {
                 Todo::Part(part) => self.todo.push_front(Todo::Rows(part.body, 0)),
                 Todo::Block(piece) => {
                     if let Some(cut) = self.cut(piece.size as usize) {
-                        return Ok(Some((Source::Block(piece.hash), cut)));
-                    }
-                }
-                Todo::Bytes(bytes) => {
-                    if let Some(cut) = self.cut(bytes.len()) {
-                        return Ok(Some((Source::Bytes(bytes), cut)));
+                        return Ok(Some((piece.hash, cut)));
                     }
                 }
             }

@@ -173,3 +173,31 @@ async fn an_answer_must_be_taken() {
     assert!(took.as_secs() < 1000, "{took:?}");
     assert_eq!(home.root(&thing("GET", &shelf)).await.body, content);
 }
+
+#[tokio::test(start_paused = true)]
+async fn readers_who_take_all_the_memory_make_others_wait_only_until_they_are_cut_off() {
+    let home = Home::new().await;
+    let shelf = home.shelf().await;
+    let content = vec![7; MIB];
+    assert_eq!(home.root(&thing("PUT", &shelf).body(&content)).await.status, 200);
+    assert_eq!(
+        home.root(&Req::new("PUT", &format!("/{}/small", shelf.bucket)).body(CONTENT)).await.status,
+        200
+    );
+    let mut asleep = Vec::new();
+    for _ in 0..model::SENDING_MAX_BLOCKS {
+        let mut stream = home.connect().await;
+        stream.write_all(&signed(&home, &thing("GET", &shelf)).to_bytes()).await.unwrap();
+        asleep.push(stream);
+    }
+    env::sleep(Duration::from_secs(1)).await;
+    let began = home.env.clock.mono();
+    let refused = home.root(&thing("GET", &shelf)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "SlowDown"));
+    let waited = home.env.clock.mono() - began;
+    assert!((29..=31).contains(&waited.as_secs()), "{waited:?}");
+    let small = home.root(&Req::new("GET", &format!("/{}/small", shelf.bucket))).await;
+    assert_eq!(small.body, CONTENT, "what lies beside its row needs no block");
+    env::sleep(Duration::from_secs(30)).await;
+    assert_eq!(home.root(&thing("GET", &shelf)).await.body, content);
+}

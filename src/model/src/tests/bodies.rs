@@ -4,8 +4,9 @@ use super::support::{Node, tag};
 use super::{key_of, run};
 use crate::objects::{Condition, ObjectMeta, Place};
 use crate::rows::version::Owner;
-use crate::{BodyWriter, ByteRange, ModelError};
+use crate::{BodyWriter, ByteRange, ModelError, SENDING_MAX_BLOCKS};
 use bytes::Bytes;
+use std::time::Duration;
 use store::Space;
 
 const PIECES: &[&[u8]] = &[b"one", b"two", b"three", b"four", b"five", b"six"];
@@ -196,5 +197,43 @@ fn slow_readers_hold_up_nobody_elses_space() {
         drop(readers);
         node.expire().await;
         node.assert_only_buckets_left();
+    });
+}
+
+#[test]
+fn all_readers_share_one_memory_and_wait_for_it_before_they_read() {
+    run(async {
+        let node = Node::new().await;
+        let bucket = node.bucket().await;
+        node.put(bucket, "blocks", PIECES).await;
+        node.put(bucket, "small", &[b"beside its row"]).await;
+        let found = node.find(bucket, "blocks").unwrap();
+        let range = ByteRange { start: 0, end: found.object.size };
+        let soon = Duration::from_secs(1);
+        let mut slow = Vec::new();
+        let waiting = loop {
+            let mut reader = found.read(&node.model, range);
+            match env::timeout(soon, reader.next()).await {
+                Some(bytes) => slow.push((reader, bytes.unwrap().unwrap())),
+                None => break reader,
+            }
+            assert!(slow.len() <= SENDING_MAX_BLOCKS);
+        };
+        assert_eq!(node.model.memory.free_blocks(), 0);
+        assert!(slow.len() > SENDING_MAX_BLOCKS / 2, "reading ahead takes the smaller part: {}", slow.len());
+        drop(waiting);
+        assert_eq!(node.content(bucket, "small").await, Some(b"beside its row".to_vec()));
+        // What is sent makes room, whether or not its reader goes on.
+        let mut reader = found.read(&node.model, range);
+        let (stopped, sent) = slow.pop().unwrap();
+        drop(sent);
+        let first = env::timeout(soon, reader.next()).await.expect("there is room now");
+        assert_eq!(first.unwrap().as_deref(), Some(PIECES[0]));
+        drop((reader, stopped, slow));
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(node.model.memory.free_blocks(), SENDING_MAX_BLOCKS);
+        assert_eq!(node.content(bucket, "blocks").await, Some(PIECES.concat()));
     });
 }

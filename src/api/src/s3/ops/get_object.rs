@@ -13,6 +13,11 @@ use http::StatusCode;
 use http::header::{CONTENT_RANGE, HeaderName, HeaderValue};
 use model::ByteRange;
 use model::objects::{Found, Want};
+use std::time::Duration;
+
+/// How long a request waits for its first block, and for memory to put it in, before it is told to
+/// slow down.
+const MEMORY_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -25,7 +30,10 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let (reply, found, range) = describe(&call, Want::Content)?;
     let length = range.end - range.start;
-    Ok(reply.streaming(found.read(&call.api.model, range), length))
+    let mut reader = found.read(&call.api.model, range);
+    // A body that cannot be read is an error, not an answer that breaks off.
+    env::timeout(MEMORY_WAIT_MAX, reader.fetch()).await.ok_or(S3Code::SlowDown)??;
+    Ok(reply.streaming(reader, length))
 }
 
 /// Everything GET and HEAD say about an object, and the bytes GET is to send.
