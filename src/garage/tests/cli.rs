@@ -140,6 +140,20 @@ fn a_node_and_its_command_line() {
     assert_eq!(home.ok("node id -q"), id);
 }
 
+/// Upstream's quick start, which scripts repeat: it expects a node without a layout.
+#[test]
+fn a_quick_start_for_a_node_without_layout_works() {
+    let mut home = Home::new();
+    home.start();
+    let id = home.ok("node id -q");
+    home.ok(&format!("layout assign -z dc1 -c 1G {}", &id[..16]));
+    let applied = home.ok("layout apply --version 1");
+    assert!(applied.ends_with("Cluster layout version 2 is in force.\n"), "{applied}");
+    let roles = home.json("layout show --output json");
+    assert_eq!((&roles["roles"][0]["zone"], &roles["version"]), (&"dc1".into(), &2.into()));
+    home.stop();
+}
+
 fn cluster(home: &Home) {
     let full = home.ok("node id -q");
     let (id, address) = full.trim_end().split_once('@').unwrap();
@@ -154,6 +168,7 @@ fn cluster(home: &Home) {
     assert!(home.ok(&format!("-h {} layout show", full.trim_end())).contains(&id[..16]));
     assert!(home.fails("-h 0000000000000000@elsewhere:3901 status").contains("--admin-url"));
     assert!(home.ok("layout show").contains("\nCurrent cluster layout version: 1\n"));
+    assert!(home.ok("layout apply --version 1").contains("nothing changed"));
     assert!(home.fails("layout revert").contains("--yes"));
     home.ok(&format!("layout assign -c 1G {} -z elsewhere -t T", &id[..16]));
     assert!(home.ok("layout show").contains("\n    garage layout apply --version 2\n"));
@@ -161,6 +176,12 @@ fn cluster(home: &Home) {
     home.fails("layout apply --version 7");
     home.ok("layout apply --version 2");
     assert!(home.ok("status").contains("[T]   elsewhere  1.0 GB"));
+    home.ok(&format!("layout assign -z nowhere {}", &id[..16]));
+    assert!(
+        home.fails("layout apply --version 1").contains("not 1"),
+        "somebody may have looked at version 2"
+    );
+    home.ok("layout revert --yes");
     assert_eq!(home.json("layout history --output json")["currentVersion"], 2);
     assert!(home.fails("layout remove 00").contains("there is no node `00`"));
     assert!(home.ok("stats").contains("==== CLUSTER ===="));

@@ -79,8 +79,13 @@ pub(super) async fn apply(call: Call<'_>) -> Result<Answer, AdminError> {
     let (said, message) = std::sync::mpsc::channel();
     let work = move |layout: &Layout| {
         let next = layout.apply(body.version)?;
+        let message = if next == *layout {
+            vec!["Nothing was staged, so nothing changed.".to_owned()]
+        } else {
+            describe(&layout.plan()?)
+        };
         // Nobody is left to read it only when the request was dropped.
-        let _ = said.send(describe(&layout.plan()?));
+        let _ = said.send(message);
         Ok(next)
     };
     let layout = change(call.api, work).await?;

@@ -86,6 +86,9 @@ pub struct Layout {
     current: Version,
     past: Vec<PastVersion>,
     staged: Staged,
+    /// Whether the version in force was made by the node itself, and by nobody's wish.
+    #[serde(default)]
+    is_automatic: bool,
 }
 
 impl Layout {
@@ -94,9 +97,9 @@ impl Layout {
         Self::default()
     }
 
-    /// Version 1 with a single storage node.
+    /// Version 1 with a single storage node, as a node that is alone makes it by itself.
     pub fn of_one_node(node: NodeId, role: Role) -> Result<Self, LayoutError> {
-        Self::empty().assign(node, role)?.apply(1)
+        Ok(Self { is_automatic: true, ..Self::empty().assign(node, role)?.apply(1)? })
     }
 
     /// The version in force.

@@ -155,8 +155,8 @@ async fn a_layout_is_staged_previewed_applied_and_reverted() {
         (&json!(2), &json!("cellar"))
     );
     assert!(!preview["message"].as_array().unwrap().is_empty());
-    let message = home.refused("ApplyClusterLayout", json!({ "version": 1 }), 400, "InvalidRequest").await;
-    assert!(message.contains("is 2, not 1"), "{message}");
+    let message = home.refused("ApplyClusterLayout", json!({ "version": 3 }), 400, "InvalidRequest").await;
+    assert!(message.contains("is 2, not 3"), "{message}");
     let applied = home.ok("ApplyClusterLayout", json!({ "version": 2 })).await;
     assert_eq!(applied["layout"], preview["newLayout"]);
     assert_eq!(applied["message"], preview["message"]);
