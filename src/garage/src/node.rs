@@ -3,7 +3,7 @@
 use crate::config::{Bind, Config, Engine};
 use crate::first_run::{self, FirstRunOutcome};
 use crate::links;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use api::admin::{self, AdminApi, AdminConfig, Origin};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
@@ -13,6 +13,7 @@ use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Listener, Task};
 use model::{Model, ModelError};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ use tokio::sync::watch;
 /// The socket for administration without a token, in the metadata folder: who may open the folder
 /// may administrate.
 pub const ADMIN_SOCKET: &str = "admin.sock";
+/// The port that is proposed when the usual one is taken.
+const OTHER_S3_PORT: u16 = 3910;
 /// How long the node waits for requests under way when it stops.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -77,16 +80,11 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
     let membership = links::open(&env, &config, &cluster).await?;
     let (stop, shutdown) = Shutdown::new();
-    let listener = listen(&env, &config.s3.bind, config.s3.bind_is_default).await?;
+    let listener = listen_for_s3(&env, &config).await?;
     let s3_address = listener.local_addr();
     let handler: server::Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
     let mut servers = vec![server::serve(&env, listener, handler, shutdown.clone())];
-    let admin_listeners = [
-        (Bind::Unix(config.metadata_dir.join(ADMIN_SOCKET)), Origin::LocalSocket),
-        (config.admin.bind.clone(), Origin::Tcp),
-    ];
-    for (bind, origin) in admin_listeners {
-        let listener = listen(&env, &bind, false).await?;
+    for (listener, origin) in listen_for_admin(&env, &config).await? {
         let handler = admin::handler(Arc::clone(&admin), origin);
         servers.push(server::serve(&env, listener, handler, shutdown.clone()));
     }
@@ -196,22 +194,106 @@ fn s3_config(config: &Config) -> S3Config {
     }
 }
 
-/// Listens; where `[::]` was only the default, a machine without IPv6 listens on 0.0.0.0.
-async fn listen(env: &Env, bind: &Bind, is_default: bool) -> anyhow::Result<Box<dyn Listener>> {
+async fn listen_for_s3(env: &Env, config: &Config) -> anyhow::Result<Box<dyn Listener>> {
+    let (bind, is_default) = (&config.s3.bind, config.s3.bind_is_default);
+    let listener = match (bind, listen(env, bind).await) {
+        // A machine without IPv6 listens on 0.0.0.0 where `[::]` was only the default.
+        (Bind::Tcp(address), Err(error)) if is_default && error.kind() != io::ErrorKind::AddrInUse => {
+            let ipv4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+            listen(env, &Bind::Tcp(ipv4)).await
+        }
+        (_, listener) => listener,
+    };
+    listener.map_err(|error| match bind {
+        Bind::Tcp(address) if error.kind() == io::ErrorKind::AddrInUse => {
+            let (port, other) = (address.port(), SocketAddr::new(address.ip(), OTHER_S3_PORT));
+            anyhow!(
+                "another program listens on port {port} already, perhaps another garage server\nTo see which one:     \
+                 ss -ltnp 'sport = :{port}'\nTo use another port:  garage server --s3-addr '{other}'"
+            )
+        }
+        _ => anyhow!("cannot listen on {bind}, where the S3 API should be: {error}"),
+    })
+}
+
+/// The local socket, which must be there, and the port, which may be missing where it was only the
+/// default.
+async fn listen_for_admin(env: &Env, config: &Config) -> anyhow::Result<Vec<(Box<dyn Listener>, Origin)>> {
+    let cannot = |bind: &Bind, error: io::Error| {
+        anyhow!("cannot listen on {bind}, where the admin API should be: {error}")
+    };
+    let socket = Bind::Unix(config.metadata_dir.join(ADMIN_SOCKET));
+    let mut listeners =
+        vec![(listen(env, &socket).await.map_err(|error| cannot(&socket, error))?, Origin::LocalSocket)];
+    match listen(env, &config.admin.bind).await {
+        Ok(listener) => listeners.push((listener, Origin::Tcp)),
+        Err(error) if config.admin.bind_is_default => tracing::warn!(
+            %error,
+            "no admin API on {}: administration works on this machine only, over {socket}; api_bind_addr under [admin] \
+             sets another port",
+            config.admin.bind
+        ),
+        Err(error) => return Err(cannot(&config.admin.bind, error)),
+    }
+    Ok(listeners)
+}
+
+async fn listen(env: &Env, bind: &Bind) -> io::Result<Box<dyn Listener>> {
     match bind {
-        Bind::Unix(path) => {
-            env.net.listen_unix(path).await.with_context(|| format!("cannot listen on {}", path.display()))
+        Bind::Unix(path) => env.net.listen_unix(path).await,
+        Bind::Tcp(address) => env.net.listen(*address).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Files, Flags, Surroundings};
+    use env::sim::{SimOptions, SimWorld};
+    use std::collections::BTreeMap;
+    use std::path::{Path, PathBuf};
+
+    /// A machine without configuration.
+    struct NoFiles;
+
+    impl Files for NoFiles {
+        fn read(&self, _path: &Path, _limit_bytes: usize) -> io::Result<Vec<u8>> {
+            Err(io::ErrorKind::NotFound.into())
         }
-        Bind::Tcp(address) => {
-            let listener = match env.net.listen(*address).await {
-                Err(error) if is_default && error.kind() != std::io::ErrorKind::AddrInUse => {
-                    env.net.listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port())).await
-                }
-                other => other,
-            };
-            listener.with_context(|| {
-                format!("cannot listen on {address}; if another server uses the port, set api_bind_addr in the configuration")
-            })
+
+        fn mode(&self, _path: &Path) -> io::Result<u32> {
+            Err(io::ErrorKind::NotFound.into())
         }
+    }
+
+    fn config(folder: &str, s3: Option<&str>) -> Config {
+        let variables = BTreeMap::new();
+        let around = Surroundings { variables: &variables, is_root: true, files: &NoFiles };
+        let s3_bind = s3.and_then(crate::config::bind);
+        let flags = Flags { data_dir: Some(PathBuf::from(folder)), s3_bind, ..Flags::default() };
+        let (mut config, _) = Config::load(&flags, around).unwrap();
+        // The other engine opens real files.
+        config.engine = Engine::Redb;
+        config
+    }
+
+    fn refusal(outcome: anyhow::Result<RunningNode>) -> String {
+        format!("{:#}", outcome.err().expect("the node must not start"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn taken_ports() {
+        let world = SimWorld::new(3, &SimOptions::default());
+        let first = start(world.env(), config("/first", None), true).await.unwrap();
+        assert_eq!(first.servers.len(), 3, "S3, the local socket and the admin port");
+        let refused = refusal(start(world.env(), config("/second", None), true).await);
+        assert!(refused.contains("\nTo use another port:  garage server --s3-addr '[::]:3910'"), "{refused}");
+        // As the text says; the default admin port is taken too, and the node does without.
+        let second = start(world.env(), config("/third", Some("[::]:3910")), true).await.unwrap();
+        assert_eq!(second.servers.len(), 2);
+        let mut config = config("/fourth", Some("[::]:3911"));
+        config.admin.bind_is_default = false;
+        let refused = refusal(start(world.env(), config, true).await);
+        assert!(refused.contains("127.0.0.1:3903") && refused.contains("admin API"), "{refused}");
     }
 }

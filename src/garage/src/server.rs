@@ -1,6 +1,6 @@
 //! `garage server`: from the command line to a running node, and its end.
 
-use crate::config::{Config, Flags, MachineFiles, Surroundings};
+use crate::config::{self, Bind, Config, Flags, MachineFiles, Surroundings};
 use crate::{first_run, logging, node};
 use anyhow::Context;
 use clap::Args;
@@ -23,15 +23,32 @@ pub struct ServerArguments {
     /// Be a cluster of one node, even with a configuration file.
     #[arg(long)]
     single_node: bool,
-    /// Name of the first bucket; made if it is missing.
-    #[arg(long, value_name = "NAME")]
-    default_bucket: Option<String>,
+    /// Where the S3 API listens, such as 127.0.0.1:3910 [default: [::]:3900].
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = bind_of)]
+    s3_addr: Option<Bind>,
+    /// Name of the first bucket, made if it is missing [env: GARAGE_DEFAULT_BUCKET].
+    #[arg(long, value_name = "NAME", num_args = 0..=1)]
+    default_bucket: Option<Option<String>>,
+    /// Make the first key of GARAGE_DEFAULT_ACCESS_KEY and GARAGE_DEFAULT_SECRET_KEY, which is done anyway when they
+    /// are set; with this flag they must be.
+    #[arg(long)]
+    default_access_key: bool,
+}
+
+fn bind_of(text: &str) -> Result<Bind, &'static str> {
+    config::bind(text).ok_or("it must be an address with port, or the full path of a Unix socket")
 }
 
 /// Runs a node until it is told to stop.
 pub fn run(global: Flags, arguments: ServerArguments) -> anyhow::Result<()> {
     let data_dir = arguments.data_dir.or(global.data_dir);
-    let flags = Flags { data_dir, default_bucket: arguments.default_bucket, ..global };
+    let flags = Flags {
+        data_dir,
+        s3_bind: arguments.s3_addr,
+        default_bucket: arguments.default_bucket,
+        default_access_key: arguments.default_access_key,
+        ..global
+    };
     let variables = std::env::vars().collect();
     let around = Surroundings { variables: &variables, is_root: env::real::is_root(), files: &MachineFiles };
     let (config, notices) = Config::load(&flags, around)?;

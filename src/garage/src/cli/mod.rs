@@ -130,7 +130,9 @@ impl Global {
         Flags {
             config_file: self.config.clone(),
             data_dir: self.data_dir.clone(),
+            s3_bind: None,
             default_bucket: None,
+            default_access_key: false,
             rpc_secret: self.rpc_secret.clone(),
             rpc_secret_file: self.rpc_secret_file.clone(),
             admin_token: self.admin_token.clone(),

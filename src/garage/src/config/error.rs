@@ -77,6 +77,13 @@ pub enum ConfigError {
         /// The missing variable.
         missing: &'static str,
     },
+    /// A flag takes its value from an environment variable, which is not set.
+    VariableMissing {
+        /// The flag.
+        flag: &'static str,
+        /// The variable.
+        variable: &'static str,
+    },
     /// Nothing says where data may be kept.
     NoDataFolder,
 }
@@ -111,6 +118,12 @@ impl fmt::Display for ConfigError {
             Self::HalfAKey { missing } => {
                 write!(out, "a first key needs its id and its secret; {missing} is missing")
             }
+            Self::VariableMissing { flag, variable } => {
+                write!(
+                    out,
+                    "{flag} takes its value from the environment variable {variable}, which is not set"
+                )
+            }
             Self::NoDataFolder => write!(
                 out,
                 "no place to keep data: neither --data-dir, GARAGE_DATA_DIR, XDG_DATA_HOME nor HOME is set; try \
@@ -133,6 +146,7 @@ impl std::error::Error for ConfigError {
             | Self::EmptySecret { .. }
             | Self::WorldReadableSecret { .. }
             | Self::HalfAKey { .. }
+            | Self::VariableMissing { .. }
             | Self::NoDataFolder => None,
         }
     }

@@ -30,7 +30,7 @@ pub use error::ConfigError;
 pub use files::{Files, MachineFiles};
 pub use notice::Notice;
 pub use secret::Secret;
-pub use value::{Bind, duration_ms, size_bytes};
+pub use value::{Bind, bind, duration_ms, size_bytes};
 
 use document::Document;
 use reader::Reader;
@@ -45,8 +45,12 @@ pub struct Flags {
     pub config_file: Option<PathBuf>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
-    /// `--default-bucket`; without a name, the environment's or the server's own.
-    pub default_bucket: Option<String>,
+    /// `--s3-addr`.
+    pub s3_bind: Option<Bind>,
+    /// `--default-bucket`; without a name, the environment's.
+    pub default_bucket: Option<Option<String>>,
+    /// `--default-access-key`: the environment must name one.
+    pub default_access_key: bool,
     /// `--rpc-secret`.
     pub rpc_secret: Option<String>,
     /// `--rpc-secret-file`.
@@ -131,6 +135,8 @@ pub struct S3Config {
 pub struct AdminConfig {
     /// Where it listens, besides the local socket.
     pub bind: Bind,
+    /// Whether `bind` is only the default: the node does without when the port is taken.
+    pub bind_is_default: bool,
     /// Token for everything.
     pub token: Option<Secret>,
     /// Token for metrics.

@@ -187,7 +187,8 @@ impl Reader<'_> {
     }
 
     fn s3(&self) -> Result<S3Config, ConfigError> {
-        let bind = self.document.bind("s3_api.api_bind_addr")?;
+        let in_file = self.document.bind("s3_api.api_bind_addr")?;
+        let bind = self.flags.s3_bind.clone().or(in_file);
         let region = self.document.text("s3_api.s3_region")?.unwrap_or_else(|| DEFAULT_REGION.to_owned());
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if region.is_empty() || region.len() > 64 || !region.bytes().all(plain) {
@@ -211,8 +212,10 @@ impl Reader<'_> {
     fn admin(&self) -> Result<AdminConfig, ConfigError> {
         let default = Bind::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ADMIN_PORT));
         let flags = self.flags;
+        let bind = self.document.bind("admin.api_bind_addr")?;
         Ok(AdminConfig {
-            bind: self.document.bind("admin.api_bind_addr")?.unwrap_or(default),
+            bind_is_default: bind.is_none(),
+            bind: bind.unwrap_or(default),
             token: self.secret("admin.admin_token", &flags.admin_token, &flags.admin_token_file)?,
             metrics_token: self.secret(
                 "admin.metrics_token",
@@ -313,8 +316,18 @@ impl Reader<'_> {
             (None, Some(_)) => return Err(ConfigError::HalfAKey { missing: id_name }),
             (Some(id), Some(secret)) => Some((id.to_owned(), Secret::from(secret))),
         };
-        let in_environment = self.around.variable("GARAGE_DEFAULT_BUCKET").map(str::to_owned);
-        Ok(FirstRun { bucket: self.flags.default_bucket.clone().or(in_environment), key })
+        let missing = |flag, variable| Err(ConfigError::VariableMissing { flag, variable });
+        if self.flags.default_access_key && key.is_none() {
+            return missing("--default-access-key", id_name);
+        }
+        let bucket_name = "GARAGE_DEFAULT_BUCKET";
+        let in_environment = self.around.variable(bucket_name).map(str::to_owned);
+        let bucket = match &self.flags.default_bucket {
+            Some(Some(name)) => Some(name.clone()),
+            Some(None) if in_environment.is_none() => return missing("--default-bucket", bucket_name),
+            Some(None) | None => in_environment,
+        };
+        Ok(FirstRun { bucket, key })
     }
 
     fn log_target(&mut self) -> Result<LogTarget, ConfigError> {

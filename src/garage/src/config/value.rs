@@ -25,7 +25,7 @@ impl fmt::Display for Bind {
 }
 
 /// `[::]:3900`, `127.0.0.1:3900`, `localhost:3900` or `/run/garage.sock`.
-pub(super) fn bind(text: &str) -> Option<Bind> {
+pub fn bind(text: &str) -> Option<Bind> {
     if text.starts_with('/') && text.len() > 1 {
         return Some(Bind::Unix(PathBuf::from(text)));
     }

@@ -45,6 +45,22 @@ fn options_of_every_command() {
     assert_eq!(server.global.data_dir, Some(PathBuf::from("/srv/garage")));
 }
 
+/// As containers and test suites start upstream's server, and with values of our own.
+#[test]
+fn what_the_first_start_makes() {
+    for line in [
+        "server --single-node --default-bucket",
+        "server --single-node --default-access-key --default-bucket",
+        "server --single-node --default-bucket --default-access-key",
+        "server --default-bucket photos --s3-addr [::]:3910",
+        "server --default-bucket=photos --s3-addr=/run/garage/s3.sock",
+    ] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+    assert!(parse("server --s3-addr 3910").is_err());
+    assert!(parse("server --default-access-key GK1").is_err(), "keys do not belong on a command line");
+}
+
 #[test]
 fn addresses_of_an_admin_api() {
     for (text, is_address) in [

@@ -15,9 +15,9 @@ fn it_loads_without_a_word() {
 fn its_open_lines_are_the_defaults() {
     let mut example = Machine::configured(EXAMPLE).config();
     let mut bare = Machine::new().root().config();
-    assert!(bare.s3.bind_is_default);
+    assert!(bare.s3.bind_is_default && bare.admin.bind_is_default);
     (example.config_file, example.data_folder) = (None, None);
-    (bare.data_folder, bare.s3.bind_is_default) = (None, false);
+    (bare.data_folder, bare.s3.bind_is_default, bare.admin.bind_is_default) = (None, false, false);
     assert_eq!(example, bare);
 }
 

@@ -14,8 +14,26 @@ fn first_bucket_and_key() {
     assert_eq!(first_run.bucket.as_deref(), Some("photos"));
     let (id, secret) = first_run.key.unwrap();
     assert_eq!((id.as_str(), secret.reveal()), ("minioadmin", "minioadmin"));
-    let flag = machine.flags(|flags| flags.default_bucket = Some("videos".into()));
+    let flag = machine.flags(|flags| flags.default_bucket = Some(Some("videos".into())));
     assert_eq!(flag.config().first_run.bucket.as_deref(), Some("videos"));
+}
+
+#[test]
+fn flags_that_take_their_value_from_the_environment() {
+    let bare = |machine: Machine| {
+        machine.flags(|flags| (flags.default_bucket, flags.default_access_key) = (Some(None), true))
+    };
+    let set = Machine::new()
+        .variable("GARAGE_DEFAULT_BUCKET", "photos")
+        .variable("GARAGE_DEFAULT_ACCESS_KEY", "minioadmin")
+        .variable("GARAGE_DEFAULT_SECRET_KEY", "minioadmin");
+    let first_run = bare(set).config().first_run;
+    assert_eq!(first_run.bucket.as_deref(), Some("photos"));
+    assert!(first_run.key.is_some());
+    let error = bare(Machine::new()).error();
+    assert!(error.contains("--default-access-key") && error.contains("GARAGE_DEFAULT_ACCESS_KEY"), "{error}");
+    let error = Machine::new().flags(|flags| flags.default_bucket = Some(None)).error();
+    assert!(error.contains("--default-bucket") && error.contains("GARAGE_DEFAULT_BUCKET"), "{error}");
 }
 
 #[test]
