@@ -222,8 +222,13 @@ impl Shared {
             }
         }
         self.locks.suspect(*hash);
+        self.set_damaged_aside(hash, &damaged);
+        if let Some(_lock) = self.locks.try_lock(*hash)
+            && let Some(content) = self.look_again(hash)
+        {
+            return Ok(content);
+        }
         if !damaged.is_empty() {
-            self.set_damaged_aside(hash, &damaged);
             return Err(BlockError::Damaged { hash: *hash });
         }
         Err(failure.or_else(|| self.absent_folder()).unwrap_or_else(|| {
@@ -259,6 +264,28 @@ impl Shared {
                 self.set_aside(folder, hash, *form);
             }
         }
+    }
+
+    /// Reads files once more that could not be read, and puts back what was set aside although it
+    /// is good: a file that the disk misreads looks damaged. Only under the block's lock.
+    pub fn look_again(&self, hash: &BlockHash) -> Option<Bytes> {
+        for folder in self.folders_for(hash) {
+            for form in Form::ALL {
+                if let Ok(Found::Good { content, .. }) = folder.read(hash, form, &self.codec) {
+                    return Some(content.into());
+                }
+                match folder.put_back(hash, form, &self.codec) {
+                    Ok(Found::Good { content, .. }) => {
+                        let folder = folder.path.display();
+                        tracing::warn!(%hash, %folder, "a block that was set aside is good after all");
+                        return Some(content.into());
+                    }
+                    Ok(Found::Absent | Found::Damaged) => {}
+                    Err(error) => self.note_disk_error(folder, &error),
+                }
+            }
+        }
+        None
     }
 
     fn set_aside(&self, folder: &DataFolder, hash: &BlockHash, form: Form) {

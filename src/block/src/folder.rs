@@ -162,7 +162,24 @@ impl DataFolder {
 
     /// Reads and verifies one file.
     pub fn read(&self, hash: &BlockHash, form: Form, codec: &Codec) -> io::Result<Found> {
-        let file = match self.disk.open(&self.file_path(hash, form), OpenMode::Read) {
+        self.read_at(&self.file_path(hash, form), hash, form, codec)
+    }
+
+    /// Reads and verifies a file that was set aside, and gives it its name back if it is good and
+    /// the name is free.
+    pub fn put_back(&self, hash: &BlockHash, form: Form, codec: &Codec) -> io::Result<Found> {
+        let path = self.file_path(hash, form);
+        let aside = with_suffix(&path, CORRUPTED_SUFFIX);
+        let found = self.read_at(&aside, hash, form, codec)?;
+        if matches!(found, Found::Good { .. }) && self.is_writable() && !self.disk.exists(&path)? {
+            self.disk.rename(&aside, &path)?;
+            self.sync_name(hash)?;
+        }
+        Ok(found)
+    }
+
+    fn read_at(&self, path: &Path, hash: &BlockHash, form: Form, codec: &Codec) -> io::Result<Found> {
+        let file = match self.disk.open(path, OpenMode::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Absent),
             Err(error) => return Err(error),

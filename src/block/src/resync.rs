@@ -344,6 +344,9 @@ impl Shared {
                 }
             }
         }
+        if self.look_again(hash).is_some() {
+            return Outcome::Settled;
+        }
         if unknown {
             return Outcome::Unknown;
         }

@@ -1,7 +1,7 @@
 //! Scrub: reads every file, slowly, and checks it against its name.
 //!
 //! Damaged files are set aside and their blocks queued, so that they are fetched again from
-//! another node; files without a row are queued for removal, which judges them once more under
+//! another node; those set aside before are read again and put back if they are good; files without a row are queued for removal, which judges them once more under
 //! their lock. The position survives a restart. A pass starts on request and [`SCRUB_INTERVAL_MS`]
 //! after the last one ended.
 
@@ -248,9 +248,15 @@ impl Shared {
     fn scrub_file(self: &Arc<Self>, folder: &DataFolder, file: (&BlockHash, Form), findings: &mut Findings) {
         let (hash, form) = file;
         match folder.read(hash, form, &self.codec) {
-            // Without a file under its own name the block was set aside. If nobody references it,
-            // what was set aside is removed with the orphans.
-            Ok(Found::Absent | Found::Good { .. }) => findings.seen.push(*hash),
+            Ok(Found::Good { .. }) => findings.seen.push(*hash),
+            // Without a file under its own name the block was set aside, perhaps wrongly. If nobody
+            // references it, what was set aside is removed with the orphans.
+            Ok(Found::Absent) => {
+                if let Some(_lock) = self.locks.try_lock(*hash) {
+                    self.look_again(hash);
+                }
+                findings.seen.push(*hash);
+            }
             Ok(Found::Damaged) => {
                 findings.damaged += 1;
                 self.set_damaged_aside(hash, &[(folder, form)]);

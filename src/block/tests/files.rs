@@ -7,8 +7,9 @@ mod support;
 
 use base::BlockHash;
 use base::limits::BLOCK_SIZE_BYTES;
-use block::{BlockError, HashedBlock, Stored};
+use block::{BlockError, HashedBlock, ScrubCommand, Stored};
 use bytes::Bytes;
+use env::sim::Fault;
 use std::fs;
 use std::path::Path;
 use support::{Machine, noise, text};
@@ -124,6 +125,44 @@ async fn damage_is_never_served_and_the_file_is_set_aside() {
             assert_eq!(blocks.statistics().unwrap().damaged, 1, "{what}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_file_that_was_set_aside_comes_back() {
+    for content in [noise(100_000, 9), text(100_000, 9)] {
+        let machine = Machine::new();
+        let blocks = machine.open().await;
+        let hash = machine.store_block(&blocks, &content).await;
+        machine.add_alone(&blocks, hash).await;
+        let path = machine.file_of("data", &hash);
+        let mut aside = path.clone().into_os_string();
+        aside.push(".corrupted");
+        fs::rename(&path, &aside).unwrap();
+        assert_eq!(blocks.get(&hash).await.unwrap(), content);
+        assert!(path.exists());
+        fs::rename(&path, &aside).unwrap();
+        blocks.scrub(ScrubCommand::Start).await.unwrap();
+        while blocks.scrub_step(machine.now()).await.unwrap() {}
+        assert!(path.exists(), "scrub looks at what was set aside");
+        // A damaged one beside a good one stays where it is.
+        fs::write(&aside, b"damaged").unwrap();
+        assert_eq!(blocks.get(&hash).await.unwrap(), content);
+        assert_eq!(fs::read(&aside).unwrap(), b"damaged");
+    }
+}
+
+#[test]
+fn a_file_that_was_misread_is_read_again() {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap().block_on(async {
+        let (machine, world) = Machine::simulated(5);
+        let blocks = machine.open().await;
+        let content = noise(100_000, 10);
+        let hash = machine.store_block(&blocks, &content).await;
+        world.disk.inject(Fault::FlippedRead, 1);
+        assert_eq!(blocks.get(&hash).await.unwrap(), content);
+        assert_eq!(blocks.statistics().unwrap().damaged, 0, "it was not set aside");
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
