@@ -197,6 +197,11 @@ def list_uploads(home):
             break
         markers = dict(KeyMarker=answer["NextKeyMarker"], UploadIdMarker=answer["NextUploadIdMarker"])
     equal(listed, [upload["UploadId"] for upload in found], "pages of two")
+    home.s3.create_multipart_upload(Bucket=bucket, Key="z", ChecksumAlgorithm="CRC32C", ChecksumType="FULL_OBJECT")
+    last = home.s3.list_multipart_uploads(Bucket=bucket, Prefix="z")["Uploads"][0]
+    equal((last["ChecksumAlgorithm"], last["ChecksumType"]), ("CRC32C", "FULL_OBJECT"), "announced checksum")
+    parts = home.s3.list_parts(Bucket=bucket, Key="z", UploadId=last["UploadId"])
+    equal(last["Initiator"]["ID"], parts["Initiator"]["ID"], "initiator")
 
 
 @SUITE.case("UploadPartCopy, whole and by range")

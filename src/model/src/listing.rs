@@ -5,7 +5,7 @@
 //! the coordinator merges before it filters.
 
 use crate::rows::object::{self, Checksum, ETag, ObjectRow};
-use crate::rows::upload::{self, UploadMark};
+use crate::rows::upload::{self, UploadMark, UploadRow};
 use crate::{Model, ModelError};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
@@ -87,8 +87,8 @@ pub struct ListedUpload {
     pub key: String,
     /// Its id.
     pub id: Id<kind::Upload>,
-    /// When it was created.
-    pub initiated: Stamp,
+    /// What it is.
+    pub row: UploadRow,
 }
 
 /// One page of open uploads.
@@ -183,19 +183,26 @@ fn page_of_uploads(
         (Start::At(key), _) => first.max(object::prefix_start(partition, key)),
         (Start::First, _) => first,
     };
+    let mut found = Vec::new();
     let walk = Walk { view, space: Space::UploadIndex, partition, query };
-    walk.fold(start, &mut |key_bytes, mark: UploadMark, folded| {
+    walk.fold(start, &mut |key_bytes, _: UploadMark, folded| {
         let Some((key, id)) = upload::parse_index_key(key_bytes) else { return Flow::Skip };
-        if page.uploads.len() + page.prefixes.len() == query.limit {
+        if found.len() + page.prefixes.len() == query.limit {
             page.truncated = true;
             return Flow::Full;
         }
         match folded {
             Some(prefix) => page.prefixes.push(prefix),
-            None => page.uploads.push(ListedUpload { key, id, initiated: mark.initiated }),
+            None => found.push((key, id)),
         }
         Flow::Taken
     })?;
+    for (key, id) in found {
+        // A mark and its row are written together.
+        if let Some(row) = view.get(Space::Upload, &upload::row_key(&id))? {
+            page.uploads.push(ListedUpload { key, id, row });
+        }
+    }
     Ok(page)
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn cleanup_uploads(call: Call<'_>) -> Result<Answer, AdminError
         let Some(last) = page.uploads.last() else { break };
         start = (Start::After(last.key.clone()), Some(last.id));
         for upload in page.uploads {
-            if upload.initiated.wall().millis() > newest_ms {
+            if upload.row.initiated.wall().millis() > newest_ms {
                 continue;
             }
             let name = UploadName { bucket, key: upload.key, id: upload.id };

@@ -3,7 +3,7 @@
 
 use super::calls::{Sample, thing};
 use super::client::{Answer, Req, hex};
-use super::home::{CONTENT, Home, Shelf};
+use super::home::{CONTENT, Home, Shelf, Who};
 use futures_util::future::BoxFuture;
 use md5::{Digest, Md5};
 
@@ -140,9 +140,19 @@ async fn list_objects_v2(home: &Home, shelf: &Shelf, answer: Answer) {
     assert_eq!((second.xml("Key").as_str(), second.xml("IsTruncated").as_str()), ("thing", "false"));
 }
 
-async fn list_multipart_uploads(_home: &Home, shelf: &Shelf, answer: Answer) {
+async fn list_multipart_uploads(home: &Home, shelf: &Shelf, answer: Answer) {
     assert_eq!(answer.xml("Key"), "parts");
     assert_eq!(answer.xml("UploadId"), shelf.upload);
+    let key_id = home.identity(Who::Root).id;
+    assert!(answer.xml("Initiator").starts_with(&format!("<ID>{key_id}</ID>")), "{}", answer.text());
+    let path = format!("/{}/summed", shelf.bucket);
+    let opened = Req::new("POST", &path).query("uploads", "").header("x-amz-checksum-algorithm", "SHA256");
+    assert_eq!(home.root(&opened).await.status, 200);
+    let listed =
+        Req::new("GET", &format!("/{}", shelf.bucket)).query("uploads", "").query("prefix", "summed");
+    let listed = home.root(&listed).await;
+    let sum = (listed.xml("ChecksumAlgorithm"), listed.xml("ChecksumType"));
+    assert_eq!(sum, ("SHA256".to_owned(), "COMPOSITE".to_owned()));
 }
 
 async fn delete_objects(home: &Home, shelf: &Shelf, answer: Answer) {

@@ -1,6 +1,6 @@
 //! ListMultipartUploads: the open uploads of a bucket, paged by key and upload.
 
-use super::listing::{encoding, owner, page_size};
+use super::listing::{announced_checksum, encoding, initiator, owner, page_size};
 use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
@@ -8,7 +8,7 @@ use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::xml::{ListMultipartUploads, UploadEntry};
 use base::Id;
-use model::listing::{ListQuery, Start};
+use model::listing::{ListQuery, ListedUpload, Start};
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -48,21 +48,22 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         encoding: encoding(head)?,
         max_uploads,
         is_truncated,
-        uploads: page
-            .uploads
-            .into_iter()
-            .map(|upload| UploadEntry {
-                key: upload.key,
-                upload_id: upload.id.to_string(),
-                initiator: owner(),
-                owner: owner(),
-                storage_class: "STANDARD".to_owned(),
-                initiated_ms: upload.initiated.wall().millis(),
-                checksum_algorithm: None,
-                checksum_type: None,
-            })
-            .collect(),
+        uploads: page.uploads.into_iter().map(upload_entry).collect(),
         common_prefixes: page.prefixes,
     };
     Ok(Reply::xml(answer.render()))
+}
+
+fn upload_entry(upload: ListedUpload) -> UploadEntry {
+    let (checksum_algorithm, checksum_type) = announced_checksum(&upload.row);
+    UploadEntry {
+        initiator: initiator(&upload.row),
+        owner: owner(),
+        storage_class: "STANDARD".to_owned(),
+        initiated_ms: upload.row.initiated.wall().millis(),
+        checksum_algorithm,
+        checksum_type,
+        key: upload.key,
+        upload_id: upload.id.to_string(),
+    }
 }

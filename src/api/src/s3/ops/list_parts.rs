@@ -1,15 +1,14 @@
 //! ListParts: the parts of an open upload, paged by number.
 
-use super::listing::{owner, page_size};
+use super::listing::{announced_checksum, initiator, owner, page_size};
 use super::upload_name::upload_name;
-use crate::checksum::{ChecksumAlgorithm, ChecksumType};
 use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use crate::s3::xml::{ListParts, Owner, PartEntry};
+use crate::s3::xml::{ListParts, PartEntry};
 use base::limits::PART_NUMBER_MAX;
 use model::rows::object::ETag;
 
@@ -28,21 +27,20 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let marker = head.number("part-number-marker", i32::MAX as u64)?.unwrap_or(0);
     let after = marker.min(PART_NUMBER_MAX.into()) as u16;
     let (upload, parts, is_truncated) = call.api.model.list_parts(&name, after, limit)?;
-    let kind = |composite| if composite { ChecksumType::Composite } else { ChecksumType::FullObject };
-    let algorithm = upload.checksum.and_then(|(code, _)| ChecksumAlgorithm::from_code(code));
+    let (checksum_algorithm, checksum_type) = announced_checksum(&upload);
     let answer = ListParts {
         bucket: call.bucket()?.name.clone(),
         key: name.key.clone(),
         upload_id: name.id.to_string(),
-        initiator: Owner { id: upload.initiator.clone(), display_name: upload.initiator.clone() },
+        initiator: initiator(&upload),
         owner: owner(),
         storage_class: "STANDARD".to_owned(),
         part_number_marker: marker,
         next_part_number_marker: parts.last().map(|part| part.number.get().into()),
         max_parts,
         is_truncated,
-        checksum_algorithm: algorithm.map(|algorithm| algorithm.name().to_owned()),
-        checksum_type: upload.checksum.map(|(_, composite)| kind(composite).name().to_owned()),
+        checksum_algorithm,
+        checksum_type,
         parts: parts
             .iter()
             .map(|part| {

@@ -1,6 +1,6 @@
 //! What the listing operations share: parameters and entries.
 
-use crate::checksum::ChecksumAlgorithm;
+use crate::checksum::{ChecksumAlgorithm, ChecksumType};
 use crate::s3::error::S3Error;
 use crate::s3::head::Head;
 use crate::s3::metadata::object_checksum;
@@ -8,10 +8,24 @@ use crate::s3::parameters::{OWNER_ID, OWNER_NAME};
 use crate::s3::xml::{KeyEncoding, ObjectEntry, Owner};
 use base::limits::LIST_PAGE_MAX;
 use model::listing::{ListEntry, ListPage, Listed};
+use model::rows::upload::UploadRow;
 
 /// The one owner of everything.
 pub fn owner() -> Owner {
     Owner { id: OWNER_ID.to_owned(), display_name: OWNER_NAME.to_owned() }
+}
+
+/// The access key that began an upload.
+pub fn initiator(upload: &UploadRow) -> Owner {
+    Owner { id: upload.initiator.clone(), display_name: upload.initiator.clone() }
+}
+
+/// Algorithm and type of the checksum that was announced for an upload.
+pub fn announced_checksum(upload: &UploadRow) -> (Option<String>, Option<String>) {
+    let Some((code, composite)) = upload.checksum else { return (None, None) };
+    let algorithm = ChecksumAlgorithm::from_code(code).map(|algorithm| algorithm.name().to_owned());
+    let kind = if composite { ChecksumType::Composite } else { ChecksumType::FullObject };
+    (algorithm, Some(kind.name().to_owned()))
 }
 
 /// The page size that was asked for, and the one that is used.
