@@ -24,7 +24,7 @@ mod lock;
 mod marker;
 mod open;
 mod place;
-mod record;
+pub mod record;
 mod refcount;
 mod resync;
 mod scrub;

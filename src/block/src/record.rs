@@ -23,7 +23,7 @@ pub(crate) const AUDIT_KEY: &[u8] = b"block.audit";
 
 /// How many references a block has, and what its file takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RefCount {
+pub struct RefCount {
     /// References held.
     pub count: u64,
     /// Bytes of the file; 0 while that is not known.
@@ -39,7 +39,7 @@ impl Record for RefCount {
 
 /// Why a block is to be looked at again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ResyncEntry {
+pub struct ResyncEntry {
     /// How often it was found missing or could not be looked at.
     pub failures: u32,
     /// When that happened first.
@@ -53,7 +53,7 @@ impl Record for ResyncEntry {
 
 /// Sums over all `RefCount` rows of blocks, changed in the same transactions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Totals {
+pub struct Totals {
     /// Rows: blocks with references, and blocks in their grace time.
     pub blocks: u64,
     /// Bytes their files take.
@@ -67,16 +67,34 @@ impl Record for Totals {
 
 /// A disk that this node has stored blocks on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KnownDisk {
+pub struct KnownDisk {
     /// The number in its marker.
     pub id: [u8; 16],
-    /// Where it was last seen.
+    /// Where it was last seen: as bytes, since the name of a folder need not be text.
+    #[serde(with = "path_bytes")]
     pub path: PathBuf,
+}
+
+/// A path as the bytes it consists of.
+mod path_bytes {
+    use serde::{Deserializer, Serializer};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_bytes::serialize(path.as_os_str().as_bytes(), serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        let bytes: Vec<u8> = serde_bytes::deserialize(deserializer)?;
+        Ok(PathBuf::from(OsString::from_vec(bytes)))
+    }
 }
 
 /// Every disk this node stores blocks on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KnownDisks {
+pub struct KnownDisks {
     /// In order of their ids.
     pub disks: Vec<KnownDisk>,
 }
@@ -88,7 +106,7 @@ impl Record for KnownDisks {
 
 /// Where scrub stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ScrubState {
+pub struct ScrubState {
     /// The next file to look at, or `None` when no pass is running.
     pub position: Option<ScrubPosition>,
     /// Stopped by the operator until resumed.
@@ -110,7 +128,7 @@ impl Record for ScrubState {
 
 /// Where the audit stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AuditState {
+pub struct AuditState {
     /// The next key of `RefCount` to look at.
     pub next: Vec<u8>,
 }
@@ -122,7 +140,7 @@ impl Record for AuditState {
 
 /// A place in the walk over all files: disk, then folder, then name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct ScrubPosition {
+pub struct ScrubPosition {
     /// Id of the disk.
     pub disk: [u8; 16],
     /// First byte of the hashes in the folder.

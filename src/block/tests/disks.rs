@@ -70,6 +70,23 @@ async fn wrong_folders_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_a_folder_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let machine = Machine::new();
+    let mut config = machine.config(&["data"]);
+    config.disks[0].path = machine.path("data").join(std::ffi::OsStr::from_bytes(b"n\xff"));
+    let blocks = machine.open_with(config.clone()).await.unwrap();
+    let hash = machine.store_block(&blocks, &noise(5000, 1)).await;
+    drop(blocks);
+    let blocks = machine.open_with(config.clone()).await.unwrap();
+    assert!(blocks.get(&hash).await.is_ok());
+    drop(blocks);
+    // It is known again by its exact name.
+    fs::remove_dir_all(&config.disks[0].path).unwrap();
+    assert_eq!(reason(machine.open_with(config).await), UnusableFolder::LostDisk);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_disk_may_come_back_under_another_path() {
     let machine = Machine::new();
     let blocks = machine.open().await;
