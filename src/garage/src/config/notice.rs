@@ -91,14 +91,17 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownKey { key, line, suggestion: Some(known) } => {
-                write!(out, "line {line} of the configuration: there is no key {key}; did you mean {known}?")
-            }
-            Self::UnknownKey { key, line, suggestion: None } => {
-                write!(out, "line {line} of the configuration: there is no key {key}; it has no effect")
+            // Names and values from outside may hold line ends; a notice is one line of the log.
+            Self::UnknownKey { key, line, suggestion } => {
+                write!(out, "line {line} of the configuration: there is no key {}; ", key.escape_debug())?;
+                match suggestion {
+                    Some(known) => write!(out, "did you mean {known}?"),
+                    None => write!(out, "it has no effect"),
+                }
             }
             Self::MoreUnknownKeys { count } => write!(out, "{count} more unknown keys in the configuration"),
             Self::UnknownVariable { name, suggestion } => {
+                let name = name.escape_debug();
                 write!(out, "the environment variable {name} has no effect; did you mean {suggestion}?")
             }
             Self::NotThereYet { feature, keys } => {
@@ -127,7 +130,8 @@ impl fmt::Display for Notice {
             }
             Self::RelativePath { key, path } => write!(
                 out,
-                "{key} = \"{path}\" depends on the folder in which the server is started; write a full path"
+                "{key} = \"{}\" depends on the folder in which the server is started; write a full path",
+                path.escape_debug()
             ),
         }
     }
