@@ -23,7 +23,7 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 /// cheap. The head's own limit stands with its parsing.
 const CONNECTION_BUFFER_BYTES: usize = 256 << 10;
 /// Most headers of a request.
-const HEADERS_MAX: usize = 100;
+pub const HEADERS_MAX: usize = 100;
 /// Connections open at once on one listener; further ones wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 4096;
 /// How long the server waits after an accept error, such as too many open files.

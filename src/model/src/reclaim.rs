@@ -65,8 +65,8 @@ impl Work {
 }
 
 /// A queued item carries everything in its key.
-#[derive(Debug, Serialize, Deserialize)]
-struct Queued {}
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {}
 
 impl Record for Queued {
     const KIND: u8 = record_kind::OUTBOX;
@@ -74,11 +74,13 @@ impl Record for Queued {
 }
 
 /// A queued tombstone: the row key, behind the due time that its own key begins with.
-#[derive(Debug, Serialize, Deserialize)]
-struct Buried {
-    space: u8,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buried {
+    /// Number of the row's keyspace.
+    pub space: u8,
+    /// The row's key.
     #[serde(with = "serde_bytes")]
-    row_key: Vec<u8>,
+    pub row_key: Vec<u8>,
 }
 
 impl Record for Buried {
@@ -87,9 +89,10 @@ impl Record for Buried {
 }
 
 /// Up to which stamp a table's arc has forgotten tombstones.
-#[derive(Debug, Serialize, Deserialize)]
-struct Fence {
-    stamp: Stamp,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// The highest stamp of a collected tombstone.
+    pub stamp: Stamp,
 }
 
 impl Record for Fence {

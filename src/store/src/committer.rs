@@ -61,9 +61,10 @@ struct Shared {
 }
 
 /// The clock's high-water mark, so that stamps rise across restarts.
-#[derive(Serialize, Deserialize)]
-struct HighWater {
-    time: u64,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HighWater {
+    /// Every stamp's time given so far is at most this.
+    pub time: u64,
 }
 
 impl Record for HighWater {

@@ -19,7 +19,7 @@ mod tests;
 mod txn;
 mod view;
 
-pub use committer::{Intent, Store, StoreOptions};
+pub use committer::{HighWater, Intent, Store, StoreOptions};
 pub use engine::{
     Batch, Engine, EngineError, EngineKind, FjallEngine, MemEngine, MemPlatter, RedbEngine, Snapshot,
 };

@@ -9,11 +9,11 @@ use http::{HeaderMap, Method, request::Parts};
 use percent_encoding::percent_decode_str;
 
 /// Longest raw query (the longest legal one is a presigned URL with a session token).
-const QUERY_MAX_BYTES: usize = 16 << 10;
+pub const QUERY_MAX_BYTES: usize = 16 << 10;
 /// Most bytes of all headers together: twice AWS's 8 KiB, since clients behind proxies bring more.
-const HEADERS_MAX_BYTES: usize = 16 << 10;
+pub const HEADERS_MAX_BYTES: usize = 16 << 10;
 /// Most parameters in a query.
-const QUERY_MAX_PARAMETERS: usize = 128;
+pub const QUERY_MAX_PARAMETERS: usize = 128;
 
 /// What a request is about, before anything is looked up.
 #[derive(Debug)]

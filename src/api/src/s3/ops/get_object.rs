@@ -99,7 +99,7 @@ fn show_part_checksum(head: &Head, checksum: Option<&model::rows::object::Checks
 
 /// One byte range, as far as it can be satisfied. What is not a range of bytes is ignored, as HTTP
 /// asks; a range behind the end is an error.
-pub(super) fn requested_range(text: &str, size: u64) -> Result<Option<ByteRange>, S3Error> {
+pub fn requested_range(text: &str, size: u64) -> Result<Option<ByteRange>, S3Error> {
     let Some(spec) = text.trim().strip_prefix("bytes=") else { return Ok(None) };
     let Some((first, last)) = spec.split_once('-') else { return Ok(None) };
     let number = |text: &str| {

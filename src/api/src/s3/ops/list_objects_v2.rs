@@ -57,7 +57,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
 }
 
 /// A token is where the page begins; it outweighs `start-after`.
-fn start(token: Option<&str>, after: Option<&str>) -> Result<Start, S3Error> {
+pub fn start(token: Option<&str>, after: Option<&str>) -> Result<Start, S3Error> {
     match (token.filter(|token| !token.is_empty()), after.filter(|after| !after.is_empty())) {
         (Some(token), _) => {
             let key = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -3,6 +3,7 @@
 pub mod abort_multipart_upload;
 pub mod complete_multipart_upload;
 pub mod copy_object;
+pub mod copy_source;
 pub mod create_bucket;
 pub mod create_multipart_upload;
 pub mod delete_bucket;
@@ -21,6 +22,5 @@ pub mod put_object;
 pub mod upload_part;
 pub mod upload_part_copy;
 
-mod copy_source;
 mod listing;
 mod upload_name;
