@@ -3,6 +3,7 @@
 mod example;
 mod files;
 mod folders;
+mod fuzz_corpus;
 mod real_life;
 mod secrets;
 mod values;

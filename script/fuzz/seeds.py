@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Writes the first inputs of every target, from what the tests already know: recorded requests, golden records,
+configurations that people have. Needed when a target changes how it reads its input; what the fuzzer finds is added to them.
+
+    script/fuzz/seeds.py FOLDER
+"""
+
+import base64
+import json
+import pathlib
+import re
+import sys
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+RECORDED = PROJECT / "src/api/tests/fixtures/botocore_requests.json"
+GOLDEN = PROJECT / "src/model/src/tests/golden.txt"
+CONFIG_TESTS = PROJECT / "src/garage/src/config/tests"
+# In the order of KINDS in targets/records.rs; the last is the clock's.
+KINDS = [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 1]
+# In the order of the cases in targets/body.rs.
+MODES = {"STREAMING-UNSIGNED-PAYLOAD-TRAILER": 3, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": 4,
+         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": 5}
+
+
+def text_request(request):
+    target = request["path"] + ("?" + request["query"] if request["query"] else "")
+    lines = [f"{request['method']} {target}"] + [f"{name}: {value}" for name, value in request["headers"]]
+    return "\n".join(lines).encode()
+
+
+def requests():
+    for request in json.loads(RECORDED.read_text())["requests"]:
+        yield request, text_request(request)
+
+
+def signature():
+    for _, text in requests():
+        yield b"\0" + text
+        plain = [line for line in text.split(b"\n") if not line.startswith((b"authorization", b"x-amz-date"))]
+        if b"X-Amz-" not in plain[0]:
+            yield b"\1" + b"\n".join(plain)
+            yield b"\2" + b"\n".join(plain)
+
+
+def request():
+    heads = [
+        "PUT /bucket/key?x-id=PutObject\nx-amz-meta-a: b\ncache-control: max-age=1\nif-none-match: *",
+        "PUT /bucket/to\nx-amz-copy-source: /bucket/a%20b?versionId=null\nx-amz-metadata-directive: REPLACE",
+        "GET /bucket/key?partNumber=1&response-expires=x\nrange: bytes=0-9\nif-modified-since: Sun, 06 Nov 1994 08:49:37 GMT",
+        "GET /bucket?list-type=2&continuation-token=YWJj&max-keys=10&encoding-type=url\nrange: bytes=-5",
+        "POST /bucket/key?uploadId=ab&partNumber=7\ncontent-md5: 1B2M2Y8AsgTpgAmY7PhCfg==",
+        "GET /?prefix=a\nhost: bucket.s3.example.org:3900\nif-match: \"abc\", W/\"d\"",
+        "GET /bucket?acl\nrange: bytes=5-", "GET /bucket/k?tagging", "DELETE /bucket/..//%2F%01?versionId=null",
+        "PUT /bucket/k\nx-amz-checksum-sha256: 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nx-amz-sdk-checksum-algorithm: SHA256",
+        "PUT /bucket/k\nx-amz-trailer: x-amz-checksum-crc32\nx-amz-decoded-content-length: 5\ncontent-encoding: gzip,aws-chunked",
+    ]
+    yield from (head.encode() for head in heads)
+    yield from (text for _, text in requests())
+
+
+def chunked_body():
+    for request, _ in requests():
+        body = base64.b64decode(request["body"])
+        mode = MODES.get(dict(request["headers"]).get("x-amz-content-sha256"))
+        if mode:
+            yield bytes([mode, 64, 0]) + body
+    for mode in range(8):
+        for length in (0, 5, 35, 70, 200):
+            yield bytes([mode, length, 7]) + b"hello world, hello chunks"
+    yield bytes([3, 5, 0]) + b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
+    yield bytes([2, 5, 1]) + b"2\r\nhe\r\n3;a=b\r\nllo\r\n0\r\n\r\n"
+
+
+def records():
+    for line in GOLDEN.read_text().splitlines():
+        value = bytes.fromhex(line.split()[3])
+        if value and value[0] in KINDS:
+            yield bytes([KINDS.index(value[0]), 0]) + value[10:]
+            yield bytes([KINDS.index(value[0]), 1]) + value
+        yield b"\0\2" + bytes.fromhex(line.split()[2])
+
+
+def config():
+    texts = [(PROJECT / "config.toml.example").read_text()]
+    for file in sorted(CONFIG_TESTS.glob("*.rs")):
+        texts += re.findall(r'r#"(.*?)"#', file.read_text(), re.DOTALL)
+    environment = ("GARAGE_DATA_DIR=/d\nGARAGE_ADMIN_TOKEN_FILE=/secret\nGARAGE_DEFAULT_BUCKET=b\nA=1.5 GiB\nB=1d 12h\n"
+                   "GARAGE_DEFAULT_ACCESS_KEY=k\nGARAGE_DEFAULT_SECRET_KEY=s\nGARAGE_LOG_TO_SYSLOG=true\nGARAGE_RPC_SECRT=x\n"
+                   "GARAGE_ALLOW_WORLD_READABLE_SECRETS=true\nGARAGE_METRICS_TOKEN=t")
+    for text in texts:
+        yield text.encode()
+        yield "\n===\n".join([text, environment, "secret"]).encode()
+        # Without its comments: more room for changes.
+        yield re.sub(r"(?m)^\s*#.*\n", "", text).encode()
+    yield b'data_dir = [{ path = "/a", capacity = "1G" }, { path = "/b", read_only = true }]\nmetadata_fsync = false'
+    yield b'metadata_dir = "a\\nb"\ndata_dir = "/d"\n"two\\nlines\\u001b" = 1\n[unknown]\n"\\r" = 1'
+    yield b'unsafe_allow_data_loss = true\ndata_fsync = false\nconsistency_mode = "dangerous"\ncompression_level = "none"'
+
+
+def xml_delete():
+    yield (b'<?xml version="1.0" encoding="UTF-8"?>\n<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>'
+           b"<Object><Key>a&amp;b&#x1;</Key><VersionId>null</VersionId><ETag>&quot;abc&quot;</ETag></Object></Delete>")
+    yield b"<Delete><Object><Key><![CDATA[a]]></Key></Object><!-- c --><Object><Key>\r\nb</Key></Object></Delete>"
+    yield b"<s3:Delete xmlns:s3='x'><s3:Object><s3:Key>k</s3:Key><Size>1</Size></s3:Object></s3:Delete>"
+
+
+def xml_complete():
+    sums = "".join(f"<Checksum{name}>AAAA</Checksum{name}>" for name in (
+        "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"))
+    yield (f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Part><ETag>"abc"</ETag>{sums}'
+           "<PartNumber>1</PartNumber></Part><Part><PartNumber> 10000 </PartNumber><ETag>&#34;d&#34;</ETag></Part>"
+           "</CompleteMultipartUpload>").encode()
+    yield b"<CompleteMultipartUpload><Part><PartNumber>-1</PartNumber><ETag/></Part></CompleteMultipartUpload>"
+
+
+def xml_create_bucket():
+    yield (b'<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+           b"<LocationConstraint>garage</LocationConstraint></CreateBucketConfiguration>")
+    yield b'\xef\xbb\xbf<?xml version="1.0" encoding="ascii"?><CreateBucketConfiguration><Tags/></CreateBucketConfiguration>'
+    yield b"  \n"
+
+
+TARGETS = [chunked_body, config, records, request, signature, xml_complete, xml_create_bucket, xml_delete]
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    for target in TARGETS:
+        folder = root / target.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        inputs = sorted(set(target()))
+        for number, content in enumerate(inputs):
+            (folder / f"seed-{number:03}").write_bytes(content)
+        print(f"{target.__name__}: {len(inputs)} inputs")
+
+
+if __name__ == "__main__":
+    main()

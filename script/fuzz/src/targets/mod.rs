@@ -1,0 +1,26 @@
+//! Every fuzz target: a name and what must hold for any input. The folder `corpus` has one folder for each.
+
+pub mod body;
+pub mod config;
+pub mod meter;
+pub mod records;
+pub mod request;
+pub mod signature;
+mod signer;
+mod text_request;
+pub mod xml;
+
+/// A target: its name, and the check that panics when something does not hold.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: &[Target] = &[
+    ("chunked_body", body::check),
+    ("config", config::check),
+    ("records", records::check),
+    ("request", request::check),
+    ("signature", signature::check),
+    ("xml_complete", xml::complete),
+    ("xml_create_bucket", xml::create_bucket),
+    ("xml_delete", xml::delete),
+];
