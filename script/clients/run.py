@@ -94,8 +94,10 @@ def run_suites(wanted, server, folder):
         server.kill()
     for name in report.failed:
         print(f"failed: {name}")
+    for name in report.unsteady:
+        print(f"unsteady, failed once and passed when run again: {name}")
     print(f"clients: {time.monotonic() - begin:.1f} s")
-    print(f"{report.passed} passed, {len(report.failed)} failed, {len(report.skipped)} skipped")
+    print(f"{report.passed} passed, {len(report.failed)} failed, {len(report.unsteady)} unsteady, {len(report.skipped)} skipped")
     return 1 if report.failed or not report.passed else 0
 
 

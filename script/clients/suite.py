@@ -24,7 +24,7 @@ class Report:
     """Prints one line per case and keeps the counts."""
 
     def __init__(self, verbose=False, only=None):
-        self.passed, self.failed, self.skipped = 0, [], []
+        self.passed, self.failed, self.unsteady, self.skipped = 0, [], [], []
         self.verbose, self.only = verbose, only
 
     def run(self, suite, home):
@@ -48,13 +48,26 @@ class Report:
         except Skip as reason:
             self._skip(suite_name, title, reason)
         except Exception as error:  # a case may fail in any way; the others still run
-            self.failed.append(f"{suite_name}: {title}")
-            print(f"FAIL {suite_name}: {title}: {type(error).__name__}: {error}", flush=True)
-            if self.verbose:
-                traceback.print_exc()
+            self._failed_once(suite_name, title, function, home, error)
         else:
             self.passed += 1
             print(f"PASS {suite_name}: {title} ({time.monotonic() - begin:.2f} s)", flush=True)
+
+    def _failed_once(self, suite_name, title, function, home, error):
+        """Runs a failed case again: one that passes then is unsteady. It is said loudly, with what the
+        server logged, and is a fault to be found; it does not stop everything else."""
+        print(f"FAILED ONCE {suite_name}: {title}: {type(error).__name__}: {error}", flush=True)
+        print(home.server.log_tail(), flush=True)
+        if self.verbose:
+            traceback.print_exc()
+        try:
+            function(home)
+        except Exception as again:
+            self.failed.append(f"{suite_name}: {title}")
+            print(f"FAIL {suite_name}: {title}: {type(again).__name__}: {again}", flush=True)
+        else:
+            self.unsteady.append(f"{suite_name}: {title}")
+            print(f"UNSTEADY {suite_name}: {title}: passed when run again", flush=True)
 
     def _skip(self, suite_name, title, reason):
         self.skipped.append(f"{suite_name}: {title}")
