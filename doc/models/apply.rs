@@ -11,7 +11,7 @@
 //! state in which nothing can be chosen any more is never reached while all nodes are up.
 
 mod search;
-use search::{Case, Model, Outcome, mix};
+use search::{Case, Model, Outcome, all, long, mix, without};
 
 const NODES: usize = 5;
 const RULES: &[(&str, &str)] = &[
@@ -392,22 +392,19 @@ fn run(name: &str, off: Option<&str>, limit: usize) -> Outcome {
         "AB+BC" => vec![0b11, 0b110],
         other => panic!("sets {other}"),
     };
-    let off =
-        off.map(|off| RULES.iter().map(|(rule, _)| *rule).find(|rule| *rule == off).expect("no such rule"));
+    let off = search::rule_to_leave_out(RULES, off);
     search::search(&Apply { sets, loses: words.next() == Some("empty"), off }, limit)
 }
 
 fn main() {
-    let all = |scope| Case { scope, left_out: None, violates: false, long: false };
-    let without = |rule, scope| Case { scope, left_out: Some(rule), violates: true, long: false };
     let cases = [
         all("AB"),
         all("ABC"),
         all("A+B"),
         all("AB+BC"),
         all("AB empty"),
-        Case { long: true, ..all("ABC empty") },
-        Case { long: true, ..all("ABCD") },
+        long("ABC empty"),
+        long("ABCD"),
         without("ballots", "AB"),
         without("greater-wins", "ABC"),
         without("every-set", "A+B"),

@@ -22,7 +22,7 @@
 //! proposed again under a ballot has the ballot as its stamp. 0 is the row that was never written.
 
 mod search;
-use search::{Case, Model, Outcome, mix};
+use search::{Model, Outcome, all, long, mix, not_needed, without};
 
 const NODES: usize = 5;
 const CLIENTS: usize = 4;
@@ -1274,9 +1274,8 @@ fn scope(name: &str, off: Option<&str>) -> Change {
         late: false,
         promised: false,
         split: false,
-        off: RULES.iter().map(|(rule, _)| *rule).find(|rule| Some(*rule) == off),
+        off: search::rule_to_leave_out(RULES, off),
     };
-    assert!(off.is_none() || change.off.is_some(), "no such rule");
     for word in words {
         match word {
             "empty" => change.loss = Loss::Everything,
@@ -1307,10 +1306,6 @@ fn run(name: &str, off: Option<&str>, limit: usize) -> Outcome {
 }
 
 fn main() {
-    let all = |scope| Case { scope, left_out: None, violates: false, long: false };
-    let long = |scope| Case { long: true, ..all(scope) };
-    let without = |rule, scope| Case { scope, left_out: Some(rule), violates: true, long: false };
-    let not_needed = |rule, scope| Case { violates: false, ..without(rule, scope) };
     let cases = [
         all("1>2 w/rr"),
         all("3>1 w/rr"),

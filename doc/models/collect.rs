@@ -17,7 +17,7 @@
 //! Stamps and births are in one order: clock * clients + client.
 
 mod search;
-use search::{Case, Model, Outcome, mix};
+use search::{Case, Model, Outcome, all, long, mix, not_needed, without};
 
 const NODES: usize = 4;
 const CLIENTS: usize = 3;
@@ -923,9 +923,8 @@ fn scope(name: &str, off: Option<&str>) -> Collect {
         restores: false,
         sets: [vec![old], vec![old], vec![old, new], vec![new]],
         clocks: 1,
-        off: RULES.iter().map(|(rule, _)| *rule).find(|rule| Some(*rule) == off),
+        off: search::rule_to_leave_out(RULES, off),
     };
-    assert!(off.is_none() || collect.off.is_some(), "no such rule");
     for word in words {
         match word {
             "push" => collect.pushes = 1,
@@ -946,10 +945,6 @@ fn run(name: &str, off: Option<&str>, limit: usize) -> Outcome {
 }
 
 fn main() {
-    let all = |scope| Case { scope, left_out: None, violates: false, long: false };
-    let long = |scope| Case { long: true, ..all(scope) };
-    let without = |rule, scope| Case { scope, left_out: Some(rule), violates: true, long: false };
-    let not_needed = |rule, scope| Case { violates: false, ..without(rule, scope) };
     let cases = [
         all("3 once"),
         all("3"),

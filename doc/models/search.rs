@@ -171,6 +171,33 @@ pub struct Case {
     pub long: bool,
 }
 
+/// With all rules, nothing is violated.
+pub const fn all(scope: &'static str) -> Case {
+    Case { scope, left_out: None, violates: false, long: false }
+}
+
+/// The same, in the long mode only.
+pub const fn long(scope: &'static str) -> Case {
+    Case { long: true, ..all(scope) }
+}
+
+/// Without this rule something is violated.
+pub const fn without(rule: &'static str, scope: &'static str) -> Case {
+    Case { left_out: Some(rule), violates: true, ..all(scope) }
+}
+
+/// This rule turned out to be unnecessary.
+pub const fn not_needed(rule: &'static str, scope: &'static str) -> Case {
+    Case { violates: false, ..without(rule, scope) }
+}
+
+/// The rule of this name that is to be left out.
+pub fn rule_to_leave_out(rules: &[(&'static str, &'static str)], name: Option<&str>) -> Option<&'static str> {
+    let found = rules.iter().map(|(rule, _)| *rule).find(|rule| Some(*rule) == name);
+    assert!(name.is_none() || found.is_some(), "no such rule");
+    found
+}
+
 /// The command line of a model: `short` or `long` runs its cases and prints one line each,
 /// `trace SCOPE [RULE]` prints a shortest trace, `list` the rules. `STATES=n` sets the limit.
 pub fn main_of(

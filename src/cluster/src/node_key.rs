@@ -7,13 +7,13 @@ use crate::state_file::{self, StateFileError, StateKind};
 use base::NodeId;
 use base::id::{decode_hex, encode_hex};
 use env::{Env, random_array};
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use net::{Identity, SeedIdentity};
 use std::fmt;
 use std::path::Path;
 
 /// A node's key pair.
 pub struct NodeKey {
-    pair: Ed25519KeyPair,
+    pair: SeedIdentity,
     id: NodeId,
 }
 
@@ -33,10 +33,8 @@ impl NodeKey {
 
     /// The key that a seed gives.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("a seed of 32 bytes is a key");
-        let id =
-            NodeId::from_bytes(pair.public_key().as_ref().try_into().expect("a public key has 32 bytes"));
-        Self { pair, id }
+        let pair = SeedIdentity::new(seed);
+        Self { id: pair.id(), pair }
     }
 
     /// The public key.
@@ -46,7 +44,7 @@ impl NodeKey {
 
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.pair.sign(message).as_ref().try_into().expect("an ed25519 signature has 64 bytes")
+        self.pair.sign(message)
     }
 
     /// Two lines: the seed and the node id it gives.

@@ -9,7 +9,7 @@ use crate::state_file::{self, StateFileError, StateKind};
 use arc_swap::ArcSwap;
 use base::NodeId;
 use env::{Disk, Env};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -201,7 +201,7 @@ impl ClusterState {
             is_up: true,
             contact: None,
         };
-        let contacts = self.contacts();
+        let contacts = self.membership().map(|membership| membership.contacts()).unwrap_or_default();
         let ids: BTreeSet<NodeId> =
             self.layout().current().roles.keys().chain(contacts.keys()).copied().collect();
         let others = ids.into_iter().filter(|id| *id != self.id()).map(|id| {
@@ -220,15 +220,11 @@ impl ClusterState {
 
     /// How the cluster does, given how this node's own stores do.
     pub fn health(&self, service: &LocalService) -> Health {
-        let contacts = self.contacts();
-        let is_up = |node| contacts.get(&node).is_some_and(|contact| contact.is_up);
         let nodes = self.nodes();
-        let counts = (nodes.len(), nodes.iter().filter(|node| node.is_up).count());
+        let up: BTreeSet<NodeId> = nodes.iter().filter(|node| node.is_up).map(|node| node.id).collect();
+        let is_up = |node| up.contains(&node);
+        let counts = (nodes.len(), up.len());
         Health::judge(self.layout().current(), (self.id(), service), counts, &is_up)
-    }
-
-    fn contacts(&self) -> BTreeMap<NodeId, Contact> {
-        self.membership().map(|membership| membership.contacts()).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@
 //! async thread. What counts as durable: a file's bytes after [`DiskFile::sync`]; a name (created,
 //! renamed or removed) after [`Disk::sync_dir`] of its folder. Nothing else.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,20 @@ pub struct Space {
     pub available_bytes: u64,
     /// All there is.
     pub total_bytes: u64,
+}
+
+impl Space {
+    /// The room of several folders together; those that show the same figures share a file system.
+    pub fn together(spaces: impl IntoIterator<Item = Space>) -> Option<Space> {
+        let distinct: BTreeSet<(u64, u64)> =
+            spaces.into_iter().map(|space| (space.total_bytes, space.available_bytes)).collect();
+        let spaces =
+            distinct.into_iter().map(|(total_bytes, available_bytes)| Space { available_bytes, total_bytes });
+        spaces.reduce(|sum, space| Space {
+            available_bytes: sum.available_bytes.saturating_add(space.available_bytes),
+            total_bytes: sum.total_bytes.saturating_add(space.total_bytes),
+        })
+    }
 }
 
 /// The files of one node.

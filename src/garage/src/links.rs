@@ -1,12 +1,13 @@
 //! The links to other nodes: from the configuration to [`Membership`].
 
 use crate::config::{Bind, Config};
+use crate::node::every_ipv4_address;
 use anyhow::{Context, bail};
 use cluster::ClusterState;
 use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
-use env::Env;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use env::{Env, Space};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Takes part in the cluster.
@@ -48,8 +49,7 @@ async fn alternative(
     let is_taken = matches!(&error, net::StartError::Listen { source, .. }
         if source.kind() == std::io::ErrorKind::AddrInUse);
     if !is_taken {
-        let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), bind.port());
-        return Membership::start(env, state, options(vec![v4])).await;
+        return Membership::start(env, state, options(vec![every_ipv4_address(bind.port())])).await;
     }
     tracing::warn!(
         "port {} is taken, so other nodes cannot dial this one; set rpc_bind_addr in the configuration",
@@ -64,18 +64,14 @@ async fn advertised(env: &Env, config: &Config) -> anyhow::Result<Option<SocketA
     Ok(found.first().copied())
 }
 
-/// Looks at the disks; folders that show the same figures share one.
+/// Looks at the disks.
 fn room(env: &Env, config: &Config) -> Arc<dyn Fn() -> Rooms + Send + Sync> {
     let disk = Arc::clone(&env.disk);
     let metadata = config.metadata_dir.clone();
     let data: Vec<PathBuf> = config.data_dirs.iter().map(|folder| folder.path.clone()).collect();
     Arc::new(move || {
-        let look =
-            |folder: &Path| disk.space(folder).ok().map(|space| (space.available_bytes, space.total_bytes));
-        let mut rooms: Vec<(u64, u64)> = data.iter().filter_map(|folder| look(folder)).collect();
-        rooms.sort_unstable();
-        rooms.dedup();
-        let sum = rooms.into_iter().reduce(|sum, room| (sum.0 + room.0, sum.1 + room.1));
-        (sum, look(&metadata))
+        let look = |folder: &PathBuf| disk.space(folder).ok();
+        let told = |space: Space| (space.available_bytes, space.total_bytes);
+        (Space::together(data.iter().filter_map(look)).map(told), look(&metadata).map(told))
     })
 }

@@ -199,8 +199,7 @@ async fn listen_for_s3(env: &Env, config: &Config) -> anyhow::Result<Box<dyn Lis
     let listener = match (bind, listen(env, bind).await) {
         // A machine without IPv6 listens on 0.0.0.0 where `[::]` was only the default.
         (Bind::Tcp(address), Err(error)) if is_default && error.kind() != io::ErrorKind::AddrInUse => {
-            let ipv4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
-            listen(env, &Bind::Tcp(ipv4)).await
+            listen(env, &Bind::Tcp(every_ipv4_address(address.port()))).await
         }
         (_, listener) => listener,
     };
@@ -236,6 +235,11 @@ async fn listen_for_admin(env: &Env, config: &Config) -> anyhow::Result<Vec<(Box
         Err(error) => return Err(cannot(&config.admin.bind, error)),
     }
     Ok(listeners)
+}
+
+/// Where a machine without IPv6 listens when `[::]` was only the default.
+pub fn every_ipv4_address(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
 }
 
 async fn listen(env: &Env, bind: &Bind) -> io::Result<Box<dyn Listener>> {

@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 
 /// A row of some size.
 #[derive(Clone, Serialize, Deserialize)]
-struct Row(#[serde(with = "serde_bytes_of")] Vec<u8>);
+struct Row(#[serde(with = "serde_bytes")] Vec<u8>);
 
 impl Request for Row {
     type Reply = u64;
@@ -45,29 +45,6 @@ impl Request for Get {
     type Reply = ();
     const NAME: &'static str = "example/get";
     const CLASS: Class = Class::Bulk;
-}
-
-/// Bytes as bytes, not as a list of numbers.
-mod serde_bytes_of {
-    use serde::{Deserializer, Serializer, de::Visitor};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
-    }
 }
 
 async fn node(number: u8) -> Net {

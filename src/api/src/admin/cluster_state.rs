@@ -6,7 +6,6 @@ use cluster::layout::Role;
 use cluster::{Health, LocalService, Node, Reason};
 use env::Space;
 use model::usage::Usage;
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use store::Store;
@@ -32,7 +31,7 @@ pub(super) async fn local_figures(api: &AdminApi) -> Result<LocalFigures, AdminE
         let blocks = model.blocks().statistics()?;
         let metadata_space = model.env().disk.space(cluster.folder()).ok();
         let service = judge(model.store(), &blocks);
-        let data_space = data_space(&blocks);
+        let data_space = Space::together(blocks.disks.iter().filter_map(|disk| disk.space));
         let metadata_bytes = model.store().engine().disk_bytes().unwrap_or_default();
         Ok(LocalFigures { blocks, metadata_bytes, metadata_space, data_space, service })
     };
@@ -60,18 +59,6 @@ fn judge(store: &Store, blocks: &Statistics) -> LocalService {
         service.failures.push(Reason::NoDataFolder);
     }
     service
-}
-
-/// The room of all disks together; folders that show the same figures share one file system.
-fn data_space(blocks: &Statistics) -> Option<Space> {
-    let spaces = blocks.disks.iter().filter_map(|disk| disk.space);
-    let distinct: BTreeSet<_> = spaces.map(|space| (space.total_bytes, space.available_bytes)).collect();
-    let sum = |sum: Space, (total, available): (u64, u64)| Space {
-        total_bytes: sum.total_bytes.saturating_add(total),
-        available_bytes: sum.available_bytes.saturating_add(available),
-    };
-    let none = Space { total_bytes: 0, available_bytes: 0 };
-    (!distinct.is_empty()).then(|| distinct.into_iter().fold(none, sum))
 }
 
 /// Objects, bytes and uploads of all buckets.

@@ -178,7 +178,7 @@ impl Membership {
     pub async fn connect(&self, address: &str) -> Result<NodeId, JoinError> {
         let address: NodeAddress = address.parse()?;
         let node = self.inner.dial(&address).await?;
-        self.inner.gossip_with(node).await;
+        self.inner.gossip_with(node, &self.inner.speak().await).await;
         self.inner.save().await;
         Ok(node)
     }
@@ -223,8 +223,9 @@ async fn run(inner: Arc<Inner>, mut first_peers: Vec<NodeAddress>) {
             }
         }
         first_peers = left;
-        let peers = inner.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
-        futures_util::future::join_all(peers.map(|peer| inner.gossip_with(peer.node))).await;
+        let (peers, said) = (inner.net.peers().into_iter(), inner.speak().await);
+        let peers = peers.filter(|peer| peer.connection != Connection::None);
+        futures_util::future::join_all(peers.map(|peer| inner.gossip_with(peer.node, &said))).await;
         inner.save().await;
         env::sleep(GOSSIP_INTERVAL).await;
     }
@@ -298,9 +299,9 @@ impl Inner {
         Err(failure)
     }
 
-    async fn gossip_with(&self, node: NodeId) {
-        match self.net.call(node, &self.speak().await, GOSSIP_LIMIT).await {
-            Ok(said) => self.listen_to(node, said),
+    async fn gossip_with(&self, node: NodeId, said: &Gossip) {
+        match self.net.call(node, said, GOSSIP_LIMIT).await {
+            Ok(answer) => self.listen_to(node, answer),
             Err(error) => tracing::debug!(%node, %error, "no gossip this time"),
         }
     }

@@ -5,9 +5,9 @@
 //! Then the condition is evaluated, and the new version is sent. Once that has been sent, the only
 //! answers are "done" and "unknown": the request is neither refused nor tried again.
 
-use super::{Member, Quorum, Stored, Version};
+use super::{Answers, Member, Quorum, Stored, Version, highest_against, holders};
 use base::Stamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the coordinator of a ballot does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +42,9 @@ pub struct Ballot<V> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Phase<V> {
     Prepare { promised: BTreeMap<Member, Option<Version<V>>>, refused: BTreeMap<Member, Stamp> },
-    Stabilise { version: Version<V>, answers: BTreeMap<Member, Stored> },
+    Stabilise { version: Version<V>, answers: Answers },
     Evaluate,
-    Accept { answers: BTreeMap<Member, Stored> },
+    Accept { answers: Answers },
 }
 
 impl<V: Clone + PartialEq> Ballot<V> {
@@ -78,7 +78,7 @@ impl<V: Clone + PartialEq> Ballot<V> {
         match newest {
             Some(newest) if !agree => {
                 let version = Version { order: self.ballot, ..newest };
-                self.phase = Phase::Stabilise { version: version.clone(), answers: BTreeMap::new() };
+                self.phase = Phase::Stabilise { version: version.clone(), answers: Answers::new() };
                 BallotStep::Stabilise(version)
             }
             held => {
@@ -100,7 +100,7 @@ impl<V: Clone + PartialEq> Ballot<V> {
         }
         let refused = answers.keys().copied().filter(|member| !yes.contains(member)).collect();
         if self.quorum.excluded(&refused) {
-            return BallotStep::Lost { above: highest(answers) };
+            return BallotStep::Lost { above: highest_against(answers) };
         }
         BallotStep::Wait
     }
@@ -108,7 +108,7 @@ impl<V: Clone + PartialEq> Ballot<V> {
     /// The condition holds: the version to send to everybody with [`super::Replica::store`]. Its id
     /// is the ballot.
     pub fn propose(&mut self, value: V) -> Version<V> {
-        self.phase = Phase::Accept { answers: BTreeMap::new() };
+        self.phase = Phase::Accept { answers: Answers::new() };
         Version { order: self.ballot.proposal(), id: self.ballot, value }
     }
 
@@ -122,17 +122,4 @@ impl<V: Clone + PartialEq> Ballot<V> {
         let answered = answers.keys().copied().collect();
         if self.quorum.complete(&answered) { BallotStep::Unknown } else { BallotStep::Wait }
     }
-}
-
-fn holders(answers: &BTreeMap<Member, Stored>) -> BTreeSet<Member> {
-    answers.iter().filter(|(_, answer)| **answer == Stored::Yes).map(|(member, _)| *member).collect()
-}
-
-fn highest(answers: &BTreeMap<Member, Stored>) -> Stamp {
-    let met = answers.values().map(|answer| match *answer {
-        Stored::Yes => Stamp::ZERO,
-        Stored::Dead { newest } | Stored::Unknown { newest } => newest,
-        Stored::Blocked { promise } => promise,
-    });
-    met.max().unwrap_or(Stamp::ZERO)
 }

@@ -33,6 +33,7 @@ pub use replica::{Memory, Replica, Stored};
 pub use write::{PlainWrite, WriteStep};
 
 use base::Stamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A version of a key's value, put forward under an order. Deletion is a value like any other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,4 +44,22 @@ pub struct Version<V> {
     pub id: Stamp,
     /// The value.
     pub value: V,
+}
+
+/// First answers to a version, by who gave them.
+type Answers = BTreeMap<Member, Stored>;
+
+/// Who answered so that `wanted` holds.
+fn who(answers: &Answers, wanted: impl Fn(&Stored) -> bool) -> BTreeSet<Member> {
+    answers.iter().filter(|(_, answer)| wanted(answer)).map(|(member, _)| *member).collect()
+}
+
+/// Who stored it.
+fn holders(answers: &Answers) -> BTreeSet<Member> {
+    who(answers, |answer| *answer == Stored::Yes)
+}
+
+/// The highest stamp that stands against it.
+fn highest_against(answers: &Answers) -> Stamp {
+    answers.values().filter_map(|answer| answer.against()).max().unwrap_or(Stamp::ZERO)
 }

@@ -1,6 +1,6 @@
 //! The coordinator of a read: one round when a quorum agrees, a write-back when it does not (G3, G4).
 
-use super::{Member, Quorum, Stored, Version};
+use super::{Answers, Member, Quorum, Stored, Version, holders};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the coordinator of a read does next.
@@ -24,7 +24,7 @@ pub struct PlainRead<V> {
     quorum: Quorum,
     pub(super) replies: BTreeMap<Member, Option<Version<V>>>,
     /// The version written back and what came of it.
-    pub(super) back: Option<(Version<V>, BTreeMap<Member, Stored>)>,
+    pub(super) back: Option<(Version<V>, Answers)>,
 }
 
 impl<V: Clone + PartialEq> PlainRead<V> {
@@ -55,7 +55,7 @@ impl<V: Clone + PartialEq> PlainRead<V> {
         if self.quorum.reached(&holders) {
             return ReadStep::Answer(Some(newest));
         }
-        self.back = Some((newest.clone(), BTreeMap::new()));
+        self.back = Some((newest.clone(), Answers::new()));
         ReadStep::WriteBack(newest)
     }
 
@@ -63,8 +63,7 @@ impl<V: Clone + PartialEq> PlainRead<V> {
     pub fn written_back(&mut self, from: Member, answer: Stored) -> ReadStep<V> {
         let Some((version, answers)) = &mut self.back else { return ReadStep::Wait };
         answers.entry(from).or_insert(answer);
-        let yes: BTreeSet<Member> =
-            answers.iter().filter(|(_, answer)| **answer == Stored::Yes).map(|(member, _)| *member).collect();
+        let yes = holders(answers);
         if self.quorum.reached(&yes) {
             return ReadStep::Answer(Some(version.clone()));
         }

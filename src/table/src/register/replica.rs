@@ -52,6 +52,17 @@ pub enum Stored {
     },
 }
 
+impl Stored {
+    /// The stamp that stands against the version, and above which a new one must lie.
+    pub(super) fn against(self) -> Option<Stamp> {
+        match self {
+            Stored::Yes => None,
+            Stored::Dead { newest } | Stored::Unknown { newest } => Some(newest),
+            Stored::Blocked { promise } => Some(promise),
+        }
+    }
+}
+
 impl<V> Default for Replica<V> {
     fn default() -> Self {
         Self { current: None, memory: Memory::default() }

@@ -1,8 +1,7 @@
 //! The coordinator of a plain write: one round, and what may be concluded from the answers (G2).
 
-use super::{Member, Quorum, Stored};
+use super::{Answers, Member, Quorum, Stored, highest_against, holders, who};
 use base::Stamp;
-use std::collections::BTreeMap;
 
 /// What the coordinator of a write does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,13 +25,13 @@ pub enum WriteStep {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlainWrite {
     quorum: Quorum,
-    pub(super) answers: BTreeMap<Member, Stored>,
+    pub(super) answers: Answers,
 }
 
 impl PlainWrite {
     /// A write that everybody in `quorum` is now sent.
     pub fn new(quorum: Quorum) -> Self {
-        Self { quorum, answers: BTreeMap::new() }
+        Self { quorum, answers: Answers::new() }
     }
 
     /// Takes a replica's first answer to this order; a repeated one changes nothing.
@@ -43,27 +42,16 @@ impl PlainWrite {
 
     /// What the answers so far allow.
     fn step(&self) -> WriteStep {
-        let who = |wanted: fn(&Stored) -> bool| {
-            self.answers.iter().filter(|(_, answer)| wanted(answer)).map(|(member, _)| *member).collect()
-        };
-        if self.quorum.reached(&who(|answer| *answer == Stored::Yes)) {
+        if self.quorum.reached(&holders(&self.answers)) {
             return WriteStep::Done;
         }
-        let dead = who(|answer| matches!(answer, Stored::Dead { .. }));
-        let refused = who(|answer| matches!(answer, Stored::Dead { .. } | Stored::Blocked { .. }));
+        let dead = who(&self.answers, |answer| matches!(answer, Stored::Dead { .. }));
+        let refused =
+            who(&self.answers, |answer| matches!(answer, Stored::Dead { .. } | Stored::Blocked { .. }));
         if self.quorum.excluded(&dead) || self.quorum.complete(&refused) {
-            return WriteStep::Again { above: self.highest() };
+            return WriteStep::Again { above: highest_against(&self.answers) };
         }
         let answered = self.answers.keys().copied().collect();
         if self.quorum.complete(&answered) { WriteStep::Unknown } else { WriteStep::Wait }
-    }
-
-    fn highest(&self) -> Stamp {
-        let met = self.answers.values().map(|answer| match *answer {
-            Stored::Yes => Stamp::ZERO,
-            Stored::Dead { newest } | Stored::Unknown { newest } => newest,
-            Stored::Blocked { promise } => promise,
-        });
-        met.max().unwrap_or(Stamp::ZERO)
     }
 }
