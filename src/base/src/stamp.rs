@@ -38,12 +38,14 @@ pub struct Stamp {
 impl Stamp {
     /// Below every stamp that a clock gives.
     pub const ZERO: Stamp = Stamp { time: 0, node: 0 };
+    /// Bits of a stamp's time below the milliseconds.
+    pub const COUNTER_BITS: u32 = 16;
     /// Bytes of [`Stamp::to_bytes`].
     pub const LEN: usize = 16;
 
     /// The wall time inside the stamp, which is what S3 shows as Last-Modified.
     pub const fn wall(self) -> WallTime {
-        WallTime(self.time >> COUNTER_BITS)
+        WallTime(self.time >> Self::COUNTER_BITS)
     }
 
     /// The order under which a ballot with this stamp puts forward a new version. Nothing lies
@@ -77,8 +79,7 @@ impl fmt::Debug for Stamp {
     }
 }
 
-const COUNTER_BITS: u32 = 16;
-const COUNTER_MASK: u64 = (1 << COUNTER_BITS) - 1;
+const COUNTER_MASK: u64 = (1 << Stamp::COUNTER_BITS) - 1;
 
 /// A node's hybrid logical clock.
 #[derive(Debug, Clone)]
@@ -99,7 +100,7 @@ impl Hlc {
     /// When the counter overflows or the wall clock stands still or runs backwards, the
     /// millisecond part moves on by itself.
     pub fn tick(&mut self, now: WallTime) -> Stamp {
-        let wall = now.0.saturating_mul(1 << COUNTER_BITS);
+        let wall = now.0.saturating_mul(1 << Stamp::COUNTER_BITS);
         self.last = wall.max(self.last.saturating_add(1));
         Stamp { time: self.last, node: self.node }
     }

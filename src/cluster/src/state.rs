@@ -4,6 +4,7 @@ use crate::health::{Health, LocalService};
 use crate::layout::{CAPACITY_MIN_BYTES, Layout, LayoutError, Role};
 use crate::membership::{Contact, Membership};
 use crate::node_key::NodeKey;
+use crate::placement::Placement;
 use crate::secrets::ClusterSecret;
 use crate::state_file::{self, StateFileError, StateKind};
 use arc_swap::ArcSwap;
@@ -105,6 +106,8 @@ pub struct ClusterState {
     key: NodeKey,
     secret: ClusterSecret,
     layout: ArcSwap<Layout>,
+    /// What the layout means for requests; follows it.
+    placement: ArcSwap<Placement>,
     /// Held while the layout is replaced, so that two changes cannot lose one another.
     changing: Mutex<()>,
     /// The links to others, once they are up. Weak, since they hold this.
@@ -121,12 +124,14 @@ impl ClusterState {
             None => ClusterSecret::open(env, folder)?,
         };
         let layout = open_layout(env, &options, key.id())?;
+        let placement = ArcSwap::from_pointee(placement_of(&layout));
         let layout = ArcSwap::from_pointee(layout);
         Ok(Arc::new(Self {
             env: env.clone(),
             key,
             secret,
             layout,
+            placement,
             options,
             changing: Mutex::new(()),
             membership: OnceLock::new(),
@@ -174,6 +179,11 @@ impl ClusterState {
         self.layout.load_full()
     }
 
+    /// Who keeps what now.
+    pub fn placement(&self) -> Arc<Placement> {
+        self.placement.load_full()
+    }
+
     /// Replaces the layout by what `change` makes of it: the old one is kept, the new one is
     /// durable before anybody sees it. Blocks.
     pub fn change_layout(
@@ -187,6 +197,7 @@ impl ClusterState {
             let (disk, folder) = (self.env.disk.as_ref(), &self.options.folder);
             state_file::write(disk, folder, StateKind::PreviousLayout, &old.to_text())?;
             state_file::write(disk, folder, StateKind::Layout, &new.to_text())?;
+            self.placement.store(Arc::new(placement_of(&new)));
             self.layout.store(Arc::clone(&new));
         }
         Ok(new)
@@ -226,6 +237,10 @@ impl ClusterState {
         let counts = (nodes.len(), up.len());
         Health::judge(self.layout().current(), (self.id(), service), counts, &is_up)
     }
+}
+
+fn placement_of(layout: &Layout) -> Placement {
+    Placement::new(vec![Arc::new(layout.current().clone())])
 }
 
 fn open_layout(env: &Env, options: &ClusterOptions, node: NodeId) -> Result<Layout, ClusterError> {

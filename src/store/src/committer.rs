@@ -11,12 +11,12 @@ use crate::envelope::Record;
 use crate::space::Space;
 use crate::txn::{AfterCommit, Txn};
 use crate::view::{Read, View, read_error};
-use base::Hlc;
+use base::{Hlc, Stamp};
 use env::Env;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +25,9 @@ use tokio::sync::{mpsc, oneshot};
 const BATCH_MAX_JOBS: usize = 256;
 /// Closures waiting; further callers wait for a place.
 const QUEUE_MAX_JOBS: usize = 1024;
+/// How far the stored mark of the clock lies ahead of the stamps given: so long no stamp waits for the
+/// disk, and by so much stamps may jump ahead at a start.
+const CLOCK_RESERVE_MS: u64 = 500;
 /// Room that growth leaves free, so that deletes and repairs can always be recorded.
 pub const RESERVE_BYTES: u64 = 64 << 20;
 
@@ -55,15 +58,20 @@ pub struct Store {
 struct Shared {
     engine: Arc<dyn Engine>,
     clock: Mutex<Hlc>,
+    /// Up to where the clock may go without another commit; durable.
+    reserved: AtomicU64,
+    /// Whether a commit that moves it on is under way.
+    reserving: AtomicBool,
     env: Env,
     options: StoreOptions,
     failed: AtomicBool,
 }
 
-/// The clock's high-water mark, so that stamps rise across restarts.
+/// The clock's high-water mark, so that stamps rise across restarts. It is written ahead: a stamp that
+/// leaves this node, or one that was heard of, lies at or below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HighWater {
-    /// Every stamp's time given so far is at most this.
+    /// Every time given or heard of so far is at most this.
     pub time: u64,
 }
 
@@ -82,6 +90,8 @@ impl Store {
         let shared = Arc::new(Shared {
             engine,
             clock: Mutex::new(Hlc::new(options.node_tag, high_water)),
+            reserved: AtomicU64::new(high_water),
+            reserving: AtomicBool::new(false),
             env: env.clone(),
             options,
             failed: AtomicBool::new(false),
@@ -112,6 +122,49 @@ impl Store {
             return Err(StoreError::Closed.into());
         }
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// A stamp above every one given or heard of, for a write that other nodes store too: the stamp is
+    /// never given again, whatever happens to this node.
+    pub async fn stamp(&self) -> Result<Stamp, StoreError> {
+        let stamp = self.shared.clock().tick(self.shared.env.clock.wall());
+        self.reserve(stamp.time).await?;
+        Ok(stamp)
+    }
+
+    /// Takes note of a stamp from elsewhere: later ones lie above it, after a restart too.
+    pub async fn observe(&self, seen: Stamp) -> Result<(), StoreError> {
+        self.shared.clock().observe(seen);
+        self.reserve(seen.time).await
+    }
+
+    /// The latest time given or heard of, as a stamp of this node; giving it uses up nothing.
+    pub fn latest(&self) -> Stamp {
+        Stamp { time: self.shared.clock().high_water(), node: self.shared.options.node_tag }
+    }
+
+    /// Waits until the stored mark covers `time`, and has it moved on in good time.
+    async fn reserve(&self, time: u64) -> Result<(), StoreError> {
+        let reserved = self.shared.reserved.load(Ordering::Acquire);
+        let half = (CLOCK_RESERVE_MS / 2) << Stamp::COUNTER_BITS;
+        if time.saturating_add(half) <= reserved {
+            return Ok(());
+        }
+        let covered = time <= reserved;
+        if covered && self.shared.reserving.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let store = self.clone();
+        let extend = async move {
+            let moved = store.commit(Intent::Free, |txn| Ok::<_, StoreError>(txn.stamp())).await.map(|_| ());
+            store.shared.reserving.store(false, Ordering::Release);
+            moved
+        };
+        if covered {
+            self.shared.env.tasks.spawn(extend).detach();
+            return Ok(());
+        }
+        extend.await
     }
 
     /// Whether growth is taken now; without room only deletes and repairs are. Asks the disk.
@@ -147,28 +200,38 @@ impl Shared {
         let room = self.has_room();
         let mut batch = Batch::new();
         let mut after_commit = Vec::new();
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = clock.high_water();
         for job in jobs.iter_mut() {
-            let mut txn = Txn::new(snapshot.as_ref(), &batch, &mut clock, self.env.clock.wall());
+            let mut txn = Txn::new(snapshot.as_ref(), &batch, &self.clock, self.env.clock.wall());
             if job.run(&mut txn, room) {
                 let Txn { own, after_commit: actions, .. } = txn;
                 batch.extend(own);
                 after_commit.extend(actions);
             }
         }
-        let high_water = clock.high_water();
-        drop(clock);
+        let high_water = self.clock().high_water();
         // An engine that has to open its database again waits for everybody who reads it.
         drop(snapshot);
-        if batch.is_empty() {
+        let reserved = self.reserved.load(Ordering::Acquire);
+        let moves_on = high_water.saturating_add((CLOCK_RESERVE_MS / 2) << Stamp::COUNTER_BITS) > reserved;
+        // What only read needs no flush, unless the clock must move on.
+        let asked = high_water > reserved || self.reserving.load(Ordering::Acquire);
+        if batch.is_empty() && !(moves_on && asked) {
             return Ok(());
         }
-        if high_water > before {
-            let mark = crate::encode(Space::Meta, HIGH_WATER_KEY, &HighWater { time: high_water });
+        let ahead = high_water.saturating_add(CLOCK_RESERVE_MS << Stamp::COUNTER_BITS);
+        if moves_on {
+            let mark = crate::encode(Space::Meta, HIGH_WATER_KEY, &HighWater { time: ahead });
             batch.insert((Space::Meta, HIGH_WATER_KEY.to_vec()), Some(mark));
         }
-        self.write(&batch, after_commit)
+        self.write(&batch, after_commit)?;
+        if moves_on {
+            self.reserved.fetch_max(ahead, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn clock(&self) -> std::sync::MutexGuard<'_, Hlc> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, batch: &Batch, after_commit: Vec<AfterCommit>) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use crate::view::{Read, read_error};
 use base::{Hlc, Stamp, WallTime};
 use bytes::Bytes;
 use std::ops::Bound;
+use std::sync::{Mutex, PoisonError};
 
 /// Runs after the batch is durable, before its callers are answered.
 pub(crate) type AfterCommit = Box<dyn FnOnce() + Send>;
@@ -19,13 +20,18 @@ pub struct Txn<'a> {
     base: &'a dyn Snapshot,
     batch: &'a Batch,
     pub(crate) own: Batch,
-    clock: &'a mut Hlc,
+    clock: &'a Mutex<Hlc>,
     now: WallTime,
     pub(crate) after_commit: Vec<AfterCommit>,
 }
 
 impl<'a> Txn<'a> {
-    pub(crate) fn new(base: &'a dyn Snapshot, batch: &'a Batch, clock: &'a mut Hlc, now: WallTime) -> Self {
+    pub(crate) fn new(
+        base: &'a dyn Snapshot,
+        batch: &'a Batch,
+        clock: &'a Mutex<Hlc>,
+        now: WallTime,
+    ) -> Self {
         Self { base, batch, own: Batch::new(), clock, now, after_commit: Vec::new() }
     }
 
@@ -36,7 +42,7 @@ impl<'a> Txn<'a> {
 
     /// A new stamp, above all stamps given or seen so far: the instant of this commit.
     pub fn stamp(&mut self) -> Stamp {
-        self.clock.tick(self.now)
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).tick(self.now)
     }
 
     /// Writes raw bytes.

@@ -1,0 +1,67 @@
+//! What a request needs of the layout: which nodes keep a row now, and who has a part at all.
+//!
+//! One or two versions of the layout are in force (`doc/decisions/0003-layout-change-and-memory.md`).
+//! A decision about a row holds only when it holds in the replica set of each of them. A placement is
+//! one look at the layout and does not change; whoever holds one says so by its [`View`].
+
+use crate::layout::{Version, partition_of};
+use base::{NodeId, PartitionHash};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The versions in force, as every message names them. Each part only rises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct View {
+    /// The newest version in force.
+    pub newest: u64,
+    /// The oldest one; the same while no change is under way.
+    pub oldest: u64,
+}
+
+/// Who keeps what, by the versions in force.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// Oldest first; one or two.
+    in_force: Vec<Arc<Version>>,
+    members: BTreeSet<NodeId>,
+}
+
+impl Placement {
+    /// By these versions, oldest first.
+    pub fn new(in_force: Vec<Arc<Version>>) -> Self {
+        debug_assert!((1..=2).contains(&in_force.len()), "one or two versions are in force");
+        let members = in_force.iter().flat_map(|version| version.roles.keys().copied()).collect();
+        Self { in_force, members }
+    }
+
+    /// The versions this looks at.
+    pub fn view(&self) -> View {
+        let number = |version: Option<&Arc<Version>>| version.map_or(0, |version| version.number);
+        View { newest: number(self.in_force.last()), oldest: number(self.in_force.first()) }
+    }
+
+    /// The replica sets of a partition, one for each version in force that differs from the others;
+    /// empty before the first version. Within a set the order is that of preference.
+    pub fn sets(&self, partition: PartitionHash) -> Vec<&[NodeId]> {
+        let arc = partition_of(&partition);
+        let mut sets: Vec<&[NodeId]> = Vec::with_capacity(self.in_force.len());
+        for version in &self.in_force {
+            let set = version.assignment.owners(arc);
+            if !set.is_empty() && !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+        sets
+    }
+
+    /// Everybody with a role, gateways too: they keep a copy of the small tables.
+    pub fn members(&self) -> &BTreeSet<NodeId> {
+        &self.members
+    }
+
+    /// Whether this node is the only one there is.
+    pub fn is_alone(&self, node: NodeId) -> bool {
+        self.members.iter().all(|member| *member == node) && self.members.contains(&node)
+    }
+}
