@@ -28,7 +28,7 @@ pub struct FirstRunOutcome {
 }
 
 /// Makes the first bucket and key on an empty node, and those that the operator names.
-pub async fn prepare(model: &Model, config: &Config) -> anyhow::Result<FirstRunOutcome> {
+pub async fn prepare(model: &std::sync::Arc<Model>, config: &Config) -> anyhow::Result<FirstRunOutcome> {
     let names = model.names();
     let asked = &config.first_run;
     let is_empty = names.keys.is_empty() && names.buckets.is_empty() && !model.has_history()?;
@@ -61,7 +61,11 @@ pub async fn prepare(model: &Model, config: &Config) -> anyhow::Result<FirstRunO
     Ok(FirstRunOutcome { new_key: key, new_bucket })
 }
 
-async fn ensure_bucket(model: &Model, name: String, owner: Option<String>) -> anyhow::Result<Option<String>> {
+async fn ensure_bucket(
+    model: &std::sync::Arc<Model>,
+    name: String,
+    owner: Option<String>,
+) -> anyhow::Result<Option<String>> {
     let valid =
         BucketName::parse(&name).with_context(|| format!("the first bucket cannot be named {name:?}"))?;
     match model.create_bucket(Some(valid), owner.clone()).await {

@@ -12,7 +12,7 @@ use block::{BlockConfig, BlockStore, DiskConfig};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Listener, Task};
-use model::{Model, ModelError};
+use model::{Model, ModelError, Peers};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -70,7 +70,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let store_options = StoreOptions { folder: config.metadata_dir.clone(), node_tag: cluster.id().tag() };
     let store = Store::open(&env, engine, store_options)?;
     let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
-    let model = Model::open(&env, store, blocks.clone())?;
+    let model = Model::open(&env, store, blocks.clone(), Peers::of(&cluster))?;
     settle_interrupted_uploads(&model).await?;
     let first_run = first_run::prepare(&model, &config).await?;
     let metrics = Arc::new(Metrics::default());
@@ -79,6 +79,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let admin_config = admin_config(&env, &config).await?;
     let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
     let membership = links::open(&env, &config, &cluster).await?;
+    model.join(membership.net());
     let (stop, shutdown) = Shutdown::new();
     let listener = listen_for_s3(&env, &config).await?;
     let s3_address = listener.local_addr();
@@ -88,7 +89,8 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         let handler = admin::handler(Arc::clone(&admin), origin);
         servers.push(server::serve(&env, listener, handler, shutdown.clone()));
     }
-    let workers = vec![model.spawn_reclaimer(), blocks.spawn_worker(|_missing| {})];
+    let workers =
+        vec![model.spawn_reclaimer(), model.spawn_name_keeper(), blocks.spawn_worker(fetch_missing(&model))];
     Ok(RunningNode {
         config,
         model,
@@ -101,9 +103,26 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     })
 }
 
+/// Has blocks that a reference calls for and that are not here fetched from other nodes.
+fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) + Send + Sync + 'static {
+    let model = Arc::downgrade(model);
+    move |missing| {
+        let Some(model) = model.upgrade() else { return };
+        let tasks = model.env().tasks.clone();
+        let fetch = async move {
+            for hash in missing {
+                if let Err(error) = model.fetch_missing(hash).await {
+                    tracing::warn!(%hash, %error, "a block is missing here and nobody else could give it");
+                }
+            }
+        };
+        tasks.spawn(fetch).detach();
+    }
+}
+
 /// Frees what uploads left behind. On a full disk that has to wait for a later start: a node must
 /// start there, to be read from.
-async fn settle_interrupted_uploads(model: &Model) -> anyhow::Result<()> {
+async fn settle_interrupted_uploads(model: &Arc<Model>) -> anyhow::Result<()> {
     match model.settle_interrupted_uploads().await {
         Ok(0) => Ok(()),
         Ok(uploads) => {

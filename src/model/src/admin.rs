@@ -1,6 +1,7 @@
 //! Changes of buckets, names and access keys. Every one is a single transaction that reads what it
 //! decides on, so two administrators at once cannot leave half a change behind.
 
+use crate::replicas::NAME_SPACES;
 use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::ObjectRow;
@@ -37,7 +38,7 @@ pub struct BucketChange {
 impl Model {
     /// Creates a bucket, with a global name if one is given, owned by `owner` if one is given.
     pub async fn create_bucket(
-        &self,
+        self: &Arc<Self>,
         name: Option<BucketName>,
         owner: Option<String>,
     ) -> Result<Id<kind::Bucket>, ModelError> {
@@ -59,7 +60,7 @@ impl Model {
     }
 
     /// Deletes an empty bucket and all names that point at it. Open uploads are aborted.
-    pub async fn delete_bucket(&self, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+    pub async fn delete_bucket(self: &Arc<Self>, id: Id<kind::Bucket>) -> Result<(), ModelError> {
         let blocks = self.blocks.clone();
         self.change_names(move |txn| {
             let mut bucket = read_bucket(txn, id)?;
@@ -80,7 +81,11 @@ impl Model {
     }
 
     /// Changes limits or web site of a bucket.
-    pub async fn update_bucket(&self, id: Id<kind::Bucket>, change: BucketChange) -> Result<(), ModelError> {
+    pub async fn update_bucket(
+        self: &Arc<Self>,
+        id: Id<kind::Bucket>,
+        change: BucketChange,
+    ) -> Result<(), ModelError> {
         self.change_names(move |txn| {
             let mut bucket = read_bucket(txn, id)?;
             let stamp = txn.stamp();
@@ -98,7 +103,7 @@ impl Model {
 
     /// Sets what an access key may do with a bucket: `change` gets the present grant.
     pub async fn change_grant(
-        &self,
+        self: &Arc<Self>,
         id: Id<kind::Bucket>,
         access_key: String,
         change: impl FnOnce(Grant) -> Grant + Send + 'static,
@@ -116,7 +121,11 @@ impl Model {
     }
 
     /// Points a global name at a bucket. The name must be free, or already point there.
-    pub async fn add_alias(&self, name: BucketName, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+    pub async fn add_alias(
+        self: &Arc<Self>,
+        name: BucketName,
+        id: Id<kind::Bucket>,
+    ) -> Result<(), ModelError> {
         self.change_names(move |txn| {
             read_bucket(txn, id)?;
             match alias_target(txn, name.as_str())? {
@@ -130,7 +139,11 @@ impl Model {
     }
 
     /// Removes a global name of a bucket.
-    pub async fn remove_alias(&self, name: String, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+    pub async fn remove_alias(
+        self: &Arc<Self>,
+        name: String,
+        id: Id<kind::Bucket>,
+    ) -> Result<(), ModelError> {
         self.change_names(move |txn| {
             if alias_target(txn, &name)? != Some(id) {
                 return Err(ModelError::NoSuchBucket);
@@ -143,7 +156,7 @@ impl Model {
 
     /// Sets or removes a name that only one access key sees.
     pub async fn set_local_alias(
-        &self,
+        self: &Arc<Self>,
         access_key: String,
         name: String,
         target: Option<Id<kind::Bucket>>,
@@ -162,7 +175,7 @@ impl Model {
     }
 
     /// Creates an access key with a random id and secret; the id comes back.
-    pub async fn create_key(&self, name: String) -> Result<String, ModelError> {
+    pub async fn create_key(self: &Arc<Self>, name: String) -> Result<String, ModelError> {
         let rng = self.env.rng.as_ref();
         let id = format!("GK{}", base::id::encode_hex(&random_array::<12>(rng)));
         let secret = Secret::new(base::id::encode_hex(&random_array::<32>(rng)));
@@ -171,7 +184,12 @@ impl Model {
     }
 
     /// Takes over an access key that was made elsewhere. Its id must be free.
-    pub async fn import_key(&self, id: String, secret: Secret, name: String) -> Result<(), ModelError> {
+    pub async fn import_key(
+        self: &Arc<Self>,
+        id: String,
+        secret: Secret,
+        name: String,
+    ) -> Result<(), ModelError> {
         self.change_names(move |txn| {
             let stamp = txn.stamp();
             if txn.get::<KeyRow>(Space::Key, id.as_bytes())?.is_some() {
@@ -184,7 +202,7 @@ impl Model {
     }
 
     /// Changes an access key.
-    pub async fn update_key(&self, id: String, change: KeyChange) -> Result<(), ModelError> {
+    pub async fn update_key(self: &Arc<Self>, id: String, change: KeyChange) -> Result<(), ModelError> {
         self.change_names(move |txn| {
             let mut key = read_key(txn, &id)?;
             let stamp = txn.stamp();
@@ -204,7 +222,7 @@ impl Model {
     }
 
     /// Deletes an access key for ever.
-    pub async fn delete_key(&self, id: String) -> Result<(), ModelError> {
+    pub async fn delete_key(self: &Arc<Self>, id: String) -> Result<(), ModelError> {
         self.change_names(move |txn| {
             let mut key = read_key(txn, &id)?;
             key.deleted = true;
@@ -228,16 +246,20 @@ impl Model {
     }
 
     async fn change_names<T: Send + 'static>(
-        &self,
+        self: &Arc<Self>,
         change: impl FnOnce(&mut Txn<'_>) -> Result<T, ModelError> + Send + 'static,
     ) -> Result<T, ModelError> {
         let directory = Arc::clone(&self.directory);
-        self.store
-            .commit(Intent::Free, move |txn| {
-                txn.after_commit(move || directory.refresh());
-                change(txn)
-            })
-            .await
+        let changed = move |txn: &mut Txn<'_>| {
+            txn.after_commit(move || directory.refresh());
+            let value = change(txn)?;
+            Ok::<_, ModelError>((value, txn.written(&NAME_SPACES)))
+        };
+        let (value, rows) = self.store.commit(Intent::Free, changed).await?;
+        if !self.peers.is_alone() {
+            self.tell_names(rows).await?;
+        }
+        Ok(value)
     }
 }
 

@@ -1,40 +1,55 @@
 //! `NodeBatch`: everything one request writes on one node, in one message and one transaction.
 //!
-//! `table` and `block` do not know each other; this is where they meet. The stamp of a batch is
-//! given when it commits (on one replica inside the transaction, so that the order of stamps is
-//! the order of commits), never when its upload began.
+//! `table` and `block` do not know each other; this is where they meet. On a node that is alone the
+//! stamp of a batch is given when it commits, so that the order of stamps is the order of commits, and
+//! never when its upload began. Where several replicas decide, the coordinator gives it, and each
+//! replica says what became of every object row.
 
-use crate::rows::object::{self, InlineBody, ObjectRow, Slot};
+use crate::ModelError;
+use crate::rows::object::{self, InlineBody, Object, ObjectRow, Slot};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow};
 use crate::rows::version::{self, PendingBody, VersionRow};
-use crate::tables::Tables;
+use crate::tables::{Tables, Upkeep};
 use base::id::kind;
 use base::{Id, PartNumber, PartitionHash, Stamp};
 use block::BlockStore;
 use bytes::Bytes;
-use store::{Space, StoreError, Txn};
-use table::Applied;
+use serde::{Deserialize, Serialize};
+use store::{Read, Space, StoreError, Txn};
+use table::register::{Stored, Version};
+use table::{Applied, Change};
 
 /// One write of a batch. The fields are named after the types they hold.
 #[allow(missing_docs)]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Write {
-    /// The null slot of a key, with its inline bytes.
+    /// The null slot of a key, with its inline bytes, under the batch's stamp.
+    #[serde(rename = "o")]
     Object { partition: PartitionHash, key: String, slot: Slot, inline: Option<Bytes> },
+    /// The same under an order of its own: put forward by a ballot, or copied from another replica.
+    #[serde(rename = "a")]
+    Accept { partition: PartitionHash, key: String, row: ObjectRow, inline: Option<Bytes> },
     /// A row of a body.
+    #[serde(rename = "v")]
     Version { body: Id<kind::Body>, number: u32, row: VersionRow },
     /// Holds a target.
+    #[serde(rename = "h")]
     Hold { target: Target, referrer: Referrer },
     /// Lets a target go.
+    #[serde(rename = "r")]
     Release { target: Target, referrer: Referrer },
     /// An upload.
+    #[serde(rename = "u")]
     Upload { id: Id<kind::Upload>, row: UploadRow },
     /// A part; its stamp is the batch's.
+    #[serde(rename = "p")]
     Part { upload: Id<kind::Upload>, number: PartNumber, row: PartRow },
     /// A body whose entry is yet to come.
+    #[serde(rename = "w")]
     Pending { body: Id<kind::Body>, mark: PendingBody },
     /// The body's entry is in this batch, or the body was given up.
+    #[serde(rename = "s")]
     Settled { body: Id<kind::Body> },
 }
 
@@ -45,58 +60,206 @@ pub struct NodeBatch {
     pub writes: Vec<Write>,
 }
 
+/// The order that a coordinator puts a batch forward under, and the identity of what it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// What rows are ordered by.
+    pub order: Stamp,
+    /// The first stamp of the write, which its objects show.
+    pub id: Stamp,
+}
+
 impl NodeBatch {
     /// A batch of these writes.
     pub fn new(writes: Vec<Write>) -> Self {
         Self { writes }
     }
 
-    /// Applies every write under one stamp; the stamp comes back.
+    /// Applies every write under one stamp of this node, which is alone; the stamp comes back.
     pub fn apply(self, blocks: &BlockStore, txn: &mut Txn<'_>) -> Result<Stamp, StoreError> {
         let stamp = txn.stamp();
-        let tables = Tables::new(blocks);
+        let tables = Tables::new(blocks, Upkeep::Here);
         for write in self.writes {
-            write.apply(&tables, txn, stamp)?;
+            match write {
+                Write::Object { partition, key, slot, inline } => {
+                    let row = ObjectRow::new(stamp, slot);
+                    let key = object::row_key(partition, &key);
+                    table::apply(&tables.objects, txn, key, &row, inline.map(to_inline))?;
+                }
+                other => drop(other.merge(&tables, txn, stamp)?),
+            }
         }
         Ok(stamp)
+    }
+
+    /// Applies every write as one replica of several: the answers are those to the object rows, in the
+    /// order of their writes.
+    pub fn store(
+        self,
+        position: Position,
+        blocks: &BlockStore,
+        txn: &mut Txn<'_>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let tables = Tables::new(blocks, Upkeep::Everywhere);
+        let mut answers = Vec::new();
+        for write in self.writes {
+            match write {
+                Write::Object { partition, key, slot, inline } => {
+                    let version = Version { order: position.order, id: position.id, value: slot };
+                    answers.push(store_object(
+                        &tables,
+                        txn,
+                        &object::row_key(partition, &key),
+                        version,
+                        inline,
+                    )?);
+                }
+                Write::Accept { partition, key, row, inline } => {
+                    let key = object::row_key(partition, &key);
+                    let Some(version) = row.version() else { continue };
+                    answers.push(store_object(&tables, txn, &key, version, inline)?);
+                }
+                other => drop(other.merge(&tables, txn, position.id)?),
+            }
+        }
+        Ok(answers)
     }
 }
 
 impl Write {
-    fn apply(self, tables: &Tables<'_>, txn: &mut Txn<'_>, stamp: Stamp) -> Result<(), StoreError> {
-        let _: Applied = match self {
-            Write::Object { partition, key, slot, inline } => {
-                let row = ObjectRow::new(stamp, slot);
-                let inline = inline.map(|bytes| InlineBody(bytes.to_vec()));
-                table::apply(&tables.objects, txn, object::row_key(partition, &key), &row, inline)?
+    /// Where it belongs.
+    pub fn partition(&self) -> PartitionHash {
+        match self {
+            Write::Object { partition, .. } | Write::Accept { partition, .. } => *partition,
+            Write::Version { body, .. } | Write::Pending { body, .. } | Write::Settled { body } => {
+                PartitionHash::of_uniform(body.as_bytes())
             }
+            Write::Hold { target, .. } | Write::Release { target, .. } => target.partition(),
+            Write::Upload { id, .. } | Write::Part { upload: id, .. } => upload::partition_of(id),
+        }
+    }
+
+    /// Whether replicas decide about it; everything else merges.
+    pub fn is_decided(&self) -> bool {
+        matches!(self, Write::Object { .. } | Write::Accept { .. })
+    }
+
+    /// Whether it only says that something has ended, so that nobody needs to wait for it.
+    pub fn is_note(&self) -> bool {
+        matches!(self, Write::Settled { .. })
+    }
+
+    /// Whether it frees room, or only records what must be recorded.
+    pub fn frees(&self) -> bool {
+        match self {
+            Write::Object { slot, .. } => *slot == Slot::Deleted,
+            Write::Accept { .. } | Write::Release { .. } | Write::Settled { .. } => true,
+            Write::Version { row, .. } => row.dead,
+            Write::Upload { row, .. } => row.state != upload::UploadState::Open,
+            Write::Hold { .. } | Write::Part { .. } | Write::Pending { .. } => false,
+        }
+    }
+
+    /// Refuses an object row whose bytes are not what it says: nothing is stored that was not verified.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let (slot, inline) = match self {
+            Write::Object { slot, inline, .. } => (slot, inline),
+            Write::Accept { row, inline, .. } => (&row.slot, inline),
+            _ => return Ok(()),
+        };
+        let wanted = match slot {
+            Slot::Live(object) => object.inline_hash(),
+            Slot::Deleted => None,
+        };
+        if wanted == inline.as_ref().map(|bytes| base::BlockHash::of(bytes)) {
+            Ok(())
+        } else {
+            Err(ModelError::Damaged)
+        }
+    }
+
+    fn merge(self, tables: &Tables<'_>, txn: &mut Txn<'_>, stamp: Stamp) -> Result<Applied, StoreError> {
+        match self {
+            Write::Object { .. } | Write::Accept { .. } => Ok(Applied::Unchanged),
             Write::Version { body, number, row } => {
-                table::apply(&tables.versions, txn, version::row_key(&body, number), &row, None)?
+                table::apply(&tables.versions, txn, version::row_key(&body, number), &row, None)
             }
             Write::Hold { target, referrer } => {
                 let key = reference::row_key(target, referrer);
-                table::apply(&tables.references, txn, key, &ReferenceRow { removed: false }, None)?
+                table::apply(&tables.references, txn, key, &ReferenceRow { removed: false }, None)
             }
             Write::Release { target, referrer } => {
                 let key = reference::row_key(target, referrer);
-                table::apply(&tables.references, txn, key, &ReferenceRow { removed: true }, None)?
+                table::apply(&tables.references, txn, key, &ReferenceRow { removed: true }, None)
             }
-            Write::Upload { id, row } => {
-                table::apply(&tables.uploads, txn, upload::row_key(&id), &row, None)?
-            }
+            Write::Upload { id, row } => table::apply(&tables.uploads, txn, upload::row_key(&id), &row, None),
             Write::Part { upload, number, row } => {
                 let row = PartRow { stamp, ..row };
-                table::apply(&tables.parts, txn, upload::part_key(&upload, number, &row.body), &row, None)?
+                table::apply(&tables.parts, txn, upload::part_key(&upload, number, &row.body), &row, None)
             }
             Write::Pending { body, mark } => {
                 txn.put(Space::Pending, body.as_bytes().to_vec(), &mark);
-                Applied::Changed
+                Ok(Applied::Changed)
             }
             Write::Settled { body } => {
                 txn.delete(Space::Pending, body.as_bytes().to_vec());
-                Applied::Changed
+                Ok(Applied::Changed)
             }
-        };
-        Ok(())
+        }
+    }
+}
+
+fn to_inline(bytes: Bytes) -> InlineBody {
+    InlineBody(bytes.to_vec())
+}
+
+/// Puts a version to this replica of its key.
+fn store_object(
+    tables: &Tables<'_>,
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    version: Version<Slot>,
+    inline: Option<Bytes>,
+) -> Result<Stored, StoreError> {
+    let old: Option<ObjectRow> = txn.get(Space::Object, key)?;
+    let mut replica = ObjectRow::replica(old.as_ref());
+    let before = replica.clone();
+    let answer = replica.store(&version);
+    if replica != before {
+        let new = ObjectRow::of_replica(replica);
+        let change = Change { old: old.as_ref(), new: &new };
+        table::replace(&tables.objects, txn, key.to_vec(), change, inline.map(to_inline))?;
+    } else if let (Slot::Live(object), true) = (&version.value, answer != Stored::Yes) {
+        tables.objects.lost(txn, object, version.order);
+    }
+    Ok(answer)
+}
+
+/// Makes this replica promise a ballot; what it held, or the stamp that stands against it.
+pub(crate) fn prepare(
+    blocks: &BlockStore,
+    txn: &mut Txn<'_>,
+    key: Vec<u8>,
+    ballot: Stamp,
+) -> Result<Result<Option<ObjectRow>, Stamp>, StoreError> {
+    let old: Option<ObjectRow> = txn.get(Space::Object, &key)?;
+    let mut replica = ObjectRow::replica(old.as_ref());
+    let answer = replica.prepare(ballot);
+    if answer.is_ok() {
+        let new = ObjectRow::of_replica(replica);
+        let tables = Tables::new(blocks, Upkeep::Everywhere);
+        let change = Change { old: old.as_ref(), new: &new };
+        table::replace(&tables.objects, txn, key, change, None)?;
+    }
+    Ok(answer.map(|held| held.map(ObjectRow::of_version)))
+}
+
+impl Object {
+    /// The hash of the bytes beside the row, if that is where they are.
+    pub fn inline_hash(&self) -> Option<base::BlockHash> {
+        match &self.body {
+            object::Body::Inline(hash) => Some(*hash),
+            _ => None,
+        }
     }
 }

@@ -6,20 +6,24 @@
 //! cut off, or refused at the end, gives its body up as an upload does.
 
 use crate::objects::{Found, ObjectMeta, Place, Put, Want, find_row, make_object};
+use crate::replicas::Entry;
 use crate::rows::object::{self, Body};
 use crate::rows::reference::{Referrer, Target};
-use crate::rows::version::{self, Contents, Owner, PendingBody, VersionRow};
+use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
 use crate::writer::{BODY_DEADLINE_MS, Unsettled};
 use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use env::random_array;
 use std::sync::Arc;
-use store::{Intent, Read, Space, Step, Txn};
+use store::{Intent, Txn};
 
 /// Rows and references written in one transaction before the next begins: as much as one row of a
 /// completed upload with its 1 000 parts, which is the largest unit there is.
 const TXN_MIN_WRITES: usize = 1000;
+
+/// Rows looked at for one transaction.
+const ROWS_PER_PAGE: usize = 512;
 
 /// The rows of a body that shares what another one holds, page by page.
 struct Sharing {
@@ -45,11 +49,15 @@ impl Model {
         let owner = Owner::Object(place.bucket, place.key.clone());
         let mut unsettled = Unsettled::new(self, new_body);
         let writes = self.share_body(&source, owner, &mut unsettled).await?;
+        if !self.peers.is_alone() {
+            return self
+                .copy_everywhere((from_bucket, from_key), source, (place, meta), (writes, unsettled))
+                .await;
+        }
         let blocks = self.blocks.clone();
         let from_row = object::row_key(PartitionHash::of_shard(&from_bucket, 0), &from_key);
         let stamp = self
-            .store
-            .commit(Intent::Grow, move |txn| {
+            .commit_alone(Intent::Grow, move |txn| {
                 let now = find_row(txn, &from_row, Want::Content)?.ok_or(ModelError::NoSuchKey)?;
                 if now.stamp != source.stamp {
                     return Err(ModelError::ConditionFailed);
@@ -64,9 +72,40 @@ impl Model {
         Ok(stamp)
     }
 
+    /// Writes the entry of a copy whose body has its quorum.
+    async fn copy_everywhere(
+        self: &Arc<Self>,
+        (from_bucket, from_key): (Id<kind::Bucket>, String),
+        source: Found,
+        (place, meta): (Place, ObjectMeta),
+        (writes, mut unsettled): (Vec<Write>, Unsettled),
+    ) -> Result<Stamp, ModelError> {
+        if !writes.is_empty() {
+            unsettled.begin();
+            self.merge_everywhere(writes, None).await?;
+        }
+        // Only now: as long as the source is there, so is everything that its body holds.
+        let now = self.find(from_bucket, &from_key, Want::Metadata).await?.ok_or(ModelError::NoSuchKey)?;
+        if now.stamp != source.stamp {
+            return Err(ModelError::ConditionFailed);
+        }
+        let body = unsettled.body();
+        let settled = Write::Settled { body };
+        let writes = source.object.body.id().map(|_| settled).into_iter().collect();
+        let described = named(body, &source.object.body);
+        let object = make_object(source.object.size, source.object.etag, meta, described);
+        let sent = unsettled.sent();
+        let entry = Entry { object, inline: source.inline, writes, deadline: None };
+        let outcome = self.put_everywhere(place, entry).await;
+        if outcome.as_ref().is_err_and(ModelError::is_refusal) {
+            sent.refused();
+        }
+        outcome
+    }
+
     /// Writes all rows of the new body but the last ones, which come back.
     async fn share_body(
-        &self,
+        self: &Arc<Self>,
         source: &Found,
         owner: Owner,
         unsettled: &mut Unsettled,
@@ -75,13 +114,18 @@ impl Model {
         let deadline = WallTime(self.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
         let new = unsettled.body();
         let mut rows = Sharing { old, new, owner, deadline, next_row: Some(0) };
-        let mut writes = rows.next_page(&self.store.view()?)?;
-        if rows.next_row.is_none() {
+        let mut writes = rows.next_page(self).await?;
+        if rows.next_row.is_none() && self.peers.is_alone() {
             return Ok(writes);
         }
         writes.push(Write::Pending { body: new, mark: PendingBody { deadline } });
         while rows.next_row.is_some() {
             unsettled.begin();
+            if !self.peers.is_alone() {
+                self.merge_everywhere(writes, Some(deadline)).await?;
+                writes = rows.next_page(self).await?;
+                continue;
+            }
             let (batch, blocks) = (NodeBatch::new(writes), self.blocks.clone());
             // A request that is cut off leaves this transaction in the queue: it reads to its end.
             let reading = source.reading.clone();
@@ -90,31 +134,29 @@ impl Model {
                 drop(reading);
                 Ok::<_, ModelError>(())
             };
-            self.store.commit(Intent::Grow, write).await?;
-            writes = rows.next_page(&self.store.view()?)?;
+            self.commit_alone(Intent::Grow, write).await?;
+            writes = rows.next_page(self).await?;
         }
-        writes.push(Write::Settled { body: new });
+        if self.peers.is_alone() {
+            writes.push(Write::Settled { body: new });
+        }
         Ok(writes)
     }
 }
 
 impl Sharing {
     /// The writes of some more rows, one at least if any is left.
-    fn next_page(&mut self, read: &impl Read) -> Result<Vec<Write>, ModelError> {
+    async fn next_page(&mut self, model: &Arc<Model>) -> Result<Vec<Write>, ModelError> {
         let Some(first) = self.next_row.take() else { return Ok(Vec::new()) };
+        let (rows, next) = model.version_rows(self.old, first, ROWS_PER_PAGE).await?;
         let mut writes = Vec::new();
-        let mut next = None;
-        let (from, to) =
-            (version::row_key(&self.old, first), table::sort_key::after_prefix(self.old.as_bytes()));
-        read.walk(Space::Version, &from, to.as_deref(), &mut |key, row: VersionRow| {
-            let number = version::parse_row_key(key).map_or(0, |(_, number)| number);
+        for (number, row) in rows {
             if writes.len() >= TXN_MIN_WRITES {
-                next = Some(number);
-                return Step::Stop;
+                self.next_row = Some(number);
+                return Ok(writes);
             }
             self.share_row(number, row, &mut writes);
-            Step::Next
-        })?;
+        }
         self.next_row = next;
         Ok(writes)
     }

@@ -55,10 +55,46 @@ pub enum ModelError {
     /// The bucket's quota would be exceeded.
     #[error("the bucket's quota is exceeded")]
     QuotaExceeded,
+    /// No quorum of the nodes that keep this answered. A write may have happened or not.
+    #[error("too few of the nodes that keep this can be reached; try again")]
+    Unavailable,
+    /// The node has no part in a cluster yet: no layout was applied.
+    #[error("no layout was applied yet: give this node a role, then apply it")]
+    NoLayout,
+    /// Bytes that came with a row are not those it names.
+    #[error("the bytes do not match their hash")]
+    Damaged,
     /// The local store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The block store.
     #[error(transparent)]
     Block(#[from] BlockError),
+}
+
+impl ModelError {
+    /// Whether a write that ended with this was surely not made: what it asked for is not so. Everything
+    /// else leaves that open.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Unavailable | Self::NoLayout | Self::Store(_) | Self::Block(_) => false,
+            Self::NoSuchBucket
+            | Self::NoSuchKey
+            | Self::NoSuchUpload
+            | Self::NoSuchAccessKey
+            | Self::BucketNameTaken
+            | Self::BucketAlreadyYours
+            | Self::BucketNotEmpty
+            | Self::AccessKeyExists
+            | Self::ConditionFailed
+            | Self::ConditionOnMissing
+            | Self::InvalidPart(_)
+            | Self::InvalidPartOrder
+            | Self::PartTooSmall(_)
+            | Self::ChecksumMismatch
+            | Self::RangeNotSatisfiable
+            | Self::QuotaExceeded
+            | Self::Damaged => true,
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub mod multipart;
 pub mod objects;
 mod reader;
 pub mod reclaim;
+mod replicas;
 pub mod rows;
 mod tables;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use batch::{NodeBatch, Write};
 pub use directory::{Directory, Names};
 pub use error::ModelError;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
+pub use replicas::Peers;
 pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::Stamp;
@@ -36,7 +38,7 @@ use env::{Env, Task};
 use reader::{Memory, Readers};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Intent, Store};
+use store::{Intent, Store, Txn};
 
 /// How long the reclaimer waits when it has nothing to do. Short, so that space comes back while
 /// a person watches; an idle look costs two reads.
@@ -50,14 +52,16 @@ pub struct Model {
     pub(crate) directory: Arc<Directory>,
     pub(crate) readers: Arc<Readers>,
     pub(crate) memory: Memory,
+    pub(crate) peers: Arc<Peers>,
 }
 
 impl Model {
     /// Opens the model over a node's store and blocks.
-    pub fn open(env: &Env, store: Store, blocks: BlockStore) -> Result<Arc<Self>, ModelError> {
+    pub fn open(env: &Env, store: Store, blocks: BlockStore, peers: Peers) -> Result<Arc<Self>, ModelError> {
         let directory = Directory::open(&store)?;
         let (readers, memory) = (Arc::default(), Memory::default());
-        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, memory }))
+        let peers = Arc::new(peers);
+        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, memory, peers }))
     }
 
     /// The names, buckets and keys as they are now.
@@ -95,9 +99,36 @@ impl Model {
         })
     }
 
-    /// Writes a batch.
-    pub(crate) async fn apply(&self, intent: Intent, batch: NodeBatch) -> Result<Stamp, ModelError> {
+    /// The nodes it works with.
+    pub fn peers(&self) -> &Arc<Peers> {
+        &self.peers
+    }
+
+    /// Writes what only merges, on every node that keeps it.
+    pub(crate) async fn apply(
+        self: &Arc<Self>,
+        intent: Intent,
+        writes: Vec<Write>,
+    ) -> Result<Stamp, ModelError> {
+        if !self.peers.is_alone() {
+            return self.merge_everywhere(writes, None).await.map(|position| position.id);
+        }
         let blocks = self.blocks.clone();
-        self.store.commit(intent, move |txn| Ok(batch.apply(&blocks, txn)?)).await
+        self.commit_alone(intent, move |txn| Ok(NodeBatch::new(writes).apply(&blocks, txn)?)).await
+    }
+
+    /// A transaction that decides by itself, since no other node keeps anything: refused once that has
+    /// changed.
+    pub(crate) async fn commit_alone<T: Send + 'static>(
+        &self,
+        intent: Intent,
+        work: impl FnOnce(&mut Txn<'_>) -> Result<T, ModelError> + Send + 'static,
+    ) -> Result<T, ModelError> {
+        let peers = Arc::clone(&self.peers);
+        let work = move |txn: &mut Txn<'_>| match peers.is_alone() {
+            true => work(txn),
+            false => Err(ModelError::Unavailable),
+        };
+        self.store.commit(intent, work).await
     }
 }

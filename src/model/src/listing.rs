@@ -1,14 +1,18 @@
 //! Listing a bucket: one page by prefix, delimiter and marker.
 //!
 //! Runs where the rows are: it passes over a common prefix with one seek, reads listing fields and
-//! never bodies. Deleted rows are walked over here; with several replicas they will travel, and
-//! the coordinator merges before it filters.
+//! never bodies. On a node that is alone deleted rows are walked over; with several replicas they travel,
+//! and the coordinator merges before it filters (`replicas::list`).
 
-use crate::rows::object::{self, Checksum, ETag, ObjectRow};
+use crate::replicas::{ListRows, ListedRow, Listing, Page};
+use crate::rows::object::{self, Checksum, ETag, Object, ObjectRow};
 use crate::rows::upload::{self, UploadMark, UploadRow};
 use crate::{Model, ModelError};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use store::{Read, Record, Space, Step, View};
 use table::sort_key::after_prefix;
 
@@ -29,6 +33,25 @@ impl ListQuery {
     /// The delimiter, if it folds anything: an empty one does not.
     fn folding(&self) -> Option<&str> {
         self.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())
+    }
+
+    /// What a key is folded into: everything up to the first delimiter behind the prefix.
+    pub(crate) fn fold_of(&self, key: &str) -> Option<String> {
+        let delimiter = self.folding()?;
+        let rest = key.get(self.prefix.len()..)?;
+        let shared = self.prefix.len() + rest.find(delimiter)? + delimiter.len();
+        Some(key[..shared].to_owned())
+    }
+
+    /// The first row key of the page.
+    fn first_row(&self, partition: PartitionHash) -> Vec<u8> {
+        let first = object::prefix_start(partition, &self.prefix);
+        match &self.start {
+            Start::First => first,
+            Start::At(key) => first.max(object::prefix_start(partition, key)),
+            Start::After(key) => behind_key(partition, key, self),
+            Start::AfterEntry(entry) => behind_entry(partition, entry, self),
+        }
     }
 }
 
@@ -66,7 +89,7 @@ pub enum ListEntry {
 }
 
 /// What a listing shows of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Its key.
     pub key: String,
@@ -78,6 +101,12 @@ pub struct Listed {
     pub etag: ETag,
     /// Its additional checksum.
     pub checksum: Option<Checksum>,
+}
+
+impl Listed {
+    fn of(key: String, stamp: Stamp, object: &Object) -> Self {
+        Self { key, stamp, size: object.size, etag: object.etag, checksum: object.checksum.clone() }
+    }
 }
 
 /// An open upload in a listing.
@@ -105,10 +134,15 @@ pub struct UploadPage {
 impl Model {
     /// One page of a bucket's objects.
     pub async fn list_objects(
-        &self,
+        self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         query: ListQuery,
     ) -> Result<ListPage, ModelError> {
+        if !self.peers.is_alone() {
+            let partition = PartitionHash::of_shard(&bucket, 0);
+            let from = query.first_row(partition);
+            return self.list_everywhere(Page::new(partition, query, from)).await;
+        }
         let view = self.store.view()?;
         self.env
             .tasks
@@ -118,11 +152,16 @@ impl Model {
 
     /// One page of a bucket's open uploads, behind the marker (key, and upload id if given).
     pub async fn list_uploads(
-        &self,
+        self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         query: ListQuery,
         after_upload: Option<Id<kind::Upload>>,
     ) -> Result<UploadPage, ModelError> {
+        if !self.peers.is_alone() {
+            let partition = PartitionHash::of_shard(&bucket, 0);
+            let uploads = self.uploads_everywhere(partition).await?;
+            return Ok(page_of_known_uploads(uploads, partition, &query, after_upload));
+        }
         let view = self.store.view()?;
         self.env
             .tasks
@@ -135,15 +174,8 @@ impl Model {
 
 fn page_of_objects(view: &View, partition: PartitionHash, query: &ListQuery) -> Result<ListPage, ModelError> {
     let mut page = ListPage::default();
-    let first = object::prefix_start(partition, &query.prefix);
-    let start = match &query.start {
-        Start::First => first,
-        Start::At(key) => first.max(object::prefix_start(partition, key)),
-        Start::After(key) => behind_key(partition, key, query),
-        Start::AfterEntry(entry) => behind_entry(partition, entry, query),
-    };
     let walk = Walk { view, space: Space::Object, partition, query };
-    walk.fold(start, &mut |key_bytes, row: ObjectRow, folded| {
+    walk.fold(query.first_row(partition), &mut |key_bytes, row: ObjectRow, folded| {
         let (Some(object), Some(key)) = (row.live(), object::key_of(key_bytes)) else { return Flow::Skip };
         if page.entries.len() == query.limit {
             page.next = Some(folded.unwrap_or(key));
@@ -151,13 +183,7 @@ fn page_of_objects(view: &View, partition: PartitionHash, query: &ListQuery) -> 
         }
         page.entries.push(match folded {
             Some(prefix) => ListEntry::Prefix(prefix),
-            None => ListEntry::Object(Listed {
-                key,
-                stamp: row.stamp,
-                size: object.size,
-                etag: object.etag,
-                checksum: object.checksum.clone(),
-            }),
+            None => ListEntry::Object(Listed::of(key, row.stamp, object)),
         });
         Flow::Taken
     })?;
@@ -171,18 +197,7 @@ fn page_of_uploads(
     after_upload: Option<Id<kind::Upload>>,
 ) -> Result<UploadPage, ModelError> {
     let mut page = UploadPage::default();
-    let first = object::prefix_start(partition, &query.prefix);
-    let start = match (&query.start, after_upload) {
-        (Start::After(key) | Start::AfterEntry(key), Some(upload)) => {
-            let mut start = upload::index_key(partition, key, &upload);
-            start.push(0);
-            first.max(start)
-        }
-        (Start::After(key), None) => behind_key(partition, key, query),
-        (Start::AfterEntry(entry), None) => behind_entry(partition, entry, query),
-        (Start::At(key), _) => first.max(object::prefix_start(partition, key)),
-        (Start::First, _) => first,
-    };
+    let start = first_upload(partition, query, after_upload);
     let mut found = Vec::new();
     let walk = Walk { view, space: Space::UploadIndex, partition, query };
     walk.fold(start, &mut |key_bytes, _: UploadMark, folded| {
@@ -204,6 +219,84 @@ fn page_of_uploads(
         }
     }
     Ok(page)
+}
+
+/// The first index key of a page of uploads.
+fn first_upload(
+    partition: PartitionHash,
+    query: &ListQuery,
+    after_upload: Option<Id<kind::Upload>>,
+) -> Vec<u8> {
+    match (&query.start, after_upload) {
+        (Start::After(key) | Start::AfterEntry(key), Some(upload)) => {
+            let mut start = upload::index_key(partition, key, &upload);
+            start.push(0);
+            object::prefix_start(partition, &query.prefix).max(start)
+        }
+        _ => query.first_row(partition),
+    }
+}
+
+/// The same page from the open uploads of a bucket, which other nodes told.
+fn page_of_known_uploads(
+    uploads: Vec<ListedUpload>,
+    partition: PartitionHash,
+    query: &ListQuery,
+    after_upload: Option<Id<kind::Upload>>,
+) -> UploadPage {
+    let mut page = UploadPage::default();
+    let mut start = first_upload(partition, query, after_upload);
+    let place = |upload: &ListedUpload| upload::index_key(partition, &upload.key, &upload.id);
+    let mut uploads: Vec<(Vec<u8>, ListedUpload)> =
+        uploads.into_iter().map(|upload| (place(&upload), upload)).collect();
+    uploads.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (at, upload) in uploads {
+        if at < start || !upload.key.starts_with(&query.prefix) {
+            continue;
+        }
+        if page.uploads.len() + page.prefixes.len() == query.limit {
+            page.truncated = true;
+            break;
+        }
+        match query.fold_of(&upload.key) {
+            None => page.uploads.push(upload),
+            Some(prefix) => {
+                let behind = after_prefix(&object::prefix_start(partition, &prefix));
+                page.prefixes.push(prefix);
+                let Some(behind) = behind else { break };
+                start = behind;
+            }
+        }
+    }
+    page
+}
+
+/// What this replica holds of a listing: its rows, deleted ones too, passing over what is folded into a
+/// prefix behind the first live key of it.
+pub(crate) fn rows_for(view: &View, request: &ListRows) -> Result<Listing, ModelError> {
+    let query = ListQuery {
+        prefix: request.prefix.clone(),
+        delimiter: request.delimiter.clone(),
+        start: Start::First,
+        limit: request.limit as usize,
+    };
+    let mut listing = Listing::default();
+    let walk = Walk { view, space: Space::Object, partition: request.partition, query: &query };
+    let start = request.from.clone().max(query.first_row(request.partition));
+    walk.fold(start, &mut |row_key, row: ObjectRow, _| {
+        let Some(key) = object::key_of(row_key).filter(|_| row.order > Stamp::ZERO) else {
+            return Flow::Skip;
+        };
+        if listing.rows.len() >= query.limit {
+            listing.horizon = Some(Bytes::copy_from_slice(row_key));
+            return Flow::Full;
+        }
+        let live = row.live().map(|object| Listed::of(key.clone(), row.stamp, object));
+        let is_live = live.is_some();
+        listing.rows.push(ListedRow { order: row.order, key, live });
+        if is_live { Flow::Taken } else { Flow::Skip }
+    })?;
+    Ok(listing)
 }
 
 /// Where the rows behind a key begin: behind every slot and upload of the key itself.
@@ -265,12 +358,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What a key is folded into: everything up to the first delimiter behind the prefix.
     fn fold_of(&self, key_bytes: &[u8]) -> Option<String> {
-        let delimiter = self.query.folding()?;
-        let key = object::key_of(key_bytes)?;
-        let rest = key.get(self.query.prefix.len()..)?;
-        let shared = self.query.prefix.len() + rest.find(delimiter)? + delimiter.len();
-        Some(key[..shared].to_owned())
+        self.query.folding()?;
+        self.query.fold_of(&object::key_of(key_bytes)?)
     }
 }

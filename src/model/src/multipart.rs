@@ -5,22 +5,29 @@
 //! parts go only when it is closed.
 
 use crate::admin::read_bucket;
+use crate::listing::ListedUpload;
 use crate::objects::{Condition, Found, ObjectMeta, Place, Put};
+use crate::replicas::{Entry, RowRange};
 use crate::rows::object::{Body, Checksum, ETag, Object};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
-use crate::rows::version::{self, Contents, Owner, PartPiece, PendingBody, VersionRow};
+use crate::rows::version::{Contents, Owner, PartPiece, PendingBody, VersionRow};
 use crate::writer::{BODY_DEADLINE_MS, Unsettled};
 use crate::{FinishedBody, Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::limits::PART_SIZE_MIN_BYTES;
-use base::{Id, PartNumber, Stamp, WallTime};
+use base::{Id, PartNumber, PartitionHash, Stamp, WallTime};
 use env::random_array;
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Intent, Read, Space, Step};
 
+/// How long a completion may take to hold its parts on all nodes; closing an upload waits as long before
+/// it lets the parts go (W of rule C3).
+pub(crate) const COMPLETION_MS: u64 = 60 * 1000;
+/// Rows read at once.
+const ROWS_PER_PAGE: usize = 1000;
 /// Parts listed in one version row, and held in one transaction.
 const PARTS_PER_ROW: usize = 1000;
 
@@ -51,6 +58,8 @@ pub struct Completion {
     pub row: UploadRow,
     /// The parts.
     pub parts: Vec<Part>,
+    /// Where several nodes keep the parts: after this none of them takes part any more (rule C3).
+    pub deadline: Option<WallTime>,
 }
 
 impl Completion {
@@ -102,41 +111,111 @@ pub struct UploadName {
 impl Model {
     /// Opens an upload.
     pub async fn create_upload(
-        &self,
+        self: &Arc<Self>,
         (bucket, key): (Id<kind::Bucket>, String),
         meta: ObjectMeta,
         checksum: Option<(u8, bool)>,
         initiator: String,
     ) -> Result<Id<kind::Upload>, ModelError> {
-        let id = Id::from_bytes(random_array(self.env.rng.as_ref()));
+        let partition = PartitionHash::of_shard(&bucket, 0);
+        let id = upload::new_id(partition, random_array(self.env.rng.as_ref()));
+        let opened = move |initiated| UploadRow {
+            initiated,
+            bucket,
+            key,
+            headers: meta.headers,
+            checksum,
+            initiator,
+            state: UploadState::Open,
+            tags: meta.tags,
+        };
+        if !self.peers.is_alone() {
+            if !self.names().buckets.contains_key(&bucket) {
+                return Err(ModelError::NoSuchBucket);
+            }
+            let row = opened(self.store.stamp().await?);
+            self.merge_everywhere(vec![Write::Upload { id, row }], None).await?;
+            return Ok(id);
+        }
         let blocks = self.blocks.clone();
-        self.store
-            .commit(Intent::Grow, move |txn| {
-                read_bucket(txn, bucket)?;
-                let row = UploadRow {
-                    initiated: txn.stamp(),
-                    bucket,
-                    key,
-                    headers: meta.headers,
-                    checksum,
-                    initiator,
-                    state: UploadState::Open,
-                    tags: meta.tags,
-                };
-                NodeBatch::new(vec![Write::Upload { id, row }]).apply(&blocks, txn)?;
-                Ok(id)
-            })
-            .await
+        self.commit_alone(Intent::Grow, move |txn| {
+            read_bucket(txn, bucket)?;
+            let row = opened(txn.stamp());
+            NodeBatch::new(vec![Write::Upload { id, row }]).apply(&blocks, txn)?;
+            Ok(id)
+        })
+        .await
     }
 
     /// The row of an upload that belongs to this key, open or completed.
-    pub fn find_upload(&self, name: &UploadName) -> Result<UploadRow, ModelError> {
-        upload_of(&self.store.view()?, name)
+    pub async fn find_upload(self: &Arc<Self>, name: &UploadName) -> Result<UploadRow, ModelError> {
+        let row = if self.peers.is_alone() {
+            self.store.view()?.get(Space::Upload, &upload::row_key(&name.id))?
+        } else {
+            self.upload_everywhere(&name.id).await?
+        };
+        belonging(row, name)
+    }
+
+    /// The same, if it is still open.
+    async fn find_open_upload(self: &Arc<Self>, name: &UploadName) -> Result<UploadRow, ModelError> {
+        self.find_upload(name).await.and_then(still_open)
+    }
+
+    async fn upload_everywhere(
+        self: &Arc<Self>,
+        id: &Id<kind::Upload>,
+    ) -> Result<Option<UploadRow>, ModelError> {
+        let (from, partition) = (upload::row_key(id), upload::partition_of(id));
+        let to = [from.as_slice(), &[0]].concat();
+        let range = RowRange { space: Space::Upload, partition, from, to, limit: 1 };
+        Ok(self.read_range(&range).await?.rows.into_values().next())
+    }
+
+    /// The open uploads of a bucket's shard, as a quorum knows them.
+    pub(crate) async fn uploads_everywhere(
+        self: &Arc<Self>,
+        partition: PartitionHash,
+    ) -> Result<Vec<ListedUpload>, ModelError> {
+        let from = partition.as_bytes().to_vec();
+        let to = [partition.as_bytes().as_slice(), &[u8::MAX; 17]].concat();
+        let range = RowRange { space: Space::Upload, partition, from, to, limit: ROWS_PER_PAGE };
+        let rows: BTreeMap<_, UploadRow> = self.read_whole_range(range).await?;
+        let open = rows.into_iter().filter(|(_, row)| row.state == UploadState::Open);
+        let listed = open.filter_map(|(key, row)| {
+            let id = Id::from_bytes(key.as_ref().try_into().ok()?);
+            Some(ListedUpload { key: row.key.clone(), id, row })
+        });
+        Ok(listed.collect())
+    }
+
+    /// The newest part of each number from `first` on.
+    async fn newest_parts(
+        self: &Arc<Self>,
+        upload: &Id<kind::Upload>,
+        first: u16,
+    ) -> Result<Vec<Part>, ModelError> {
+        let mut parts = Newest::default();
+        let from = upload::parts_from(upload, first);
+        if !self.peers.is_alone() {
+            let to = [upload.as_bytes().as_slice(), &[u8::MAX; 35]].concat();
+            let partition = upload::partition_of(upload);
+            let range = RowRange { space: Space::Part, partition, from, to, limit: ROWS_PER_PAGE };
+            let rows: BTreeMap<_, PartRow> = self.read_whole_range(range).await?;
+            rows.into_iter().for_each(|(key, row)| parts.take(&key, row));
+            return Ok(parts.0);
+        }
+        let to = table::sort_key::after_prefix(upload.as_bytes());
+        self.store.view()?.walk(Space::Part, &from, to.as_deref(), &mut |key, row: PartRow| {
+            parts.take(key, row);
+            Step::Next
+        })?;
+        Ok(parts.0)
     }
 
     /// Makes `body` a part of an open upload.
     pub async fn put_part(
-        &self,
+        self: &Arc<Self>,
         name: UploadName,
         number: PartNumber,
         body: FinishedBody,
@@ -148,10 +227,17 @@ impl Model {
         let row = PartRow { stamp: Stamp::ZERO, body: id, size: body.size(), md5, checksum };
         writes.push(Write::Hold { target: Target::Body(id), referrer: Referrer::Upload(upload) });
         writes.push(Write::Part { upload, number, row });
+        if !self.peers.is_alone() {
+            self.find_open_upload(&name).await?;
+            let (deadline, sent) = (body.deadline(), body.sent());
+            // Whether it was written is not known then: closing the upload, or the body's deadline, settles it.
+            let stored = self.merge_everywhere(writes, deadline).await;
+            drop(sent);
+            return stored.map(|position| position.id);
+        }
         let (blocks, lock) = (self.blocks.clone(), body.lock());
         let stamp = self
-            .store
-            .commit(Intent::Grow, move |txn| {
+            .commit_alone(Intent::Grow, move |txn| {
                 open_upload_of(txn, &name)?;
                 let stamp = NodeBatch::new(writes).apply(&blocks, txn)?;
                 drop(lock);
@@ -164,57 +250,65 @@ impl Model {
 
     /// The parts of an open upload with numbers above `after`, at most `limit`, and whether there
     /// are more.
-    pub fn list_parts(
-        &self,
+    pub async fn list_parts(
+        self: &Arc<Self>,
         name: &UploadName,
         after: u16,
         limit: usize,
     ) -> Result<(UploadRow, Vec<Part>, bool), ModelError> {
-        let view = self.store.view()?;
-        let row = open_upload_of(&view, name)?;
-        let mut parts = newest_parts(&view, &name.id, after.saturating_add(1))?;
+        let row = self.find_open_upload(name).await?;
+        let mut parts = self.newest_parts(&name.id, after.saturating_add(1)).await?;
         let more = parts.len() > limit;
         parts.truncate(limit);
         Ok((row, parts, more))
     }
 
     /// The parts of a completed multipart object, in order; none for any other object.
-    pub fn parts_of(&self, found: &Found) -> Result<Vec<PartPiece>, ModelError> {
+    pub async fn parts_of(self: &Arc<Self>, found: &Found) -> Result<Vec<PartPiece>, ModelError> {
         let Body::Composite(body) = found.object.body else { return Ok(Vec::new()) };
-        let mut parts = Vec::new();
-        let to = table::sort_key::after_prefix(body.as_bytes());
-        let first = version::row_key(&body, 0);
-        self.store.view()?.walk(Space::Version, &first, to.as_deref(), &mut |_, row: VersionRow| {
-            if let Contents::Parts(some) = row.contents {
-                parts.extend(some);
+        let (mut parts, mut next) = (Vec::new(), Some(0));
+        while let Some(first) = next {
+            let (rows, more) = self.version_rows(body, first, ROWS_PER_PAGE).await?;
+            for (_, row) in rows {
+                if let Contents::Parts(some) = row.contents {
+                    parts.extend(some);
+                }
             }
-            Step::Next
-        })?;
+            next = more;
+        }
         Ok(parts)
     }
 
     /// Gives an upload up.
-    pub async fn abort_upload(&self, name: UploadName) -> Result<(), ModelError> {
+    pub async fn abort_upload(self: &Arc<Self>, name: UploadName) -> Result<(), ModelError> {
+        if !self.peers.is_alone() {
+            let row = UploadRow { state: UploadState::Aborted, ..self.find_open_upload(&name).await? };
+            self.merge_everywhere(vec![Write::Upload { id: name.id, row }], None).await?;
+            return Ok(());
+        }
         let blocks = self.blocks.clone();
-        self.store
-            .commit(Intent::Free, move |txn| {
-                let row = open_upload_of(txn, &name)?;
-                let row = UploadRow { state: UploadState::Aborted, ..row };
-                NodeBatch::new(vec![Write::Upload { id: name.id, row }]).apply(&blocks, txn)?;
-                Ok(())
-            })
-            .await
+        self.commit_alone(Intent::Free, move |txn| {
+            let row = open_upload_of(txn, &name)?;
+            let row = UploadRow { state: UploadState::Aborted, ..row };
+            NodeBatch::new(vec![Write::Upload { id: name.id, row }]).apply(&blocks, txn)?;
+            Ok(())
+        })
+        .await
     }
 
     /// Checks a list of parts against what was uploaded.
-    pub fn plan_completion(&self, name: &UploadName, named: &[NamedPart]) -> Result<Planned, ModelError> {
-        let view = self.store.view()?;
-        let row = upload_of(&view, name)?;
+    pub async fn plan_completion(
+        self: &Arc<Self>,
+        name: &UploadName,
+        named: &[NamedPart],
+    ) -> Result<Planned, ModelError> {
+        let deadline = self.completion_deadline().await?;
+        let row = self.find_upload(name).await?;
         if let UploadState::Completed { stamp, etag, checksum } = row.state {
             return Ok(Planned::Done(Completed { stamp, etag, checksum }));
         }
         let uploaded: BTreeMap<PartNumber, PartRow> =
-            newest_parts(&view, &name.id, 0)?.into_iter().map(|part| (part.number, part.row)).collect();
+            self.newest_parts(&name.id, 0).await?.into_iter().map(|part| (part.number, part.row)).collect();
         let mut parts: Vec<Part> = Vec::with_capacity(named.len());
         for named in named {
             match parts.last() {
@@ -233,7 +327,7 @@ impl Model {
         if let Some(small) = parts[..all_but_last].iter().find(|part| part.row.size < PART_SIZE_MIN_BYTES) {
             return Err(ModelError::PartTooSmall(small.number.get()));
         }
-        Ok(Planned::Ready(Box::new(Completion { upload: name.id, row, parts })))
+        Ok(Planned::Ready(Box::new(Completion { upload: name.id, row, parts, deadline })))
     }
 
     /// Makes the checked parts an object. Cut off or refused between its rows, it gives them up.
@@ -246,15 +340,59 @@ impl Model {
     ) -> Result<Completed, ModelError> {
         let body = Id::from_bytes(random_array(self.env.rng.as_ref()));
         let mut rows = self.composite_rows(&name, &completion, body);
-        let last = rows.pop().unwrap_or_default();
+        let is_alone = self.peers.is_alone();
+        // On a node that is alone the last rows travel with the entry.
+        let last = if is_alone { rows.pop().unwrap_or_default() } else { Vec::new() };
         let mut unsettled = Unsettled::new(self, body);
         for row in rows {
             unsettled.begin();
-            self.apply(Intent::Grow, NodeBatch::new(row)).await?;
+            match is_alone {
+                true => _ = self.apply(Intent::Grow, row).await?,
+                false => _ = self.merge_everywhere(row, completion.deadline).await?,
+            }
+        }
+        if !is_alone {
+            let outcome = self.complete_everywhere(name, completion, unsettled, (checksum, condition));
+            return outcome.await;
         }
         let completed = self.commit_completion(name, completion, (body, last), (checksum, condition)).await?;
         unsettled.settled();
         Ok(completed)
+    }
+
+    /// C3: by the clock of this node before it read that the upload is open, which every replica that
+    /// said so had taken in.
+    async fn completion_deadline(&self) -> Result<Option<WallTime>, ModelError> {
+        if self.peers.is_alone() {
+            return Ok(None);
+        }
+        let before = self.store.stamp().await?.wall();
+        Ok(Some(WallTime(before.millis().saturating_add(COMPLETION_MS))))
+    }
+
+    /// Writes the entry of a composite that has its quorum, then closes the upload.
+    async fn complete_everywhere(
+        self: &Arc<Self>,
+        name: UploadName,
+        completion: Completion,
+        unsettled: Unsettled,
+        (checksum, condition): (Option<Checksum>, Condition),
+    ) -> Result<Completed, ModelError> {
+        let body = unsettled.body();
+        let object = composite(&completion, body, checksum.clone());
+        let etag = object.etag;
+        let entry = Entry { object, inline: None, writes: vec![Write::Settled { body }], deadline: None };
+        let place = Place { bucket: name.bucket, key: name.key, condition };
+        let sent = unsettled.sent();
+        let outcome = self.put_everywhere(place, entry).await;
+        if outcome.as_ref().is_err_and(ModelError::is_refusal) {
+            sent.refused();
+        }
+        let stamp = outcome?;
+        let state = UploadState::Completed { stamp, etag, checksum: checksum.clone() };
+        let row = UploadRow { state, ..completion.row };
+        self.merge_everywhere(vec![Write::Upload { id: name.id, row }], None).await?;
+        Ok(Completed { stamp, etag, checksum })
     }
 
     /// The composite's rows and references, in batches of bounded size.
@@ -292,31 +430,32 @@ impl Model {
         (checksum, condition): (Option<Checksum>, Condition),
     ) -> Result<Completed, ModelError> {
         let blocks = self.blocks.clone();
-        let etag = completion.etag();
-        let object = Object {
-            size: completion.size(),
-            etag,
-            checksum: checksum.clone(),
-            headers: completion.row.headers.clone(),
-            body: Body::Composite(body),
-            tags: completion.row.tags.clone(),
-        };
-        self.store
-            .commit(Intent::Grow, move |txn| {
-                let row = match upload_of(txn, &name)? {
-                    row if row.state == UploadState::Open => row,
-                    _ => return Err(ModelError::NoSuchUpload),
-                };
-                writes.push(Write::Settled { body });
-                let place = Place { bucket: name.bucket, key: name.key, condition };
-                let put = Put { place, object, inline: None, writes, lock: None };
-                let stamp = put.apply(txn, &blocks)?;
-                let state = UploadState::Completed { stamp, etag, checksum: checksum.clone() };
-                let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };
-                NodeBatch::new(vec![closed]).apply(&blocks, txn)?;
-                Ok(Completed { stamp, etag, checksum })
-            })
-            .await
+        let object = composite(&completion, body, checksum.clone());
+        let etag = object.etag;
+        self.commit_alone(Intent::Grow, move |txn| {
+            let row = open_upload_of(txn, &name)?;
+            writes.push(Write::Settled { body });
+            let place = Place { bucket: name.bucket, key: name.key, condition };
+            let put = Put { place, object, inline: None, writes, lock: None };
+            let stamp = put.apply(txn, &blocks)?;
+            let state = UploadState::Completed { stamp, etag, checksum: checksum.clone() };
+            let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };
+            NodeBatch::new(vec![closed]).apply(&blocks, txn)?;
+            Ok(Completed { stamp, etag, checksum })
+        })
+        .await
+    }
+}
+
+/// The object that a completion makes.
+fn composite(completion: &Completion, body: Id<kind::Body>, checksum: Option<Checksum>) -> Object {
+    Object {
+        size: completion.size(),
+        etag: completion.etag(),
+        checksum,
+        headers: completion.row.headers.clone(),
+        body: Body::Composite(body),
+        tags: completion.row.tags.clone(),
     }
 }
 
@@ -329,32 +468,35 @@ fn piece_of(part: &Part) -> PartPiece {
     }
 }
 
-fn upload_of(read: &impl Read, name: &UploadName) -> Result<UploadRow, ModelError> {
-    let row: Option<UploadRow> = read.get(Space::Upload, &upload::row_key(&name.id))?;
+/// An upload that belongs to this name and was not given up.
+fn belonging(row: Option<UploadRow>, name: &UploadName) -> Result<UploadRow, ModelError> {
     row.filter(|row| row.bucket == name.bucket && row.key == name.key && row.state != UploadState::Aborted)
         .ok_or(ModelError::NoSuchUpload)
 }
 
-fn open_upload_of(read: &impl Read, name: &UploadName) -> Result<UploadRow, ModelError> {
-    upload_of(read, name)
-        .and_then(|row| if row.state == UploadState::Open { Ok(row) } else { Err(ModelError::NoSuchUpload) })
+fn still_open(row: UploadRow) -> Result<UploadRow, ModelError> {
+    if row.state == UploadState::Open { Ok(row) } else { Err(ModelError::NoSuchUpload) }
 }
 
-/// The newest part of each number from `first` on.
-fn newest_parts(read: &impl Read, upload: &Id<kind::Upload>, first: u16) -> Result<Vec<Part>, ModelError> {
-    let mut parts: Vec<Part> = Vec::new();
-    let to = table::sort_key::after_prefix(upload.as_bytes());
-    read.walk(Space::Part, &upload::parts_from(upload, first), to.as_deref(), &mut |key, row: PartRow| {
-        let Some(number) = upload::part_number_of(key) else { return Step::Next };
-        match parts.last_mut() {
+fn open_upload_of(read: &impl Read, name: &UploadName) -> Result<UploadRow, ModelError> {
+    belonging(read.get(Space::Upload, &upload::row_key(&name.id))?, name).and_then(still_open)
+}
+
+/// The newest part of each number, in order.
+#[derive(Default)]
+struct Newest(Vec<Part>);
+
+impl Newest {
+    /// Takes the row of a part; rows come in key order.
+    fn take(&mut self, key: &[u8], row: PartRow) {
+        let Some(number) = upload::part_number_of(key) else { return };
+        match self.0.last_mut() {
             Some(last) if last.number == number => {
                 if row > last.row {
                     last.row = row;
                 }
             }
-            _ => parts.push(Part { number, row }),
+            _ => self.0.push(Part { number, row }),
         }
-        Step::Next
-    })?;
-    Ok(parts)
+    }
 }

@@ -3,8 +3,10 @@
 
 use crate::admin::read_bucket;
 use crate::reader::{ByteRange, Reading};
+use crate::replicas::{Entry, KeyPlace};
 use crate::rows::bucket::Quotas;
 use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Slot};
+use crate::usage::Usage;
 use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
@@ -39,7 +41,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    fn check(&self, current: Option<&Object>) -> Result<(), ModelError> {
+    pub(crate) fn check(&self, current: Option<&Object>) -> Result<(), ModelError> {
         match (self, current) {
             (Condition::Always, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
             (Condition::Absent, Some(_)) => Err(ModelError::ConditionFailed),
@@ -103,7 +105,30 @@ pub enum Want {
 
 impl Model {
     /// The object under a key.
-    pub fn find(&self, bucket: Id<kind::Bucket>, key: &str, want: Want) -> Result<Option<Found>, ModelError> {
+    pub async fn find(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        key: &str,
+        want: Want,
+    ) -> Result<Option<Found>, ModelError> {
+        if self.peers.is_alone() {
+            return self.find_here(bucket, key, want);
+        }
+        let found = self.find_everywhere(&KeyPlace::of(bucket, key.to_owned()), want).await?;
+        Ok(found.and_then(|(row, inline)| {
+            let Slot::Live(object) = row.slot else { return None };
+            let body = object.body.id().filter(|_| want == Want::Content);
+            let reading = body.map(|body| self.readers.enter(body));
+            Some(Found { stamp: row.stamp, object: *object, inline, reading })
+        }))
+    }
+
+    fn find_here(
+        &self,
+        bucket: Id<kind::Bucket>,
+        key: &str,
+        want: Want,
+    ) -> Result<Option<Found>, ModelError> {
         let row_key = object::row_key(PartitionHash::of_shard(&bucket, 0), key);
         let mut found = find_row(&self.store.view()?, &row_key, want)?;
         if want == Want::Metadata {
@@ -126,7 +151,7 @@ impl Model {
 
     /// Makes `body` the object under a key.
     pub async fn put_object(
-        &self,
+        self: &Arc<Self>,
         place: Place,
         body: FinishedBody,
         etag: ETag,
@@ -134,46 +159,52 @@ impl Model {
     ) -> Result<Stamp, ModelError> {
         let (described, inline, writes) = body.describe();
         let object = make_object(body.size(), etag, meta, described);
+        if !self.peers.is_alone() {
+            let (deadline, sent) = (body.deadline(), body.sent());
+            let entry = Entry { object, inline, writes, deadline };
+            let outcome = self.put_everywhere(place, entry).await;
+            if outcome.as_ref().is_err_and(ModelError::is_refusal) {
+                sent.refused();
+            }
+            return outcome;
+        }
         let lock = body.lock();
         let put = Put { place, object, inline, writes, lock };
         let blocks = self.blocks.clone();
-        let stamp = self.store.commit(Intent::Grow, move |txn| put.apply(txn, &blocks)).await?;
+        let stamp = self.commit_alone(Intent::Grow, move |txn| put.apply(txn, &blocks)).await?;
         body.settled();
         Ok(stamp)
     }
 
     /// Deletes the object under a key. Nothing there is fine, unless the condition says otherwise.
     pub async fn delete_object(
-        &self,
+        self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         deletion: Deletion,
     ) -> Result<(), ModelError> {
-        let blocks = self.blocks.clone();
-        self.store
-            .commit(Intent::Free, move |txn| {
-                read_bucket(txn, bucket)?;
-                delete_in(txn, &blocks, bucket, deletion)
-            })
-            .await
+        let outcomes = self.delete_objects(bucket, vec![deletion]).await?;
+        outcomes.into_iter().collect()
     }
 
     /// Deletes many keys in one transaction; each has its own outcome.
     pub async fn delete_objects(
-        &self,
+        self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         deletions: Vec<Deletion>,
     ) -> Result<Vec<Result<(), ModelError>>, ModelError> {
+        if !self.peers.is_alone() {
+            return self.delete_everywhere(bucket, deletions).await;
+        }
         let blocks = self.blocks.clone();
-        self.store
-            .commit(Intent::Free, move |txn| {
-                read_bucket(txn, bucket)?;
-                let delete = |deletion| match delete_in(txn, &blocks, bucket, deletion) {
-                    Err(ModelError::Store(error)) => Err(ModelError::Store(error)),
-                    outcome => Ok(outcome),
-                };
-                deletions.into_iter().map(delete).collect()
-            })
-            .await
+        self.commit_alone(Intent::Free, move |txn| {
+            read_bucket(txn, bucket)?;
+            let delete = |deletion| match delete_in(txn, &blocks, bucket, deletion) {
+                Err(ModelError::Store(error)) => Err(ModelError::Store(error)),
+                outcome => Ok(outcome),
+            };
+            deletions.into_iter().map(delete).collect()
+        })
+        .await
     }
 }
 
@@ -196,7 +227,9 @@ impl Put {
         let old: Option<ObjectRow> = txn.get(Space::Object, &row_key)?;
         let old = old.as_ref().and_then(ObjectRow::live);
         condition.check(old)?;
-        check_quotas(txn, partition, bucket.quotas.value, old, &self.object)?;
+        if bucket.quotas.value != Quotas::default() {
+            check_quotas(usage::of_partition(txn, partition)?, bucket.quotas.value, old, &self.object)?;
+        }
         let mut writes = self.writes;
         let slot = Slot::Live(Box::new(self.object));
         writes.push(Write::Object { partition, key, slot, inline: self.inline });
@@ -230,17 +263,13 @@ fn read_inline(read: &impl Read, row_key: &[u8], hash: &base::BlockHash) -> Resu
     Ok(bytes.into())
 }
 
-fn check_quotas(
-    txn: &Txn<'_>,
-    partition: PartitionHash,
+/// Refuses what would take a bucket that holds `used` beyond its limits.
+pub(crate) fn check_quotas(
+    used: Usage,
     quotas: Quotas,
     old: Option<&Object>,
     new: &Object,
 ) -> Result<(), ModelError> {
-    if quotas == Quotas::default() {
-        return Ok(());
-    }
-    let used = usage::of_partition(txn, partition)?;
     let (before, after) = (usage::weigh(old), usage::weigh(Some(new)));
     let above = |limit: Option<u64>, used: i64, before: i64, after: i64| {
         after > before

@@ -5,11 +5,12 @@
 //! their way out share one budget of memory, and whoever waits for it waits before reading a block.
 
 use crate::objects::Found;
+use crate::replicas::RowRange;
 use crate::rows::object::{BlockPiece, Body};
 use crate::rows::version::{self, Contents, PartPiece, VersionRow};
 use crate::{Model, ModelError};
 use base::id::kind;
-use base::{BlockHash, Id};
+use base::{BlockHash, Id, PartitionHash};
 use bytes::Bytes;
 use env::Task;
 use std::collections::{BTreeMap, VecDeque};
@@ -167,10 +168,10 @@ impl BodyReader {
             let memory = &self.model.memory;
             let room = if self.ahead.is_empty() { Some(memory.wait().await?) } else { memory.ahead() };
             let Some(room) = room else { break };
-            let Some((hash, cut)) = self.plan.next(&self.model)? else { break };
+            let Some((hash, cut)) = self.plan.next(&self.model).await? else { break };
             let model = Arc::clone(&self.model);
             let task = self.model.env.tasks.spawn(async move {
-                let block = model.blocks.get(&hash).await?;
+                let block = model.read_block(&hash).await?;
                 Ok(Bytes::from_owner(Sending { block, _room: room.sending }))
             });
             self.ahead.push_back(Ahead { _ahead: room.ahead, task, cut });
@@ -215,6 +216,36 @@ impl Memory {
     }
 }
 
+impl Model {
+    /// Rows of a body from a number on, some at once, and where to go on.
+    pub async fn version_rows(
+        self: &Arc<Self>,
+        body: Id<kind::Body>,
+        from: u32,
+        limit: usize,
+    ) -> Result<(Vec<(u32, VersionRow)>, Option<u32>), ModelError> {
+        let to = table::sort_key::after_prefix(body.as_bytes());
+        let first = version::row_key(&body, from);
+        let mut found = Vec::new();
+        if !self.peers.is_alone() {
+            let partition = PartitionHash::of_uniform(body.as_bytes());
+            let to = [body.as_bytes().as_slice(), &[u8::MAX; 5]].concat();
+            let range = RowRange { space: Space::Version, partition, from: first, to, limit };
+            let page = self.read_range::<VersionRow>(&range).await?;
+            let number = |key: &[u8]| version::parse_row_key(key).map_or(0, |(_, number)| number);
+            found.extend(page.rows.into_iter().map(|(key, row)| (number(&key), row)));
+            let next = page.next.and(found.last()).map(|(number, _)| number + 1);
+            return Ok((found, next));
+        }
+        self.store.view()?.walk(Space::Version, &first, to.as_deref(), &mut |key, row: VersionRow| {
+            found.extend(version::parse_row_key(key).map(|(_, number)| (number, row)));
+            if found.len() < limit { Step::Next } else { Step::Stop }
+        })?;
+        let next = found.last().filter(|_| found.len() == limit).map(|(number, _)| number + 1);
+        Ok((found, next))
+    }
+}
+
 /// The wanted part of a body that is here already.
 fn part_of(bytes: &Bytes, range: ByteRange) -> Bytes {
     let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
@@ -223,11 +254,11 @@ fn part_of(bytes: &Bytes, range: ByteRange) -> Bytes {
 
 impl Plan {
     /// The next block that holds wanted bytes.
-    fn next(&mut self, model: &Model) -> Result<Option<(BlockHash, Cut)>, ModelError> {
+    async fn next(&mut self, model: &Arc<Model>) -> Result<Option<(BlockHash, Cut)>, ModelError> {
         while self.left > 0 {
             let Some(todo) = self.todo.pop_front() else { return Ok(None) };
             match todo {
-                Todo::Rows(body, from) => self.expand_rows(model, body, from)?,
+                Todo::Rows(body, from) => self.expand_rows(model, body, from).await?,
                 Todo::Part(part) if self.skip >= part.size => self.skip -= part.size,
                 Todo::Part(part) => self.todo.push_front(Todo::Rows(part.body, 0)),
                 Todo::Block(piece) => {
@@ -253,26 +284,18 @@ impl Plan {
         Some(Cut { from, to })
     }
 
-    fn expand_rows(&mut self, model: &Model, body: Id<kind::Body>, from: u32) -> Result<(), ModelError> {
-        let mut found = Vec::new();
-        let mut last = None;
-        let to = table::sort_key::after_prefix(body.as_bytes());
-        let view = model.store.view()?;
-        view.walk(
-            Space::Version,
-            &version::row_key(&body, from),
-            to.as_deref(),
-            &mut |key, row: VersionRow| {
-                last = version::parse_row_key(key).map(|(_, number)| number);
-                found.push(row.contents);
-                if found.len() < ROWS_PER_PAGE { Step::Next } else { Step::Stop }
-            },
-        )?;
-        if let (Some(last), ROWS_PER_PAGE) = (last, found.len()) {
-            self.todo.push_front(Todo::Rows(body, last + 1));
+    async fn expand_rows(
+        &mut self,
+        model: &Arc<Model>,
+        body: Id<kind::Body>,
+        from: u32,
+    ) -> Result<(), ModelError> {
+        let (found, next) = model.version_rows(body, from, ROWS_PER_PAGE).await?;
+        if let Some(next) = next {
+            self.todo.push_front(Todo::Rows(body, next));
         }
-        for contents in found.into_iter().rev() {
-            match contents {
+        for (_, row) in found.into_iter().rev() {
+            match row.contents {
                 Contents::Blocks(pieces) => {
                     pieces.into_iter().rev().for_each(|piece| self.todo.push_front(Todo::Block(piece)));
                 }

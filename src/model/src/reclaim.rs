@@ -14,12 +14,13 @@ use crate::rows::record_kind;
 use crate::rows::reference::{ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
 use crate::rows::version::{self, Owner, PendingBody, VersionRow};
-use crate::tables::{self, Tables};
+use crate::tables::{self, Tables, Upkeep};
 use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockStore;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use store::{Intent, Read, Record, Space, Step, StoreError, Txn};
 
 /// How long a tombstone stays at least. Long enough that a request that began before the delete
@@ -37,24 +38,29 @@ pub(crate) enum Work {
     ReleaseBody(Id<kind::Body>),
     /// An upload that was closed: let its parts go.
     CloseUpload(Id<kind::Upload>),
+    /// A row of a body that died: let go what it holds, wherever that lies.
+    DropReferences(Id<kind::Body>, u32),
 }
 
 const RELEASE_BODY: u8 = 1;
 const CLOSE_UPLOAD: u8 = 2;
+const DROP_REFERENCES: u8 = 3;
 
 impl Work {
-    fn key(self) -> Vec<u8> {
+    pub(crate) fn key(self) -> Vec<u8> {
         let (mark, bytes) = match &self {
-            Work::ReleaseBody(id) => (RELEASE_BODY, id.as_bytes()),
-            Work::CloseUpload(id) => (CLOSE_UPLOAD, id.as_bytes()),
+            Work::ReleaseBody(id) => (RELEASE_BODY, id.as_bytes().to_vec()),
+            Work::CloseUpload(id) => (CLOSE_UPLOAD, id.as_bytes().to_vec()),
+            Work::DropReferences(id, number) => (DROP_REFERENCES, version::row_key(id, *number)),
         };
-        let mut key = vec![mark];
-        key.extend(bytes);
-        key
+        [&[mark], bytes.as_slice()].concat()
     }
 
-    fn parse(key: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(key: &[u8]) -> Option<Self> {
         let (mark, bytes) = key.split_first()?;
+        if *mark == DROP_REFERENCES {
+            return version::parse_row_key(bytes).map(|(body, number)| Work::DropReferences(body, number));
+        }
         let bytes: [u8; 32] = bytes.try_into().ok()?;
         match *mark {
             RELEASE_BODY => Some(Work::ReleaseBody(Id::from_bytes(bytes))),
@@ -64,9 +70,22 @@ impl Work {
     }
 }
 
-/// A queued item carries everything in its key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queued {}
+/// A queued item: what it is about stands in its key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// When it was queued.
+    #[serde(default)]
+    pub since: Option<WallTime>,
+    /// The order of the entry that lost: only a newer one proves that it is beaten (rule K5).
+    #[serde(default)]
+    pub beaten: Option<Stamp>,
+    /// A closed upload: no replica accepts a completion any more once its clock has passed this (C3).
+    #[serde(default)]
+    pub closed: Option<WallTime>,
+    /// It was tried, and is not tried again before this.
+    #[serde(default)]
+    pub not_before: Option<WallTime>,
+}
 
 impl Record for Queued {
     const KIND: u8 = record_kind::OUTBOX;
@@ -102,7 +121,24 @@ impl Record for Fence {
 
 /// Queues work, in the transaction that makes it necessary.
 pub(crate) fn enqueue(txn: &mut Txn<'_>, work: Work) {
-    txn.put(Space::Outbox, work.key(), &Queued {});
+    let since = Some(txn.now());
+    txn.put(Space::Outbox, work.key(), &Queued { since, ..Queued::default() });
+}
+
+/// Queues the body of an entry that lost under this order.
+pub(crate) fn enqueue_beaten(txn: &mut Txn<'_>, body: Id<kind::Body>, order: Stamp) {
+    let queued = Queued { since: Some(txn.now()), beaten: Some(order), ..Queued::default() };
+    txn.put(Space::Outbox, Work::ReleaseBody(body).key(), &queued);
+}
+
+/// Up to which stamp the arc of a row has forgotten, or stands for what others remember.
+pub(crate) fn fence_of(read: &impl Read, space: Space, row_key: &[u8]) -> Result<Stamp, StoreError> {
+    let fence: Option<Fence> = read.get(Space::Fence, &fence_key(space, row_key))?;
+    Ok(fence.map_or(Stamp::ZERO, |fence| fence.stamp))
+}
+
+fn fence_key(space: Space, row_key: &[u8]) -> Vec<u8> {
+    vec![space.number(), row_key[0], row_key[1]]
 }
 
 /// Queues a row that is now a tombstone for collection.
@@ -125,12 +161,16 @@ pub struct Progress {
 
 impl Model {
     /// Does some of the queued work. Call again at once while `more` is set.
-    pub async fn reclaim_step(&self) -> Result<Progress, ModelError> {
+    pub async fn reclaim_step(self: &Arc<Self>) -> Result<Progress, ModelError> {
+        if !self.peers.is_alone() {
+            return self.reclaim_everywhere().await;
+        }
         let works = self.queued_work()?;
         for work in &works {
             match *work {
                 Work::ReleaseBody(body) => self.release_body(body).await?,
                 Work::CloseUpload(upload) => self.close_upload(upload).await?,
+                Work::DropReferences(body, number) => self.drop_references(body, number).await?,
             }
         }
         let collected = self.collect_tombstones().await?;
@@ -140,7 +180,10 @@ impl Model {
 
     /// Bodies whose uploads were cut off by the end of the process before this one: on a cluster
     /// of one replica their coordinator was this node, so nobody can finish them any more.
-    pub async fn settle_interrupted_uploads(&self) -> Result<usize, ModelError> {
+    pub async fn settle_interrupted_uploads(self: &Arc<Self>) -> Result<usize, ModelError> {
+        if !self.peers.is_alone() {
+            return Ok(0);
+        }
         let mut bodies = Vec::new();
         self.store.view()?.walk(Space::Pending, &[], None, &mut |key, _: PendingBody| {
             bodies.extend(<[u8; 32]>::try_from(key).ok().map(Id::from_bytes));
@@ -153,15 +196,18 @@ impl Model {
     }
 
     /// Gives a body up whose entry will never be written.
-    pub(crate) async fn abandon_body(&self, body: Id<kind::Body>) -> Result<(), ModelError> {
+    pub(crate) async fn abandon_body(self: &Arc<Self>, body: Id<kind::Body>) -> Result<(), ModelError> {
+        if !self.peers.is_alone() {
+            // Nobody but this coordinator could have written its entry, and it did not.
+            return self.end_body(body).await;
+        }
         let blocks = self.blocks.clone();
-        self.store
-            .commit(Intent::Free, move |txn| {
-                NodeBatch::new(vec![Write::Settled { body }]).apply(&blocks, txn)?;
-                enqueue(txn, Work::ReleaseBody(body));
-                Ok::<_, ModelError>(())
-            })
-            .await
+        self.commit_alone(Intent::Free, move |txn| {
+            NodeBatch::new(vec![Write::Settled { body }]).apply(&blocks, txn)?;
+            enqueue(txn, Work::ReleaseBody(body));
+            Ok::<_, ModelError>(())
+        })
+        .await
     }
 
     /// The first items that can be done now. A body that is being read waits: a reader ends, or is
@@ -180,13 +226,34 @@ impl Model {
         loop {
             let blocks = self.blocks.clone();
             let release = move |txn: &mut Txn<'_>| release_some_rows(&blocks, txn, body);
-            if self.store.commit(Intent::Free, release).await? == More::Finished {
+            if self.commit_alone(Intent::Free, release).await? == More::Finished {
                 return Ok(());
             }
         }
     }
 
-    async fn close_upload(&self, upload: Id<kind::Upload>) -> Result<(), ModelError> {
+    /// What a row that died while there were other nodes still holds.
+    async fn drop_references(self: &Arc<Self>, body: Id<kind::Body>, number: u32) -> Result<(), ModelError> {
+        let row: Option<VersionRow> =
+            self.store.view()?.get(Space::Version, &version::row_key(&body, number))?;
+        let releases = row
+            .iter()
+            .flat_map(|row| row.contents.targets())
+            .map(|target| Write::Release { target, referrer: Referrer::Body(body) });
+        self.apply(Intent::Free, releases.collect()).await?;
+        self.forget_work(Work::DropReferences(body, number)).await
+    }
+
+    /// Takes a finished item from the queue.
+    pub(crate) async fn forget_work(&self, work: Work) -> Result<(), ModelError> {
+        let forget = move |txn: &mut Txn<'_>| {
+            txn.delete(Space::Outbox, work.key());
+            Ok::<_, ModelError>(())
+        };
+        self.store.commit(Intent::Free, forget).await
+    }
+
+    async fn close_upload(self: &Arc<Self>, upload: Id<kind::Upload>) -> Result<(), ModelError> {
         let mut bodies = Vec::new();
         let (from, to) = (upload::parts_from(&upload, 0), table::sort_key::after_prefix(upload.as_bytes()));
         self.store.view()?.walk(Space::Part, &from, to.as_deref(), &mut |_, part: PartRow| {
@@ -198,7 +265,7 @@ impl Model {
                 target: Target::Body(body),
                 referrer: Referrer::Upload(upload),
             });
-            self.apply(Intent::Free, NodeBatch::new(releases.collect())).await?;
+            self.apply(Intent::Free, releases.collect()).await?;
         }
         self.store
             .commit(Intent::Free, move |txn| {
@@ -267,7 +334,7 @@ fn release_some_rows(
     let last = rows.len() < TXN_MAX_ROWS;
     for (key, row) in rows {
         let row = VersionRow { dead: true, ..row };
-        table::apply(&Tables::new(blocks).versions, txn, key, &row, None)?;
+        table::apply(&Tables::new(blocks, Upkeep::Here).versions, txn, key, &row, None)?;
     }
     if last { finish(txn) } else { Ok(More::Waiting) }
 }
@@ -332,6 +399,6 @@ fn drop_parts(txn: &mut Txn<'_>, upload: &[u8]) -> Result<(), StoreError> {
 
 fn raise_fence(txn: &mut Txn<'_>, space: Space, row_key: &[u8]) -> Result<(), StoreError> {
     let fence = Fence { stamp: txn.stamp() };
-    txn.put(Space::Fence, vec![space.number(), row_key[0], row_key[1]], &fence);
+    txn.put(Space::Fence, fence_key(space, row_key), &fence);
     Ok(())
 }

@@ -7,12 +7,21 @@ use crate::reclaim::{self, Work};
 use crate::rows::object::{InlineBody, Object, ObjectRow};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
-use crate::rows::version::{self, Contents, VersionRow};
+use crate::rows::version::{self, VersionRow};
 use crate::usage;
-use base::PartitionHash;
+use base::{PartitionHash, Stamp};
 use block::BlockStore;
 use store::{Read, Space, StoreError, Txn};
 use table::{Change, Table};
+
+/// Where what follows from a change is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Upkeep {
+    /// Here, in the same transaction: this node is alone.
+    Here,
+    /// Wherever it belongs: queued, and told to the other nodes.
+    Everywhere,
+}
 
 /// The tables of a node, with what their hooks need.
 pub(crate) struct Tables<'a> {
@@ -24,10 +33,10 @@ pub(crate) struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    pub fn new(blocks: &'a BlockStore) -> Self {
+    pub fn new(blocks: &'a BlockStore, upkeep: Upkeep) -> Self {
         Self {
             objects: Objects,
-            versions: Versions { references: References { blocks } },
+            versions: Versions { references: References { blocks }, upkeep },
             references: References { blocks },
             uploads: Uploads,
             parts: Parts,
@@ -40,6 +49,7 @@ pub(crate) struct Objects;
 /// Table `version`.
 pub(crate) struct Versions<'a> {
     references: References<'a>,
+    upkeep: Upkeep,
 }
 /// Table `block_ref`.
 pub(crate) struct References<'a> {
@@ -62,23 +72,39 @@ impl Table for Objects {
         change: Change<'_, ObjectRow>,
         payload: Option<InlineBody>,
     ) -> Result<(), StoreError> {
+        let place = |row: &ObjectRow| (row.order, row.stamp);
+        if change.old.map_or((Stamp::ZERO, Stamp::ZERO), place) == place(change.new) {
+            // A promise, and nothing else.
+            return Ok(());
+        }
+        let is_same_write = change.old.is_some_and(|old| old.stamp == change.new.stamp);
         let old = change.old.and_then(ObjectRow::live);
         let new = change.new.live();
         usage::record_change(txn, partition_of(key), usage::weigh(old), usage::weigh(new))?;
         match payload {
             Some(bytes) => txn.put(Space::Inline, key.to_vec(), &bytes),
-            None if old.is_some_and(is_inline) => txn.delete(Space::Inline, key.to_vec()),
+            None if old.is_some_and(is_inline) && !is_same_write => txn.delete(Space::Inline, key.to_vec()),
             None => {}
         }
         if let Some(body) = old.and_then(|object| object.body.id())
             && new.and_then(|object| object.body.id()) != Some(body)
         {
-            reclaim::enqueue(txn, Work::ReleaseBody(body));
+            reclaim::enqueue_beaten(txn, body, change.old.map_or(Stamp::ZERO, |old| old.order));
         }
         if new.is_none() {
             reclaim::enqueue_tombstone(txn, Space::Object, key);
         }
         Ok(())
+    }
+}
+
+impl Objects {
+    /// An entry arrived that a newer one had beaten already: its body is let go like that of an entry
+    /// that was beaten here.
+    pub fn lost(&self, txn: &mut Txn<'_>, object: &Object, order: Stamp) {
+        if let Some(body) = object.body.id() {
+            reclaim::enqueue_beaten(txn, body, order);
+        }
     }
 }
 
@@ -106,12 +132,13 @@ impl Table for Versions<'_> {
         if !change.new.dead || change.old.is_some_and(|old| old.dead) {
             return Ok(());
         }
-        let (body, _) = version::parse_row_key(key).expect("the table's own key");
-        let targets: Vec<Target> = match &change.new.contents {
-            Contents::Blocks(blocks) => blocks.iter().map(|piece| Target::Block(piece.hash)).collect(),
-            Contents::Parts(parts) => parts.iter().map(|piece| Target::Body(piece.body)).collect(),
-        };
-        for target in targets {
+        reclaim::enqueue_tombstone(txn, Space::Version, key);
+        let (body, number) = version::parse_row_key(key).expect("the table's own key");
+        if self.upkeep == Upkeep::Everywhere {
+            reclaim::enqueue(txn, Work::DropReferences(body, number));
+            return Ok(());
+        }
+        for target in change.new.contents.targets() {
             let row = ReferenceRow { removed: true };
             table::apply(
                 &self.references,
@@ -121,7 +148,6 @@ impl Table for Versions<'_> {
                 None,
             )?;
         }
-        reclaim::enqueue_tombstone(txn, Space::Version, key);
         Ok(())
     }
 }
@@ -190,7 +216,7 @@ impl Table for Uploads {
         _payload: Option<()>,
     ) -> Result<(), StoreError> {
         let upload = base::Id::from_bytes(key.try_into().expect("the table's own key"));
-        let partition = PartitionHash::of_shard(&change.new.bucket, 0);
+        let partition = upload::partition_of(&upload);
         let index = upload::index_key(partition, &change.new.key, &upload);
         let open = |row: &UploadRow| row.state == UploadState::Open;
         usage::record_uploads(txn, partition, change.old.is_some_and(open), open(change.new))?;

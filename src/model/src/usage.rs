@@ -4,7 +4,7 @@
 
 use crate::rows::object::{Object, ObjectRow};
 use crate::rows::record_kind;
-use base::PartitionHash;
+use base::{Merge, PartitionHash};
 use serde::{Deserialize, Serialize};
 use store::{Read, Record, Space, Step, StoreError, Txn};
 
@@ -22,6 +22,15 @@ pub struct Usage {
 impl Record for Usage {
     const KIND: u8 = record_kind::USAGE;
     const VERSION: u8 = 1;
+}
+
+impl Merge for Usage {
+    /// The larger of each: what the fullest replica has counted.
+    fn merge(&mut self, other: &Self) {
+        self.objects = self.objects.max(other.objects);
+        self.bytes = self.bytes.max(other.bytes);
+        self.uploads = self.uploads.max(other.uploads);
+    }
 }
 
 /// What an object counts for.

@@ -3,9 +3,11 @@
 //! The caller hands over whole blocks and at last the rest. Small bodies stay in memory and travel
 //! with their entry. Larger ones are stored block by block while they arrive: each block's file is
 //! durable before the transaction that lists and holds it, and nothing names the body until the
-//! entry is committed. A writer that is dropped, because the client went away or an error came up,
+//! entry is committed. Where several nodes keep them, a block and its rows go to all of them at once and
+//! count when a quorum has them. A writer that is dropped, because the client went away or an error came up,
 //! gives the body up; one cut off by a crash is given up at the next start.
 
+use crate::replicas::Batch;
 use crate::rows::object::{BlockPiece, Body};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
@@ -58,6 +60,20 @@ struct LastBlock {
     piece: BlockPiece,
 }
 
+/// A body whose entry was sent to several nodes.
+pub(crate) struct Sent {
+    model: Arc<Model>,
+    body: Id<kind::Body>,
+    begun: bool,
+}
+
+impl Sent {
+    /// The entry was surely not written: the body is given up.
+    pub fn refused(self) {
+        drop(Unsettled { model: self.model, body: self.body, in_flight: VecDeque::new(), begun: self.begun });
+    }
+}
+
 /// Gives the body up when it is dropped before it is settled.
 pub(crate) struct Unsettled {
     model: Arc<Model>,
@@ -99,12 +115,12 @@ impl BodyWriter {
             let mark = PendingBody { deadline: self.deadline };
             writes.push(Write::Pending { body: self.unsettled.body, mark });
             // The first row must not overtake its mark, nor a later row this one.
-            store_block(&model, hashed, writes).await?;
+            store_block(&model, hashed, writes, self.deadline).await?;
             return Ok(());
         }
-        let tasks = model.env.tasks.clone();
+        let (tasks, deadline) = (model.env.tasks.clone(), self.deadline);
         let task = tasks.spawn(async move {
-            let stored = store_block(&model, hashed, writes).await;
+            let stored = store_block(&model, hashed, writes, deadline).await;
             drop(budget);
             stored
         });
@@ -122,19 +138,31 @@ impl BodyWriter {
         let content = if small && matches!(self.owner, Owner::Object(..)) {
             Finished::Inline(rest)
         } else {
-            let last = if rest.is_empty() { None } else { Some(self.store_last(rest).await?) };
+            let last = if rest.is_empty() { None } else { self.store_last(rest).await? };
             Finished::Blocks { owner: self.owner, deadline: self.deadline, pieces: self.pieces, last }
         };
         Ok(FinishedBody { unsettled: self.unsettled, size, content })
     }
 
-    async fn store_last(&mut self, rest: Bytes) -> Result<LastBlock, ModelError> {
-        let model = &self.unsettled.model;
-        let hashed = hash(model, rest).await?;
+    /// Stores the last block. On a node that is alone its rows are left for the transaction that writes
+    /// the entry.
+    async fn store_last(&mut self, rest: Bytes) -> Result<Option<LastBlock>, ModelError> {
+        let model = Arc::clone(&self.unsettled.model);
+        let hashed = hash(&model, rest).await?;
         let piece = piece_of(&hashed);
+        if !model.peers.is_alone() {
+            let (body, number) = (self.unsettled.body, self.pieces.len() as u32);
+            let mut writes = rows_of_block(body, number, &hashed, &self.owner, self.deadline);
+            if self.unsettled.begin() {
+                writes.push(Write::Pending { body, mark: PendingBody { deadline: self.deadline } });
+            }
+            self.pieces.push(piece);
+            store_block(&model, hashed, writes, self.deadline).await?;
+            return Ok(None);
+        }
         let lock = model.blocks.lock([hashed.hash()]).await;
         model.blocks.put(&lock, &hashed).await?;
-        Ok(LastBlock { lock, piece })
+        Ok(Some(LastBlock { lock, piece }))
     }
 }
 
@@ -187,6 +215,20 @@ impl FinishedBody {
         }
     }
 
+    /// After this nobody accepts anything for the body any more; none for bytes beside the row.
+    pub(crate) fn deadline(&self) -> Option<WallTime> {
+        match &self.content {
+            Finished::Inline(_) => None,
+            Finished::Blocks { deadline, .. } => Some(*deadline),
+        }
+    }
+
+    /// From here on only the rows of several nodes know whether the body is needed: it is not given up
+    /// when this is dropped.
+    pub(crate) fn sent(self) -> Sent {
+        self.unsettled.sent()
+    }
+
     /// The body's id.
     pub(crate) fn id(&self) -> Id<kind::Body> {
         self.unsettled.body
@@ -217,6 +259,13 @@ impl Unsettled {
     /// The entry that names the body is durable.
     pub fn settled(mut self) {
         self.begun = false;
+    }
+
+    /// The entry that names the body is on its way to several nodes.
+    pub fn sent(self) -> Sent {
+        let sent = Sent { model: Arc::clone(&self.model), body: self.body, begun: self.begun };
+        self.settled();
+        sent
     }
 
     async fn wait_for_one(&mut self) -> Result<(), ModelError> {
@@ -276,7 +325,17 @@ fn rows_of_block(
 }
 
 /// Stores a block's file and, under the same lock, what lists and holds it (rule K7).
-async fn store_block(model: &Model, block: HashedBlock, writes: Vec<Write>) -> Result<(), ModelError> {
+async fn store_block(
+    model: &Arc<Model>,
+    block: HashedBlock,
+    writes: Vec<Write>,
+    deadline: WallTime,
+) -> Result<(), ModelError> {
+    if !model.peers.is_alone() {
+        let (position, deadline) = (model.position().await?, Some(deadline));
+        let batch = Batch { position, deadline, writes, block: Some(block) };
+        return model.store_everywhere(batch).await.map(|_| ());
+    }
     let lock = model.blocks.lock([block.hash()]).await;
     model.blocks.put(&lock, &block).await?;
     let blocks = model.blocks.clone();
@@ -285,5 +344,5 @@ async fn store_block(model: &Model, block: HashedBlock, writes: Vec<Write>) -> R
         drop(lock);
         stamp.map(|_| ()).map_err(ModelError::from)
     };
-    model.store.commit(Intent::Grow, work).await
+    model.commit_alone(Intent::Grow, work).await
 }

@@ -5,7 +5,7 @@ use base::NodeId;
 use block::{BlockConfig, BlockStore, DiskConfig};
 use env::Env;
 use env::sim::{SimOptions, SimWorld};
-use model::Model;
+use model::{Model, Peers};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{Engine, MemEngine, MemPlatter, RedbEngine, Store, StoreOptions};
@@ -72,7 +72,8 @@ impl Node {
         let disk = |path: &PathBuf| DiskConfig { path: path.clone(), capacity_bytes: None, read_only: false };
         config.disks = machine.folders.iter().map(disk).collect();
         let blocks = BlockStore::open(&env, &store, config).await.map_err(text)?;
-        let model = Model::open(&env, store.clone(), blocks.clone()).map_err(text)?;
+        let model = Model::open(&env, store.clone(), blocks.clone(), Peers::alone(NODE).map_err(text)?)
+            .map_err(text)?;
         model.settle_interrupted_uploads().await.map_err(text)?;
         Ok(Self { env, store, blocks, model, folders: machine.folders.clone() })
     }

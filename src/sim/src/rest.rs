@@ -10,6 +10,7 @@ use crate::run::Run;
 use block::ScrubCommand;
 use bytes::Bytes;
 use env::sim::Keep;
+use futures_util::FutureExt;
 use model::objects::{Condition, Deletion, ObjectMeta, Place, Want};
 use model::rows::object::ETag;
 use model::rows::version::Owner;
@@ -83,8 +84,13 @@ async fn prove_alive(run: &Run, node: &Node) -> Result<(), Failure> {
             )
             .await
             .map_err(dead)?;
-        let found =
-            node.model.find(bucket, "alive", Want::Content).map_err(dead)?.ok_or(ModelError::NoSuchKey);
+        let found = node
+            .model
+            .find(bucket, "alive", Want::Content)
+            .now_or_never()
+            .expect("a node that is alone answers at once")
+            .map_err(dead)?
+            .ok_or(ModelError::NoSuchKey);
         let bytes = ops::reading::read_whole(node, &found.map_err(dead)?).await.map_err(dead)?;
         if bytes != [content.clone(), content].concat() {
             return Err(Failure::new("I5 content", format!("after the faults, tag {:x}", tag_of(&md5))));

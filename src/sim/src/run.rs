@@ -13,6 +13,7 @@ use crate::plan::{EngineChoice, Plan, Trouble};
 use crate::rest;
 use base::BucketName;
 use env::sim::{Generator, Keep};
+use futures_util::FutureExt;
 use model::objects::Want;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
@@ -188,7 +189,11 @@ impl Run {
         for (bucket, id) in buckets {
             for key in self.plan.keys.clone() {
                 let register = Register::Object { bucket, key: key.to_owned() };
-                let found = node.model.find(id, key, Want::Content);
+                let found = node
+                    .model
+                    .find(id, key, Want::Content)
+                    .now_or_never()
+                    .expect("a node that is alone answers at once");
                 if self.machine.world.disk.has_crashed() {
                     return Ok(());
                 }

@@ -61,6 +61,12 @@ impl<'a> Txn<'a> {
         self.own.insert((space, key), None);
     }
 
+    /// The rows of these keyspaces that this transaction has written so far.
+    pub fn written(&self, spaces: &[Space]) -> Vec<(Space, Vec<u8>, Bytes)> {
+        let own = self.own.iter().filter(|((space, _), _)| spaces.contains(space));
+        own.filter_map(|((space, key), value)| Some((*space, key.clone(), value.clone()?))).collect()
+    }
+
     /// Runs `action` once the change is durable, before the caller hears of it.
     pub fn after_commit(&mut self, action: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(action));

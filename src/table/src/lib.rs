@@ -67,7 +67,21 @@ pub fn apply<T: Table>(
     if old.as_ref() == Some(&new) {
         return Ok(Applied::Unchanged);
     }
-    table.hook(txn, &key, Change { old: old.as_ref(), new: &new }, payload)?;
-    txn.put(T::SPACE, key, &new);
+    replace(table, txn, key, Change { old: old.as_ref(), new: &new }, payload)?;
     Ok(Applied::Changed)
+}
+
+/// Stores what a rule made of the row under `key`, and runs the hook: the one way in which a row of a
+/// replicated table changes.
+pub fn replace<T: Table>(
+    table: &T,
+    txn: &mut Txn<'_>,
+    key: Vec<u8>,
+    change: Change<'_, T::Row>,
+    payload: Option<T::Payload>,
+) -> Result<(), StoreError> {
+    let new = change.new;
+    table.hook(txn, &key, change, payload)?;
+    txn.put(T::SPACE, key, new);
+    Ok(())
 }

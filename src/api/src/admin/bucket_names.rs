@@ -28,7 +28,7 @@ async fn change_key(call: Call<'_>, value: bool) -> Result<Answer, AdminError> {
 
 /// Sets the flags that are true in `flags` to `value`; the others stay.
 pub(super) async fn grant(
-    model: &Model,
+    model: &std::sync::Arc<Model>,
     id: Id<kind::Bucket>,
     key: String,
     flags: wire::Permissions,

@@ -169,7 +169,7 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
 }
 
 /// The counters of a bucket.
-pub(super) fn usage_of(model: &Model, id: Id<kind::Bucket>) -> Result<Usage, AdminError> {
+pub(super) fn usage_of(model: &Arc<Model>, id: Id<kind::Bucket>) -> Result<Usage, AdminError> {
     Ok(usage::of_partition(&model.store().view()?, PartitionHash::of_shard(&id, 0))?)
 }
 
@@ -180,23 +180,19 @@ async fn open_parts(model: &Arc<Model>, bucket: Id<kind::Bucket>) -> Result<(i64
     if page.uploads.is_empty() {
         return Ok((0, 0));
     }
-    let inner = Arc::clone(model);
-    let count = move || {
-        let (mut parts, mut bytes) = (0, 0);
-        for upload in page.uploads {
-            let name = UploadName { bucket, key: upload.key, id: upload.id };
-            match inner.list_parts(&name, 0, usize::from(PART_NUMBER_MAX)) {
-                Ok((_, listed, _)) => {
-                    parts += i64::try_from(listed.len()).unwrap_or(i64::MAX);
-                    let sizes = listed.iter().map(|part| i64::try_from(part.row.size).unwrap_or(i64::MAX));
-                    bytes = sizes.fold(bytes, i64::saturating_add);
-                }
-                // It was closed since it was listed.
-                Err(ModelError::NoSuchUpload) => {}
-                Err(error) => return Err(error),
+    let (mut parts, mut bytes) = (0, 0);
+    for upload in page.uploads {
+        let name = UploadName { bucket, key: upload.key, id: upload.id };
+        match model.list_parts(&name, 0, usize::from(PART_NUMBER_MAX)).await {
+            Ok((_, listed, _)) => {
+                parts += i64::try_from(listed.len()).unwrap_or(i64::MAX);
+                let sizes = listed.iter().map(|part| i64::try_from(part.row.size).unwrap_or(i64::MAX));
+                bytes = sizes.fold(bytes, i64::saturating_add);
             }
+            // It was closed since it was listed.
+            Err(ModelError::NoSuchUpload) => {}
+            Err(error) => return Err(error.into()),
         }
-        Ok((parts, bytes))
-    };
-    Ok(model.env().tasks.blocking(count).await?)
+    }
+    Ok((parts, bytes))
 }

@@ -149,7 +149,9 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         ModelError::BucketNotEmpty => (S::BAD_REQUEST, "BucketNotEmpty"),
         ModelError::AccessKeyExists => (S::CONFLICT, "KeyAlreadyExists"),
         ModelError::Store(error) => of_store(error),
-        ModelError::Block(_) => (S::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        ModelError::Block(_) | ModelError::Unavailable | ModelError::NoLayout => {
+            (S::SERVICE_UNAVAILABLE, "ServiceUnavailable")
+        }
         ModelError::ConditionFailed
         | ModelError::ConditionOnMissing
         | ModelError::InvalidPart(_)
@@ -157,7 +159,8 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         | ModelError::PartTooSmall(_)
         | ModelError::ChecksumMismatch
         | ModelError::RangeNotSatisfiable
-        | ModelError::QuotaExceeded => (S::INTERNAL_SERVER_ERROR, "InternalError"),
+        | ModelError::QuotaExceeded
+        | ModelError::Damaged => (S::INTERNAL_SERVER_ERROR, "InternalError"),
     }
 }
 

@@ -9,10 +9,9 @@ use model::listing::{ListQuery, Start};
 use model::multipart::UploadName;
 use model::objects::{Found, Want};
 use model::rows::object::{BlockPiece, Body};
-use model::rows::version::{self, Contents, VersionRow};
+use model::rows::version::Contents;
 use model::{Model, ModelError};
 use std::sync::Arc;
-use store::{Read, Space, Step};
 
 /// Uploads looked at in one page.
 const PAGE_UPLOADS: usize = 1000;
@@ -56,17 +55,14 @@ pub(super) async fn inspect(call: Call<'_>) -> Result<Answer, AdminError> {
     let bucket = find(&call.api.model.names(), call.required("bucketId")?)?;
     let key = call.required("key")?.to_owned();
     let model = Arc::clone(&call.api.model);
-    let work = move || {
-        let Some(found) = model.find(bucket, &key, Want::Metadata)? else {
-            return Err(AdminError::Model(ModelError::NoSuchKey));
-        };
-        let version = version_of(&model, &found)?;
-        Ok(wire::InspectedObject { bucket_id: bucket.to_string(), key, versions: vec![version] })
+    let Some(found) = model.find(bucket, &key, Want::Metadata).await? else {
+        return Err(AdminError::Model(ModelError::NoSuchKey));
     };
-    Ok(Answer::json(&call.api.model.env().tasks.blocking(work).await?))
+    let versions = vec![version_of(&model, &found).await?];
+    Ok(Answer::json(&wire::InspectedObject { bucket_id: bucket.to_string(), key, versions }))
 }
 
-fn version_of(model: &Model, found: &Found) -> Result<wire::InspectedVersion, AdminError> {
+async fn version_of(model: &Arc<Model>, found: &Found) -> Result<wire::InspectedVersion, AdminError> {
     let object = &found.object;
     let uuid = object.body.id().map_or_else(|| encode_hex(&found.stamp.to_bytes()), |id| id.to_string());
     Ok(wire::InspectedVersion {
@@ -80,40 +76,41 @@ fn version_of(model: &Model, found: &Found) -> Result<wire::InspectedVersion, Ad
         size: Some(object.size),
         etag: Some(object.etag.to_string()),
         headers: object.headers.clone(),
-        blocks: blocks_of(model, found)?,
+        blocks: blocks_of(model, found).await?,
     })
 }
 
-fn blocks_of(model: &Model, found: &Found) -> Result<Vec<wire::InspectedBlock>, AdminError> {
+async fn blocks_of(model: &Arc<Model>, found: &Found) -> Result<Vec<wire::InspectedBlock>, AdminError> {
     let mut blocks = Vec::new();
     match &found.object.body {
         Body::Inline(_) => {}
         Body::Blocks(_, pieces) => push_blocks(&mut blocks, 1, &mut 0, pieces),
-        Body::Rows(body) => push_rows(model, &mut blocks, 1, *body)?,
+        Body::Rows(body) => push_rows(model, &mut blocks, 1, *body).await?,
         Body::Composite(_) => {
-            for part in model.parts_of(found)? {
-                push_rows(model, &mut blocks, part.number.into(), part.body)?;
+            for part in model.parts_of(found).await? {
+                push_rows(model, &mut blocks, part.number.into(), part.body).await?;
             }
         }
     }
     Ok(blocks)
 }
 
-fn push_rows(
-    model: &Model,
+async fn push_rows(
+    model: &Arc<Model>,
     blocks: &mut Vec<wire::InspectedBlock>,
     part: u64,
     body: Id<kind::Body>,
 ) -> Result<(), AdminError> {
-    let mut offset = 0;
-    let end = table::sort_key::after_prefix(body.as_bytes());
-    let start = version::row_key(&body, 0);
-    model.store().view()?.walk(Space::Version, &start, end.as_deref(), &mut |_, row: VersionRow| {
-        if let Contents::Blocks(pieces) = row.contents {
-            push_blocks(blocks, part, &mut offset, &pieces);
+    let (mut offset, mut next) = (0, Some(0));
+    while let Some(first) = next.filter(|_| blocks.len() < BLOCKS_SHOWN_MAX) {
+        let (rows, more) = model.version_rows(body, first, BLOCKS_SHOWN_MAX).await?;
+        for (_, row) in rows {
+            if let Contents::Blocks(pieces) = row.contents {
+                push_blocks(blocks, part, &mut offset, &pieces);
+            }
         }
-        if blocks.len() < BLOCKS_SHOWN_MAX { Step::Next } else { Step::Stop }
-    })?;
+        next = more;
+    }
     Ok(())
 }
 

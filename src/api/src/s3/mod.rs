@@ -100,20 +100,20 @@ impl S3Api {
         incoming: &mut Incoming,
         name: &mut &'static str,
     ) -> Result<Reply, S3Error> {
-        let caller = self.authenticate(&head)?;
+        let caller = self.authenticate(&head).await?;
         parameters::lift_headers(&mut head)?;
         let operation = operation::route(&head).filter(|_| !parameters::is_subresource(&head));
         parameters::refuse_unsupported(&head, operation, caller.verified.payload())?;
         let Some(operation) = operation else {
-            return self.answer_unknown(&head, &caller);
+            return self.answer_unknown(&head, &caller).await;
         };
         *name = operation.name;
-        let bucket = self.find_bucket(&head, operation, &caller)?;
+        let bucket = self.find_bucket(&head, operation, &caller).await?;
         let call = Call::new(Arc::clone(self), Arc::new(head), caller, bucket);
         (operation.run)(call, incoming).await
     }
 
-    fn authenticate(&self, head: &Head) -> Result<Caller, S3Error> {
+    async fn authenticate(&self, head: &Head) -> Result<Caller, S3Error> {
         let env = self.model.env();
         let now = env.clock.wall();
         let hosts = other_hosts(head);
@@ -132,14 +132,20 @@ impl S3Api {
         };
         let required_region = self.config.region_is_required.then_some(self.config.region.as_str());
         let policy = VerifyPolicy { required_region, key_cache: Some(&self.key_cache) };
-        let names = self.model.names();
+        let mut names = self.model.names();
+        // Made on another node a moment ago?
+        if !names.keys.contains_key(claim.claimed_access_key_id())
+            && self.model.learn_key(claim.claimed_access_key_id()).await
+        {
+            names = self.model.names();
+        }
         let verified = claim.verify(&policy, |id| {
             names.usable_key(id, now).map(|key| Secret::new(key.secret.value.reveal()))
         })?;
         Ok(Caller::signed(verified))
     }
 
-    fn find_bucket(
+    async fn find_bucket(
         &self,
         head: &Head,
         operation: &Operation,
@@ -148,7 +154,7 @@ impl S3Api {
         if operation.route.target == Target::Service || operation.access == Access::CreateBucket {
             return Ok(None);
         }
-        let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller)?;
+        let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller).await?;
         caller.check(operation.access, &bucket.row)?;
         if let Some(owner) = head.header("x-amz-expected-bucket-owner") {
             parameters::check_expected_owner(&owner, &bucket.row)?;
@@ -157,17 +163,20 @@ impl S3Api {
     }
 
     /// The bucket that a name means to the caller. Access to it is not checked here.
-    pub(crate) fn bucket_named(&self, name: &str, caller: &Caller) -> Result<NamedBucket, S3Error> {
-        let found = self.model.names().resolve(name, Some(&caller.access_key));
+    pub(crate) async fn bucket_named(&self, name: &str, caller: &Caller) -> Result<NamedBucket, S3Error> {
+        let mut found = self.model.names().resolve(name, Some(&caller.access_key));
+        if found.is_none() && self.model.learn_bucket(name).await {
+            found = self.model.names().resolve(name, Some(&caller.access_key));
+        }
         let (id, row) = found.ok_or_else(|| S3Error::new(S3Code::NoSuchBucket).field("BucketName", name))?;
         Ok(NamedBucket { name: name.to_owned(), id, row })
     }
 
     /// A request for an operation that is not there: on reads the answer of an unconfigured bucket,
     /// on writes 501.
-    fn answer_unknown(&self, head: &Head, caller: &Caller) -> Result<Reply, S3Error> {
+    async fn answer_unknown(&self, head: &Head, caller: &Caller) -> Result<Reply, S3Error> {
         if let Some(name) = head.bucket.as_deref() {
-            let bucket = self.bucket_named(name, caller)?;
+            let bucket = self.bucket_named(name, caller).await?;
             caller.check(Access::AnyGrant, &bucket.row)?;
         }
         parameters::unconfigured(head)

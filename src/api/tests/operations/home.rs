@@ -26,6 +26,9 @@ use tokio::sync::{OnceCell, watch};
 
 pub const REGION: &str = "garage";
 pub const HOST: &str = "s3.example:3900";
+/// The node. Any id will do.
+const NODE: NodeId = NodeId::from_bytes([7; 32]);
+
 /// What every filled shelf holds under `thing`.
 pub const CONTENT: &[u8] = b"0123456789";
 
@@ -73,13 +76,13 @@ impl Home {
         let (meta, data) = (Path::new("/meta"), Path::new("/data"));
         env.disk.create_dir_all(meta).unwrap();
         env.disk.create_dir_all(data).unwrap();
-        let node = NodeId::from_bytes([7; 32]);
+        let node = NODE;
         let engine = engine::open(EngineKind::Redb, &env, meta).unwrap();
         let options = StoreOptions { folder: meta.to_owned(), node_tag: node.tag() };
         let store = Store::open(&env, engine, options).unwrap();
         let blocks = BlockConfig::new(node, PathBuf::from(data));
         let blocks = BlockStore::open(&env, &store, blocks).await.unwrap();
-        let model = Model::open(&env, store, blocks).unwrap();
+        let model = Model::open(&env, store, blocks, model::Peers::alone(NODE).unwrap()).unwrap();
         let config = S3Config {
             region: REGION.to_owned(),
             region_is_required: false,

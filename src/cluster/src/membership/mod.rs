@@ -163,6 +163,11 @@ impl Membership {
         Ok(membership)
     }
 
+    /// The links.
+    pub fn net(&self) -> &Net {
+        &self.inner.net
+    }
+
     /// Where it listens.
     pub fn addresses(&self) -> &[SocketAddr] {
         self.inner.net.addresses()

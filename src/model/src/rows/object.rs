@@ -10,6 +10,7 @@ use base::id::kind;
 use base::{BlockHash, Id, Merge, PartitionHash, Stamp};
 use serde::{Deserialize, Serialize};
 use store::Record;
+use table::register::{Memory, Replica, Version};
 use table::sort_key;
 
 /// The row of a key's null slot.
@@ -45,6 +46,9 @@ pub struct Register {
     pub promise: Option<Stamp>,
     /// The last accepted (order, stamp) pairs.
     pub history: Vec<(Stamp, Stamp)>,
+    /// Whether earlier ones are not remembered.
+    #[serde(default)]
+    pub forgot: bool,
 }
 
 /// An object's metadata and where its bytes are.
@@ -149,6 +153,46 @@ impl ObjectRow {
     /// A row as a plain write makes it.
     pub fn new(stamp: Stamp, slot: Slot) -> Self {
         Self { stamp, order: stamp, slot, register: None }
+    }
+
+    /// The row as a version that replicas decide about; `None` for a mere promise.
+    pub fn version(&self) -> Option<Version<Slot>> {
+        (self.order > Stamp::ZERO).then(|| Version {
+            order: self.order,
+            id: self.stamp,
+            value: self.slot.clone(),
+        })
+    }
+
+    /// The row that a version makes, without a replica's memory.
+    pub fn of_version(version: Version<Slot>) -> Self {
+        Self { stamp: version.id, order: version.order, slot: version.value, register: None }
+    }
+
+    /// This replica's part in decisions about the key.
+    pub fn replica(row: Option<&Self>) -> Replica<Slot> {
+        let Some(row) = row else { return Replica::default() };
+        let current = row.version();
+        let accepted = current.as_ref().map(|version| (version.order, version.id));
+        let Register { promise, mut history, forgot } = row.register.clone().unwrap_or_default();
+        // A row that was written while its node was alone, or copied, counts as accepted.
+        if let Some(accepted) = accepted
+            && history.first() != Some(&accepted)
+        {
+            history.insert(0, accepted);
+        }
+        Replica { current, memory: Memory { promise, history, forgot } }
+    }
+
+    /// The row of a replica that has accepted or promised something.
+    pub fn of_replica(replica: Replica<Slot>) -> Self {
+        let Replica { current, memory: Memory { promise, history, forgot } } = replica;
+        let nothing = Version { order: Stamp::ZERO, id: Stamp::ZERO, value: Slot::Deleted };
+        let mut row = Self::of_version(current.unwrap_or(nothing));
+        // What the row itself says is not said twice.
+        let is_plain = promise.is_none() && !forgot && history.as_slice() == [(row.order, row.stamp)];
+        row.register = (!is_plain).then_some(Register { promise, history, forgot });
+        row
     }
 
     /// The object, if there is one.

@@ -6,7 +6,7 @@
 
 use super::record_kind;
 use base::id::kind;
-use base::{BlockHash, Id, Merge};
+use base::{BlockHash, Id, Merge, PartitionHash};
 use serde::{Deserialize, Serialize};
 use store::Record;
 
@@ -29,20 +29,34 @@ impl Merge for ReferenceRow {
 }
 
 /// What is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Target {
     /// A block, by content.
+    #[serde(rename = "b")]
     Block(BlockHash),
     /// A part's body.
+    #[serde(rename = "p")]
     Body(Id<kind::Body>),
 }
 
+impl Target {
+    /// Where it lies, and all references to it.
+    pub fn partition(&self) -> PartitionHash {
+        PartitionHash::of_uniform(match self {
+            Target::Block(hash) => hash.as_bytes(),
+            Target::Body(id) => id.as_bytes(),
+        })
+    }
+}
+
 /// Who holds it: a body, or the upload that a part belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Referrer {
     /// A body holds its blocks; a composite body holds its parts.
+    #[serde(rename = "b")]
     Body(Id<kind::Body>),
     /// An upload holds all its parts until it is closed.
+    #[serde(rename = "u")]
     Upload(Id<kind::Upload>),
 }
 

@@ -99,6 +99,20 @@ impl Merge for PartRow {
     }
 }
 
+/// A fresh upload id. It begins with the partition of its bucket's keys, so that the upload, its parts
+/// and the object they become lie together; the other half is random.
+pub fn new_id(partition: PartitionHash, random: [u8; 16]) -> Id<kind::Upload> {
+    let mut bytes = [0; 32];
+    bytes[..PartitionHash::LEN].copy_from_slice(partition.as_bytes());
+    bytes[PartitionHash::LEN..].copy_from_slice(&random);
+    Id::from_bytes(bytes)
+}
+
+/// Where an upload and its parts lie.
+pub fn partition_of(upload: &Id<kind::Upload>) -> PartitionHash {
+    PartitionHash::of_uniform(upload.as_bytes())
+}
+
 /// The key of an upload's row.
 pub fn row_key(upload: &Id<kind::Upload>) -> Vec<u8> {
     upload.as_bytes().to_vec()

@@ -6,6 +6,7 @@
 
 use super::object::BlockPiece;
 use super::record_kind;
+use super::reference::Target;
 use base::id::kind;
 use base::{Id, Merge, WallTime};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,16 @@ pub enum Contents {
     /// Parts of a composite.
     #[serde(rename = "p")]
     Parts(Vec<PartPiece>),
+}
+
+impl Contents {
+    /// What the row holds.
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Contents::Blocks(blocks) => blocks.iter().map(|piece| Target::Block(piece.hash)).collect(),
+            Contents::Parts(parts) => parts.iter().map(|piece| Target::Body(piece.body)).collect(),
+        }
+    }
 }
 
 /// One part of a composite body.

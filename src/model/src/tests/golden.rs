@@ -75,7 +75,8 @@ fn objects() -> Vec<Line> {
         let object = Object { size: 1 << 33, etag, checksum: Some(checksum()), headers, body, tags };
         ObjectRow::new(STAMP, Slot::Live(Box::new(object)))
     };
-    let register = Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)] });
+    let register =
+        Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
     vec![
         row("object.deleted", ObjectRow::new(STAMP, Slot::Deleted)),
         row("object.register", ObjectRow { register, ..ObjectRow::new(STAMP, Slot::Deleted) }),

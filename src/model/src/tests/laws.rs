@@ -52,7 +52,11 @@ fn object_row() {
 #[test]
 fn a_merge_leaves_this_replicas_register_alone() {
     use crate::rows::object::Register;
-    let mine = Some(Register { promise: Some(stamp(9, 9)), history: vec![(stamp(1, 1), stamp(1, 1))] });
+    let mine = Some(Register {
+        promise: Some(stamp(9, 9)),
+        history: vec![(stamp(1, 1), stamp(1, 1))],
+        forgot: false,
+    });
     let mut row = ObjectRow { register: mine.clone(), ..ObjectRow::new(stamp(1, 1), Slot::Deleted) };
     row.merge(&ObjectRow::new(stamp(2, 1), Slot::Live(Box::new(object(1)))));
     assert_eq!((row.stamp, row.register), (stamp(2, 1), mine));

@@ -8,6 +8,7 @@ use crate::multipart::{NamedPart, Planned};
 use crate::objects::Condition;
 use base::PartNumber;
 use base::limits::PART_SIZE_MIN_BYTES;
+use futures_util::FutureExt;
 use store::Space;
 
 const FIRST: &[&[u8]] = &[b"first", b"part"];
@@ -80,7 +81,7 @@ fn an_abort_frees_all() {
             node.part(&name, number, &[key_of(number.into()).as_bytes(), b"rest"]).await.unwrap();
         }
         node.model.abort_upload(name.clone()).await.unwrap();
-        assert!(matches!(node.model.find_upload(&name), Err(ModelError::NoSuchUpload)));
+        assert!(matches!(node.model.find_upload(&name).await, Err(ModelError::NoSuchUpload)));
         assert!(matches!(node.part(&name, 1, FIRST).await, Err(ModelError::NoSuchUpload)));
         assert!(matches!(node.model.abort_upload(name).await, Err(ModelError::NoSuchUpload)));
         node.expire().await;
@@ -100,7 +101,7 @@ fn completing_twice_gives_the_same_answer_and_one_object() {
         let stamp = node.complete(&name, plan.clone()).await.unwrap();
         // One that was planned before the first was done.
         assert!(matches!(node.complete(&name, plan.clone()).await, Err(ModelError::NoSuchUpload)));
-        match node.model.plan_completion(&name, &[named(1, FIRST)]).unwrap() {
+        match node.model.plan_completion(&name, &[named(1, FIRST)]).await.unwrap() {
             Planned::Done(done) => assert_eq!((done.stamp, done.etag), (stamp, plan.etag())),
             Planned::Ready(_) => panic!("it was completed before"),
         }
@@ -169,7 +170,7 @@ fn a_refused_completion_of_many_parts_leaves_nothing_and_may_be_repeated() {
         let whole: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
         assert_eq!(node.content(bucket, "a").await, Some(whole));
         let found = node.find(bucket, "a").unwrap();
-        assert_eq!(node.model.parts_of(&found).unwrap().len(), numbers.len());
+        assert_eq!(node.model.parts_of(&found).await.unwrap().len(), numbers.len());
         drop(found);
         node.delete(bucket, "a").await;
         node.expire().await;
@@ -261,7 +262,12 @@ fn a_plan_checks_every_part() {
         node.part(&name, 1, &least).await.unwrap();
         node.part(&name, 2, FIRST).await.unwrap();
         node.part(&name, 5, SECOND).await.unwrap();
-        let plan = |parts: &[NamedPart]| node.model.plan_completion(&name, parts);
+        let plan = |parts: &[NamedPart]| {
+            node.model
+                .plan_completion(&name, parts)
+                .now_or_never()
+                .expect("a node that is alone answers at once")
+        };
         let (one, two, five) = (named(1, &least), named(2, FIRST), named(5, SECOND));
         match plan(&[one.clone(), two.clone()]) {
             Ok(Planned::Ready(ready)) => {
@@ -289,7 +295,7 @@ fn an_upload_belongs_to_its_bucket_and_key() {
         wrong[0].bucket = other;
         wrong[1].key = "b".into();
         for wrong in wrong {
-            assert!(matches!(node.model.find_upload(&wrong), Err(ModelError::NoSuchUpload)));
+            assert!(matches!(node.model.find_upload(&wrong).await, Err(ModelError::NoSuchUpload)));
             assert!(matches!(node.part(&wrong, 1, FIRST).await, Err(ModelError::NoSuchUpload)));
             assert!(matches!(node.model.abort_upload(wrong).await, Err(ModelError::NoSuchUpload)));
         }
@@ -311,7 +317,7 @@ fn parts_are_listed_newest_first_of_each_number_and_in_pages() {
         for limit in 1..=5 {
             let (mut after, mut numbers) = (0, Vec::new());
             loop {
-                let (_, parts, more) = node.model.list_parts(&name, after, limit).unwrap();
+                let (_, parts, more) = node.model.list_parts(&name, after, limit).await.unwrap();
                 assert!(parts.len() <= limit && parts.iter().all(|part| part.row.size == 5));
                 numbers.extend(parts.iter().map(|part| part.number.get()));
                 after = *numbers.last().unwrap();

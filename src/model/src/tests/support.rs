@@ -8,12 +8,13 @@ use crate::rows::object::{ETag, ObjectRow};
 use crate::rows::upload::UploadMark;
 use crate::rows::version::Owner;
 use crate::usage::{self, Usage};
-use crate::{BodyWriter, ByteRange, FinishedBody, Model, ModelError};
+use crate::{BodyWriter, ByteRange, FinishedBody, Model, ModelError, Peers};
 use base::id::kind;
 use base::{BucketName, Id, NodeId, PartNumber, PartitionHash, Stamp};
 use block::{BlockConfig, BlockStore};
 use bytes::Bytes;
 use env::sim::{Keep, SimOptions, SimWorld};
+use futures_util::FutureExt;
 use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ impl Node {
         let store = Store::open(&env, engine, options).unwrap();
         let config = BlockConfig::new(NODE, PathBuf::from("/data"));
         let blocks = BlockStore::open(&env, &store, config).await.unwrap();
-        let model = Model::open(&env, store.clone(), blocks.clone()).unwrap();
+        let model = Model::open(&env, store.clone(), blocks.clone(), Peers::alone(NODE).unwrap()).unwrap();
         Self { world, rows, store, blocks, model }
     }
 
@@ -141,7 +142,11 @@ impl Node {
     }
 
     pub fn find(&self, bucket: Bucket, key: &str) -> Option<Found> {
-        self.model.find(bucket, key, Want::Content).unwrap()
+        self.model
+            .find(bucket, key, Want::Content)
+            .now_or_never()
+            .expect("a node that is alone answers at once")
+            .unwrap()
     }
 
     /// The whole content under a key.
@@ -180,10 +185,15 @@ impl Node {
 
     /// A completion of these part numbers, without the least size of parts.
     pub fn plan(&self, name: &UploadName, numbers: &[u16]) -> Completion {
-        let (row, mut parts, _) = self.model.list_parts(name, 0, usize::MAX).unwrap();
+        let (row, mut parts, _) = self
+            .model
+            .list_parts(name, 0, usize::MAX)
+            .now_or_never()
+            .expect("a node that is alone answers at once")
+            .unwrap();
         parts.retain(|part| numbers.contains(&part.number.get()));
         assert_eq!(parts.len(), numbers.len());
-        Completion { upload: name.id, row, parts }
+        Completion { upload: name.id, row, parts, deadline: None }
     }
 
     pub async fn complete(&self, name: &UploadName, plan: Completion) -> Result<Stamp, ModelError> {

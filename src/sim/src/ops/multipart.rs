@@ -8,6 +8,7 @@ use crate::content::Content;
 use crate::history::{Call, Needs, Register, State, Version};
 use base::id::kind;
 use base::{Id, PartNumber};
+use futures_util::FutureExt;
 use model::ModelError;
 use model::multipart::{Completion, NamedPart, Part, Planned, UploadName};
 use model::objects::Condition;
@@ -92,7 +93,13 @@ fn call_parts(client: &Client, upload: usize, leaves: Option<State>) -> Vec<Call
 pub async fn list_parts(client: &mut Client) -> Verdict {
     let Some((upload, _, name)) = pick_upload(client) else { return Verdict::Idle };
     let calls = call_parts(client, upload, None);
-    let listed = client.shared.node.model.list_parts(&name, 0, usize::MAX);
+    let listed = client
+        .shared
+        .node
+        .model
+        .list_parts(&name, 0, usize::MAX)
+        .now_or_never()
+        .expect("a node that is alone answers at once");
     let mut book = client.book();
     match listed {
         Ok((_, parts, more)) => {
@@ -191,7 +198,11 @@ pub async fn complete(client: &mut Client) -> Verdict {
 /// with several of them the completion is put together by hand, after the check has said so.
 fn plan(client: &mut Client, upload: usize, name: &UploadName) -> Result<Completion, Verdict> {
     let model = client.shared.node.model.clone();
-    let (row, mut parts) = match model.list_parts(name, 0, usize::MAX) {
+    let (row, mut parts) = match model
+        .list_parts(name, 0, usize::MAX)
+        .now_or_never()
+        .expect("a node that is alone answers at once")
+    {
         Ok((row, parts, _)) => (row, parts),
         Err(ModelError::NoSuchUpload) => return Err(repeat(client, upload, name)),
         Err(error) => return Err(client.note_error("list parts", &error)),
@@ -202,9 +213,11 @@ fn plan(client: &mut Client, upload: usize, name: &UploadName) -> Result<Complet
     }
     let named = |part: &Part| NamedPart { number: part.number, etag: base::id::encode_hex(&part.row.md5) };
     let wanted: Vec<NamedPart> = parts.iter().map(named).collect();
-    match model.plan_completion(name, &wanted) {
+    match model.plan_completion(name, &wanted).now_or_never().expect("a node that is alone answers at once") {
         Ok(Planned::Ready(completion)) if completion.parts == parts => Ok(*completion),
-        Err(ModelError::PartTooSmall(_)) if parts.len() > 1 => Ok(Completion { upload: name.id, row, parts }),
+        Err(ModelError::PartTooSmall(_)) if parts.len() > 1 => {
+            Ok(Completion { upload: name.id, row, parts, deadline: None })
+        }
         Err(error) => Err(client.note_error("plan completion", &error)),
         Ok(_) => {
             let detail = format!("upload {upload} is open, and planning {wanted:?} says otherwise");
@@ -216,7 +229,13 @@ fn plan(client: &mut Client, upload: usize, name: &UploadName) -> Result<Complet
 
 /// A completion that comes again: the same answer, or none once everything is forgotten.
 fn repeat(client: &Client, upload: usize, name: &UploadName) -> Verdict {
-    let answer = client.shared.node.model.plan_completion(name, &[]);
+    let answer = client
+        .shared
+        .node
+        .model
+        .plan_completion(name, &[])
+        .now_or_never()
+        .expect("a node that is alone answers at once");
     let mut book = client.book();
     let place = Register::Object { bucket: book.uploads[upload].bucket, key: name.key.clone() };
     let value = book.uploads[upload].value;
@@ -260,7 +279,7 @@ fn note_composite(client: &Client, completion: &Completion) -> [u8; 16] {
 
 /// Aborts an upload at rest.
 pub async fn abort_at_rest(
-    model: &model::Model,
+    model: &std::sync::Arc<model::Model>,
     (bucket, key, id): (Id<kind::Bucket>, String, Id<kind::Upload>),
 ) -> Result<(), ModelError> {
     match model.abort_upload(UploadName { bucket, key, id }).await {

@@ -7,6 +7,7 @@ use crate::client::{Client, Target, Verdict};
 use crate::content::Sending;
 use crate::history::{Call, Needs, Register, State, Version};
 use base::Stamp;
+use futures_util::FutureExt;
 use model::objects::{Condition, Deletion, Place, Want};
 use model::rows::object::ETag;
 use model::rows::version::Owner;
@@ -200,7 +201,14 @@ pub async fn copy(client: &mut Client) -> Verdict {
     let found = {
         let mut book = client.book();
         let call = book.history.call(from.register(), Needs::Anything, None);
-        match client.shared.node.model.find(from.id, &from.key, Want::Content) {
+        match client
+            .shared
+            .node
+            .model
+            .find(from.id, &from.key, Want::Content)
+            .now_or_never()
+            .expect("a node that is alone answers at once")
+        {
             Ok(Some(found)) => match note_found(&mut book, &from.register(), Some(&found)) {
                 Some(version) => {
                     book.history.observed(call, Needs::Is(version));

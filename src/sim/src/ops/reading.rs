@@ -8,6 +8,7 @@ use crate::node::Node;
 use crate::plan::{Plan, Trouble};
 use base::BlockHash;
 use block::BlockError;
+use futures_util::FutureExt;
 use model::objects::{Found, Want};
 use model::{ByteRange, ModelError};
 
@@ -57,7 +58,14 @@ fn look(client: &mut Client, want: Want) -> Result<(Found, Register), Verdict> {
     let register = target.register();
     let mut book = client.book();
     let call = book.history.call(register.clone(), Needs::Anything, None);
-    match client.shared.node.model.find(target.id, &target.key, want) {
+    match client
+        .shared
+        .node
+        .model
+        .find(target.id, &target.key, want)
+        .now_or_never()
+        .expect("a node that is alone answers at once")
+    {
         Ok(found) => match note_found(&mut book, &register, found.as_ref()) {
             Some(version) => {
                 book.history.observed(call, Needs::Is(version));

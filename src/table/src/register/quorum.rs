@@ -59,6 +59,11 @@ impl Quorum {
         self.sets.iter().all(|set| set.members.len() - set.count(among) < set.needed())
     }
 
+    /// Whether every set still has a majority outside of `lost`.
+    pub fn possible_without(&self, lost: &BTreeSet<Member>) -> bool {
+        self.sets.iter().all(|set| set.members.len() - set.count(lost) >= set.needed())
+    }
+
     /// Whether everybody is in `among`.
     pub fn complete(&self, among: &BTreeSet<Member>) -> bool {
         self.sets.iter().all(|set| set.members.is_subset(among))

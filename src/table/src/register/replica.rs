@@ -5,6 +5,7 @@
 
 use super::Version;
 use base::Stamp;
+use serde::{Deserialize, Serialize};
 
 /// How many accepted versions a replica remembers. Two passed the search; with none at all a
 /// coordinator whose answer was lost cannot learn that its write was stored.
@@ -31,21 +32,25 @@ pub struct Memory {
 }
 
 /// What a replica did with a version sent to it (G1, G4, G7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Stored {
     /// It is stored, or was once accepted under this very order and id.
+    #[serde(rename = "y")]
     Yes,
     /// It holds a later one and never had this one, nor ever will.
+    #[serde(rename = "d")]
     Dead {
         /// The order of what it holds.
         newest: Stamp,
     },
     /// It holds a later one and cannot tell whether it ever had this one.
+    #[serde(rename = "u")]
     Unknown {
         /// The order of what it holds.
         newest: Stamp,
     },
     /// Only a promise is in the way: the version may still be chosen elsewhere.
+    #[serde(rename = "b")]
     Blocked {
         /// The ballot promised.
         promise: Stamp,

@@ -75,7 +75,7 @@ impl Home {
         let store = Store::open(&env, engine, options).unwrap();
         let blocks = BlockConfig::new(cluster.id(), PathBuf::from(data));
         let blocks = BlockStore::open(&env, &store, blocks).await.unwrap();
-        let model = Model::open(&env, store, blocks).unwrap();
+        let model = Model::open(&env, store, blocks, model::Peers::of(&cluster)).unwrap();
         let metrics = Arc::new(Metrics::default());
         let api = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, config);
         Self { api, model, cluster, world }

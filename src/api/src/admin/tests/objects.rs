@@ -140,7 +140,7 @@ async fn the_parts_of_an_object_are_told_apart() {
     put_part(&home, &upload, 3, Bytes::from(vec![7; 9000])).await;
     let number = PartNumber::new(3).unwrap();
     let named = [NamedPart { number, etag: "02".repeat(16) }];
-    let Planned::Ready(completion) = home.model.plan_completion(&upload, &named).unwrap() else {
+    let Planned::Ready(completion) = home.model.plan_completion(&upload, &named).await.unwrap() else {
         panic!("the upload is open")
     };
     home.model.complete_upload(upload, *completion, None, Condition::Always).await.unwrap();

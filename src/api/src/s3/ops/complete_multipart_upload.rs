@@ -42,7 +42,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let document = intake::collect(body, plan, sums, COMPLETE_BODY_MAX_BYTES).await?;
     let listed = CompleteMultipartUpload::parse(&document)?.parts;
     let named: Vec<NamedPart> = listed.iter().map(named_part).collect::<Result<_, _>>()?;
-    let completed = match call.api.model.plan_completion(&name, &named)? {
+    let completed = match call.api.model.plan_completion(&name, &named).await? {
         Planned::Done(completed) => completed,
         Planned::Ready(completion) => {
             check_size(head.header("x-amz-mp-object-size").as_deref(), completion.size())?;

@@ -26,7 +26,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (bucket, key) = (call.bucket()?, head.object_key()?);
     let place = Place { bucket: bucket.id, key: key.to_owned(), condition: write_condition(head)? };
-    let source = copy_source::find(&call)?;
+    let source = copy_source::find(&call).await?;
     if source.found.object.size > PART_SIZE_MAX_BYTES {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));

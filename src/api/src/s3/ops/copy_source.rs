@@ -25,15 +25,15 @@ pub struct CopySource {
 }
 
 /// Finds the source of a copy.
-pub fn find(call: &Call) -> Result<CopySource, S3Error> {
+pub async fn find(call: &Call) -> Result<CopySource, S3Error> {
     let text = call.head.header(HEADER).unwrap_or_default();
     let (bucket, key) = parse(&text)?;
-    let bucket = call.api.bucket_named(&bucket, &call.caller)?;
+    let bucket = call.api.bucket_named(&bucket, &call.caller).await?;
     call.caller.check(Access::Read, &bucket.row)?;
     if let Some(owner) = call.head.header("x-amz-source-expected-bucket-owner") {
         check_expected_owner(&owner, &bucket.row)?;
     }
-    let found = call.api.model.find(bucket.id, &key, Want::Content)?;
+    let found = call.api.model.find(bucket.id, &key, Want::Content).await?;
     let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key.as_str()))?;
     COPY_SOURCE.check(&call.head, &found)?;
     Ok(CopySource { bucket, key, found })

@@ -28,7 +28,7 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let (reply, found, range) = describe(&call, Want::Content)?;
+    let (reply, found, range) = describe(&call, Want::Content).await?;
     let length = range.end - range.start;
     let mut reader = found.read(&call.api.model, range);
     // A body that cannot be read is an error, not an answer that breaks off.
@@ -37,10 +37,10 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
 }
 
 /// Everything GET and HEAD say about an object, and the bytes GET is to send.
-pub(super) fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRange), S3Error> {
+pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRange), S3Error> {
     let head = &call.head;
     let key = head.object_key()?;
-    let found = call.api.model.find(call.bucket()?.id, key, want)?;
+    let found = call.api.model.find(call.bucket()?.id, key, want).await?;
     let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key))?;
     READ.check(head, &found)?;
     let size = found.object.size;
@@ -51,7 +51,7 @@ pub(super) fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRan
             let message = "Cannot specify both Range header and partNumber query parameter";
             return Err(S3Error::with_message(S3Code::InvalidRequest, message));
         }
-        (Some(_), None) => Some(part_range(call, &found, &mut reply)?),
+        (Some(_), None) => Some(part_range(call, &found, &mut reply).await?),
         (None, Some(range)) => requested_range(&range, size)?,
         (None, None) => None,
     };
@@ -70,9 +70,9 @@ pub(super) fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRan
 }
 
 /// The bytes of one part. An object that was not uploaded in parts is its own part 1.
-fn part_range(call: &Call, found: &Found, reply: &mut Reply) -> Result<ByteRange, S3Error> {
+async fn part_range(call: &Call, found: &Found, reply: &mut Reply) -> Result<ByteRange, S3Error> {
     let number = super::upload_name::part_number(call)?;
-    let parts = call.api.model.parts_of(found)?;
+    let parts = call.api.model.parts_of(found).await?;
     let invalid = || S3Error::from(S3Code::InvalidPartNumber);
     if let Some(count) = found.object.etag.parts {
         reply.set(HeaderName::from_static("x-amz-mp-parts-count"), &count.to_string());

@@ -17,7 +17,7 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let (mut reply, _, range) = super::get_object::describe(&call, Want::Metadata)?;
+    let (mut reply, _, range) = super::get_object::describe(&call, Want::Metadata).await?;
     reply.headers.insert(CONTENT_LENGTH, (range.end - range.start).into());
     Ok(reply)
 }

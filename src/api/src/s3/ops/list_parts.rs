@@ -26,7 +26,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let (max_parts, limit) = page_size(head, "max-parts")?;
     let marker = head.number("part-number-marker", i32::MAX as u64)?.unwrap_or(0);
     let after = marker.min(PART_NUMBER_MAX.into()) as u16;
-    let (upload, parts, is_truncated) = call.api.model.list_parts(&name, after, limit)?;
+    let (upload, parts, is_truncated) = call.api.model.list_parts(&name, after, limit).await?;
     let (checksum_algorithm, checksum_type) = announced_checksum(&upload);
     let answer = ListParts {
         bucket: call.bucket()?.name.clone(),

@@ -29,7 +29,7 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (name, number) = (upload_name(&call)?, part_number(&call)?);
-    let upload = call.api.model.find_upload(&name)?;
+    let upload = call.api.model.find_upload(&name).await?;
     if upload.state != UploadState::Open {
         return Err(S3Code::NoSuchUpload.into());
     }

@@ -29,11 +29,11 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let (name, number) = (upload_name(&call)?, part_number(&call)?);
-    let upload = call.api.model.find_upload(&name)?;
+    let upload = call.api.model.find_upload(&name).await?;
     if upload.state != UploadState::Open {
         return Err(S3Code::NoSuchUpload.into());
     }
-    let source = copy_source::find(&call)?;
+    let source = copy_source::find(&call).await?;
     let range = match call.head.header("x-amz-copy-source-range") {
         Some(text) => source_range(&text, source.found.object.size)?,
         None => ByteRange { start: 0, end: source.found.object.size },

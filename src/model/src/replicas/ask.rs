@@ -1,0 +1,80 @@
+//! One question to several nodes: sent to all at once, answered as they answer.
+
+use super::serve::Serve;
+use crate::Model;
+use base::NodeId;
+use bytes::Bytes;
+use net::{Answer, Attachment, CallError, Outgoing};
+use std::sync::Arc;
+use std::time::Duration;
+use table::register::Member;
+use tokio::sync::mpsc;
+
+/// How long a write waits for a replica that neither answers nor breaks its link.
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// The same for a read, of which another replica is asked long before.
+pub(super) const READ_LIMIT: Duration = Duration::from_secs(8);
+
+/// Answers on their way.
+pub(super) struct Asked<T> {
+    sender: mpsc::Sender<Told<T>>,
+    answers: mpsc::Receiver<Told<T>>,
+    open: usize,
+}
+
+/// Who answered, and what.
+pub(super) type Told<T> = (Member, Result<Answer<T>, CallError>);
+
+impl<T: Send + 'static> Asked<T> {
+    /// For at most so many questions.
+    pub fn new(most: usize) -> Self {
+        let (sender, answers) = mpsc::channel(most.max(1));
+        Self { sender, answers, open: 0 }
+    }
+
+    /// The next answer; `None` when none is to come.
+    pub async fn next(&mut self) -> Option<Told<T>> {
+        if self.open == 0 {
+            return None;
+        }
+        self.open -= 1;
+        self.answers.recv().await
+    }
+}
+
+impl Model {
+    /// Sends a question. It goes on to its end even if nobody waits for the answer any more.
+    pub(super) fn ask<R: Serve>(
+        self: &Arc<Self>,
+        asked: &mut Asked<R::Reply>,
+        (member, node): (Member, NodeId),
+        (request, bytes): (R, Bytes),
+        limit: Duration,
+    ) {
+        let (model, sender) = (Arc::clone(self), asked.sender.clone());
+        asked.open += 1;
+        let question = async move {
+            let answer = model.ask_one(node, request, bytes, limit).await;
+            // Whoever asked may have heard enough.
+            let _ = sender.send((member, answer)).await;
+        };
+        self.env.tasks.spawn(question).detach();
+    }
+
+    /// Asks one node, which may be this one.
+    pub(super) async fn ask_one<R: Serve>(
+        self: &Arc<Self>,
+        node: NodeId,
+        request: R,
+        bytes: Bytes,
+        limit: Duration,
+    ) -> Result<Answer<R::Reply>, CallError> {
+        let attachment = Attachment::from(bytes);
+        if node == self.peers.me() {
+            let answer = request.serve(self, attachment).await;
+            return answer.map_err(|refusal| CallError::Refused { node, refusal });
+        }
+        let net = self.peers.net().ok_or(CallError::NotConnected(node))?;
+        net.call_with(node, Outgoing { request: &request, attachment, limit }).await
+    }
+}

@@ -1,0 +1,171 @@
+//! The coordinator of a decision: a write with a condition, and a reader's take-over (rules G5 to G9).
+
+use super::ask::{Asked, WRITE_LIMIT};
+use super::messages::{Prepare, Promise, Reply};
+use super::read::{Asking, KeyPlace};
+use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE};
+use crate::batch::{Position, Write};
+use crate::replicas::Batch;
+use crate::rows::object::{Object, ObjectRow, Slot};
+use crate::{Model, ModelError};
+use base::Stamp;
+use bytes::Bytes;
+use env::random_below;
+use std::sync::Arc;
+use std::time::Duration;
+use table::register::{Ballot, BallotStep, Version, WriteStep};
+
+/// Attempts of one decision before its caller is told to come back: with a hundred racers on one key the
+/// back-off spreads over some seconds.
+const ATTEMPTS_MAX: u32 = 12;
+/// The first pause after a ballot that was lost; doubled each time, and random.
+const BACKOFF_MIN: Duration = Duration::from_millis(20);
+/// The longest one.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// What is decided to be written.
+pub(crate) struct Proposal {
+    pub slot: Slot,
+    pub inline: Option<Bytes>,
+    /// Rows that go with it.
+    pub writes: Vec<Write>,
+}
+
+/// How a ballot ended.
+enum Ended<T> {
+    Value(T),
+    /// Somebody else was ahead, and nothing of ours was sent.
+    Lost,
+    /// Somebody sees another layout: a ballot is void then.
+    Moved,
+}
+
+impl Model {
+    /// Decides about a key: `decide` gets what is there and says what is written, or why not. The stamp
+    /// of what was written comes back; `None` when nothing was to be written.
+    pub(crate) async fn decide(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        mut decide: impl FnMut(Option<&Object>) -> Result<Option<Proposal>, ModelError> + Send,
+    ) -> Result<Option<Stamp>, ModelError> {
+        for attempt in 0..ATTEMPTS_MAX {
+            match self.ballot(place, &mut decide).await? {
+                Ended::Value(written) => return Ok(written),
+                Ended::Moved => env::sleep(VIEW_PAUSE * attempt.min(VIEW_ATTEMPTS_MAX)).await,
+                Ended::Lost => env::sleep(self.back_off(attempt)).await,
+            }
+        }
+        Err(ModelError::Unavailable)
+    }
+
+    /// G9: makes the replicas of a key agree, whatever promise is in the way.
+    pub(super) async fn take_over(self: &Arc<Self>, place: &KeyPlace) -> Result<(), ModelError> {
+        self.decide(place, |_| Ok(None)).await.map(|_| ())
+    }
+
+    fn back_off(&self, attempt: u32) -> Duration {
+        let most = BACKOFF_MIN.saturating_mul(1 << attempt.min(16)).min(BACKOFF_MAX);
+        let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(random_below(self.env.rng.as_ref(), micros.max(1)))
+    }
+
+    async fn ballot(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        decide: &mut (impl FnMut(Option<&Object>) -> Result<Option<Proposal>, ModelError> + Send),
+    ) -> Result<Ended<Option<Stamp>>, ModelError> {
+        let stamp = self.store.stamp().await?;
+        let placement = self.peers.placement();
+        let mut asking = Asking::new(self, &placement, place.partition)?;
+        let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
+        let held = match self.prepare(place, &mut asking, &mut ballot, stamp).await? {
+            Ended::Value(BallotStep::Evaluate(held)) => held,
+            Ended::Value(BallotStep::Stabilise(version)) => match self.stabilise(place, version).await? {
+                Some(version) => Some(version),
+                None => return Ok(Ended::Lost),
+            },
+            Ended::Moved => return Ok(Ended::Moved),
+            _ => return Ok(Ended::Lost),
+        };
+        let row = held.map(ObjectRow::of_version);
+        let Some(proposal) = decide(row.as_ref().and_then(ObjectRow::live))? else {
+            return Ok(Ended::Value(None));
+        };
+        self.accept(place, stamp, proposal).await.map(|()| Ended::Value(Some(stamp)))
+    }
+
+    /// Asks everybody for a promise, until the ballot knows what is next.
+    async fn prepare(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        asking: &mut Asking,
+        ballot: &mut Ballot<Slot>,
+        stamp: Stamp,
+    ) -> Result<Ended<BallotStep<Slot>>, ModelError> {
+        let KeyPlace { partition, key } = place.clone();
+        let request = Prepare { view: asking.view, partition, key, ballot: stamp };
+        let mut asked = Asked::new(asking.nodes.len());
+        for (member, node) in asking.nodes.iter().enumerate() {
+            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), WRITE_LIMIT);
+        }
+        while let Some((member, answer)) = asked.next().await {
+            let step = match answer.map(|answer| answer.reply) {
+                Ok(Reply::Done(Promise::Given(held))) => {
+                    ballot.prepared(member, Ok(held.row.as_ref().and_then(ObjectRow::version)))
+                }
+                Ok(Reply::Done(Promise::Refused(against))) => {
+                    self.store.observe(against).await?;
+                    ballot.prepared(member, Err(against))
+                }
+                Ok(Reply::Old(_)) => return Ok(Ended::Moved),
+                Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Ended::Moved),
+                _ if asking.lose(member) => BallotStep::Wait,
+                _ => return Err(ModelError::Unavailable),
+            };
+            match step {
+                BallotStep::Wait => {}
+                BallotStep::Lost { above } => {
+                    self.store.observe(above).await?;
+                    return Ok(Ended::Lost);
+                }
+                step => return Ok(Ended::Value(step)),
+            }
+        }
+        Err(ModelError::Unavailable)
+    }
+
+    /// Puts the newest version forward again under the ballot; `None` when somebody else was ahead.
+    async fn stabilise(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        version: Version<Slot>,
+    ) -> Result<Option<Version<Slot>>, ModelError> {
+        let row = ObjectRow::of_version(version.clone());
+        let inline = match row.live().and_then(Object::inline_hash) {
+            Some(_) => Some(self.content_of(place, &row).await?),
+            None => None,
+        };
+        let step = self.put_forward(place, row, inline).await?;
+        Ok((step == WriteStep::Done).then_some(version))
+    }
+
+    /// Sends the new version. From here on the outcome is "done" or "unknown" (G8).
+    async fn accept(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        stamp: Stamp,
+        proposal: Proposal,
+    ) -> Result<(), ModelError> {
+        let Proposal { slot, inline, mut writes } = proposal;
+        let row = ObjectRow { stamp, order: stamp.proposal(), slot, register: None };
+        let KeyPlace { partition, key } = place.clone();
+        let number = writes.len();
+        writes.push(Write::Accept { partition, key, row, inline });
+        let position = Position { order: stamp.proposal(), id: stamp };
+        let steps = self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await?;
+        match steps.get(&number) {
+            Some(WriteStep::Done) => Ok(()),
+            _ => Err(ModelError::Unavailable),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What nodes ask each other about rows and blocks.
+
+use super::super::batch::{Position, Write};
+use crate::listing::Listed;
+use crate::rows::object::ObjectRow;
+use base::{BlockHash, PartitionHash, Stamp, WallTime};
+use bytes::Bytes;
+use cluster::View;
+use net::{Class, Request};
+use serde::{Deserialize, Serialize};
+use table::register::Stored;
+
+/// The answer of a replica that may not have done what it was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Reply<T> {
+    /// Done.
+    #[serde(rename = "y")]
+    Done(T),
+    /// The request's view is older than this one.
+    #[serde(rename = "o")]
+    Old(View),
+    /// This node does not keep that row, or does not take part in it yet.
+    #[serde(rename = "n")]
+    NotReady,
+    /// The record is there and damaged: it counts nowhere.
+    #[serde(rename = "d")]
+    Unreadable,
+    /// No room.
+    #[serde(rename = "f")]
+    Full,
+    /// The body's deadline is over (rule K2).
+    #[serde(rename = "e")]
+    Expired,
+    /// It could not be done.
+    #[serde(rename = "x")]
+    Failed,
+}
+
+/// Stores everything a request writes on this node, in one transaction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoreRows {
+    pub view: View,
+    pub position: Position,
+    pub deadline: Option<WallTime>,
+    pub writes: Vec<Write>,
+}
+
+impl Request for StoreRows {
+    type Reply = Reply<Vec<Stored>>;
+    const NAME: &'static str = "model/store";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Stores a block, whose bytes are attached, and in the same transaction the rows that hold and list it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoreBlock {
+    pub hash: BlockHash,
+    pub rows: StoreRows,
+}
+
+impl Request for StoreBlock {
+    type Reply = Reply<Vec<Stored>>;
+    const NAME: &'static str = "model/store_block";
+    const CLASS: Class = Class::Bulk;
+}
+
+/// The bytes of a block, verified.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GetBlock {
+    pub hash: BlockHash,
+}
+
+impl Request for GetBlock {
+    /// Whether it is here; then its bytes are attached.
+    type Reply = bool;
+    const NAME: &'static str = "model/get_block";
+    const CLASS: Class = Class::Bulk;
+}
+
+/// The row of a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReadRow {
+    pub view: View,
+    /// The reader's clock before its first read.
+    pub birth: Stamp,
+    pub partition: PartitionHash,
+    pub key: String,
+    /// Whether the bytes beside the row are wanted.
+    pub content: bool,
+}
+
+/// A replica's row of a key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HeldRow {
+    pub row: Option<ObjectRow>,
+    pub inline: Option<Bytes>,
+}
+
+impl Request for ReadRow {
+    type Reply = Reply<HeldRow>;
+    const NAME: &'static str = "model/read";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Asks for a promise to accept nothing below a ballot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Prepare {
+    pub view: View,
+    pub partition: PartitionHash,
+    pub key: String,
+    pub ballot: Stamp,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Promise {
+    /// Given, and what is held.
+    #[serde(rename = "p")]
+    Given(HeldRow),
+    /// Not given: this stands against it.
+    #[serde(rename = "r")]
+    Refused(Stamp),
+}
+
+impl Request for Prepare {
+    type Reply = Reply<Promise>;
+    const NAME: &'static str = "model/prepare";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Records of a merging table between two keys of one partition.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReadRange {
+    pub view: View,
+    pub birth: Stamp,
+    pub space: u8,
+    pub partition: PartitionHash,
+    #[serde(with = "serde_bytes")]
+    pub from: Vec<u8>,
+    #[serde(with = "serde_bytes")]
+    pub to: Vec<u8>,
+    pub limit: u32,
+}
+
+/// Records with their keys, in key order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Records {
+    pub records: Vec<(Bytes, Bytes)>,
+    /// Whether the limit ended the page: nothing is known of what lies behind its last key.
+    pub more: bool,
+}
+
+impl Request for ReadRange {
+    type Reply = Reply<Records>;
+    const NAME: &'static str = "model/range";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// One replica's part of a listing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ListRows {
+    pub view: View,
+    pub birth: Stamp,
+    pub partition: PartitionHash,
+    pub prefix: String,
+    pub delimiter: Option<String>,
+    /// Row key at which to begin.
+    #[serde(with = "serde_bytes")]
+    pub from: Vec<u8>,
+    pub limit: u32,
+}
+
+/// What a replica holds from `from` to `horizon`, tombstones included.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Listing {
+    /// In key order. A row that is folded into a common prefix and is live is the last one told of that
+    /// prefix: what lies behind it in the prefix is not told.
+    pub rows: Vec<ListedRow>,
+    /// Row key up to which everything is told; `None`: to the end of the query's prefix.
+    pub horizon: Option<Bytes>,
+}
+
+/// A row of a listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ListedRow {
+    pub order: Stamp,
+    pub key: String,
+    /// What is shown of it, unless it is deleted.
+    pub live: Option<Listed>,
+}
+
+impl Request for ListRows {
+    type Reply = Reply<Listing>;
+    const NAME: &'static str = "model/list";
+    const CLASS: Class = Class::Metadata;
+}

@@ -1,0 +1,36 @@
+//! What a request does when several nodes keep what it touches.
+//!
+//! A coordinator, any node, asks the replicas of each row at once and decides by the rules of
+//! `table::register` and of merging tables (`doc/decisions/0003-layout-change-and-memory.md`). What always
+//! holds:
+//!
+//! - a write is acknowledged when a quorum of every replica set in force has it on disk, and an answer
+//!   that does not prove anything counts for nothing;
+//! - everything a request writes on one node travels in one message and commits in one transaction;
+//! - a request whose view of the layout is older than a replica's is refused by it, and tried again;
+//! - without a quorum the answer is [`ModelError::Unavailable`], never a guess.
+//!
+//! A node that is alone does none of this: its transactions decide (`objects`, `multipart`).
+
+mod ask;
+mod ballot;
+mod blocks;
+mod list;
+mod messages;
+mod names;
+mod objects;
+mod peers;
+mod range;
+mod read;
+mod release;
+mod serve;
+mod store;
+
+pub(crate) use list::Page;
+pub(crate) use messages::{ListRows, ListedRow, Listing};
+pub(crate) use names::NAME_SPACES;
+pub(crate) use objects::Entry;
+pub use peers::Peers;
+pub(crate) use range::RowRange;
+pub(crate) use read::KeyPlace;
+pub(crate) use store::Batch;

@@ -1,0 +1,343 @@
+//! Buckets, names and access keys: every member of the cluster keeps a copy and reads it alone.
+//!
+//! A change is made here, told to all members at once, and acknowledged when most of them have it. Who
+//! missed it gets it when it next compares its copy with another member's, which happens soon after they
+//! meet and then every minute; a node that is asked about a name it does not know asks the others first.
+
+use super::ask::{Asked, READ_LIMIT, WRITE_LIMIT};
+use super::messages::Reply;
+use super::serve::Serve;
+use crate::rows::bucket::{AliasRow, BucketRow};
+use crate::rows::key::KeyRow;
+use crate::{Model, ModelError};
+use base::{Merge, NodeId};
+use bytes::Bytes;
+use env::{Task, random_below};
+use net::{Answer, Attachment, Class, Refusal, Request};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Intent, Read, Record, Space, StoreError, Txn};
+
+/// The keyspaces that every member has whole.
+pub(crate) const NAME_SPACES: [Space; 3] = [Space::Bucket, Space::Alias, Space::Key];
+
+/// Between two comparisons with everybody.
+const COMPARE_INTERVAL: Duration = Duration::from_secs(60);
+/// How soon after a node was met it is compared with.
+const COMPARE_SOON: Duration = Duration::from_millis(300);
+/// How long a change waits for the members beyond most of them.
+const STRAGGLERS_LIMIT: Duration = Duration::from_millis(500);
+/// Bytes of rows in one message.
+const PAGE_MAX_BYTES: usize = 1 << 20;
+
+/// Rows to take over: keyspace number, key, record.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NameRows {
+    pub rows: Vec<(u8, Bytes, Bytes)>,
+}
+
+impl Request for NameRows {
+    type Reply = Reply<()>;
+    const NAME: &'static str = "model/names";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Asks for the rows behind a key of a keyspace, unless all of them are as here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CompareNames {
+    pub space: u8,
+    /// Of all rows of the keyspace here.
+    #[serde(with = "serde_bytes")]
+    pub digest: Vec<u8>,
+    pub after: Option<Bytes>,
+    /// Only this row.
+    pub only: bool,
+}
+
+impl Request for CompareNames {
+    /// The rows, and whether there are more.
+    type Reply = (NameRows, bool);
+    const NAME: &'static str = "model/compare_names";
+    const CLASS: Class = Class::Metadata;
+}
+
+fn space_of(number: u8) -> Option<Space> {
+    NAME_SPACES.into_iter().find(|space| space.number() == number)
+}
+
+impl Model {
+    /// Tells every member of rows that changed here; most of them have them when this returns.
+    pub(crate) async fn tell_names(
+        self: &Arc<Self>,
+        rows: Vec<(Space, Vec<u8>, Bytes)>,
+    ) -> Result<(), ModelError> {
+        let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
+        if members.is_empty() || rows.is_empty() {
+            return Ok(());
+        }
+        let rows = rows.into_iter().map(|(space, key, value)| (space.number(), key.into(), value)).collect();
+        let request = NameRows { rows };
+        let mut asked = Asked::new(members.len());
+        let mut have = usize::from(members.contains(&self.peers.me()));
+        for (member, node) in members.iter().enumerate().filter(|(_, node)| **node != self.peers.me()) {
+            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), WRITE_LIMIT);
+        }
+        let most = members.len() / 2 + 1;
+        loop {
+            let next = asked.next();
+            let told =
+                if have < most { next.await } else { env::timeout(STRAGGLERS_LIMIT, next).await.flatten() };
+            match told {
+                Some((_, Ok(Answer { reply: Reply::Done(()), .. }))) => have += 1,
+                Some(_) => {}
+                None if have >= most => return Ok(()),
+                None => return Err(ModelError::Unavailable),
+            }
+        }
+    }
+
+    /// Asks the other members for an access key that is not known here; whether one knew it.
+    pub async fn learn_key(self: &Arc<Self>, id: &str) -> bool {
+        self.learn_name(Space::Key, id.as_bytes()).await
+    }
+
+    /// The same for a name of a bucket.
+    pub async fn learn_bucket(self: &Arc<Self>, name: &str) -> bool {
+        if !self.learn_name(Space::Alias, name.as_bytes()).await {
+            return false;
+        }
+        // The bucket behind the name may be as new.
+        let target = |read: &store::View| read.get::<AliasRow>(Space::Alias, name.as_bytes()).ok().flatten();
+        let id = self.store.view().ok().as_ref().and_then(target).and_then(|row| row.target.value);
+        match id {
+            Some(id) if !self.names().buckets.contains_key(&id) => {
+                self.learn_name(Space::Bucket, id.as_bytes()).await
+            }
+            _ => true,
+        }
+    }
+
+    async fn learn_name(self: &Arc<Self>, space: Space, key: &[u8]) -> bool {
+        if self.peers.is_alone() || key.len() > base::limits::OBJECT_KEY_MAX_BYTES {
+            return false;
+        }
+        let request = CompareNames {
+            space: space.number(),
+            digest: Vec::new(),
+            after: Some(Bytes::copy_from_slice(key)),
+            only: true,
+        };
+        for node in self.others() {
+            let asked = self.ask_one(node, request.clone(), Bytes::new(), READ_LIMIT).await;
+            if let Ok(Answer { reply: (rows, _), .. }) = asked
+                && !rows.rows.is_empty()
+            {
+                return self.take_names(rows).await.is_ok();
+            }
+        }
+        false
+    }
+
+    /// The other members that can be asked now.
+    fn others(&self) -> Vec<NodeId> {
+        let placement = self.peers.placement();
+        let others = placement.members().iter().copied();
+        others.filter(|node| *node != self.peers.me() && self.peers.is_up(*node)).collect()
+    }
+
+    /// Keeps this node's copy of the small tables like the others'; it ends when the task is dropped.
+    pub fn spawn_name_keeper(self: &Arc<Self>) -> Task<()> {
+        let model = Arc::clone(self);
+        self.env.tasks.spawn(async move {
+            let mut met = BTreeSet::new();
+            loop {
+                let others: BTreeSet<NodeId> = model.others().into_iter().collect();
+                for node in others.difference(&met) {
+                    model.compare_names(*node).await;
+                }
+                met = others;
+                let half = u64::try_from(COMPARE_INTERVAL.as_millis() / 2).unwrap_or(u64::MAX);
+                let jitter = random_below(model.env.rng.as_ref(), half);
+                if model.wait_for_news(COMPARE_INTERVAL - Duration::from_millis(jitter)).await {
+                    env::sleep(COMPARE_SOON).await;
+                } else {
+                    met.clear();
+                }
+            }
+        })
+    }
+
+    /// Waits until a link came or went; false when nothing happened for that long.
+    async fn wait_for_news(&self, limit: Duration) -> bool {
+        let Some(net) = self.peers.net() else {
+            env::sleep(COMPARE_SOON).await;
+            return false;
+        };
+        let mut changes = net.changes();
+        let members = self.peers.placement().members().len();
+        let news = async {
+            // The layout may change without any link doing so.
+            while self.peers.placement().members().len() == members {
+                if env::timeout(Duration::from_secs(2), changes.changed()).await.is_some() {
+                    return;
+                }
+            }
+        };
+        env::timeout(limit, news).await.is_some()
+    }
+
+    /// Makes the small tables here and there the same.
+    async fn compare_names(self: &Arc<Self>, node: NodeId) {
+        for space in NAME_SPACES {
+            if let Err(error) = self.compare_space(node, space).await {
+                tracing::debug!(%node, %error, "the small tables are compared with another node later");
+            }
+        }
+    }
+
+    async fn compare_space(self: &Arc<Self>, node: NodeId, space: Space) -> Result<(), ModelError> {
+        let digest = digest_of(&self.store.view()?, space)?;
+        let (mut after, mut differs) = (None, false);
+        loop {
+            let request = CompareNames { space: space.number(), digest: digest.clone(), after, only: false };
+            let asked = self.ask_one(node, request, Bytes::new(), READ_LIMIT).await;
+            let (page, more) = asked.map_err(|_| ModelError::Unavailable)?.reply;
+            after = page.rows.last().map(|(_, key, _)| key.clone());
+            differs |= !page.rows.is_empty();
+            self.take_names(page).await?;
+            if !more {
+                break;
+            }
+        }
+        if differs || digest != digest_of(&self.store.view()?, space)? {
+            self.push_space(node, space).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_space(self: &Arc<Self>, node: NodeId, space: Space) -> Result<(), ModelError> {
+        let mut after = None;
+        loop {
+            let (page, more) = page_of(&self.store.view()?, space, after.as_ref(), false)?;
+            after = page.rows.last().map(|(_, key, _)| key.clone());
+            let asked = self.ask_one(node, page, Bytes::new(), WRITE_LIMIT).await;
+            asked.map_err(|_| ModelError::Unavailable)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Merges rows that another member told.
+    async fn take_names(&self, rows: NameRows) -> Result<(), ModelError> {
+        if rows.rows.is_empty() {
+            return Ok(());
+        }
+        let directory = Arc::clone(&self.directory);
+        let merge = move |txn: &mut Txn<'_>| {
+            let mut changed = false;
+            for (space, key, value) in rows.rows {
+                changed |= match space_of(space) {
+                    Some(Space::Bucket) => merge_row::<BucketRow>(txn, Space::Bucket, &key, &value)?,
+                    Some(Space::Alias) => merge_row::<AliasRow>(txn, Space::Alias, &key, &value)?,
+                    Some(Space::Key) => merge_row::<KeyRow>(txn, Space::Key, &key, &value)?,
+                    _ => false,
+                };
+            }
+            if changed {
+                txn.after_commit(move || directory.refresh());
+            }
+            Ok::<_, ModelError>(())
+        };
+        self.store.commit(Intent::Free, merge).await
+    }
+}
+
+/// Whether the row changed. One that is damaged is not taken.
+fn merge_row<R: Record + Merge + PartialEq>(
+    txn: &mut Txn<'_>,
+    space: Space,
+    key: &[u8],
+    value: &[u8],
+) -> Result<bool, StoreError> {
+    let Ok(told) = store::decode::<R>(space, key, value) else { return Ok(false) };
+    let merged = match txn.get::<R>(space, key)? {
+        None => told,
+        Some(mut mine) => {
+            let before = store::encode(space, key, &mine);
+            mine.merge(&told);
+            if store::encode(space, key, &mine) == before {
+                return Ok(false);
+            }
+            mine
+        }
+    };
+    txn.put(space, key.to_vec(), &merged);
+    Ok(true)
+}
+
+fn digest_of(read: &impl Read, space: Space) -> Result<Vec<u8>, StoreError> {
+    let mut hasher = blake3::Hasher::new();
+    read.scan(space, Bound::Unbounded, Bound::Unbounded, &mut |key, value| {
+        for bytes in [key, value] {
+            hasher.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hasher.update(bytes);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(hasher.finalize().as_bytes().to_vec())
+}
+
+/// Rows behind a key, or only that one; whether there are more.
+fn page_of(
+    read: &impl Read,
+    space: Space,
+    after: Option<&Bytes>,
+    only: bool,
+) -> Result<(NameRows, bool), StoreError> {
+    let (mut page, mut bytes, mut more) = (NameRows::default(), 0, false);
+    let from = match after {
+        Some(key) if only => Bound::Included(&key[..]),
+        Some(key) => Bound::Excluded(&key[..]),
+        None => Bound::Unbounded,
+    };
+    let to = if only { from } else { Bound::Unbounded };
+    read.scan(space, from, to, &mut |key, value| {
+        if bytes > PAGE_MAX_BYTES {
+            more = true;
+            return ControlFlow::Break(());
+        }
+        bytes += key.len() + value.len();
+        page.rows.push((space.number(), Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+        ControlFlow::Continue(())
+    })?;
+    Ok((page, more))
+}
+
+impl Serve for NameRows {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Reply<()>>, Refusal> {
+        Ok(Answer::from(match model.take_names(self).await {
+            Ok(()) => Reply::Done(()),
+            Err(ModelError::Store(StoreError::Full)) => Reply::Full,
+            Err(_) => Reply::Failed,
+        }))
+    }
+}
+
+impl Serve for CompareNames {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        let space = space_of(self.space).ok_or(Refusal::Malformed)?;
+        let view = model.store.view().map_err(|_| Refusal::Failed)?;
+        let is_first = self.after.is_none();
+        let page = || -> Result<_, StoreError> {
+            if is_first && digest_of(&view, space)? == self.digest {
+                return Ok((NameRows::default(), false));
+            }
+            page_of(&view, space, self.after.as_ref(), self.only)
+        };
+        page().map(Answer::from).map_err(|_| Refusal::Failed)
+    }
+}

@@ -1,0 +1,191 @@
+//! Puts and deletes of objects that several nodes keep.
+
+use super::ballot::Proposal;
+use super::read::KeyPlace;
+use super::store::Batch;
+use crate::batch::{Position, Write};
+use crate::objects::{Condition, Deletion, Place, Want, check_quotas};
+use crate::replicas::range::RowRange;
+use crate::rows::object::{Object, ObjectRow, Slot};
+use crate::usage::Usage;
+use crate::{Model, ModelError};
+use base::id::kind;
+use base::{Id, PartitionHash, Stamp, WallTime};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::Space;
+use table::register::WriteStep;
+
+/// Attempts of a plain write whose stamp was overtaken: each one lies above what overtook the last.
+const RESTAMPS_MAX: usize = 4;
+
+/// An object that is to be written, with the rows that go with it.
+pub(crate) struct Entry {
+    pub object: Object,
+    pub inline: Option<Bytes>,
+    pub writes: Vec<Write>,
+    pub deadline: Option<WallTime>,
+}
+
+impl KeyPlace {
+    /// Where a key of a bucket lies.
+    pub(crate) fn of(bucket: Id<kind::Bucket>, key: String) -> Self {
+        Self { partition: PartitionHash::of_shard(&bucket, 0), key }
+    }
+}
+
+impl Model {
+    /// Writes an object. Its body has its quorum already (rule K3).
+    pub(crate) async fn put_everywhere(
+        self: &Arc<Self>,
+        place: Place,
+        entry: Entry,
+    ) -> Result<Stamp, ModelError> {
+        let Place { bucket, key, condition } = place;
+        let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+        let key_place = KeyPlace::of(bucket, key);
+        let quotas = row.quotas.value;
+        if quotas != Default::default() {
+            let used = self.usage_everywhere(key_place.partition).await?;
+            let old = self.read_row(&key_place, false).await?;
+            let old = old.as_ref().and_then(|(row, _)| row.live());
+            check_quotas(used, quotas, old, &entry.object)?;
+        }
+        if condition == Condition::Always {
+            return self.put_plainly(key_place, entry).await;
+        }
+        let decided = self
+            .decide(&key_place, |current| {
+                condition.check(current)?;
+                let slot = Slot::Live(Box::new(entry.object.clone()));
+                Ok(Some(Proposal { slot, inline: entry.inline.clone(), writes: entry.writes.clone() }))
+            })
+            .await?;
+        decided.ok_or(ModelError::Unavailable)
+    }
+
+    async fn put_plainly(self: &Arc<Self>, place: KeyPlace, entry: Entry) -> Result<Stamp, ModelError> {
+        let Entry { object, inline, mut writes, deadline } = entry;
+        // K1: a body never goes out under two stamps.
+        let has_body = object.body.id().is_some();
+        let number = writes.len();
+        let KeyPlace { partition, key } = place;
+        writes.push(Write::Object { partition, key, slot: Slot::Live(Box::new(object)), inline });
+        let mut position = self.position().await?;
+        for _ in 0..RESTAMPS_MAX {
+            let batch = Batch { position, deadline, writes: writes.clone(), block: None };
+            let steps = self.store_everywhere(batch).await?;
+            match steps.get(&number) {
+                Some(WriteStep::Done) => return Ok(position.id),
+                Some(WriteStep::Again { above }) if !has_body => {
+                    self.store.observe(*above).await?;
+                    position = Position { order: self.store.stamp().await?, ..position };
+                }
+                _ => return Err(ModelError::Unavailable),
+            }
+        }
+        Err(ModelError::Unavailable)
+    }
+
+    /// Deletes keys, each with an outcome of its own.
+    pub(crate) async fn delete_everywhere(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        deletions: Vec<Deletion>,
+    ) -> Result<Vec<Result<(), ModelError>>, ModelError> {
+        let plain = |deletion: &Deletion| deletion.condition == Condition::Always;
+        let keys: Vec<String> =
+            deletions.iter().filter(|one| plain(one)).map(|one| one.key.clone()).collect();
+        let mut deleted = self.delete_plainly(bucket, keys).await?;
+        let mut outcomes = Vec::with_capacity(deletions.len());
+        for deletion in deletions {
+            outcomes.push(match plain(&deletion) {
+                true => deleted.remove(&deletion.key).unwrap_or(Ok(())),
+                false => self.delete_decided(bucket, deletion).await,
+            });
+        }
+        Ok(outcomes)
+    }
+
+    async fn delete_decided(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        deletion: Deletion,
+    ) -> Result<(), ModelError> {
+        let Deletion { key, condition } = deletion;
+        let place = KeyPlace::of(bucket, key);
+        let decided = self.decide(&place, |current| {
+            condition.check(current)?;
+            let proposal = || Proposal { slot: Slot::Deleted, inline: None, writes: Vec::new() };
+            Ok(current.is_some().then(proposal))
+        });
+        decided.await.map(|_| ())
+    }
+
+    /// Deletes keys in one message to each node.
+    async fn delete_plainly(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        keys: Vec<String>,
+    ) -> Result<BTreeMap<String, Result<(), ModelError>>, ModelError> {
+        let partition = PartitionHash::of_shard(&bucket, 0);
+        let mut outcomes = BTreeMap::new();
+        let mut position = self.position().await?;
+        let mut left: Vec<String> = keys;
+        left.sort_unstable();
+        left.dedup();
+        for _ in 0..RESTAMPS_MAX {
+            if left.is_empty() {
+                break;
+            }
+            let write = |key: &String| Write::Object {
+                partition,
+                key: key.clone(),
+                slot: Slot::Deleted,
+                inline: None,
+            };
+            let writes = left.iter().map(write).collect();
+            let steps =
+                self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await?;
+            let mut again = Vec::new();
+            for (key, step) in left.into_iter().zip(steps.into_values()) {
+                match step {
+                    WriteStep::Done => _ = outcomes.insert(key, Ok(())),
+                    WriteStep::Again { above } => {
+                        self.store.observe(above).await?;
+                        again.push(key);
+                    }
+                    WriteStep::Wait | WriteStep::Unknown => {
+                        outcomes.insert(key, Err(ModelError::Unavailable));
+                    }
+                }
+            }
+            left = again;
+            position = Position { order: self.store.stamp().await?, ..position };
+        }
+        outcomes.extend(left.into_iter().map(|key| (key, Err(ModelError::Unavailable))));
+        Ok(outcomes)
+    }
+
+    /// The row of a key and what is beside it.
+    pub(crate) async fn find_everywhere(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        want: Want,
+    ) -> Result<Option<(ObjectRow, Option<Bytes>)>, ModelError> {
+        let found = self.read_row(place, want == Want::Content).await?;
+        Ok(found.filter(|(row, _)| row.live().is_some()))
+    }
+
+    /// What a bucket's shard holds, as the fullest replica counts it.
+    pub(crate) async fn usage_everywhere(
+        self: &Arc<Self>,
+        partition: PartitionHash,
+    ) -> Result<Usage, ModelError> {
+        let (from, to) = (partition.as_bytes().to_vec(), [partition.as_bytes().as_slice(), &[0]].concat());
+        let range = RowRange { space: Space::Usage, partition, from, to, limit: 1 };
+        let page = self.read_range::<Usage>(&range).await?;
+        Ok(page.rows.into_values().next().unwrap_or_default())
+    }
+}

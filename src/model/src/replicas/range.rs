@@ -1,0 +1,128 @@
+//! The coordinator of a read of merging rows: a quorum's records, merged (tables `version`, `upload`, `part`).
+//!
+//! Where the replicas of the quorum differ, the merge is not written back: these rows only grow, nothing
+//! is concluded from one that is absent here and comes later, and the sync of tables evens them out.
+
+use super::ask::{Asked, READ_LIMIT};
+use super::messages::{ReadRange, Records, Reply};
+use super::read::{Asking, Heard, hear};
+use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE};
+use crate::{Model, ModelError};
+use base::{Merge, PartitionHash};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use store::{Record, Space};
+
+/// Rows between two keys of one partition.
+pub(crate) struct RowRange {
+    pub space: Space,
+    pub partition: PartitionHash,
+    pub from: Vec<u8>,
+    pub to: Vec<u8>,
+    pub limit: usize,
+}
+
+/// Merged rows in key order.
+pub(crate) struct Rows<R> {
+    pub rows: BTreeMap<Bytes, R>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Vec<u8>>,
+}
+
+impl Model {
+    /// One page of rows, merged from a quorum.
+    pub(crate) async fn read_range<R: Record + Merge>(
+        self: &Arc<Self>,
+        range: &RowRange,
+    ) -> Result<Rows<R>, ModelError> {
+        for attempt in 1..VIEW_ATTEMPTS_MAX {
+            if let Some(pages) = self.ask_range(range).await? {
+                return merge(range.space, pages);
+            }
+            env::sleep(VIEW_PAUSE * attempt).await;
+        }
+        Err(ModelError::Unavailable)
+    }
+
+    /// All rows of a range, page by page.
+    pub(crate) async fn read_whole_range<R: Record + Merge>(
+        self: &Arc<Self>,
+        mut range: RowRange,
+    ) -> Result<BTreeMap<Bytes, R>, ModelError> {
+        let mut all = BTreeMap::new();
+        loop {
+            let page = self.read_range(&range).await?;
+            all.extend(page.rows);
+            match page.next {
+                Some(next) => range.from = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// A quorum's pages; `None` when somebody sees another layout.
+    async fn ask_range(self: &Arc<Self>, range: &RowRange) -> Result<Option<Vec<Records>>, ModelError> {
+        let placement = self.peers.placement();
+        let mut asking = Asking::new(self, &placement, range.partition)?;
+        let request = ReadRange {
+            view: asking.view,
+            birth: self.store.stamp().await?,
+            space: range.space.number(),
+            partition: range.partition,
+            from: range.from.clone(),
+            to: range.to.clone(),
+            limit: u32::try_from(range.limit).unwrap_or(u32::MAX),
+        };
+        let mut asked = Asked::new(asking.nodes.len());
+        for member in asking.first() {
+            self.ask(&mut asked, (member, asking.nodes[member]), (request.clone(), Bytes::new()), READ_LIMIT);
+        }
+        let (mut heard, mut pages) = (BTreeSet::new(), Vec::new());
+        while !asking.quorum.reached(&heard) {
+            let more = match hear(&mut asked).await {
+                Heard::End => return Err(ModelError::Unavailable),
+                Heard::Silence => asking.another(),
+                Heard::Answer((member, answer)) => match answer.map(|answer| answer.reply) {
+                    Ok(Reply::Done(page)) => {
+                        heard.insert(member);
+                        pages.push(page);
+                        None
+                    }
+                    Ok(Reply::Old(_)) => return Ok(None),
+                    Ok(Reply::NotReady) if !asking.lose(member) => return Ok(None),
+                    _ if !asking.lose(member) => return Err(ModelError::Unavailable),
+                    _ => asking.another(),
+                },
+            };
+            if let Some(member) = more {
+                self.ask(
+                    &mut asked,
+                    (member, asking.nodes[member]),
+                    (request.clone(), Bytes::new()),
+                    READ_LIMIT,
+                );
+            }
+        }
+        Ok(Some(pages))
+    }
+}
+
+/// Merges pages up to where all of them tell everything.
+fn merge<R: Record + Merge>(space: Space, pages: Vec<Records>) -> Result<Rows<R>, ModelError> {
+    let end_of = |page: &Records| page.records.last().map(|(key, _)| key.clone()).filter(|_| page.more);
+    let horizon = pages.iter().filter_map(end_of).min();
+    let mut rows: BTreeMap<Bytes, R> = BTreeMap::new();
+    for (key, value) in pages.into_iter().flat_map(|page| page.records) {
+        if horizon.as_ref().is_some_and(|horizon| key > *horizon) {
+            continue;
+        }
+        let row: R = store::decode(space, &key, &value).map_err(|_| ModelError::Unavailable)?;
+        match rows.get_mut(&key) {
+            Some(known) => known.merge(&row),
+            None => _ = rows.insert(key, row),
+        }
+    }
+    let next = horizon.map(|last| [&last[..], &[0]].concat());
+    Ok(Rows { rows, next })
+}

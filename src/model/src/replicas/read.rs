@@ -1,0 +1,254 @@
+//! The coordinator of a read of one key: the nearest replicas first, another one when they are slow, and
+//! what differs is written back before it is answered (rules G3, G4, G9).
+
+use super::ask::{Asked, READ_LIMIT, Told};
+use super::messages::{HeldRow, ReadRow, Reply};
+use super::store::{Batch, VIEW_ATTEMPTS_MAX, VIEW_PAUSE, quorum_of};
+use crate::batch::{Position, Write};
+use crate::rows::object::{ObjectRow, Slot};
+use crate::{Model, ModelError};
+use base::{NodeId, PartitionHash, Stamp};
+use bytes::Bytes;
+use cluster::{Placement, View};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use table::register::{Member, PlainRead, Quorum, ReadStep, Version, WriteStep};
+
+/// How long the nearest replicas may take before one more is asked: several round trips between homes,
+/// and well below what a person notices.
+const HEDGE_AFTER: Duration = Duration::from_millis(150);
+
+/// A key, with where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyPlace {
+    pub partition: PartitionHash,
+    pub key: String,
+}
+
+/// Which nodes hold something, and in which order they are asked.
+pub(super) struct Asking {
+    pub nodes: Vec<NodeId>,
+    pub quorum: Quorum,
+    pub view: View,
+    /// Members, the nearest first.
+    order: Vec<Member>,
+    next: usize,
+    lost: BTreeSet<Member>,
+}
+
+/// What came, or that nothing came for a while.
+pub(super) enum Heard<T> {
+    Answer(Told<T>),
+    Silence,
+    End,
+}
+
+impl Asking {
+    pub fn new(model: &Model, placement: &Placement, partition: PartitionHash) -> Result<Self, ModelError> {
+        let mut nodes = Vec::new();
+        let quorum = quorum_of(placement, partition, &mut nodes)?;
+        let mut order: Vec<Member> = (0..nodes.len()).collect();
+        order.sort_by_key(|member| model.peers.distance(nodes[*member]));
+        Ok(Self { nodes, quorum, view: placement.view(), order, next: 0, lost: BTreeSet::new() })
+    }
+
+    /// Those to ask first: as few as can agree, of those that are thought to be there.
+    pub fn first(&mut self) -> Vec<Member> {
+        let mut first = BTreeSet::new();
+        while !self.quorum.reached(&first) && self.next < self.order.len() {
+            first.insert(self.order[self.next]);
+            self.next += 1;
+        }
+        first.into_iter().collect()
+    }
+
+    /// One more, if there is one.
+    pub fn another(&mut self) -> Option<Member> {
+        let member = self.order.get(self.next).copied();
+        self.next += 1;
+        member
+    }
+
+    /// Takes note of a member without an answer; whether a quorum is still possible.
+    pub fn lose(&mut self, member: Member) -> bool {
+        self.lost.insert(member);
+        self.quorum.possible_without(&self.lost)
+    }
+}
+
+/// The next answer, or that it is time to ask somebody else.
+pub(super) async fn hear<T: Send + 'static>(asked: &mut Asked<T>) -> Heard<T> {
+    match env::timeout(HEDGE_AFTER, asked.next()).await {
+        Some(Some(told)) => Heard::Answer(told),
+        Some(None) => Heard::End,
+        None => Heard::Silence,
+    }
+}
+
+/// One attempt at a read.
+enum Attempt {
+    Answer(Option<(ObjectRow, Option<Bytes>)>),
+    Again,
+    Blocked,
+}
+
+impl Model {
+    /// The row of a key as a quorum holds it, with the bytes beside it if they are wanted.
+    pub(crate) async fn read_row(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        content: bool,
+    ) -> Result<Option<(ObjectRow, Option<Bytes>)>, ModelError> {
+        for attempt in 1..VIEW_ATTEMPTS_MAX {
+            match self.read_once(place, content).await? {
+                Attempt::Answer(found) => return Ok(found),
+                Attempt::Again => env::sleep(VIEW_PAUSE * (attempt - 1)).await,
+                Attempt::Blocked => {
+                    env::sleep(VIEW_PAUSE * attempt).await;
+                    if attempt > 1 {
+                        self.take_over(place).await?;
+                    }
+                }
+            }
+        }
+        Err(ModelError::Unavailable)
+    }
+
+    async fn read_once(self: &Arc<Self>, place: &KeyPlace, content: bool) -> Result<Attempt, ModelError> {
+        let placement = self.peers.placement();
+        let mut asking = Asking::new(self, &placement, place.partition)?;
+        let request = ReadRow {
+            view: asking.view,
+            birth: self.store.stamp().await?,
+            partition: place.partition,
+            key: place.key.clone(),
+            content,
+        };
+        let mut asked = Asked::new(asking.nodes.len());
+        for member in asking.first() {
+            self.ask(&mut asked, (member, asking.nodes[member]), (request.clone(), Bytes::new()), READ_LIMIT);
+        }
+        let mut read = PlainRead::new(asking.quorum.clone());
+        let mut contents = BTreeMap::new();
+        loop {
+            let more = match hear(&mut asked).await {
+                Heard::End => return Err(ModelError::Unavailable),
+                Heard::Silence => asking.another(),
+                Heard::Answer((member, answer)) => match answer.map(|answer| answer.reply) {
+                    Ok(Reply::Done(held)) => match judge((&mut read, &mut contents), member, held, content) {
+                        ReadStep::Wait => None,
+                        ReadStep::Answer(found) => return Ok(answer_of(found, &mut contents)),
+                        ReadStep::WriteBack(version) => {
+                            return self.write_back(place, version, (contents, content)).await;
+                        }
+                        ReadStep::Again => return Ok(Attempt::Again),
+                        ReadStep::Blocked => return Ok(Attempt::Blocked),
+                    },
+                    Ok(Reply::Old(_)) => return Ok(Attempt::Again),
+                    Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Attempt::Again),
+                    _ if !asking.lose(member) => return Err(ModelError::Unavailable),
+                    _ => asking.another(),
+                },
+            };
+            if let Some(member) = more {
+                self.ask(
+                    &mut asked,
+                    (member, asking.nodes[member]),
+                    (request.clone(), Bytes::new()),
+                    READ_LIMIT,
+                );
+            }
+        }
+    }
+
+    /// G3: what the replicas differ about goes to all of them before it is answered.
+    async fn write_back(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        version: Version<Slot>,
+        (mut contents, content): (BTreeMap<Stamp, Bytes>, bool),
+    ) -> Result<Attempt, ModelError> {
+        let row = ObjectRow::of_version(version);
+        let is_inline = row.live().is_some_and(|object| object.inline_hash().is_some());
+        let inline = match contents.remove(&row.order) {
+            None if is_inline => Some(self.content_of(place, &row).await?),
+            known => known,
+        };
+        match self.put_forward(place, row.clone(), inline.clone()).await? {
+            WriteStep::Done => Ok(Attempt::Answer(Some((row, inline.filter(|_| content))))),
+            WriteStep::Again { .. } => Ok(Attempt::Again),
+            WriteStep::Wait | WriteStep::Unknown => Ok(Attempt::Blocked),
+        }
+    }
+
+    /// Sends a version that exists to all its replicas, under its own order.
+    pub(super) async fn put_forward(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        row: ObjectRow,
+        inline: Option<Bytes>,
+    ) -> Result<WriteStep, ModelError> {
+        let position = Position { order: row.order, id: row.stamp };
+        let KeyPlace { partition, key } = place.clone();
+        let writes = vec![Write::Accept { partition, key, row, inline }];
+        let steps = self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await?;
+        Ok(steps.get(&0).copied().unwrap_or(WriteStep::Unknown))
+    }
+
+    /// The bytes beside a row, from any replica that holds it.
+    pub(super) async fn content_of(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        wanted: &ObjectRow,
+    ) -> Result<Bytes, ModelError> {
+        let placement = self.peers.placement();
+        let asking = Asking::new(self, &placement, place.partition)?;
+        let request = ReadRow {
+            view: asking.view,
+            birth: self.store.stamp().await?,
+            partition: place.partition,
+            key: place.key.clone(),
+            content: true,
+        };
+        for member in asking.order {
+            let asked = self.ask_one(asking.nodes[member], request.clone(), Bytes::new(), READ_LIMIT).await;
+            let Ok(Reply::Done(HeldRow { row: Some(row), inline: Some(bytes) })) =
+                asked.map(|told| told.reply)
+            else {
+                continue;
+            };
+            let hash = wanted.live().and_then(|object| object.inline_hash());
+            if row.stamp == wanted.stamp && hash == Some(base::BlockHash::of(&bytes)) {
+                return Ok(bytes);
+            }
+        }
+        Err(ModelError::Unavailable)
+    }
+}
+
+fn answer_of(found: Option<Version<Slot>>, contents: &mut BTreeMap<Stamp, Bytes>) -> Attempt {
+    Attempt::Answer(found.map(|version| {
+        let inline = contents.remove(&version.order);
+        (ObjectRow::of_version(version), inline)
+    }))
+}
+
+/// Takes a replica's row; one whose bytes are not what it says counts as none.
+fn judge(
+    (read, contents): (&mut PlainRead<Slot>, &mut BTreeMap<Stamp, Bytes>),
+    member: Member,
+    held: HeldRow,
+    content: bool,
+) -> ReadStep<Slot> {
+    let Some(row) = held.row else { return read.reply(member, None) };
+    let wanted = row.live().and_then(|object| object.inline_hash()).filter(|_| content);
+    if wanted != held.inline.as_ref().map(|bytes| base::BlockHash::of(bytes)) {
+        tracing::warn!("a replica sent bytes that are not those of its object");
+        return ReadStep::Wait;
+    }
+    if let Some(bytes) = held.inline {
+        contents.insert(row.order, bytes);
+    }
+    read.reply(member, row.version())
+}

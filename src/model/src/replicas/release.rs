@@ -1,0 +1,233 @@
+//! Letting go where several nodes keep things (rules K4, K5, C2, C3).
+//!
+//! Every replica that saw an entry lose has queued its body; each of them would do the same work, so they
+//! take their turn one after the other and the later ones find it done. A body dies only when a quorum
+//! read, written back, shows a newer entry than the one that named it; a part only when a quorum shows
+//! nobody who holds it, after the clocks have passed the last moment at which a completion is taken.
+//!
+//! Not here yet: bodies whose coordinator vanished before it wrote their entry (rule K6), and collecting
+//! tombstones, which waits for the acknowledgement of all replicas.
+
+use super::range::RowRange;
+use super::read::KeyPlace;
+use crate::batch::Write;
+use crate::multipart::COMPLETION_MS;
+use crate::reclaim::{Progress, Queued, Work};
+use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
+use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
+use crate::rows::version::{Owner, VersionRow};
+use crate::{Model, ModelError};
+use base::id::kind;
+use base::{Id, PartitionHash, WallTime};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::{Intent, Read, Space, Step};
+
+/// How long a body that lost stays: a reader on another node may be in the middle of its rows.
+const RELEASE_DELAY_MS: u64 = 5 * 60 * 1000;
+/// How much later the next replica takes its turn.
+const TURN_MS: u64 = 45 * 1000;
+/// After how long an item is tried again that could not be done.
+const AGAIN_MS: u64 = 60 * 1000;
+/// Items done in one step.
+const STEP_MAX_ITEMS: usize = 64;
+/// Rows read at once.
+const ROWS_PER_PAGE: usize = 256;
+
+impl Model {
+    /// Does some of the queued work that is due.
+    pub(crate) async fn reclaim_everywhere(self: &Arc<Self>) -> Result<Progress, ModelError> {
+        let works = self.due_work()?;
+        let mut done = 0;
+        for (work, queued) in &works {
+            let outcome = match *work {
+                Work::ReleaseBody(body) => self.release_everywhere(body, queued).await,
+                Work::CloseUpload(upload) => self.close_everywhere(upload, queued).await,
+                Work::DropReferences(body, number) => self.drop_everywhere(body, number).await,
+            };
+            match outcome {
+                Ok(()) => done += 1,
+                Err(ModelError::Unavailable) => self.postpone(*work, queued.clone()).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Progress { done, more: done == STEP_MAX_ITEMS })
+    }
+
+    /// Tries an item again later: other nodes are away, or nothing is proven yet.
+    async fn postpone(&self, work: Work, mut queued: Queued) -> Result<(), ModelError> {
+        let later = self.env.clock.wall().millis().saturating_add(AGAIN_MS);
+        queued.not_before = Some(WallTime(later));
+        let note = move |txn: &mut store::Txn<'_>| {
+            txn.put(Space::Outbox, work.key(), &queued);
+            Ok::<_, ModelError>(())
+        };
+        self.store.commit(Intent::Free, note).await
+    }
+
+    fn due_work(&self) -> Result<Vec<(Work, Queued)>, ModelError> {
+        let now = self.env.clock.wall().millis();
+        let mut due = Vec::new();
+        self.store.view()?.walk(Space::Outbox, &[], None, &mut |key, queued: Queued| {
+            if let Some(work) = Work::parse(key)
+                && self.due_ms(&work, &queued) <= now
+                && !matches!(work, Work::ReleaseBody(body) if self.readers.is_reading(body))
+            {
+                due.push((work, queued));
+            }
+            if due.len() < STEP_MAX_ITEMS { Step::Next } else { Step::Stop }
+        })?;
+        Ok(due)
+    }
+
+    fn due_ms(&self, work: &Work, queued: &Queued) -> u64 {
+        let since = queued.since.map_or(0, WallTime::millis);
+        let (partition, delay) = match work {
+            Work::ReleaseBody(body) => (PartitionHash::of_uniform(body.as_bytes()), RELEASE_DELAY_MS),
+            Work::DropReferences(body, _) => (PartitionHash::of_uniform(body.as_bytes()), 0),
+            Work::CloseUpload(upload) => (upload::partition_of(upload), 0),
+        };
+        let placement = self.peers.placement();
+        let me = self.peers.me();
+        let place = |set: &[base::NodeId]| set.iter().position(|node| *node == me);
+        let turn = placement.sets(partition).into_iter().find_map(place).unwrap_or(0);
+        let turn = u64::try_from(turn).unwrap_or(0);
+        let due = since.saturating_add(delay).saturating_add(turn * TURN_MS);
+        [queued.closed, queued.not_before].into_iter().flatten().map(WallTime::millis).fold(due, u64::max)
+    }
+
+    async fn release_everywhere(
+        self: &Arc<Self>,
+        body: Id<kind::Body>,
+        queued: &Queued,
+    ) -> Result<(), ModelError> {
+        let rows = self.rows_of_body(body).await?;
+        let alive = rows.values().find(|row| !row.dead);
+        let is_free = match alive.map(|row| &row.owner) {
+            None => true,
+            Some(Owner::Part(..)) => !self.is_held_anywhere(body).await?,
+            Some(Owner::Object(bucket, key)) => {
+                let place = KeyPlace::of(*bucket, key.clone());
+                let found = self.read_row(&place, false).await?;
+                let current = found.as_ref().and_then(|(row, _)| row.live()?.body.id());
+                if current == Some(body) {
+                    return self.forget_work(Work::ReleaseBody(body)).await;
+                }
+                let beaten = queued.beaten.zip(found).is_some_and(|(lost, (row, _))| row.order > lost);
+                if !beaten {
+                    // Nothing proves that the entry can no longer be chosen: look again later.
+                    return Err(ModelError::Unavailable);
+                }
+                true
+            }
+        };
+        if is_free && alive.is_some() {
+            self.kill_rows(body, rows).await?;
+        }
+        self.forget_work(Work::ReleaseBody(body)).await
+    }
+
+    /// Ends a body of which it is certain that nothing will ever name it.
+    pub(crate) async fn end_body(self: &Arc<Self>, body: Id<kind::Body>) -> Result<(), ModelError> {
+        let rows = self.rows_of_body(body).await?;
+        self.kill_rows(body, rows).await
+    }
+
+    async fn kill_rows(
+        self: &Arc<Self>,
+        body: Id<kind::Body>,
+        rows: BTreeMap<u32, VersionRow>,
+    ) -> Result<(), ModelError> {
+        let mut writes = vec![Write::Settled { body }];
+        for (number, row) in rows {
+            writes.push(Write::Version { body, number, row: VersionRow { dead: true, ..row } });
+            if writes.len() >= ROWS_PER_PAGE {
+                self.merge_everywhere(std::mem::take(&mut writes), None).await?;
+            }
+        }
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.merge_everywhere(writes, None).await.map(|_| ())
+    }
+
+    async fn rows_of_body(
+        self: &Arc<Self>,
+        body: Id<kind::Body>,
+    ) -> Result<BTreeMap<u32, VersionRow>, ModelError> {
+        let (mut all, mut next) = (BTreeMap::new(), Some(0));
+        while let Some(first) = next {
+            let (rows, more) = self.version_rows(body, first, ROWS_PER_PAGE).await?;
+            all.extend(rows);
+            next = more;
+        }
+        Ok(all)
+    }
+
+    /// Whether a quorum knows anybody who holds a part.
+    async fn is_held_anywhere(self: &Arc<Self>, part: Id<kind::Body>) -> Result<bool, ModelError> {
+        let target = Target::Body(part);
+        let from = reference::target_prefix(target);
+        let to = [from.as_slice(), &[u8::MAX; 33]].concat();
+        let range = RowRange {
+            space: Space::BlockRef,
+            partition: target.partition(),
+            from,
+            to,
+            limit: ROWS_PER_PAGE,
+        };
+        let rows: BTreeMap<_, ReferenceRow> = self.read_whole_range(range).await?;
+        Ok(rows.values().any(|row| !row.removed))
+    }
+
+    /// C3: first a quorum knows that the upload is closed, then no replica takes a completion any more, then
+    /// its parts are let go.
+    async fn close_everywhere(
+        self: &Arc<Self>,
+        upload: Id<kind::Upload>,
+        queued: &Queued,
+    ) -> Result<(), ModelError> {
+        let row: Option<UploadRow> = self.store.view()?.get(Space::Upload, &upload::row_key(&upload))?;
+        let Some(row) = row.filter(|row| row.state != UploadState::Open) else {
+            return self.forget_work(Work::CloseUpload(upload)).await;
+        };
+        let Some(_) = queued.closed else {
+            self.merge_everywhere(vec![Write::Upload { id: upload, row }], None).await?;
+            // Later than the clock of everybody who acknowledged it.
+            let now = self.store.stamp().await?.wall();
+            let closed = Some(WallTime(now.millis().saturating_add(COMPLETION_MS)));
+            let queued = Queued { closed, ..queued.clone() };
+            let note = move |txn: &mut store::Txn<'_>| {
+                txn.put(Space::Outbox, Work::CloseUpload(upload).key(), &queued);
+                Ok::<_, ModelError>(())
+            };
+            return self.store.commit(Intent::Free, note).await;
+        };
+        let to = [upload.as_bytes().as_slice(), &[u8::MAX; 35]].concat();
+        let (partition, from) = (upload::partition_of(&upload), upload::parts_from(&upload, 0));
+        let range = RowRange { space: Space::Part, partition, from, to, limit: ROWS_PER_PAGE };
+        let parts: BTreeMap<_, PartRow> = self.read_whole_range(range).await?;
+        let release = |part: &PartRow| Write::Release {
+            target: Target::Body(part.body),
+            referrer: Referrer::Upload(upload),
+        };
+        let releases: Vec<Write> = parts.values().map(release).collect();
+        for some in releases.chunks(ROWS_PER_PAGE) {
+            self.merge_everywhere(some.to_vec(), None).await?;
+        }
+        self.forget_work(Work::CloseUpload(upload)).await
+    }
+
+    /// Lets go what a dead row holds, wherever it lies.
+    async fn drop_everywhere(self: &Arc<Self>, body: Id<kind::Body>, number: u32) -> Result<(), ModelError> {
+        let (rows, _) = self.version_rows(body, number, 1).await?;
+        let targets =
+            rows.iter().filter(|(found, _)| *found == number).flat_map(|(_, row)| row.contents.targets());
+        let releases: Vec<Write> =
+            targets.map(|target| Write::Release { target, referrer: Referrer::Body(body) }).collect();
+        if !releases.is_empty() {
+            self.merge_everywhere(releases, None).await?;
+        }
+        self.forget_work(Work::DropReferences(body, number)).await
+    }
+}

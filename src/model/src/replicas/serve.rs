@@ -1,0 +1,328 @@
+//! A replica's side: what this node does when a coordinator asks it.
+//!
+//! The request's view is checked before anything is read, and once more in the transaction that writes
+//! (rule V2): a write is never counted under a layout that its replica has left. The clock takes in the
+//! request's stamp first (T1).
+
+use super::ask::READ_LIMIT;
+use super::messages::{
+    GetBlock, HeldRow, ListRows, Listing, Prepare, Promise, ReadRange, ReadRow, Records, Reply, StoreBlock,
+    StoreRows,
+};
+use super::names::{CompareNames, NameRows};
+use crate::batch::{self, Write};
+use crate::rows::object::{self, InlineBody, ObjectRow};
+use crate::rows::reference::Target;
+use crate::{Model, ModelError, NodeBatch, listing, reclaim};
+use base::{BlockHash, NodeId, PartitionHash, Stamp};
+use block::{BlockError, BlockLock, HashedBlock};
+use bytes::Bytes;
+use cluster::View;
+use net::limits::PIECE_MAX_BYTES;
+use net::{Answer, Attachment, Net, Refusal, Request};
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use store::{Intent, Read, Space, StoreError};
+use table::register::Stored;
+
+/// Bytes of records in one answer; a page ends before it grows beyond.
+const PAGE_MAX_BYTES: usize = 1 << 20;
+
+/// A request that a replica answers, whoever asks.
+pub(crate) trait Serve: Request {
+    /// Answers it here.
+    fn serve(
+        self,
+        model: &Arc<Model>,
+        attachment: Attachment,
+    ) -> impl Future<Output = Result<Answer<Self::Reply>, Refusal>> + Send;
+}
+
+impl Model {
+    /// Takes the links into use: asks others, and answers them.
+    pub fn join(self: &Arc<Self>, net: &Net) {
+        self.peers.set_net(net.clone());
+        self.answer::<StoreRows>(net);
+        self.answer::<StoreBlock>(net);
+        self.answer::<GetBlock>(net);
+        self.answer::<ReadRow>(net);
+        self.answer::<Prepare>(net);
+        self.answer::<ReadRange>(net);
+        self.answer::<ListRows>(net);
+        self.answer::<NameRows>(net);
+        self.answer::<CompareNames>(net);
+    }
+
+    pub(crate) fn answer<R: Serve>(self: &Arc<Self>, net: &Net) {
+        // Weak: the network holds the handler, and this holds the network.
+        let weak = Arc::downgrade(self);
+        net.handle::<R, _, _>(move |incoming| {
+            let model = weak.upgrade();
+            async move {
+                let model = model.ok_or(Refusal::Failed)?;
+                incoming.request.serve(&model, incoming.attachment).await
+            }
+        });
+    }
+
+    /// Whether this node answers for a partition under that view.
+    fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
+        let placement = self.peers.placement();
+        let mine = placement.view();
+        if view.newest < mine.newest || view.oldest < mine.oldest {
+            return Err(Reply::Old(mine));
+        }
+        let is_mine = placement.sets(partition).iter().any(|set| set.contains(&self.peers.me()));
+        if view == mine && is_mine { Ok(()) } else { Err(Reply::NotReady) }
+    }
+
+    async fn store_here(
+        self: &Arc<Self>,
+        request: StoreRows,
+        block: Option<HashedBlock>,
+    ) -> Result<Reply<Vec<Stored>>, ModelError> {
+        let StoreRows { view, position, deadline, writes } = request;
+        for partition in writes.iter().map(Write::partition).collect::<BTreeSet<_>>() {
+            if let Err(reply) = self.admit(view, partition) {
+                return Ok(reply);
+            }
+        }
+        writes.iter().try_for_each(Write::check)?;
+        self.store.observe(position.order.max(position.id)).await?;
+        if deadline.is_some_and(|deadline| self.store.latest().wall() >= deadline) {
+            return Ok(Reply::Expired);
+        }
+        let lock = self.hold_blocks(&writes, block).await?;
+        let intent = if writes.iter().all(Write::frees) { Intent::Free } else { Intent::Grow };
+        let (blocks, peers) = (self.blocks.clone(), Arc::clone(&self.peers));
+        let store = move |txn: &mut store::Txn<'_>| {
+            let mine = peers.view();
+            if view != mine {
+                return Ok(Reply::Old(mine));
+            }
+            let stored = NodeBatch::new(writes).store(position, &blocks, txn)?;
+            drop(lock);
+            Ok::<_, ModelError>(Reply::Done(stored))
+        };
+        self.store.commit(intent, store).await
+    }
+
+    /// Locks the blocks that these writes hold, with a good file of each (rule K7). What is not here and did
+    /// not come with the request is fetched from a node that has it.
+    async fn hold_blocks(
+        self: &Arc<Self>,
+        writes: &[Write],
+        block: Option<HashedBlock>,
+    ) -> Result<Option<BlockLock>, ModelError> {
+        let held = writes.iter().filter_map(|write| match write {
+            Write::Hold { target: Target::Block(hash), .. } => Some(*hash),
+            _ => None,
+        });
+        let hashes: BTreeSet<BlockHash> = held.chain(block.as_ref().map(HashedBlock::hash)).collect();
+        if hashes.is_empty() {
+            return Ok(None);
+        }
+        let lock = self.blocks.lock(hashes.iter().copied()).await;
+        if let Some(block) = &block {
+            self.blocks.put(&lock, block).await?;
+        }
+        for hash in hashes {
+            if !self.blocks.verify(&lock, &hash).await? {
+                let fetched = self.fetch_elsewhere(hash).await?;
+                self.blocks.put(&lock, &fetched).await?;
+            }
+        }
+        Ok(Some(lock))
+    }
+
+    /// Reads one row, with the bytes beside it if they are wanted.
+    fn held_row(&self, read: &impl Read, row_key: &[u8], content: bool) -> Result<HeldRow, ModelError> {
+        let row: Option<ObjectRow> = read.get(Space::Object, row_key)?;
+        let row = row.filter(|row| row.order > Stamp::ZERO).map(|row| ObjectRow { register: None, ..row });
+        let wanted = content
+            && row
+                .as_ref()
+                .is_some_and(|row| row.live().is_some_and(|object| object.inline_hash().is_some()));
+        let inline = match wanted {
+            true => {
+                let unreadable =
+                    || StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
+                let body: InlineBody = read.get(Space::Inline, row_key)?.ok_or_else(unreadable)?;
+                Some(Bytes::from(body.0))
+            }
+            false => None,
+        };
+        Ok(HeldRow { row, inline })
+    }
+
+    async fn read_here(&self, request: ReadRow) -> Result<Reply<HeldRow>, ModelError> {
+        if let Err(reply) = self.admit(request.view, request.partition) {
+            return Ok(reply);
+        }
+        self.store.observe(request.birth).await?;
+        let view = self.store.view()?;
+        let key = object::row_key(request.partition, &request.key);
+        let held = self.held_row(&view, &key, request.content)?;
+        // T4: this replica may have forgotten what an older request expects to find.
+        if held.row.is_none() && reclaim::fence_of(&view, Space::Object, &key)? >= request.birth {
+            return Ok(Reply::NotReady);
+        }
+        Ok(Reply::Done(held))
+    }
+
+    async fn prepare_here(&self, request: Prepare) -> Result<Reply<Promise>, ModelError> {
+        let Prepare { view, partition, key, ballot } = request;
+        if let Err(reply) = self.admit(view, partition) {
+            return Ok(reply);
+        }
+        self.store.observe(ballot).await?;
+        let (blocks, peers) = (self.blocks.clone(), Arc::clone(&self.peers));
+        let row_key = object::row_key(partition, &key);
+        let promised = self
+            .store
+            .commit(Intent::Free, move |txn| {
+                let mine = peers.view();
+                if view != mine {
+                    return Ok(Reply::Old(mine));
+                }
+                Ok::<_, ModelError>(Reply::Done(batch::prepare(&blocks, txn, row_key, ballot)?))
+            })
+            .await?;
+        Ok(match promised {
+            Reply::Done(Ok(row)) => Reply::Done(Promise::Given(HeldRow { row, inline: None })),
+            Reply::Done(Err(against)) => Reply::Done(Promise::Refused(against)),
+            Reply::Old(view) => Reply::Old(view),
+            _ => Reply::Failed,
+        })
+    }
+
+    async fn range_here(&self, request: ReadRange) -> Result<Reply<Records>, ModelError> {
+        if let Err(reply) = self.admit(request.view, request.partition) {
+            return Ok(reply);
+        }
+        let known = [Space::Version, Space::BlockRef, Space::Upload, Space::Part, Space::Usage];
+        let Some(space) = known.into_iter().find(|space| space.number() == request.space) else {
+            return Ok(Reply::Failed);
+        };
+        let inside =
+            [&request.from, &request.to].iter().all(|key| key.starts_with(request.partition.as_bytes()));
+        if !inside {
+            return Ok(Reply::Failed);
+        }
+        self.store.observe(request.birth).await?;
+        let view = self.store.view()?;
+        let read = move || {
+            let mut page = Records::default();
+            let mut bytes_left = PAGE_MAX_BYTES;
+            let (from, to) = (Bound::Included(&*request.from), Bound::Excluded(&*request.to));
+            view.scan(space, from, to, &mut |key, value| {
+                if page.records.len() >= request.limit as usize || bytes_left == 0 {
+                    page.more = true;
+                    return ControlFlow::Break(());
+                }
+                bytes_left = bytes_left.saturating_sub(key.len() + value.len());
+                page.records.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+                ControlFlow::Continue(())
+            })?;
+            Ok::<_, StoreError>(page)
+        };
+        Ok(Reply::Done(self.env.tasks.blocking(read).await?))
+    }
+
+    async fn list_here(&self, request: ListRows) -> Result<Reply<Listing>, ModelError> {
+        if let Err(reply) = self.admit(request.view, request.partition) {
+            return Ok(reply);
+        }
+        self.store.observe(request.birth).await?;
+        let view = self.store.view()?;
+        let list = move || listing::rows_for(&view, &request);
+        Ok(Reply::Done(self.env.tasks.blocking(list).await?))
+    }
+
+    /// A block from any node that may have it.
+    async fn fetch_elsewhere(self: &Arc<Self>, hash: BlockHash) -> Result<HashedBlock, ModelError> {
+        let me = self.peers.me();
+        let nodes: Vec<NodeId> = self.holders_of(&hash).into_iter().filter(|node| *node != me).collect();
+        for node in nodes {
+            let asked = self.ask_one(node, GetBlock { hash }, Bytes::new(), READ_LIMIT).await;
+            let Ok(Answer { reply: true, attachment }) = asked else { continue };
+            let Ok(bytes) = attachment.read_all(PIECE_MAX_BYTES).await else { continue };
+            let checked = self.env.tasks.blocking(move || HashedBlock::received(hash, bytes)).await;
+            if let Ok(block) = checked {
+                return Ok(block);
+            }
+        }
+        Err(BlockError::Missing { hash }.into())
+    }
+
+    /// Stores a block that a reference calls for and that is not here.
+    pub async fn fetch_missing(self: &Arc<Self>, hash: BlockHash) -> Result<(), ModelError> {
+        let fetched = self.fetch_elsewhere(hash).await?;
+        let lock = self.blocks.lock([hash]).await;
+        self.blocks.put(&lock, &fetched).await?;
+        Ok(())
+    }
+}
+
+/// What a coordinator is told of an error here.
+fn told<T>(outcome: Result<Reply<T>, ModelError>) -> Answer<Reply<T>> {
+    let reply = outcome.unwrap_or_else(|error| match error {
+        ModelError::Store(StoreError::Full) | ModelError::Block(BlockError::Full) => Reply::Full,
+        ModelError::Store(StoreError::Unreadable { .. }) => Reply::Unreadable,
+        error => {
+            tracing::warn!(%error, "a request of another node could not be carried out");
+            Reply::Failed
+        }
+    });
+    Answer::from(reply)
+}
+
+impl Serve for StoreRows {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.store_here(self, None).await))
+    }
+}
+
+impl Serve for StoreBlock {
+    async fn serve(self, model: &Arc<Model>, attachment: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        let Ok(bytes) = attachment.read_all(PIECE_MAX_BYTES).await else { return Err(Refusal::Malformed) };
+        let hash = self.hash;
+        let checked = model.env.tasks.blocking(move || HashedBlock::received(hash, bytes)).await;
+        let Ok(block) = checked else { return Err(Refusal::Malformed) };
+        Ok(told(model.store_here(self.rows, Some(block)).await))
+    }
+}
+
+impl Serve for GetBlock {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<bool>, Refusal> {
+        Ok(match model.blocks.get(&self.hash).await {
+            Ok(bytes) => Answer { reply: true, attachment: bytes.into() },
+            Err(_) => Answer::from(false),
+        })
+    }
+}
+
+impl Serve for ReadRow {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.read_here(self).await))
+    }
+}
+
+impl Serve for Prepare {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.prepare_here(self).await))
+    }
+}
+
+impl Serve for ReadRange {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.range_here(self).await))
+    }
+}
+
+impl Serve for ListRows {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.list_here(self).await))
+    }
+}
