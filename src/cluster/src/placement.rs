@@ -42,7 +42,8 @@ impl Placement {
     }
 
     /// The replica sets of a partition, one for each version in force that differs from the others;
-    /// empty before the first version. Within a set the order is that of preference.
+    /// empty before the first version. Within a set the order is that of ids: who is asked first is the
+    /// caller's choice.
     pub fn sets(&self, partition: PartitionHash) -> Vec<&[NodeId]> {
         let arc = partition_of(&partition);
         let mut sets: Vec<&[NodeId]> = Vec::with_capacity(self.in_force.len());
