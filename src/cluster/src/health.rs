@@ -1,7 +1,8 @@
 //! Whether the cluster serves, and if not fully, why.
 
-use crate::layout::{PARTITIONS, Version};
+use crate::layout::{Layout, PARTITIONS, arcs};
 use base::NodeId;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -101,10 +102,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// Judges the version in force. `own` is this node; `connected` says of another node whether
+    /// Judges the versions in force. `own` is this node; `connected` says of another node whether
     /// it is in contact; `nodes` is how many are known and how many of them are in contact.
     pub(crate) fn judge(
-        version: &Version,
+        layout: &Layout,
         own: (NodeId, &LocalService),
         (known_nodes, connected_nodes): (usize, usize),
         connected: &dyn Fn(NodeId) -> bool,
@@ -113,18 +114,24 @@ impl Health {
         let reachable = |node: NodeId| node == own_id || connected(node);
         let good = |node: NodeId| if node == own_id { service.failures.is_empty() } else { connected(node) };
         let mut reasons = [service.failures.as_slice(), service.complaints.as_slice()].concat();
-        if version.number == 0 {
+        if layout.current().number == 0 {
             reasons.insert(0, Reason::NoLayout);
         }
-        let storage: Vec<NodeId> = version.storage_nodes().map(|(node, _)| *node).collect();
+        let versions: Vec<_> = layout.in_force().collect();
+        let storage = versions.iter().flat_map(|version| version.storage_nodes());
+        let storage: BTreeSet<NodeId> = storage.map(|(node, _)| *node).collect();
         reasons.extend(storage.iter().filter(|node| !reachable(**node)).map(|node| Reason::NodeAway(*node)));
-        let quorum = version.replication_factor.map_or(usize::MAX, |factor| usize::from(factor.quorum()));
         let (mut partitions_quorum, mut partitions_all_ok) = (0, 0);
-        for partition in 0..PARTITIONS {
-            let owners = version.assignment.owners(u16::try_from(partition).expect("1024 partitions"));
-            let good_owners = owners.iter().filter(|node| good(**node)).count();
-            partitions_quorum += usize::from(good_owners >= quorum);
-            partitions_all_ok += usize::from(!owners.is_empty() && good_owners == owners.len());
+        for arc in arcs() {
+            let (mut has_quorum, mut all_ok) = (true, true);
+            for version in &versions {
+                let owners = version.assignment.owners(arc);
+                let good_owners = owners.iter().filter(|node| good(**node)).count();
+                has_quorum &= good_owners >= version.quorum();
+                all_ok &= !owners.is_empty() && good_owners == owners.len();
+            }
+            partitions_quorum += usize::from(has_quorum);
+            partitions_all_ok += usize::from(all_ok);
         }
         let status = match (partitions_quorum == PARTITIONS, reasons.is_empty()) {
             (false, _) => HealthStatus::Unavailable,

@@ -9,6 +9,7 @@
 //! - nothing in the layout names a replica set that its roles do not allow.
 
 mod health;
+mod keeper;
 pub mod layout;
 pub mod membership;
 mod node_key;
@@ -20,7 +21,7 @@ mod state_file;
 mod tests;
 
 pub use health::{Health, HealthStatus, LocalService, Reason};
-pub use layout::{Layout, LayoutError};
+pub use layout::{ClusterId, Layout, LayoutError};
 pub use node_key::NodeKey;
 pub use placement::{Placement, View};
 pub use secrets::{AdminToken, ClusterSecret, InvalidSecret};

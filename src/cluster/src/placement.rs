@@ -4,10 +4,10 @@
 //! A decision about a row holds only when it holds in the replica set of each of them. A placement is
 //! one look at the layout and does not change; whoever holds one says so by its [`View`].
 
-use crate::layout::{Version, partition_of};
+use crate::layout::{Assignment, CAPACITY_MIN_BYTES, PARTITIONS, Role, Version, partition_of};
 use base::{NodeId, PartitionHash};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The versions in force, as every message names them. Each part only rises.
@@ -35,6 +35,17 @@ impl Placement {
         Self { in_force, members }
     }
 
+    /// Everything on one node, for ever.
+    pub fn of_one_node(node: NodeId) -> Self {
+        let role =
+            Role { zone: "home".to_owned(), capacity_bytes: Some(CAPACITY_MIN_BYTES), tags: Vec::new() };
+        let mut version = Version::default();
+        version.number = 1;
+        version.roles = BTreeMap::from([(node, role)]);
+        version.assignment = Assignment::of_owners(vec![vec![node]; PARTITIONS]);
+        Self::new(vec![Arc::new(version)])
+    }
+
     /// The versions this looks at.
     pub fn view(&self) -> View {
         let number = |version: Option<&Arc<Version>>| version.map_or(0, |version| version.number);
@@ -42,7 +53,8 @@ impl Placement {
     }
 
     /// The replica sets of a partition, one for each version in force that differs from the others;
-    /// empty before the first version. Within a set the order is that of preference.
+    /// empty before the first version. Within a set the order is that of ids: who is asked first is the
+    /// caller's choice.
     pub fn sets(&self, partition: PartitionHash) -> Vec<&[NodeId]> {
         let arc = partition_of(&partition);
         let mut sets: Vec<&[NodeId]> = Vec::with_capacity(self.in_force.len());

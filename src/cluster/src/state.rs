@@ -1,20 +1,21 @@
 //! The handle on everything above: key, secret, layout and peers of one running node.
 
 use crate::health::{Health, LocalService};
-use crate::layout::{CAPACITY_MIN_BYTES, Layout, LayoutError, Role};
+use crate::keeper::{AdoptError, Keeper};
+use crate::layout::{CAPACITY_MIN_BYTES, ClusterId, Layout, LayoutError, Moment, Role};
 use crate::membership::{Contact, Membership};
 use crate::node_key::NodeKey;
 use crate::placement::Placement;
 use crate::secrets::ClusterSecret;
-use crate::state_file::{self, StateFileError, StateKind};
-use arc_swap::ArcSwap;
+use crate::state_file::{StateFileError, StateKind};
 use base::NodeId;
 use env::{Disk, Env};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use tokio::sync::watch;
 
 /// What to do when there is no layout yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,19 +98,18 @@ pub struct Node {
     pub is_up: bool,
     /// What is known of another node beyond its role.
     pub contact: Option<Contact>,
+    /// The cluster it belongs to, if that is not this one.
+    pub other_cluster: Option<ClusterId>,
 }
 
 /// Key, secret, layout and peers of a running node.
 pub struct ClusterState {
-    env: Env,
     options: ClusterOptions,
     key: NodeKey,
     secret: ClusterSecret,
-    layout: ArcSwap<Layout>,
-    /// What the layout means for requests; follows it.
-    placement: ArcSwap<Placement>,
-    /// Held while the layout is replaced, so that two changes cannot lose one another.
-    changing: Mutex<()>,
+    keeper: Keeper,
+    /// Nodes that know the secret and have a layout of another cluster.
+    strangers: Mutex<BTreeMap<NodeId, ClusterId>>,
     /// The links to others, once they are up. Weak, since they hold this.
     membership: OnceLock<Weak<Membership>>,
 }
@@ -123,17 +123,13 @@ impl ClusterState {
             Some(secret) => secret.clone(),
             None => ClusterSecret::open(env, folder)?,
         };
-        let layout = open_layout(env, &options, key.id())?;
-        let placement = ArcSwap::from_pointee(placement_of(&layout));
-        let layout = ArcSwap::from_pointee(layout);
+        let keeper = Keeper::open(env, &options, key.id())?;
         Ok(Arc::new(Self {
-            env: env.clone(),
             key,
             secret,
-            layout,
-            placement,
+            keeper,
             options,
-            changing: Mutex::new(()),
+            strangers: Mutex::default(),
             membership: OnceLock::new(),
         }))
     }
@@ -176,31 +172,62 @@ impl ClusterState {
 
     /// The layout as it is now.
     pub fn layout(&self) -> Arc<Layout> {
-        self.layout.load_full()
+        self.keeper.layout()
     }
 
     /// Who keeps what now.
     pub fn placement(&self) -> Arc<Placement> {
-        self.placement.load_full()
+        self.keeper.placement()
+    }
+
+    /// Changes whenever the layout does.
+    pub fn layout_changes(&self) -> watch::Receiver<u64> {
+        self.keeper.changes()
     }
 
     /// Replaces the layout by what `change` makes of it: the old one is kept, the new one is
     /// durable before anybody sees it. Blocks.
     pub fn change_layout(
         &self,
-        change: impl FnOnce(&Layout) -> Result<Layout, LayoutError>,
+        change: impl FnOnce(&Layout, &Moment) -> Result<Layout, LayoutError>,
     ) -> Result<Arc<Layout>, ChangeError> {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = self.layout();
-        let new = Arc::new(change(&old)?);
-        if new != old {
-            let (disk, folder) = (self.env.disk.as_ref(), &self.options.folder);
-            state_file::write(disk, folder, StateKind::PreviousLayout, &old.to_text())?;
-            state_file::write(disk, folder, StateKind::Layout, &new.to_text())?;
-            self.placement.store(Arc::new(placement_of(&new)));
-            self.layout.store(Arc::clone(&new));
+        self.keeper.change(change)
+    }
+
+    /// Takes in the layout of another node of this cluster; says whether anything was new. Blocks.
+    pub(crate) fn adopt_layout(&self, from: NodeId, text: &str) -> Result<bool, StateFileError> {
+        match self.keeper.adopt(text) {
+            Ok(is_new) => {
+                self.strangers().remove(&from);
+                Ok(is_new)
+            }
+            Err(AdoptError::OtherCluster(cluster)) => {
+                self.note_stranger(from, cluster);
+                Ok(false)
+            }
+            Err(AdoptError::Malformed) => {
+                tracing::warn!(node = %from, "a layout that contradicts itself was not taken in");
+                Ok(false)
+            }
+            Err(AdoptError::NotStored(error)) => Err(error),
         }
-        Ok(new)
+    }
+
+    /// A node belongs to another cluster: neither takes the layout of the other.
+    pub(crate) fn note_stranger(&self, node: NodeId, cluster: Option<ClusterId>) {
+        // Two first versions of one cluster that were applied apart: the id is the same.
+        let cluster = cluster.unwrap_or(ClusterId::from_bytes([0; 16]));
+        if self.strangers().insert(node, cluster) != Some(cluster) {
+            tracing::warn!(
+                "node {node} belongs to another cluster (it has a layout of its own), so nothing is shared with it; \
+                 to have it join this one, start it with an empty data folder"
+            );
+        }
+    }
+
+    /// Nodes that know the secret and have a layout of another cluster.
+    pub(crate) fn strangers(&self) -> MutexGuard<'_, BTreeMap<NodeId, ClusterId>> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every node this one knows: itself, those that have a role, and those it heard of.
@@ -211,10 +238,13 @@ impl ClusterState {
             address: self.options.address.or_else(|| self.membership()?.own_address()),
             is_up: true,
             contact: None,
+            other_cluster: None,
         };
+        let strangers = self.strangers().clone();
         let contacts = self.membership().map(|membership| membership.contacts()).unwrap_or_default();
-        let ids: BTreeSet<NodeId> =
-            self.layout().current().roles.keys().chain(contacts.keys()).copied().collect();
+        let layout = self.layout();
+        let members = layout.in_force().flat_map(|version| version.roles.keys());
+        let ids: BTreeSet<NodeId> = members.chain(contacts.keys()).copied().collect();
         let others = ids.into_iter().filter(|id| *id != self.id()).map(|id| {
             let contact = contacts.get(&id);
             let status = contact.and_then(|contact| contact.status.as_ref());
@@ -224,6 +254,7 @@ impl ClusterState {
                 address: contact.and_then(|contact| contact.address),
                 is_up: contact.is_some_and(|contact| contact.is_up),
                 contact: contact.cloned(),
+                other_cluster: strangers.get(&id).copied(),
             }
         });
         std::iter::once(own).chain(others).collect()
@@ -235,28 +266,6 @@ impl ClusterState {
         let up: BTreeSet<NodeId> = nodes.iter().filter(|node| node.is_up).map(|node| node.id).collect();
         let is_up = |node| up.contains(&node);
         let counts = (nodes.len(), up.len());
-        Health::judge(self.layout().current(), (self.id(), service), counts, &is_up)
+        Health::judge(&self.layout(), (self.id(), service), counts, &is_up)
     }
-}
-
-fn placement_of(layout: &Layout) -> Placement {
-    Placement::new(vec![Arc::new(layout.current().clone())])
-}
-
-fn open_layout(env: &Env, options: &ClusterOptions, node: NodeId) -> Result<Layout, ClusterError> {
-    let (disk, folder) = (env.disk.as_ref(), &options.folder);
-    if let Some(text) = state_file::read(disk, folder, StateKind::Layout)? {
-        let layout = Layout::from_text(&text);
-        return Ok(layout.ok_or_else(|| state_file::damaged(folder, StateKind::Layout))?);
-    }
-    let previous = folder.join(StateKind::PreviousLayout.file_name());
-    if disk.exists(&previous).map_err(|source| StateFileError::Disk { path: previous, source })? {
-        return Err(ClusterError::LayoutMissing { folder: folder.clone() });
-    }
-    let layout = match &options.first_layout {
-        FirstLayout::Empty => return Ok(Layout::empty()),
-        FirstLayout::OneNode(role) => Layout::of_one_node(node, role.clone())?,
-    };
-    state_file::write(disk, folder, StateKind::Layout, &layout.to_text())?;
-    Ok(layout)
 }

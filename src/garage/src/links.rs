@@ -3,6 +3,7 @@
 use crate::config::{Bind, Config};
 use crate::node::every_ipv4_address;
 use anyhow::{Context, bail};
+use block::BlockStore;
 use cluster::ClusterState;
 use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
 use env::{Env, Space};
@@ -11,7 +12,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Takes part in the cluster.
-pub async fn open(env: &Env, config: &Config, state: &Arc<ClusterState>) -> anyhow::Result<Arc<Membership>> {
+pub async fn open(
+    env: &Env,
+    config: &Config,
+    state: &Arc<ClusterState>,
+    blocks: &BlockStore,
+) -> anyhow::Result<Arc<Membership>> {
     let Bind::Tcp(bind) = config.rpc.bind else {
         bail!("rpc_bind_addr must be an address and a port: nodes reach each other over TCP");
     };
@@ -23,7 +29,7 @@ pub async fn open(env: &Env, config: &Config, state: &Arc<ClusterState>) -> anyh
         advertised,
         first_peers: first_peers.clone(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
-        room: room(env, config),
+        room: room(env, config, blocks),
     };
     let started = match Membership::start(env, state, options(vec![bind])).await {
         Err(MembershipError::Net(error)) if config.rpc.bind_is_default => {
@@ -65,13 +71,18 @@ async fn advertised(env: &Env, config: &Config) -> anyhow::Result<Option<SocketA
 }
 
 /// Looks at the disks.
-fn room(env: &Env, config: &Config) -> Arc<dyn Fn() -> Rooms + Send + Sync> {
+fn room(env: &Env, config: &Config, blocks: &BlockStore) -> Arc<dyn Fn() -> Rooms + Send + Sync> {
     let disk = Arc::clone(&env.disk);
     let metadata = config.metadata_dir.clone();
+    let blocks = blocks.clone();
     let data: Vec<PathBuf> = config.data_dirs.iter().map(|folder| folder.path.clone()).collect();
     Arc::new(move || {
         let look = |folder: &PathBuf| disk.space(folder).ok();
         let told = |space: Space| (space.available_bytes, space.total_bytes);
-        (Space::together(data.iter().filter_map(look)).map(told), look(&metadata).map(told))
+        Rooms {
+            data: Space::together(data.iter().filter_map(look)).map(told),
+            metadata: look(&metadata).map(told),
+            stored_bytes: blocks.statistics().ok().map(|blocks| blocks.stored_bytes),
+        }
     })
 }

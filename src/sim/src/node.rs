@@ -72,8 +72,7 @@ impl Node {
         let disk = |path: &PathBuf| DiskConfig { path: path.clone(), capacity_bytes: None, read_only: false };
         config.disks = machine.folders.iter().map(disk).collect();
         let blocks = BlockStore::open(&env, &store, config).await.map_err(text)?;
-        let model = Model::open(&env, store.clone(), blocks.clone(), Peers::alone(NODE).map_err(text)?)
-            .map_err(text)?;
+        let model = Model::open(&env, store.clone(), blocks.clone(), Peers::alone(NODE)).map_err(text)?;
         model.settle_interrupted_uploads().await.map_err(text)?;
         Ok(Self { env, store, blocks, model, folders: machine.folders.clone() })
     }

@@ -79,7 +79,8 @@ pub(super) async fn status(call: Call<'_>) -> Result<Answer, AdminError> {
     let layout = cluster.layout();
     let nodes = cluster.nodes().into_iter().map(|node| {
         let own = (node.id == cluster.id()).then_some(&figures);
-        node_status(&node, layout.current().roles.get(&node.id), own)
+        let role = layout.in_force().rev().find_map(|version| version.roles.get(&node.id));
+        node_status(&node, role, own)
     });
     let nodes = nodes.collect();
     Ok(Answer::json(&wire::ClusterStatus { layout_version: layout.current().number, nodes }))
@@ -115,6 +116,7 @@ fn node_status(node: &Node, role: Option<&Role>, own: Option<&LocalFigures>) -> 
             .and_then(|own| own.metadata_space)
             .map(free_space)
             .or_else(|| said.and_then(|said| said.metadata_room).map(told_space)),
+        other_cluster: node.other_cluster.map(|cluster| cluster.to_string()),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Endpoints about the layout. The decisions are made in `cluster`; here they get their JSON.
 
+use super::cluster_state::local_figures;
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use base::NodeId;
 use cluster::layout::{
-    Layout, LayoutError, Parameters, Plan, Replication, ReplicationFactor, Role, RoleChange, Version,
-    ZoneRedundancy,
+    Layout, LayoutError, Moment, NodeMove, Parameters, Plan, Replication, ReplicationFactor, Role,
+    RoleChange, Version, ZoneRedundancy,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,18 +43,19 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
     let body: wire::UpdateClusterLayout = call.json()?;
     let roles = body.roles.into_iter().map(role_change).collect::<Result<Vec<_>, _>>()?;
     let parameters = body.parameters;
-    let stage = move |layout: &Layout| {
+    refuse_strangers(call.api, &roles)?;
+    let stage = move |layout: &Layout, moment: &Moment| {
         let mut next = layout.clone();
         for (node, change) in roles {
             next = match change {
-                RoleChange::Assign(role) => next.assign(node, role)?,
-                RoleChange::Remove => next.remove(node)?,
+                RoleChange::Assign(role) => next.assign(node, role, moment)?,
+                RoleChange::Remove => next.remove(node, moment)?,
             };
         }
         match parameters {
             Some(parameters) => {
                 let parameters = parameters_of(&next, parameters)?;
-                next.configure(parameters)
+                next.configure(parameters, moment)
             }
             None => Ok(next),
         }
@@ -64,10 +66,11 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
 
 pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
     let layout = call.api.cluster.layout();
+    let bytes = bytes_per_partition(call.api).await;
     Ok(Answer::json(&match layout.plan() {
         Err(error) => wire::LayoutPreview::Refused { error: error.to_string() },
         Ok(plan) => {
-            let (message, new_layout) = (describe(&plan), version_body(&plan.version));
+            let (message, new_layout) = (describe(&plan, bytes), version_body(&plan.version));
             wire::LayoutPreview::Computed { message, new_layout }
         }
     }))
@@ -77,12 +80,13 @@ pub(super) async fn apply(call: Call<'_>) -> Result<Answer, AdminError> {
     let body: wire::ApplyClusterLayout = call.json()?;
     // What is said is what was planned when the change was made, so both happen in one step.
     let (said, message) = std::sync::mpsc::channel();
-    let work = move |layout: &Layout| {
-        let next = layout.apply(body.version)?;
+    let bytes = bytes_per_partition(call.api).await;
+    let work = move |layout: &Layout, moment: &Moment| {
+        let next = layout.apply(body.version, moment)?;
         let message = if next == *layout {
             vec!["Nothing was staged, so nothing changed.".to_owned()]
         } else {
-            describe(&layout.plan()?)
+            describe(&layout.plan()?, bytes)
         };
         // Nobody is left to read it only when the request was dropped.
         let _ = said.send(message);
@@ -94,13 +98,13 @@ pub(super) async fn apply(call: Call<'_>) -> Result<Answer, AdminError> {
 }
 
 pub(super) async fn revert(call: Call<'_>) -> Result<Answer, AdminError> {
-    let layout = change(call.api, |layout| Ok(layout.revert())).await?;
+    let layout = change(call.api, |layout, moment| Ok(layout.revert(moment))).await?;
     Ok(Answer::json(&layout_body(&layout)))
 }
 
 async fn change(
     api: &AdminApi,
-    work: impl FnOnce(&Layout) -> Result<Layout, LayoutError> + Send + 'static,
+    work: impl FnOnce(&Layout, &Moment) -> Result<Layout, LayoutError> + Send + 'static,
 ) -> Result<Arc<Layout>, AdminError> {
     let cluster = Arc::clone(&api.cluster);
     Ok(api.model.env().tasks.blocking(move || cluster.change_layout(work)).await?)
@@ -150,7 +154,8 @@ fn parameters_body(parameters: Parameters) -> wire::LayoutParameters {
 }
 
 fn layout_body(layout: &Layout) -> wire::ClusterLayout {
-    let staged = layout.staged().roles.iter().map(|(node, change)| match change {
+    let all = layout.staged();
+    let staged = all.roles.iter().map(|(node, change)| match change {
         RoleChange::Remove => {
             wire::RoleChange { id: node.to_string(), remove: Some(true), ..wire::RoleChange::default() }
         }
@@ -164,7 +169,7 @@ fn layout_body(layout: &Layout) -> wire::ClusterLayout {
     });
     wire::ClusterLayout {
         staged_role_changes: staged.collect(),
-        staged_parameters: layout.staged().parameters.map(parameters_body),
+        staged_parameters: all.parameters.map(parameters_body),
         ..version_body(layout.current())
     }
 }
@@ -194,8 +199,39 @@ fn version_body(version: &Version) -> wire::ClusterLayout {
     }
 }
 
+/// A node of another cluster cannot get a role: its data would be lost, or ours.
+fn refuse_strangers(api: &AdminApi, changes: &[(NodeId, RoleChange)]) -> Result<(), AdminError> {
+    let is_stranger =
+        |id| api.cluster.nodes().iter().any(|node| node.id == id && node.other_cluster.is_some());
+    let assigned = changes.iter().filter(|(_, change)| matches!(change, RoleChange::Assign(_)));
+    match assigned.map(|(node, _)| *node).find(|node| is_stranger(*node)) {
+        Some(node) => Err(AdminError::InvalidValue {
+            name: "node: it belongs to another cluster; stop it, start it with an empty data folder, then assign it",
+            value: node.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// What one copy of a partition holds, as the storage nodes say; none while nobody has said it.
+async fn bytes_per_partition(api: &AdminApi) -> Option<u64> {
+    let own = local_figures(api).await.ok()?.blocks.stored_bytes;
+    let (cluster, layout) = (&api.cluster, api.cluster.layout());
+    let (mut bytes, mut partitions) = (0, 0);
+    for node in cluster.nodes() {
+        let said = node.contact.and_then(|contact| contact.status).and_then(|status| status.stored_bytes);
+        let stored = if node.id == cluster.id() { Some(own) } else { said };
+        let share = as_u64(layout.current().stored_partitions(node.id));
+        if let (Some(stored), true) = (stored, share > 0) {
+            bytes += stored;
+            partitions += share;
+        }
+    }
+    bytes.checked_div(partitions)
+}
+
 /// What a plan means, for people.
-fn describe(plan: &Plan) -> Vec<String> {
+fn describe(plan: &Plan, bytes_per_partition: Option<u64>) -> Vec<String> {
     let version = &plan.version;
     let copies = version.replication_factor.map_or(0, ReplicationFactor::copies);
     let mut lines = vec![
@@ -210,16 +246,22 @@ fn describe(plan: &Plan) -> Vec<String> {
             version.partition_size_bytes()
         ),
     ];
-    for (node, moved) in &plan.moves {
-        let id = node.to_string();
-        lines.push(format!(
-            "{}  {} partitions (now {})",
-            &id[..16],
-            moved.partitions_after,
-            moved.partitions_before
-        ));
-    }
+    lines.extend(plan.moves.iter().map(|(node, moved)| describe_move(*node, moved, bytes_per_partition)));
     lines
+}
+
+fn describe_move(node: NodeId, moved: &NodeMove, bytes_per_partition: Option<u64>) -> String {
+    let id = node.to_string();
+    let mut line =
+        format!("{}  {} partitions (now {})", &id[..16], moved.partitions_after, moved.partitions_before);
+    if moved.partitions_gained > 0 {
+        line.push_str(&format!(", {} to copy", moved.partitions_gained));
+        if let Some(bytes) = bytes_per_partition.filter(|bytes| *bytes > 0) {
+            let bytes = bytes.saturating_mul(as_u64(moved.partitions_gained));
+            line.push_str(&format!(", about {bytes} bytes"));
+        }
+    }
+    line
 }
 
 fn as_u64(number: usize) -> u64 {

@@ -82,7 +82,7 @@ impl Home {
         let store = Store::open(&env, engine, options).unwrap();
         let blocks = BlockConfig::new(node, PathBuf::from(data));
         let blocks = BlockStore::open(&env, &store, blocks).await.unwrap();
-        let model = Model::open(&env, store, blocks, model::Peers::alone(NODE).unwrap()).unwrap();
+        let model = Model::open(&env, store, blocks, model::Peers::alone(NODE)).unwrap();
         let config = S3Config {
             region: REGION.to_owned(),
             region_is_required: false,

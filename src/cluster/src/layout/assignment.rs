@@ -1,12 +1,13 @@
 //! Who owns which arc of the ring.
 //!
 //! The ring is a fixed number of arcs of the hash space; an arc's owners are one of few replica
-//! sets, which are stored once each.
+//! sets, which are stored once each, their members in the order of ids: two versions that give an arc to
+//! the same nodes have the same set.
 
 use super::ReplicationFactor;
 use base::{NodeId, PartitionHash};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Arcs of the ring. Enough that each of a few dozen nodes gets its share within a few percent,
 /// few enough that all of them fit one page of a message.
@@ -20,20 +21,36 @@ pub fn partition_of(hash: &PartitionHash) -> u16 {
     hash.arc_bits() >> ARC_SHIFT
 }
 
+/// The numbers of all partitions.
+pub fn arcs() -> impl Iterator<Item = u16> {
+    (0..=u16::MAX).take(PARTITIONS)
+}
+
 /// Owners of every partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
-    /// The replica sets in use, each in the order in which its members are asked.
+    /// The replica sets in use, each in the order of ids.
     sets: Vec<Vec<NodeId>>,
     /// For each partition the index of its set; empty before the first version.
     partitions: Vec<u16>,
 }
 
 impl Assignment {
-    /// Everything on one node.
-    pub(super) fn on_one_node(node: NodeId) -> Self {
-        Self { sets: vec![vec![node]], partitions: vec![0; PARTITIONS] }
+    /// From the owners of each arc, in the order of arcs.
+    pub(crate) fn of_owners(owners: Vec<Vec<NodeId>>) -> Self {
+        let mut numbers: BTreeMap<Vec<NodeId>, u16> = BTreeMap::new();
+        let mut assignment = Self::default();
+        for mut set in owners {
+            set.sort_unstable();
+            let next = u16::try_from(assignment.sets.len()).expect("no more sets than arcs");
+            let number = *numbers.entry(set.clone()).or_insert_with(|| {
+                assignment.sets.push(set);
+                next
+            });
+            assignment.partitions.push(number);
+        }
+        assignment
     }
 
     /// Whether nothing is assigned.
@@ -59,6 +76,16 @@ impl Assignment {
         self.partitions.iter().filter(holds).count()
     }
 
+    /// The partitions that a node stores here and not in `before`: what it must copy.
+    pub fn gained<'a>(&'a self, before: &'a Self, node: NodeId) -> impl Iterator<Item = u16> + 'a {
+        arcs().filter(move |arc| self.owners(*arc).contains(&node) && !before.owners(*arc).contains(&node))
+    }
+
+    /// Whether every partition has the same owners as in `other`.
+    pub fn is_same(&self, other: &Self) -> bool {
+        arcs().all(|arc| self.owners(arc) == other.owners(arc))
+    }
+
     /// Whether every partition has `factor` different owners, all of them storage nodes.
     pub(super) fn is_consistent(
         &self,
@@ -67,9 +94,7 @@ impl Assignment {
     ) -> bool {
         let copies = usize::from(factor.copies());
         let set_ok = |set: &Vec<NodeId>| {
-            set.len() == copies
-                && set.iter().collect::<BTreeSet<_>>().len() == copies
-                && set.iter().all(&is_storage)
+            set.len() == copies && set.windows(2).all(|pair| pair[0] < pair[1]) && set.iter().all(&is_storage)
         };
         self.partitions.len() == PARTITIONS
             && self.partitions.iter().all(|set| usize::from(*set) < self.sets.len())

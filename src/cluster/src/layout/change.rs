@@ -1,11 +1,23 @@
 //! Staging, previewing and applying changes: each gives a new layout or says why not.
 
+use super::share::share_out;
+use super::staged::Wish;
 use super::{
-    Assignment, HISTORY_MAX, Layout, LayoutError, Parameters, PastVersion, Replication, ReplicationFactor,
-    Role, RoleChange, Staged, Version, ZoneRedundancy,
+    Candidate, ClusterId, HISTORY_MAX, Layout, LayoutError, Parameters, PastVersion, Replication,
+    ReplicationFactor, Role, RoleChange, Version, ZoneRedundancy,
 };
-use base::NodeId;
+use base::{NodeId, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a change is made with, drawn anew for each.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Above every stamp in the layout.
+    pub stamp: Stamp,
+    /// For the first change of a first layout.
+    pub new_cluster: ClusterId,
+}
 
 /// What applying the staged changes would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,35 +35,32 @@ pub struct NodeMove {
     pub partitions_before: usize,
     /// Partitions it would store.
     pub partitions_after: usize,
+    /// Partitions that it stores then and not now: it has to copy them.
+    pub partitions_gained: usize,
 }
 
 impl Layout {
     /// Stages a role.
-    pub fn assign(&self, node: NodeId, role: Role) -> Result<Self, LayoutError> {
+    pub fn assign(&self, node: NodeId, role: Role, moment: &Moment) -> Result<Self, LayoutError> {
         role.check()?;
-        let mut next = self.clone();
-        if self.current.roles.get(&node) == Some(&role) {
-            // Back to what it is: nothing to change.
-            next.staged.roles.remove(&node);
-        } else {
-            next.staged.roles.insert(node, RoleChange::Assign(role));
-        }
-        Ok(next)
+        // Back to what it is: nothing to change.
+        let change = (self.base().roles.get(&node) != Some(&role)).then_some(RoleChange::Assign(role));
+        Ok(self.wish(node, change, moment))
     }
 
     /// Stages the removal of a role, or drops one that was only staged.
-    pub fn remove(&self, node: NodeId) -> Result<Self, LayoutError> {
-        let mut next = self.clone();
-        if self.current.roles.contains_key(&node) {
-            next.staged.roles.insert(node, RoleChange::Remove);
-        } else if next.staged.roles.remove(&node).is_none() {
-            return Err(LayoutError::NoSuchRole(node));
+    pub fn remove(&self, node: NodeId, moment: &Moment) -> Result<Self, LayoutError> {
+        if self.base().roles.contains_key(&node) {
+            Ok(self.wish(node, Some(RoleChange::Remove), moment))
+        } else if self.staged().roles.contains_key(&node) {
+            Ok(self.wish(node, None, moment))
+        } else {
+            Err(LayoutError::NoSuchRole(node))
         }
-        Ok(next)
     }
 
     /// Stages parameters.
-    pub fn configure(&self, parameters: Parameters) -> Result<Self, LayoutError> {
+    pub fn configure(&self, parameters: Parameters, moment: &Moment) -> Result<Self, LayoutError> {
         let copies = match parameters.replication {
             Replication::Automatic => ReplicationFactor::MAX.copies(),
             Replication::Copies(factor) => factor.copies(),
@@ -62,24 +71,61 @@ impl Layout {
             }
             _ => {}
         }
-        let changed = (parameters != self.current.parameters).then_some(parameters);
-        let staged = Staged { parameters: changed, ..self.staged.clone() };
-        Ok(Self { staged, ..self.clone() })
+        let changed = (parameters != self.base().parameters).then_some(parameters);
+        let mut next = self.begun(moment);
+        if changed != self.staged().parameters {
+            next.wishes.parameters = Some(Wish { stamp: moment.stamp, value: changed });
+        }
+        Ok(next)
     }
 
-    /// Drops everything staged.
-    pub fn revert(&self) -> Self {
-        Self { staged: Staged::default(), ..self.clone() }
+    /// Drops everything staged, and a candidate that is not in force.
+    pub fn revert(&self, moment: &Moment) -> Self {
+        let mut next = self.clone();
+        let Moment { stamp, .. } = *moment;
+        if self.next().is_some() {
+            let taken = self.wishes.take_up(&self.base().taken);
+            let number = self.newest().number + 1;
+            let version = Arc::new(Version { number, stamp, taken, ..self.newest().clone() });
+            next.next = Some(Candidate { version, is_withdrawn: true });
+            return next;
+        }
+        let staged = self.staged();
+        for node in staged.roles.into_keys() {
+            next.wishes.roles.insert(node, Wish { stamp, value: None });
+        }
+        if staged.parameters.is_some() {
+            next.wishes.parameters = Some(Wish { stamp, value: None });
+        }
+        next
+    }
+
+    fn wish(&self, node: NodeId, change: Option<RoleChange>, moment: &Moment) -> Self {
+        let mut next = self.begun(moment);
+        if change.as_ref() != self.staged().roles.get(&node) {
+            next.wishes.roles.insert(node, Wish { stamp: moment.stamp, value: change });
+        }
+        next
+    }
+
+    /// A copy that belongs to a cluster.
+    fn begun(&self, moment: &Moment) -> Self {
+        Self { cluster: self.cluster.or(Some(moment.new_cluster)), ..self.clone() }
     }
 
     /// What applying would do.
     pub fn plan(&self) -> Result<Plan, LayoutError> {
-        let version = self.next_version()?;
+        let version = self.next_version(self.base().stamp)?;
+        let before = self.newest();
         let nodes: BTreeSet<NodeId> =
-            self.current.storage_nodes().chain(version.storage_nodes()).map(|(node, _)| *node).collect();
+            before.storage_nodes().chain(version.storage_nodes()).map(|(node, _)| *node).collect();
         let moves = nodes.into_iter().map(|node| {
-            let partitions_before = self.current.stored_partitions(node);
-            (node, NodeMove { partitions_before, partitions_after: version.stored_partitions(node) })
+            let moved = NodeMove {
+                partitions_before: before.stored_partitions(node),
+                partitions_after: version.stored_partitions(node),
+                partitions_gained: version.assignment.gained(&before.assignment, node).count(),
+            };
+            (node, moved)
         });
         Ok(Plan { moves: moves.collect(), version })
     }
@@ -90,67 +136,74 @@ impl Layout {
     /// Scripts written for nodes that begin without a layout say version 1 although this node made
     /// that one itself. Nobody looked at a version before it, so nobody can mean another change:
     /// they get the next version. To apply nothing to the version in force changes nothing.
-    pub fn apply(&self, number: u64) -> Result<Self, LayoutError> {
-        let expected = self.current.number.saturating_add(1);
-        let is_in_force = number == self.current.number && number > 0;
-        if is_in_force && self.staged.is_empty() {
+    pub fn apply(&self, number: u64, moment: &Moment) -> Result<Self, LayoutError> {
+        let newest = self.newest().number;
+        let expected = newest.saturating_add(1);
+        let is_in_force = number == newest && number > 0;
+        if is_in_force && self.staged().is_empty() {
             return Ok(self.clone());
         }
         if number != expected && !(is_in_force && self.is_automatic) {
             return Err(LayoutError::WrongVersion { expected, given: number });
         }
-        let current = self.next_version()?;
-        let mut past = self.past.clone();
-        if self.current.number > 0 {
-            let Version { number, roles, parameters, .. } = self.current.clone();
-            past.push(PastVersion { number, roles, parameters });
+        if self.joint.is_some() {
+            return Err(LayoutError::ChangeUnderWay { newest });
         }
-        let surplus = past.len().saturating_sub(HISTORY_MAX);
-        past.drain(..surplus);
-        Ok(Self { current, past, staged: Staged::default(), is_automatic: false })
+        let version = Arc::new(self.next_version(moment.stamp)?);
+        Ok(self.begun(moment).put_in_force(version))
     }
 
-    fn next_version(&self) -> Result<Version, LayoutError> {
-        let mut roles = self.current.roles.clone();
-        for (node, change) in &self.staged.roles {
+    /// The layout in which a version is the only one in force.
+    fn put_in_force(&self, version: Arc<Version>) -> Self {
+        let mut past = self.past.clone();
+        past.extend(self.in_force().filter(|old| old.number > 0).map(|old| PastVersion::from(old.as_ref())));
+        past.drain(..past.len().saturating_sub(HISTORY_MAX));
+        let mut wishes = self.wishes.clone();
+        wishes.prune(&version.taken);
+        let cluster = self.cluster;
+        Self { cluster, current: version, joint: None, next: None, past, wishes, is_automatic: false }
+    }
+
+    fn next_version(&self, stamp: Stamp) -> Result<Version, LayoutError> {
+        let (base, staged) = (self.base(), self.staged());
+        let mut roles = base.roles.clone();
+        for (node, change) in staged.roles {
             match change {
-                RoleChange::Assign(role) => _ = roles.insert(*node, role.clone()),
-                RoleChange::Remove => _ = roles.remove(node),
+                RoleChange::Assign(role) => _ = roles.insert(node, role),
+                RoleChange::Remove => _ = roles.remove(&node),
             }
         }
-        let parameters = self.staged.parameters.unwrap_or(self.current.parameters);
-        let factor = replication_factor(&roles, parameters)?;
-        let assignment = assign_partitions(&self.current, &roles)?;
+        let parameters = staged.parameters.unwrap_or(base.parameters);
+        let (factor, zones) = copies_and_zones(&roles, parameters)?;
+        let assignment = share_out(&self.newest().assignment, &roles, factor, zones)
+            .ok_or(LayoutError::NotEnoughNodes { copies: factor.copies(), nodes: roles.len() })?;
         Ok(Version {
-            number: self.current.number.saturating_add(1),
+            number: self.newest().number.saturating_add(1),
+            stamp,
             roles,
             parameters,
             replication_factor: Some(factor),
             assignment,
+            taken: self.wishes.take_up(&base.taken),
         })
     }
 }
 
-/// The number of copies these roles and parameters give.
-fn replication_factor(
+/// The number of copies that these roles and parameters give, and in how many zones they must lie.
+fn copies_and_zones(
     roles: &BTreeMap<NodeId, Role>,
     parameters: Parameters,
-) -> Result<ReplicationFactor, LayoutError> {
+) -> Result<(ReplicationFactor, u8), LayoutError> {
     let storage: Vec<&Role> = roles.values().filter(|role| role.capacity_bytes.is_some()).collect();
-    let zones = storage.iter().map(|role| role.zone.as_str()).collect::<BTreeSet<_>>().len();
-    let factor = match parameters.replication {
-        Replication::Copies(factor) => factor,
-        Replication::Automatic => {
-            let copies = zones.min(usize::from(ReplicationFactor::MAX.copies()));
-            u8::try_from(copies)
-                .ok()
-                .and_then(|copies| ReplicationFactor::new(copies).ok())
-                .ok_or(LayoutError::NoStorageNode)?
-        }
-    };
     if storage.is_empty() {
         return Err(LayoutError::NoStorageNode);
     }
+    let zones = storage.iter().map(|role| role.zone.as_str()).collect::<BTreeSet<_>>().len();
+    let most = u8::try_from(zones).unwrap_or(u8::MAX).min(ReplicationFactor::MAX.copies());
+    let factor = match parameters.replication {
+        Replication::Copies(factor) => factor,
+        Replication::Automatic => ReplicationFactor::new(most)?,
+    };
     let copies = factor.copies();
     if storage.len() < usize::from(copies) {
         return Err(LayoutError::NotEnoughNodes { copies, nodes: storage.len() });
@@ -162,16 +215,7 @@ fn replication_factor(
         ZoneRedundancy::AtLeast(wanted) if zones < usize::from(wanted) => {
             Err(LayoutError::NotEnoughZones { wanted, zones })
         }
-        _ => Ok(factor),
+        ZoneRedundancy::AtLeast(wanted) => Ok((factor, wanted)),
+        ZoneRedundancy::Maximum => Ok((factor, most.min(copies))),
     }
-}
-
-/// Everything on the one storage node. Data on several nodes, and its moving, is another issue.
-fn assign_partitions(before: &Version, roles: &BTreeMap<NodeId, Role>) -> Result<Assignment, LayoutError> {
-    let mut storage = roles.iter().filter(|(_, role)| role.capacity_bytes.is_some()).map(|(node, _)| *node);
-    let (Some(node), None) = (storage.next(), storage.next()) else { return Err(LayoutError::SeveralNodes) };
-    if before.storage_nodes().any(|(old, _)| *old != node) {
-        return Err(LayoutError::SeveralNodes);
-    }
-    Ok(Assignment::on_one_node(node))
 }

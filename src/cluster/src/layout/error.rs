@@ -55,9 +55,13 @@ pub enum LayoutError {
         /// Zones with a storage node.
         zones: usize,
     },
-    /// Data would have to lie on, or move between, several nodes.
+    /// Two versions are in force.
     #[error(
-        "this release keeps all data on one node: only gateways can be added to it, and its data cannot move"
+        "version {newest} is still replacing the one before it: wait until `garage layout history` shows that \
+         it is complete, then apply again"
     )]
-    SeveralNodes,
+    ChangeUnderWay {
+        /// The newer one.
+        newest: u64,
+    },
 }

@@ -1,91 +1,72 @@
 //! The layout: roles of the nodes, parameters, and who owns each of the ring's arcs.
 //!
-//! A layout has a current version and changes staged for the next one. Staging, reverting and
-//! applying are pure functions that give a new layout; nobody but [`crate::ClusterState`] keeps
-//! one. The replication factor belongs to a version. Capacities are bytes.
+//! One or two versions are in force, a candidate may wait to follow them, and changes are staged for the
+//! one after that. Staging, reverting, applying and merging are pure functions that give a new layout; nobody
+//! but [`crate::ClusterState`] keeps one. What always holds:
+//!
+//! - what is in force was chosen for good: numbers only rise, and one number is one content;
+//! - the replication factor belongs to a version;
+//! - a cluster has an id from its first version on, and layouts of two clusters never mix.
+//!
+//! Capacities are bytes.
 
 mod assignment;
+mod balance;
 mod change;
+mod cluster_id;
 mod error;
+mod flow;
+mod merge;
 mod role;
+mod share;
+mod staged;
 #[cfg(test)]
 mod tests;
+mod version;
 
-pub use assignment::{Assignment, PARTITIONS, partition_of};
-pub use change::{NodeMove, Plan};
+pub use assignment::{Assignment, PARTITIONS, arcs, partition_of};
+pub use change::{Moment, NodeMove, Plan};
+pub use cluster_id::{ClusterId, InvalidClusterId};
 pub use error::LayoutError;
+pub(crate) use merge::OtherCluster;
 pub use role::{CAPACITY_MIN_BYTES, Parameters, Replication, ReplicationFactor, Role, ZoneRedundancy};
+pub use staged::{RoleChange, Staged};
+pub use version::{PastVersion, Version};
 
-use base::NodeId;
+use base::{NodeId, Stamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use staged::Wishes;
+use std::sync::Arc;
 
 /// Versions kept for `layout history`: a cluster changes a few times a year.
 pub const HISTORY_MAX: usize = 32;
 
-/// One applied version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Version {
-    /// 0 before the first one was applied.
-    pub number: u64,
-    /// Every node with a role.
-    pub roles: BTreeMap<NodeId, Role>,
-    /// As the operator set them.
-    pub parameters: Parameters,
-    /// Copies of everything; `None` in version 0.
-    pub replication_factor: Option<ReplicationFactor>,
-    /// Who owns which arc.
-    pub assignment: Assignment,
-}
-
-/// A version that was replaced: what it said, without its arcs.
+/// A version that was applied and is not in force. It binds nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PastVersion {
-    /// Its number.
-    pub number: u64,
-    /// Every node with a role.
-    pub roles: BTreeMap<NodeId, Role>,
-    /// As the operator set them.
-    pub parameters: Parameters,
-}
-
-/// A staged change of one node's role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RoleChange {
-    /// Gives the node this role.
-    #[serde(rename = "assign")]
-    Assign(Role),
-    /// Takes its role.
-    #[serde(rename = "remove")]
-    Remove,
-}
-
-/// Changes waiting for the next version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Staged {
-    /// Per node.
-    pub roles: BTreeMap<NodeId, RoleChange>,
-    /// New parameters.
-    pub parameters: Option<Parameters>,
-}
-
-impl Staged {
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.roles.is_empty() && self.parameters.is_none()
-    }
+struct Candidate {
+    version: Arc<Version>,
+    /// The operator took it back: as if it were not there, but it beats the earlier ones.
+    is_withdrawn: bool,
 }
 
 /// The layout of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
-    current: Version,
+    /// None before anything was staged.
+    #[serde(default)]
+    cluster: Option<ClusterId>,
+    /// In force; of two the older.
+    current: Arc<Version>,
+    /// The newer of two in force.
+    #[serde(default)]
+    joint: Option<Arc<Version>>,
+    #[serde(default)]
+    next: Option<Candidate>,
     past: Vec<PastVersion>,
-    staged: Staged,
+    #[serde(rename = "staged")]
+    wishes: Wishes,
     /// Whether the version in force was made by the node itself, and by nobody's wish.
     #[serde(default)]
     is_automatic: bool,
@@ -98,23 +79,53 @@ impl Layout {
     }
 
     /// Version 1 with a single storage node, as a node that is alone makes it by itself.
-    pub fn of_one_node(node: NodeId, role: Role) -> Result<Self, LayoutError> {
-        Ok(Self { is_automatic: true, ..Self::empty().assign(node, role)?.apply(1)? })
+    pub fn of_one_node(node: NodeId, role: Role, moment: &Moment) -> Result<Self, LayoutError> {
+        Ok(Self { is_automatic: true, ..Self::empty().assign(node, role, moment)?.apply(1, moment)? })
     }
 
-    /// The version in force.
+    /// Which cluster it is of; none before anything was staged.
+    pub fn cluster(&self) -> Option<ClusterId> {
+        self.cluster
+    }
+
+    /// The version in force; of two the older one, whose data is complete.
     pub fn current(&self) -> &Version {
         &self.current
     }
 
-    /// The version in force, and the ones before it, newest first.
+    /// The newer of two versions in force: the one that replaces the other.
+    pub fn joint(&self) -> Option<&Version> {
+        self.joint.as_deref()
+    }
+
+    /// The newest version in force.
+    pub fn newest(&self) -> &Version {
+        self.joint.as_deref().unwrap_or(&self.current)
+    }
+
+    /// The candidate: applied, and not in force yet.
+    pub fn next(&self) -> Option<&Version> {
+        self.next.as_ref().filter(|candidate| !candidate.is_withdrawn).map(|candidate| &*candidate.version)
+    }
+
+    /// The versions in force, the older one first.
+    pub fn in_force(&self) -> impl DoubleEndedIterator<Item = &Arc<Version>> {
+        std::iter::once(&self.current).chain(&self.joint)
+    }
+
+    /// The versions before the one in force, newest first.
     pub fn past(&self) -> impl DoubleEndedIterator<Item = &PastVersion> {
         self.past.iter().rev()
     }
 
     /// What waits for the next version.
-    pub fn staged(&self) -> &Staged {
-        &self.staged
+    pub fn staged(&self) -> Staged {
+        self.wishes.beyond(&self.base().taken)
+    }
+
+    /// What the next version starts from: a candidate, if there is one.
+    fn base(&self) -> &Version {
+        self.next.as_ref().map_or(self.newest(), |candidate| &candidate.version)
     }
 
     /// The nodes that keep the data of a partition; none before version 1.
@@ -122,10 +133,37 @@ impl Layout {
         self.current.assignment.owners(partition)
     }
 
+    /// The latest stamp in it.
+    pub(crate) fn latest_stamp(&self) -> Stamp {
+        let next = self.next.iter().map(|candidate| &candidate.version);
+        let versions = self.in_force().chain(next).map(|version| version.stamp);
+        versions.max().unwrap_or(Stamp::ZERO).max(self.wishes.latest())
+    }
+
+    /// A layout of an earlier release has no cluster id: gives it one.
+    pub(crate) fn with_cluster(mut self, id: ClusterId) -> Self {
+        if self.current.number > 0 {
+            self.cluster.get_or_insert(id);
+        }
+        self
+    }
+
+    /// A digest of all it says: equal layouts have equal digests.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        *blake3::hash(self.to_text().as_bytes()).as_bytes()
+    }
+
     /// Reads what [`Layout::to_text`] wrote; `None` if it contradicts itself.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let layout: Self = serde_json::from_str(text).ok()?;
-        layout.current.is_consistent().then_some(layout)
+        let follows = |version: &Arc<Version>, before: u64| {
+            version.number == before + 1 && version.is_consistent() && before > 0
+        };
+        let is_consistent = layout.current.is_consistent()
+            && layout.joint.as_ref().is_none_or(|joint| follows(joint, layout.current.number))
+            && layout.next.as_ref().is_none_or(|next| follows(&next.version, layout.newest().number))
+            && layout.past.len() <= HISTORY_MAX;
+        is_consistent.then_some(layout)
     }
 
     /// The stored form.
@@ -133,45 +171,5 @@ impl Layout {
         let mut text = serde_json::to_string(self).expect("a layout holds only what JSON can hold");
         text.push('\n');
         text
-    }
-}
-
-impl Version {
-    /// The nodes that store data.
-    pub fn storage_nodes(&self) -> impl Iterator<Item = (&NodeId, &Role)> {
-        self.roles.iter().filter(|(_, role)| role.capacity_bytes.is_some())
-    }
-
-    /// The nodes that only serve requests.
-    pub fn gateway_nodes(&self) -> impl Iterator<Item = (&NodeId, &Role)> {
-        self.roles.iter().filter(|(_, role)| role.capacity_bytes.is_none())
-    }
-
-    /// How many partitions a node stores.
-    pub fn stored_partitions(&self, node: NodeId) -> usize {
-        self.assignment.stored_partitions(node)
-    }
-
-    /// How much one partition may hold so that no node overflows: the least over all nodes of
-    /// capacity per stored partition.
-    pub fn partition_size_bytes(&self) -> u64 {
-        let size_on = |(node, role): (&NodeId, &Role)| {
-            let partitions = u64::try_from(self.stored_partitions(*node)).unwrap_or(u64::MAX);
-            role.capacity_bytes.unwrap_or(0).checked_div(partitions)
-        };
-        self.storage_nodes().filter_map(size_on).min().unwrap_or(0)
-    }
-
-    fn is_consistent(&self) -> bool {
-        let is_storage =
-            |node: &NodeId| self.roles.get(node).is_some_and(|role| role.capacity_bytes.is_some());
-        match self.replication_factor {
-            None => self.number == 0 && self.roles.is_empty() && self.assignment.is_empty(),
-            Some(factor) => {
-                self.number > 0
-                    && self.roles.values().all(|role| role.check().is_ok())
-                    && self.assignment.is_consistent(factor, is_storage)
-            }
-        }
     }
 }

@@ -12,8 +12,23 @@ fn gateway(zone: &str) -> Role {
     Role { capacity_bytes: None, ..storage(zone) }
 }
 
+/// A moment later than those with lower numbers.
+fn at(number: u64) -> Moment {
+    let new_cluster = ClusterId::from_bytes([9; 16]);
+    Moment { stamp: Stamp { time: number << Stamp::COUNTER_BITS, node: 2 }, new_cluster }
+}
+
+/// Changes made one after the other.
+fn changed(
+    layout: &Layout,
+    number: u64,
+    change: impl FnOnce(&Layout, &Moment) -> Result<Layout, LayoutError>,
+) -> Layout {
+    change(layout, &at(number)).unwrap()
+}
+
 fn one_node() -> Layout {
-    Layout::of_one_node(node(1), storage("home")).unwrap()
+    Layout::of_one_node(node(1), storage("home"), &at(1)).unwrap()
 }
 
 #[test]
@@ -45,78 +60,79 @@ fn the_arcs_cover_the_hash_space_evenly() {
 #[test]
 fn staged_changes_wait_until_they_are_applied() {
     let before = one_node();
-    let staged = before.assign(node(2), gateway("office")).unwrap();
+    let staged = before.assign(node(2), gateway("office"), &at(2)).unwrap();
     assert_eq!(staged.current(), before.current());
     assert_eq!(staged.staged().roles.len(), 1);
-    assert_eq!(staged.revert(), before);
+    let reverted = staged.revert(&at(3));
+    assert_eq!((reverted.current(), reverted.staged()), (before.current(), Staged::default()));
 
     let plan = staged.plan().unwrap();
-    assert_eq!(plan.moves[&node(1)], NodeMove { partitions_before: 1024, partitions_after: 1024 });
+    assert_eq!(
+        plan.moves[&node(1)],
+        NodeMove { partitions_before: 1024, partitions_after: 1024, partitions_gained: 0 }
+    );
     assert!(!plan.moves.contains_key(&node(2)), "a gateway stores nothing");
 
-    let after = staged.apply(2).unwrap();
-    assert_eq!(after.current(), &plan.version);
+    let after = staged.apply(2, &at(3)).unwrap();
+    assert_eq!(after.current(), &Version { stamp: at(3).stamp, ..plan.version });
     assert!(after.staged().is_empty());
     assert_eq!(after.current().roles.len(), 2);
     assert_eq!(after.past().map(|version| version.number).collect::<Vec<_>>(), [1]);
 
-    let removed = after.remove(node(2)).unwrap().apply(3).unwrap();
+    let removed = changed(&after, 4, |layout, at| layout.remove(node(2), at)?.apply(3, at));
     assert_eq!(removed.current().roles, before.current().roles);
 }
 
 #[test]
 fn a_script_that_expects_no_layout_may_apply_version_1_once() {
     let made_itself = one_node();
-    assert_eq!(made_itself.apply(1).unwrap(), made_itself, "nothing staged, nothing changed");
-    let staged = made_itself.assign(node(1), storage("dc1")).unwrap();
+    assert_eq!(made_itself.apply(1, &at(3)).unwrap(), made_itself, "nothing staged, nothing changed");
+    let staged = made_itself.assign(node(1), storage("dc1"), &at(2)).unwrap();
     for other in [0, 3] {
-        assert_eq!(staged.apply(other), Err(LayoutError::WrongVersion { expected: 2, given: other }));
+        assert_eq!(staged.apply(other, &at(3)), Err(LayoutError::WrongVersion { expected: 2, given: other }));
     }
-    let applied = staged.apply(1).unwrap();
-    assert_eq!(applied, staged.apply(2).unwrap(), "numbers only rise");
+    let applied = staged.apply(1, &at(3)).unwrap();
+    assert_eq!(applied, staged.apply(2, &at(3)).unwrap(), "numbers only rise");
     assert_eq!((applied.current().number, applied.current().roles[&node(1)].zone.as_str()), (2, "dc1"));
     // From now on a person's version is in force, which another one may have looked at.
-    let staged = applied.assign(node(1), storage("dc2")).unwrap();
+    let staged = applied.assign(node(1), storage("dc2"), &at(4)).unwrap();
     for old in [1, 2] {
-        assert_eq!(staged.apply(old), Err(LayoutError::WrongVersion { expected: 3, given: old }));
+        assert_eq!(staged.apply(old, &at(3)), Err(LayoutError::WrongVersion { expected: 3, given: old }));
     }
-    let by_hand = Layout::empty().assign(node(1), storage("home")).unwrap().apply(1).unwrap();
-    let staged = by_hand.assign(node(1), storage("dc1")).unwrap();
-    assert_eq!(staged.apply(1), Err(LayoutError::WrongVersion { expected: 2, given: 1 }));
-    assert!(Layout::empty().apply(0).is_err());
+    let by_hand =
+        changed(&Layout::empty(), 1, |layout, at| layout.assign(node(1), storage("home"), at)?.apply(1, at));
+    let staged = by_hand.assign(node(1), storage("dc1"), &at(2)).unwrap();
+    assert_eq!(staged.apply(1, &at(3)), Err(LayoutError::WrongVersion { expected: 2, given: 1 }));
+    assert!(Layout::empty().apply(0, &at(3)).is_err());
 }
 
 #[test]
 fn a_change_back_to_what_is_stages_nothing() {
     let layout = one_node();
-    let changed = layout.assign(node(1), storage("cellar")).unwrap();
+    let changed = layout.assign(node(1), storage("cellar"), &at(2)).unwrap();
     assert_eq!(changed.staged().roles.len(), 1);
-    assert!(changed.assign(node(1), storage("home")).unwrap().staged().is_empty());
-    let only_staged = layout.assign(node(2), gateway("home")).unwrap();
-    assert!(only_staged.remove(node(2)).unwrap().staged().is_empty());
-    assert!(layout.configure(Parameters::default()).unwrap().staged().is_empty());
+    assert!(changed.assign(node(1), storage("home"), &at(3)).unwrap().staged().is_empty());
+    let only_staged = layout.assign(node(2), gateway("home"), &at(2)).unwrap();
+    assert!(only_staged.remove(node(2), &at(3)).unwrap().staged().is_empty());
+    assert!(layout.configure(Parameters::default(), &at(2)).unwrap().staged().is_empty());
 }
 
 #[test]
 fn what_cannot_be_is_refused() {
     let layout = one_node();
-    let assign = |role| layout.assign(node(2), role).unwrap_err();
+    let assign = |role| layout.assign(node(2), role, &at(2)).unwrap_err();
     for zone in ["", "a\nb", &"z".repeat(65)] {
         assert_eq!(assign(storage(zone)), LayoutError::ZoneName);
     }
     assert_eq!(assign(Role { tags: vec![String::new()], ..storage("a") }), LayoutError::Tags);
     assert_eq!(assign(Role { tags: vec!["a".to_owned(); 33], ..storage("a") }), LayoutError::Tags);
     assert_eq!(assign(Role { capacity_bytes: Some(1023), ..storage("a") }), LayoutError::CapacityTooSmall);
-    assert_eq!(layout.remove(node(2)), Err(LayoutError::NoSuchRole(node(2))));
+    assert_eq!(layout.remove(node(2), &at(2)), Err(LayoutError::NoSuchRole(node(2))));
     for given in [0, 3, u64::MAX] {
-        assert_eq!(layout.apply(given), Err(LayoutError::WrongVersion { expected: 2, given }));
+        assert_eq!(layout.apply(given, &at(3)), Err(LayoutError::WrongVersion { expected: 2, given }));
     }
-    assert_eq!(Layout::empty().apply(1), Err(LayoutError::NoStorageNode));
-    assert_eq!(layout.remove(node(1)).unwrap().plan(), Err(LayoutError::NoStorageNode));
-    let second = layout.assign(node(2), storage("other")).unwrap();
-    assert_eq!(second.plan(), Err(LayoutError::SeveralNodes));
-    let moved = second.remove(node(1)).unwrap();
-    assert_eq!(moved.plan(), Err(LayoutError::SeveralNodes), "the data would have to move");
+    assert_eq!(Layout::empty().apply(1, &at(3)), Err(LayoutError::NoStorageNode));
+    assert_eq!(layout.remove(node(1), &at(2)).unwrap().plan(), Err(LayoutError::NoStorageNode));
     for copies in [0, 4, 255] {
         assert_eq!(ReplicationFactor::new(copies), Err(LayoutError::ReplicationRange));
     }
@@ -128,7 +144,7 @@ fn parameters_must_fit_the_nodes() {
     let with = |redundancy, copies: Option<u8>| {
         let replication = copies
             .map_or(Replication::Automatic, |n| Replication::Copies(ReplicationFactor::new(n).unwrap()));
-        layout.configure(Parameters { zone_redundancy: redundancy, replication })?.plan().map(|_| ())
+        layout.configure(Parameters { zone_redundancy: redundancy, replication }, &at(2))?.plan().map(|_| ())
     };
     use ZoneRedundancy::{AtLeast, Maximum};
     assert_eq!(with(Maximum, Some(1)), Ok(()));
@@ -149,7 +165,7 @@ fn quorums_follow_the_factor() {
 fn history_is_bounded() {
     let mut layout = one_node();
     for version in 2..60 {
-        layout = layout.apply(version).unwrap();
+        layout = layout.apply(version, &at(version)).unwrap();
     }
     let numbers: Vec<u64> = layout.past().map(|version| version.number).collect();
     assert_eq!(numbers.len(), HISTORY_MAX);
@@ -158,7 +174,7 @@ fn history_is_bounded() {
 
 #[test]
 fn the_stored_form_gives_the_same_layout_and_contradictions_are_refused() {
-    let layout = one_node().assign(node(2), gateway("office")).unwrap();
+    let layout = one_node().assign(node(2), gateway("office"), &at(2)).unwrap();
     let text = layout.to_text();
     assert_eq!(Layout::from_text(&text), Some(layout));
     assert_eq!(Layout::from_text(&Layout::empty().to_text()), Some(Layout::empty()));

@@ -1,5 +1,6 @@
-//! What nodes tell each other every few seconds: how they are, and whom they know.
+//! What nodes tell each other every few seconds: how they are, whom they know, which layout they have.
 
+use crate::layout::{ClusterId, Layout};
 use base::{NodeId, WallTime};
 use net::{Class, Request};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,48 @@ pub(super) struct Gossip {
     pub status: NodeStatus,
     /// Whom it is connected to, and where they can be dialled.
     pub peers: Vec<(NodeId, Vec<SocketAddr>)>,
+    /// Which layout the sender has.
+    #[serde(default)]
+    pub layout: LayoutMark,
+}
+
+/// Names a layout, so that one that is not known can be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LayoutMark {
+    /// The cluster.
+    pub cluster: Option<ClusterId>,
+    /// The newest version in force.
+    pub number: u64,
+    /// A digest of all that the layout says, staged changes too.
+    pub digest: [u8; 32],
+}
+
+impl LayoutMark {
+    /// The mark of a layout.
+    pub fn of(layout: &Layout) -> Self {
+        Self { cluster: layout.cluster(), number: layout.newest().number, digest: layout.digest() }
+    }
+
+    /// Whether the two are of different clusters.
+    pub fn is_of_another_cluster(&self, other: &Self) -> bool {
+        self.number > 0 && other.number > 0 && self.cluster != other.cluster
+    }
+}
+
+/// Asks for the whole layout.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct FetchLayout {}
+
+/// The layout in its stored form.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct LayoutText {
+    pub text: String,
+}
+
+impl Request for FetchLayout {
+    type Reply = LayoutText;
+    const NAME: &'static str = "cluster/layout";
+    const CLASS: Class = Class::Metadata;
 }
 
 /// How a node says that it is.
@@ -34,6 +77,9 @@ pub struct NodeStatus {
     pub data_room: Option<(u64, u64)>,
     /// The same for its metadata.
     pub metadata_room: Option<(u64, u64)>,
+    /// Bytes of blocks it keeps.
+    #[serde(default)]
+    pub stored_bytes: Option<u64>,
 }
 
 impl Request for Gossip {

@@ -9,6 +9,7 @@
 //! - knowing a node gives it no data: only the layout does.
 
 mod address;
+mod exchange;
 mod gossip;
 mod saved;
 #[cfg(test)]
@@ -21,18 +22,12 @@ use crate::state::ClusterState;
 use crate::state_file::StateFileError;
 use base::NodeId;
 use env::{Env, Task};
-use gossip::{Gossip, PEERS_TOLD_MAX};
-use net::{Answer, ConnectError, Connection, Identity, Net, NoCourier, Options, Refusal, Versions};
+use net::{ConnectError, Connection, Identity, Net, NoCourier, Options, Versions};
 use saved::Peers;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// Between two rounds of gossip: a new node is known everywhere a few seconds after one knows it.
-const GOSSIP_INTERVAL: Duration = Duration::from_secs(3);
-/// How long an answer may take. A node that is slower is asked again in the next round.
-const GOSSIP_LIMIT: Duration = Duration::from_secs(10);
 
 /// How a node takes part.
 pub struct MembershipOptions {
@@ -48,8 +43,16 @@ pub struct MembershipOptions {
     pub room: Arc<dyn Fn() -> Rooms + Send + Sync>,
 }
 
-/// (Free, in all) bytes for blocks and for metadata.
-pub type Rooms = (Option<(u64, u64)>, Option<(u64, u64)>);
+/// How much room a node has, and what it holds: bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rooms {
+    /// For blocks: free, and in all.
+    pub data: Option<(u64, u64)>,
+    /// For metadata: free, and in all.
+    pub metadata: Option<(u64, u64)>,
+    /// Bytes of blocks it keeps.
+    pub stored_bytes: Option<u64>,
+}
 
 /// Why a node does not take part.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +113,8 @@ struct Inner {
     room: Arc<dyn Fn() -> Rooms + Send + Sync>,
     heard: Mutex<BTreeMap<NodeId, NodeStatus>>,
     saved: Mutex<Peers>,
+    /// Nodes whose layout is being asked for.
+    asked: Mutex<BTreeSet<NodeId>>,
 }
 
 /// The node's key, as links use it.
@@ -152,12 +157,13 @@ impl Membership {
             room: options.room,
             heard: Mutex::default(),
             saved: Mutex::new(saved.clone()),
+            asked: Mutex::default(),
         });
-        inner.answer_gossip();
+        exchange::answer(&inner);
         for (node, addresses) in &saved {
             inner.learn(*node, addresses);
         }
-        let gossip = env.tasks.spawn(run(Arc::clone(&inner), options.first_peers));
+        let gossip = env.tasks.spawn(exchange::run(Arc::clone(&inner), options.first_peers));
         let membership = Arc::new(Self { inner, _gossip: gossip });
         state.set_membership(&membership);
         Ok(membership)
@@ -214,118 +220,5 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.inner.net.stop();
-    }
-}
-
-/// Dials the first peers until each was reached once, and gossips with everybody.
-async fn run(inner: Arc<Inner>, mut first_peers: Vec<NodeAddress>) {
-    loop {
-        let mut left = Vec::new();
-        for address in first_peers {
-            if let Err(error) = inner.dial(&address).await {
-                tracing::debug!(%address, %error, "a first peer is not reached yet");
-                left.push(address);
-            }
-        }
-        first_peers = left;
-        let (peers, said) = (inner.net.peers().into_iter(), inner.speak().await);
-        let peers = peers.filter(|peer| peer.connection != Connection::None);
-        futures_util::future::join_all(peers.map(|peer| inner.gossip_with(peer.node, &said))).await;
-        inner.save().await;
-        env::sleep(GOSSIP_INTERVAL).await;
-    }
-}
-
-impl Inner {
-    fn answer_gossip(self: &Arc<Self>) {
-        // Weak: the network holds the handler, and this holds the network.
-        let weak = Arc::downgrade(self);
-        self.net.handle::<Gossip, _, _>(move |incoming| {
-            let inner = weak.upgrade();
-            async move {
-                let inner = inner.ok_or(Refusal::Failed)?;
-                inner.listen_to(incoming.from, incoming.request);
-                Ok(Answer::from(inner.speak().await))
-            }
-        });
-    }
-
-    async fn speak(&self) -> Gossip {
-        let room = Arc::clone(&self.room);
-        let (data_room, metadata_room) = self.env.tasks.blocking(move || room()).await;
-        let status = NodeStatus {
-            hostname: self.state.hostname().to_owned(),
-            release: self.release.clone(),
-            layout_version: self.state.layout().current().number,
-            clock: self.env.clock.wall(),
-            data_room,
-            metadata_room,
-        };
-        let peers = self.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
-        let place = |peer: net::PeerStatus| {
-            let mut addresses = Vec::from_iter(peer.advertised);
-            addresses.extend(peer.addresses.iter().filter(|address| Some(**address) != peer.advertised));
-            (peer.node, addresses)
-        };
-        Gossip { status, peers: peers.map(place).take(PEERS_TOLD_MAX).collect() }
-    }
-
-    fn listen_to(&self, from: NodeId, said: Gossip) {
-        if !said.is_acceptable() {
-            return;
-        }
-        let is_new =
-            self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(from, said.status.clone());
-        if is_new.is_none() {
-            tracing::info!(node = %from, hostname = said.status.hostname, "connected to a node");
-        }
-        for (node, addresses) in said.peers {
-            self.learn(node, &addresses);
-        }
-    }
-
-    /// A node that may be there.
-    fn learn(&self, node: NodeId, addresses: &[SocketAddr]) {
-        if node != self.state.id() {
-            // Too many peers, or stopping: the node is met again in a later round.
-            let _: Result<(), ConnectError> = self.net.add_peer(node, addresses);
-        }
-    }
-
-    async fn dial(&self, address: &NodeAddress) -> Result<NodeId, JoinError> {
-        let found = self.env.net.resolve(&address.host_and_port).await.unwrap_or_default();
-        let mut failure = JoinError::NoSuchHost(address.clone());
-        for place in found {
-            match self.net.connect(place, Some(address.node)).await {
-                Ok(node) => return Ok(node),
-                Err(error) => failure = error.into(),
-            }
-        }
-        Err(failure)
-    }
-
-    async fn gossip_with(&self, node: NodeId, said: &Gossip) {
-        match self.net.call(node, said, GOSSIP_LIMIT).await {
-            Ok(answer) => self.listen_to(node, answer),
-            Err(error) => tracing::debug!(%node, %error, "no gossip this time"),
-        }
-    }
-
-    /// Notes the peers with known addresses, if they have changed.
-    async fn save(&self) {
-        let now: Peers = self.net.peers().into_iter().map(|peer| (peer.node, peer.addresses)).collect();
-        {
-            let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-            if *saved == now {
-                return;
-            }
-            saved.clone_from(&now);
-        }
-        let (disk, folder) = (self.env.disk.clone(), self.state.folder().to_owned());
-        let written = self.env.tasks.blocking(move || saved::write(disk.as_ref(), &folder, &now)).await;
-        if let Err(error) = written {
-            tracing::warn!(%error, "the list of known nodes is not saved; it will be tried again");
-            self.saved.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Real nodes on loopback sockets, each in a folder of its own.
 
+mod layout;
+
 use super::*;
 use crate::{ClusterOptions, ClusterSecret, FirstLayout};
 use std::path::Path;
@@ -29,7 +31,7 @@ impl Home {
             advertised: None,
             first_peers: Vec::new(),
             release: "1.2.3".to_owned(),
-            room: Arc::new(|| (Some((3, 4)), None)),
+            room: Arc::new(|| Rooms { data: Some((3, 4)), ..Rooms::default() }),
         };
         let membership = Membership::start(&self.env, &state, options).await.unwrap();
         // The state is kept alive by the membership.

@@ -135,7 +135,7 @@ fn a_valid_frame_around_nonsense_is_damage() {
 fn a_vanished_layout_does_not_start_afresh() {
     let folder = tempfile::tempdir().unwrap();
     let state = opened(folder.path());
-    state.change_layout(|layout| layout.assign(state.id(), role("cellar"))).unwrap();
+    state.change_layout(|layout, at| layout.assign(state.id(), role("cellar"), at)).unwrap();
     let previous = read(folder.path(), StateKind::PreviousLayout);
     let disk = &env::real::RealDisk;
     env::Disk::remove_file(disk, &folder.path().join("cluster_layout")).unwrap();
@@ -167,7 +167,8 @@ fn without_a_first_layout_the_operator_makes_version_one() {
     let options = ClusterOptions { first_layout: FirstLayout::Empty, ..options(folder.path()) };
     let state = ClusterState::open(&real_env(), options).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(state.layout().current().number, 0);
-    let layout = state.change_layout(|layout| layout.assign(state.id(), role("dc1"))?.apply(1)).unwrap();
+    let layout =
+        state.change_layout(|layout, at| layout.assign(state.id(), role("dc1"), at)?.apply(1, at)).unwrap();
     assert_eq!(opened(folder.path()).layout(), layout);
 }
 

@@ -49,7 +49,7 @@ fn no_layout_says_what_to_do() {
 fn a_node_with_a_role_that_never_came_is_known_and_not_up() {
     let (_folder, state) = state(FirstLayout::OneNode(role("home")));
     let gateway = Role { capacity_bytes: None, ..role("office") };
-    state.change_layout(|layout| layout.assign(stranger(), gateway)?.apply(2)).unwrap();
+    state.change_layout(|layout, at| layout.assign(stranger(), gateway, at)?.apply(2, at)).unwrap();
     let nodes = state.nodes();
     assert_eq!(
         nodes.iter().map(|node| (node.id, node.is_up)).collect::<Vec<_>>(),

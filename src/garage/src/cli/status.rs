@@ -18,7 +18,9 @@ pub async fn run(session: &Session) -> Result<Report, CliError> {
 
 fn page(status: &ClusterStatus, view: &View) -> Page {
     let mut page = Page::default();
-    let up: Vec<&NodeStatus> = status.nodes.iter().filter(|node| node.is_up).collect();
+    let (strangers, own): (Vec<&NodeStatus>, Vec<&NodeStatus>) =
+        status.nodes.iter().partition(|node| node.other_cluster.is_some());
+    let up: Vec<&NodeStatus> = own.iter().copied().filter(|node| node.is_up).collect();
     page.heading("HEALTHY NODES");
     match view.style {
         Style::Text => page.columns(
@@ -32,14 +34,26 @@ fn page(status: &ClusterStatus, view: &View) -> Page {
         ),
     };
     let down: Vec<&NodeStatus> =
-        status.nodes.iter().filter(|node| !node.is_up && node.role.is_some()).collect();
+        own.iter().copied().filter(|node| !node.is_up && node.role.is_some()).collect();
     if !down.is_empty() {
         page.gap().heading("FAILED NODES").columns(
             &["ID", "Hostname", "Tags", "Zone", "Capacity", "Last seen"],
             down.into_iter().map(down_row).collect(),
         );
     }
+    if !strangers.is_empty() {
+        page.gap()
+            .heading("NODES OF ANOTHER CLUSTER")
+            .columns(&["ID", "Hostname", "Address"], strangers.into_iter().map(stranger_row).collect());
+        page.line("They know the secret and have a layout of their own, so nothing is shared with them.");
+        page.line("To have one join this cluster, start it with an empty data folder.");
+    }
     page
+}
+
+fn stranger_row(node: &NodeStatus) -> Vec<String> {
+    let hostname = node.hostname.clone().unwrap_or_else(|| "?".to_owned());
+    vec![render::short_id(&node.id), hostname, node.addr.clone().unwrap_or_else(|| "-".to_owned())]
 }
 
 fn up_row(node: &NodeStatus) -> Vec<String> {

@@ -1,8 +1,7 @@
 //! Who else there is: the layout, and the links once they are up.
 
 use base::NodeId;
-use cluster::layout::{Layout, Role};
-use cluster::{ClusterState, LayoutError, Placement, View};
+use cluster::{ClusterState, Placement, View};
 use net::Net;
 use std::sync::{Arc, OnceLock};
 
@@ -27,15 +26,9 @@ impl Peers {
     }
 
     /// Nobody but this node, for ever.
-    pub fn alone(me: NodeId) -> Result<Self, LayoutError> {
-        let role = Role {
-            zone: "home".to_owned(),
-            capacity_bytes: Some(cluster::layout::CAPACITY_MIN_BYTES),
-            tags: Vec::new(),
-        };
-        let layout = Layout::of_one_node(me, role)?;
-        let placement = Placement::new(vec![Arc::new(layout.current().clone())]);
-        Ok(Self { me, layout: Source::Fixed(Arc::new(placement)), net: OnceLock::new() })
+    pub fn alone(me: NodeId) -> Self {
+        let placement = Arc::new(Placement::of_one_node(me));
+        Self { me, layout: Source::Fixed(placement), net: OnceLock::new() }
     }
 
     /// This node.

@@ -54,7 +54,7 @@ impl Node {
         let store = Store::open(&env, engine, options).unwrap();
         let config = BlockConfig::new(NODE, PathBuf::from("/data"));
         let blocks = BlockStore::open(&env, &store, config).await.unwrap();
-        let model = Model::open(&env, store.clone(), blocks.clone(), Peers::alone(NODE).unwrap()).unwrap();
+        let model = Model::open(&env, store.clone(), blocks.clone(), Peers::alone(NODE)).unwrap();
         Self { world, rows, store, blocks, model }
     }
 

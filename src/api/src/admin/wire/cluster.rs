@@ -37,6 +37,9 @@ pub struct NodeStatus {
     pub data_partition: Option<FreeSpace>,
     /// Room for metadata.
     pub metadata_partition: Option<FreeSpace>,
+    /// The id of its cluster, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_cluster: Option<String>,
 }
 
 /// Room on a disk, in bytes.
