@@ -70,7 +70,8 @@ pub(crate) struct Sent {
 impl Sent {
     /// The entry was surely not written: the body is given up.
     pub fn refused(self) {
-        drop(Unsettled { model: self.model, body: self.body, in_flight: VecDeque::new(), begun: self.begun });
+        let mut unsettled = Unsettled::new(&self.model, self.body);
+        unsettled.begun = self.begun;
     }
 }
 

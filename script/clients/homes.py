@@ -1,0 +1,141 @@
+"""Several server processes as one cluster on this machine: for `script/cluster` and for the suites.
+
+Every node has a folder of its own, listens on 127.0.0.1 only, and is administered as a person would:
+by the command line of its own binary.
+"""
+
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+FIRST_PORT = 3900
+HEALTHY_WITHIN_S = 30
+
+
+class Node:
+    """One server process and its folder."""
+
+    def __init__(self, binary, folder, number, secret, first_port):
+        self.binary, self.number, self.folder = binary, number, folder / f"node{number}"
+        base = first_port + 10 * number
+        self.s3_port, self.rpc_port, self.admin_port = base, base + 1, base + 3
+        self.config = self.folder / "garage.toml"
+        self.process = None
+        if not self.config.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.config.write_text(
+                f'metadata_dir = "{self.folder}/meta"\n'
+                f'data_dir = "{self.folder}/data"\n'
+                "replication_factor = 3\n"
+                f'rpc_secret = "{secret}"\n'
+                f'rpc_bind_addr = "127.0.0.1:{self.rpc_port}"\n'
+                f'rpc_public_addr = "127.0.0.1:{self.rpc_port}"\n'
+                "[s3_api]\n"
+                f'api_bind_addr = "127.0.0.1:{self.s3_port}"\n'
+                's3_region = "garage"\n'
+                "[admin]\n"
+                f'api_bind_addr = "127.0.0.1:{self.admin_port}"\n'
+            )
+            self.config.chmod(0o600)
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.s3_port}"
+
+    def start(self):
+        log = (self.folder / "log").open("ab")
+        command = [self.binary, "-c", str(self.config), "server"]
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def wait_until_up(self):
+        deadline = time.monotonic() + HEALTHY_WITHIN_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise SystemExit(f"node {self.number} ended: see {self.folder}/log")
+            if self._listens():
+                return
+            time.sleep(0.05)
+        raise SystemExit(f"node {self.number} does not answer: see {self.folder}/log")
+
+    def _listens(self):
+        """Whether the S3 port, which is opened last, takes connections."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.s3_port)) == 0
+
+    def try_cli(self, *arguments):
+        command = [self.binary, "-c", str(self.config), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    def cli(self, *arguments):
+        """What a command prints."""
+        done = self.try_cli(*arguments)
+        if done.returncode != 0:
+            raise SystemExit(f"garage {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def id(self):
+        return self.cli("node", "id", "-q").split("\n")[0]
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(timeout=40)
+
+
+class Cluster:
+    """Some nodes with one secret, on this machine."""
+
+    def __init__(self, binary, folder, count, first_port=FIRST_PORT):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        kept = self.folder / "secret"
+        if not kept.exists():
+            kept.write_text(secrets.token_hex(32))
+            kept.chmod(0o600)
+        secret = kept.read_text().strip()
+        self.nodes = [Node(str(binary), self.folder, i, secret, first_port) for i in range(1, count + 1)]
+
+    def start(self):
+        for node in self.nodes:
+            node.start()
+        for node in self.nodes:
+            node.wait_until_up()
+
+    def form(self):
+        """Connects the nodes and gives each a zone of its own, unless they have a layout."""
+        first = self.nodes[0]
+        for node in self.nodes[1:]:
+            first.cli("node", "connect", node.id())
+        if "No nodes currently have a role" not in first.cli("layout", "show"):
+            return
+        for node in self.nodes:
+            first.cli("layout", "assign", "-z", f"home{node.number}", "-c", "10G", node.id().split("@")[0])
+        first.cli("layout", "apply", "--version", "1")
+        self.wait_for_layout()
+
+    def wait_for_layout(self):
+        deadline = time.monotonic() + HEALTHY_WITHIN_S
+        for node in self.nodes:
+            while "Current cluster layout version: 0" in node.cli("layout", "show"):
+                if time.monotonic() > deadline:
+                    raise SystemExit(f"the layout does not reach node {node.number}")
+                time.sleep(0.2)
+
+    def key(self, name="play"):
+        """The access key of this name, made if it is not there: (id, secret)."""
+        first = self.nodes[0]
+        if first.try_cli("key", "info", name).returncode != 0:
+            first.cli("key", "create", name)
+            first.cli("key", "allow", "--create-bucket", name)
+        lines = first.cli("key", "info", name, "--show-secret").splitlines()
+        return lines[1].split()[-1], lines[3].split()[-1]
+
+    def stop(self):
+        for node in self.nodes:
+            if node.process and node.process.poll() is None:
+                node.process.send_signal(signal.SIGTERM)
+        for node in self.nodes:
+            node.stop()

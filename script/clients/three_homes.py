@@ -1,0 +1,195 @@
+"""Three homes: what is put through one is read through another, and any one of them may die."""
+
+import hashlib
+import json
+import random
+import shutil
+import signal
+import tempfile
+import threading
+import time
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from home import equal
+from homes import Cluster
+from server import free_port
+from suite import Suite
+
+SUITE = Suite("three_homes")
+MIB = 1024 * 1024
+PART_BYTES = 5 * MIB
+CONNECTED_WITHIN_S = 20
+
+
+class Homes:
+    """A running cluster of three, with a client for each node and a bucket."""
+
+    def __init__(self, home):
+        self.folder = tempfile.mkdtemp(prefix="garage-homes-")
+        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=_free_ports())
+        self.bucket = "photos"
+
+    def __enter__(self):
+        self.cluster.start()
+        self.cluster.form()
+        key, secret = self.cluster.key()
+        options = Config(
+            retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=20
+        )
+        self.s3 = [
+            boto3.client(
+                "s3", endpoint_url=node.endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
+                region_name="garage", config=options,
+            )
+            for node in self.cluster.nodes
+        ]
+        self.s3[0].create_bucket(Bucket=self.bucket)
+        return self
+
+    def __exit__(self, *_):
+        for node in self.cluster.nodes:
+            node.stop(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def keys(self, through, **query):
+        """The keys of a listing through one node, all pages of it."""
+        keys, more = [], {}
+        while True:
+            page = self.s3[through].list_objects_v2(Bucket=self.bucket, **query, **more)
+            keys += [entry["Key"] for entry in page.get("Contents", [])]
+            keys += [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
+            if not page["IsTruncated"]:
+                return keys
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def restart(self, number):
+        """Starts a node again; returns when every running node has links to all others."""
+        node, deadline = self.cluster.nodes[number], time.monotonic() + CONNECTED_WITHIN_S
+        node.start()
+        node.wait_until_up()
+        running = [node for node in self.cluster.nodes if node.process.poll() is None]
+        while any(_connected(node) < len(running) for node in running):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"node {number} is back, and not all nodes have links to each other")
+            time.sleep(0.1)
+
+    def digest(self, through, key):
+        return _digest(self.s3[through].get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+
+def _free_ports():
+    """Where ten ports for each of three nodes begin."""
+    return 20000 + free_port() % 20000
+
+
+def _connected(node):
+    """How many nodes this one is connected to, itself included."""
+    return json.loads(node.cli("json-api", "GetClusterHealth"))["connectedNodes"]
+
+
+def _digest(body):
+    return hashlib.sha256(body).hexdigest()
+
+
+def _put_parts(s3s, bucket, key, body):
+    """A multipart upload whose every step goes through another node."""
+    names = dict(Bucket=bucket, Key=key)
+    names["UploadId"] = s3s[0].create_multipart_upload(**names)["UploadId"]
+    parts = []
+    for number, start in enumerate(range(0, len(body), PART_BYTES), start=1):
+        s3 = s3s[number % len(s3s)]
+        tag = s3.upload_part(**names, PartNumber=number, Body=body[start : start + PART_BYTES])["ETag"]
+        parts.append({"PartNumber": number, "ETag": tag})
+    s3s[-1].complete_multipart_upload(**names, MultipartUpload={"Parts": parts})
+
+
+@SUITE.case("what one home stores is there through each, and with any one killed")
+def any_one_may_die(home):
+    with Homes(home) as homes:
+        wanted = {}
+        for number, size_bytes in enumerate([0, 11, 100 * 1024, 3 * MIB + 7, 20 * MIB]):
+            body = random.Random(number).randbytes(size_bytes)
+            homes.s3[number % 3].put_object(Bucket=homes.bucket, Key=f"tree/{number}", Body=body)
+            wanted[f"tree/{number}"] = _digest(body)
+        body = random.Random("parts").randbytes(2 * PART_BYTES + 99)
+        _put_parts(homes.s3, homes.bucket, "parts", body)
+        wanted["parts"] = _digest(body)
+        homes.s3[1].put_object(Bucket=homes.bucket, Key="gone", Body=b"x")
+        homes.s3[2].delete_object(Bucket=homes.bucket, Key="gone")
+        for dead in [None, 0, 1, 2]:
+            if dead is not None:
+                homes.cluster.nodes[dead].stop(signal.SIGKILL)
+            for through in [node for node in range(3) if node != dead]:
+                equal(homes.keys(through), sorted(wanted), f"keys through {through}, {dead} is dead")
+                equal(homes.keys(through, Delimiter="/"), ["parts", "tree/"], "folded keys")
+                for key, digest in wanted.items():
+                    equal(homes.digest(through, key), digest, f"{key} through {through}, {dead} is dead")
+            if dead is not None:
+                homes.restart(dead)
+
+
+@SUITE.case("writes go on while a home is dead, and it has them when it is back")
+def writes_go_on(home):
+    with Homes(home) as homes:
+        homes.s3[0].put_object(Bucket=homes.bucket, Key="before", Body=b"old")
+        homes.cluster.nodes[2].stop(signal.SIGKILL)
+        big = random.Random("big").randbytes(4 * MIB)
+        homes.s3[0].put_object(Bucket=homes.bucket, Key="before", Body=b"new")
+        homes.s3[1].put_object(Bucket=homes.bucket, Key="big", Body=big)
+        homes.s3[0].delete_object(Bucket=homes.bucket, Key="never")
+        homes.restart(2)
+        equal(homes.digest(2, "before"), _digest(b"new"), "overwritten meanwhile")
+        equal(homes.digest(2, "big"), _digest(big), "stored meanwhile")
+        equal(homes.keys(2), ["before", "big"], "keys")
+
+
+@SUITE.case("without a quorum the answer is 503, never a wrong 404 or a short listing")
+def no_quorum(home):
+    with Homes(home) as homes:
+        homes.s3[0].put_object(Bucket=homes.bucket, Key="key", Body=b"x")
+        for dead in [1, 2]:
+            homes.cluster.nodes[dead].stop(signal.SIGKILL)
+        calls = [
+            lambda: homes.s3[0].get_object(Bucket=homes.bucket, Key="key"),
+            lambda: homes.s3[0].head_object(Bucket=homes.bucket, Key="none"),
+            lambda: homes.s3[0].put_object(Bucket=homes.bucket, Key="key", Body=b"y"),
+            lambda: homes.s3[0].list_objects_v2(Bucket=homes.bucket),
+        ]
+        for number, call in enumerate(calls):
+            try:
+                answer = call()["ResponseMetadata"]["HTTPStatusCode"]
+            except ClientError as error:
+                answer = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            equal(answer, 503, f"call {number}")
+
+
+@SUITE.case("of racers with If-None-Match: * on three homes one wins each round")
+def one_winner(home):
+    with Homes(home) as homes:
+        for race in range(5):
+            winners, lock = [], threading.Lock()
+
+            def put(number, race=race, winners=winners, lock=lock):
+                try:
+                    homes.s3[number % 3].put_object(
+                        Bucket=homes.bucket, Key=f"race-{race}", Body=str(number).encode(), IfNoneMatch="*"
+                    )
+                except ClientError as error:
+                    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                    assert status in (409, 412, 503), status
+                else:
+                    with lock:
+                        winners.append(number)
+
+            racers = [threading.Thread(target=put, args=(number,)) for number in range(12)]
+            for racer in racers:
+                racer.start()
+            for racer in racers:
+                racer.join()
+            assert len(winners) <= 1, f"round {race}: winners {winners}"
+            if winners:
+                body = homes.s3[race % 3].get_object(Bucket=homes.bucket, Key=f"race-{race}")["Body"].read()
+                equal(body, str(winners[0]).encode(), "what the winner wrote")
