@@ -25,6 +25,8 @@ const BLOCK_RAM_BUFFER_DEFAULT_BYTES: u64 = 256 << 20;
 const SNAPSHOT_INTERVAL_MIN_MS: u64 = 600_000;
 /// Most copies of a block; Garage's layouts go up to 7.
 const REPLICATION_FACTOR_MAX: i64 = 7;
+/// The most copies that are kept here.
+const COPIES_MAX: u8 = 3;
 /// Most parallel transfers that a configuration may ask for; beyond it queues only grow.
 const PARALLEL_MAX: i64 = 1024;
 
@@ -131,9 +133,11 @@ impl Reader<'_> {
                 return Err(self.document.wrong("replication_mode", expected));
             }
         };
-        if copies > 1 {
+        // How many copies there are is said by the layout, which follows the number of zones; more than one
+        // here says that this node waits for others.
+        if copies > COPIES_MAX {
             let keys = vec![format!("{key} = {copies}")];
-            self.notices.push(Notice::NotThereYet { feature: "copies on several nodes", keys });
+            self.notices.push(Notice::NotThereYet { feature: "more than three copies", keys });
         }
         Ok(copies)
     }

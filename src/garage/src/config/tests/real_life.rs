@@ -129,7 +129,6 @@ api_bind_addr = "[::]:3903"
              kubernetes_discovery.service_name, kubernetes_discovery.skip_crd",
             "block_size has no effect: blocks have 1048576 bytes here",
             "db_engine = \"lmdb\" is not available here; this program's own engine is used",
-            "not used yet (copies on several nodes: not in this version): replication_factor = 3",
         ]
     );
 }
