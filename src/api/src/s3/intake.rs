@@ -31,7 +31,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 pub struct Incoming {
     body: hyper::body::Incoming,
     ended: bool,
-    /// The client sends nothing before it is told to go on, which the first read does.
+    /// The client waits to be told to go on, which the first read of a body that is not empty does.
     waits: bool,
     patience: Patience,
     clock: Arc<dyn Clock>,
@@ -47,7 +47,7 @@ impl Incoming {
 
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
-        self.waits = false;
+        self.waits &= self.ended;
         loop {
             // What is here already needs no timer.
             let frame = match self.body.frame().now_or_never() {
@@ -77,11 +77,12 @@ impl Incoming {
         frame.ok_or_else(|| S3Code::RequestTimeout.into())
     }
 
-    /// Reads what is left of a body that nobody wants, up to a limit. `false`: more was left, and
-    /// the connection cannot be used again.
+    /// Reads what is left of a body that nobody wants, up to a limit. `false`: the connection cannot be
+    /// used again. More was left, or the client was never told to go on: botocore keeps the status that
+    /// it read instead, and takes it for that of the connection's next answer.
     pub async fn drain(mut self) -> bool {
         if self.ended || self.waits {
-            return self.ended;
+            return !self.waits;
         }
         let drained = env::timeout(DRAIN_MAX, async {
             let mut left = DRAIN_MAX_BYTES;

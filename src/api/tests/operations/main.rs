@@ -10,6 +10,7 @@ mod calls;
 mod client;
 mod conformance;
 mod documentation;
+mod expect;
 mod home;
 mod parameters;
 mod slow;
