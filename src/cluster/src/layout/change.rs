@@ -150,7 +150,16 @@ impl Layout {
             return Err(LayoutError::ChangeUnderWay { newest });
         }
         let version = Arc::new(self.next_version(moment.stamp)?);
+        self.refuse_moves(&version)?;
         Ok(self.begun(moment).put_in_force(version))
+    }
+
+    /// Refuses a version under which others would answer for data than before: handing it over before
+    /// they count (decision 0003, section 3) is not built yet.
+    fn refuse_moves(&self, version: &Version) -> Result<(), LayoutError> {
+        let before = self.newest();
+        let moves = before.number > 0 && before.assignment != version.assignment;
+        if moves { Err(LayoutError::MovesData) } else { Ok(()) }
     }
 
     /// The layout in which a version is the only one in force.
