@@ -1,6 +1,6 @@
 //! Who is in the cluster, and the layout: which node keeps which part of the hash space.
 //!
-//! Decisions about the layout are pure functions from one layout to the next; the rest is five
+//! Decisions about the layout are pure functions from one layout to the next; the rest is six
 //! small state files in the metadata folder and a handle that keeps them and memory in step.
 //! What always holds:
 //!
@@ -8,6 +8,7 @@
 //! - a layout is durable before anybody sees it, and the one before it is kept beside it;
 //! - nothing in the layout names a replica set that its roles do not allow.
 
+mod choosing;
 mod health;
 mod keeper;
 pub mod layout;
@@ -17,9 +18,11 @@ mod placement;
 mod secrets;
 mod state;
 mod state_file;
+mod vote;
 #[cfg(test)]
 mod tests;
 
+pub use choosing::Chosen;
 pub use health::{Health, HealthStatus, LocalService, Reason};
 pub use layout::{ClusterId, Layout, LayoutError};
 pub use node_key::NodeKey;

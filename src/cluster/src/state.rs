@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::watch;
 
@@ -110,6 +111,8 @@ pub struct ClusterState {
     keeper: Keeper,
     /// Nodes that know the secret and have a layout of another cluster.
     strangers: Mutex<BTreeMap<NodeId, ClusterId>>,
+    /// Whether this node's memory is whole: one that lost it must not vote again before.
+    may_vote: AtomicBool,
     /// The links to others, once they are up. Weak, since they hold this.
     membership: OnceLock<Weak<Membership>>,
 }
@@ -130,6 +133,7 @@ impl ClusterState {
             keeper,
             options,
             strangers: Mutex::default(),
+            may_vote: AtomicBool::new(true),
             membership: OnceLock::new(),
         }))
     }
@@ -163,6 +167,21 @@ impl ClusterState {
     pub(crate) fn set_membership(&self, membership: &Arc<Membership>) {
         let first = self.membership.set(Arc::downgrade(membership));
         debug_assert!(first.is_ok(), "a node takes part once");
+    }
+
+    /// The layout's keeper.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Whether this node votes on the next version of the layout.
+    pub(crate) fn may_vote(&self) -> bool {
+        self.may_vote.load(Ordering::Acquire)
+    }
+
+    /// Says whether this node's memory is whole, so that it may vote.
+    pub fn set_voting(&self, may_vote: bool) {
+        self.may_vote.store(may_vote, Ordering::Release);
     }
 
     /// The metadata folder.

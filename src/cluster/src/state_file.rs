@@ -25,18 +25,21 @@ pub enum StateKind {
     Layout,
     /// The layout before the last change.
     PreviousLayout,
+    /// What this node has promised and accepted about the next version of the layout.
+    Vote,
     /// The other nodes, as this one knew them last.
     Peers,
 }
 
 impl StateKind {
     /// Every kind.
-    pub const ALL: [StateKind; 6] = [
+    pub const ALL: [StateKind; 7] = [
         StateKind::NodeKey,
         StateKind::ClusterSecret,
         StateKind::AdminToken,
         StateKind::Layout,
         StateKind::PreviousLayout,
+        StateKind::Vote,
         StateKind::Peers,
     ];
 
@@ -48,6 +51,7 @@ impl StateKind {
             StateKind::AdminToken => "admin_token",
             StateKind::Layout => "cluster_layout",
             StateKind::PreviousLayout => "cluster_layout.previous",
+            StateKind::Vote => "layout_vote",
             StateKind::Peers => "peer_list",
         }
     }
@@ -60,6 +64,7 @@ impl StateKind {
             StateKind::ClusterSecret => "rpc_secret",
             StateKind::AdminToken => "admin_token",
             StateKind::Layout | StateKind::PreviousLayout => "cluster_layout",
+            StateKind::Vote => "layout_vote",
             StateKind::Peers => "peer_list",
         }
     }
@@ -80,6 +85,10 @@ impl StateKind {
                 "copy cluster_layout.previous over it, or restore it from a backup or another node"
             }
             StateKind::PreviousLayout => "restore cluster_layout from a backup or another node",
+            StateKind::Vote => {
+                "restore it from a backup; delete it only if `garage layout show` on another node says that no \
+                 change is under way"
+            }
             StateKind::Peers => "delete it, then name a node with `garage node connect` again",
         }
     }

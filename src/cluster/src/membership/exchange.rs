@@ -6,6 +6,7 @@
 use super::gossip::{FetchLayout, Gossip, LayoutMark, LayoutText, NodeStatus, PEERS_TOLD_MAX};
 use super::saved::{self, Peers};
 use super::{Inner, JoinError, NodeAddress};
+use crate::vote::AskVote;
 use base::NodeId;
 use net::{Answer, ConnectError, Connection, Refusal};
 use std::collections::BTreeSet;
@@ -53,6 +54,14 @@ pub(super) fn answer(inner: &Arc<Inner>) {
             // It ends by itself: a call has a limit.
             inner.env.tasks.spawn(async move { asking.compare_layout(from, &mark).await }).detach();
             Ok(Answer::from(inner.speak().await))
+        }
+    });
+    let weak = Arc::downgrade(inner);
+    inner.net.handle::<AskVote, _, _>(move |incoming| {
+        let inner = weak.upgrade();
+        async move {
+            let inner = inner.ok_or(Refusal::Failed)?;
+            Ok(Answer::from(inner.state.vote(&inner.env.tasks, incoming.request).await))
         }
     });
     let weak = Arc::downgrade(inner);
