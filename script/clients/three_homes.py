@@ -29,23 +29,14 @@ class Homes:
 
     def __init__(self, home):
         self.folder = tempfile.mkdtemp(prefix="garage-homes-")
-        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=_free_ports())
+        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=free_ports())
         self.bucket = "photos"
 
     def __enter__(self):
         self.cluster.start()
         self.cluster.form()
         key, secret = self.cluster.key()
-        options = Config(
-            retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=20
-        )
-        self.s3 = [
-            boto3.client(
-                "s3", endpoint_url=node.endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
-                region_name="garage", config=options,
-            )
-            for node in self.cluster.nodes
-        ]
+        self.s3 = [client_of(node, key, secret) for node in self.cluster.nodes]
         self.s3[0].create_bucket(Bucket=self.bucket)
         return self
 
@@ -80,7 +71,18 @@ class Homes:
         return _digest(self.s3[through].get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
 
-def _free_ports():
+def client_of(node, key, secret):
+    """A client of one node that tries nothing again."""
+    options = Config(
+        retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=20
+    )
+    return boto3.client(
+        "s3", endpoint_url=node.endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
+        region_name="garage", config=options,
+    )
+
+
+def free_ports():
     """Where ten ports for each of three nodes begin."""
     return 20000 + free_port() % 20000
 

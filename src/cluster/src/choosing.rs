@@ -37,7 +37,8 @@ impl ClusterState {
         }
         let (ballot, number) = (self.keeper().stamp(), candidate.number);
         let promises = self.ballot(tasks, &voters, &AskVote { number, ballot, version: None }).await;
-        let Some(promises) = promises.filter(|from| can_choose(layout.current(), &from.keys().copied().collect()))
+        let Some(promises) =
+            promises.filter(|from| can_choose(layout.current(), &from.keys().copied().collect()))
         else {
             return Chosen::NotYet;
         };
@@ -131,4 +132,3 @@ fn agreement(state: &ClusterState, voted: Voted) -> Option<Option<Accepted>> {
         Voted::No => None,
     }
 }
-

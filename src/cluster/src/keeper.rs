@@ -137,7 +137,9 @@ impl Keeper {
             state_file::write(self.env.disk.as_ref(), &self.folder, StateKind::Vote, &new.to_text())?;
             *vote = new;
         }
-        let Some(version) = version else { return Ok(Voted::Promised(vote.accepted().map(Accepted::to_text))) };
+        let Some(version) = version else {
+            return Ok(Voted::Promised(vote.accepted().map(Accepted::to_text)));
+        };
         // Whoever is a quorum by itself has chosen with this.
         if vote::can_choose(layout.current(), &BTreeSet::from([self.node]))
             && let Some(joined) = layout.joined(version)
@@ -169,7 +171,9 @@ impl Keeper {
 
 fn open_vote(env: &Env, options: &ClusterOptions) -> Result<Vote, ClusterError> {
     let folder = &options.folder;
-    let Some(text) = state_file::read(env.disk.as_ref(), folder, StateKind::Vote)? else { return Ok(Vote::default()) };
+    let Some(text) = state_file::read(env.disk.as_ref(), folder, StateKind::Vote)? else {
+        return Ok(Vote::default());
+    };
     Vote::of_text(&text).ok_or_else(|| state_file::damaged(folder, StateKind::Vote).into())
 }
 

@@ -18,9 +18,9 @@ mod placement;
 mod secrets;
 mod state;
 mod state_file;
-mod vote;
 #[cfg(test)]
 mod tests;
+mod vote;
 
 pub use choosing::Chosen;
 pub use health::{Health, HealthStatus, LocalService, Reason};

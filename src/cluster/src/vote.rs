@@ -96,9 +96,8 @@ impl Vote {
     /// Reads it.
     pub fn of_text(text: &str) -> Option<Self> {
         let vote: Self = serde_json::from_str(text).ok()?;
-        let fits = |accepted: &Accepted| {
-            accepted.version.number == vote.number && accepted.version.is_consistent()
-        };
+        let fits =
+            |accepted: &Accepted| accepted.version.number == vote.number && accepted.version.is_consistent();
         vote.accepted.as_ref().is_none_or(fits).then_some(vote)
     }
 
@@ -122,7 +121,8 @@ impl Accepted {
 
 /// Whether these nodes are a quorum of every replica set of a version (`every-set`).
 pub(crate) fn can_choose(current: &Version, nodes: &BTreeSet<NodeId>) -> bool {
-    let has_quorum = |set: &[NodeId]| set.iter().filter(|node| nodes.contains(node)).count() >= current.quorum();
+    let has_quorum =
+        |set: &[NodeId]| set.iter().filter(|node| nodes.contains(node)).count() >= current.quorum();
     current.number > 0 && current.assignment.sets().all(has_quorum)
 }
 

@@ -129,7 +129,12 @@ mod tests {
         let text = serde_json::to_string(&set).unwrap();
         assert!(text.starts_with("\"840") && text.ends_with("01\""), "{text}");
         assert_eq!(serde_json::from_str::<ArcSet>(&text).unwrap(), set);
-        for wrong in ["\"\"".to_owned(), text.replacen('8', "g", 1), text.replacen('8', "+", 1), text.replacen('8', "", 1)] {
+        for wrong in [
+            "\"\"".to_owned(),
+            text.replacen('8', "g", 1),
+            text.replacen('8', "+", 1),
+            text.replacen('8', "", 1),
+        ] {
             assert!(serde_json::from_str::<ArcSet>(&wrong).is_err(), "{wrong}");
         }
     }

@@ -1,7 +1,7 @@
 //! Staging, previewing and applying changes: each gives a new layout or says why not.
 
-use super::share::share_out;
 use super::progress::Progress;
+use super::share::share_out;
 use super::staged::Wish;
 use super::{
     Candidate, ClusterId, HISTORY_MAX, Layout, LayoutError, Parameters, PastVersion, Replication,

@@ -49,7 +49,9 @@ impl Progress {
     pub fn merge(one: &Self, other: &Self, version: Option<&Version>) -> Self {
         let of = version.map(mark_of);
         let mut nodes: BTreeMap<NodeId, Steps> = BTreeMap::new();
-        for (node, steps) in [one, other].into_iter().filter(|known| known.of == of).flat_map(|known| &known.nodes) {
+        for (node, steps) in
+            [one, other].into_iter().filter(|known| known.of == of).flat_map(|known| &known.nodes)
+        {
             let known = nodes.entry(*node).or_insert(*steps);
             *known = known.merge(*steps);
         }
@@ -114,9 +116,8 @@ impl Layout {
 
     /// Whether a quorum of each set of the newer version in force is complete: the older one is retired.
     fn is_complete(&self) -> bool {
-        let is_complete = |joint: &Version| {
-            arcs().all(|arc| has_quorum(joint, arc, |node| self.has_completed(node, arc)))
-        };
+        let is_complete =
+            |joint: &Version| arcs().all(|arc| has_quorum(joint, arc, |node| self.has_completed(node, arc)));
         self.joint().is_some_and(is_complete)
     }
 

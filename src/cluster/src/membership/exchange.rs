@@ -154,19 +154,21 @@ impl Inner {
         }
     }
 
-    pub(super) async fn fetch_layout(&self, node: NodeId) {
+    /// Takes in the layout of a node; whether it answered and the layout, if new, is stored.
+    pub(super) async fn fetch_layout(&self, node: NodeId) -> bool {
         let text = match self.net.call(node, &FetchLayout {}, GOSSIP_LIMIT).await {
             Ok(LayoutText { text }) => text,
             Err(error) => {
                 tracing::debug!(%node, %error, "no layout this time");
-                return;
+                return false;
             }
         };
         let state = Arc::clone(&self.state);
         let adopted = self.env.tasks.blocking(move || state.adopt_layout(node, &text)).await;
-        if let Err(error) = adopted {
+        if let Err(error) = &adopted {
             tracing::warn!(%error, "the layout of the cluster is not stored; it will be tried again");
         }
+        adopted.is_ok()
     }
 
     fn asked(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {

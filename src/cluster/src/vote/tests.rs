@@ -42,8 +42,11 @@ struct Attempt {
 }
 
 fn attempt() -> impl Strategy<Value = Attempt> {
-    (0_usize..2, 0_u8..32, 0_u8..32)
-        .prop_map(|(candidate, prepared, accepted)| Attempt { candidate, prepared, accepted })
+    (0_usize..2, 0_u8..32, 0_u8..32).prop_map(|(candidate, prepared, accepted)| Attempt {
+        candidate,
+        prepared,
+        accepted,
+    })
 }
 
 proptest! {
