@@ -10,7 +10,7 @@ import time
 from home import equal
 from homes import Cluster
 from suite import Suite
-from three_homes import client_of, free_ports
+from three_homes import Homes, client_of, free_ports
 
 SUITE = Suite("growing")
 OBJECTS = 300
@@ -145,7 +145,7 @@ def one_becomes_three(home):
                 growing.check_all(through)
             growing.cluster.nodes[dead].start()
             growing.cluster.nodes[dead].wait_until_up()
-            time.sleep(3)
+            Homes.wait_until_serving(growing.cluster.nodes)
 
 
 @SUITE.case("a second home joins, then a third")

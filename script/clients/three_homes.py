@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -15,7 +16,6 @@ from botocore.exceptions import ClientError
 
 from home import equal
 from homes import Cluster
-from server import free_port
 from suite import Suite
 
 SUITE = Suite("three_homes")
@@ -35,6 +35,7 @@ class Homes:
     def __enter__(self):
         self.cluster.start()
         self.cluster.form()
+        self.wait_until_serving(self.cluster.nodes)
         key, secret = self.cluster.key()
         self.s3 = [client_of(node, key, secret) for node in self.cluster.nodes]
         self.s3[0].create_bucket(Bucket=self.bucket)
@@ -57,14 +58,18 @@ class Homes:
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def restart(self, number):
-        """Starts a node again; returns when every running node has links to all others."""
-        node, deadline = self.cluster.nodes[number], time.monotonic() + CONNECTED_WITHIN_S
-        node.start()
-        node.wait_until_up()
-        running = [node for node in self.cluster.nodes if node.process.poll() is None]
-        while any(_connected(node) < len(running) for node in running):
+        """Starts a node again; returns when every running node knows that all others serve."""
+        self.cluster.nodes[number].start()
+        self.cluster.nodes[number].wait_until_up()
+        self.wait_until_serving([node for node in self.cluster.nodes if node.process.poll() is None])
+
+    @staticmethod
+    def wait_until_serving(running):
+        """Waits until each of these nodes knows that all of them serve."""
+        deadline = time.monotonic() + CONNECTED_WITHIN_S
+        while any(serving(node) < len(running) for node in running):
             if time.monotonic() > deadline:
-                raise AssertionError(f"node {number} is back, and not all nodes have links to each other")
+                raise AssertionError("not all nodes know that all serve")
             time.sleep(0.1)
 
     def digest(self, through, key):
@@ -83,13 +88,25 @@ def client_of(node, key, secret):
 
 
 def free_ports():
-    """Where ten ports for each of three nodes begin."""
-    return 20000 + free_port() % 20000
+    """Where ten ports for each of three nodes begin: below those that the system gives to connections."""
+    while True:
+        first = random.randrange(15000, 32000)
+        if all(_is_free(first + offset) for offset in range(10, 40)):
+            return first
 
 
-def _connected(node):
-    """How many nodes this one is connected to, itself included."""
-    return json.loads(node.cli("json-api", "GetClusterHealth"))["connectedNodes"]
+def _is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def serving(node):
+    """How many storage nodes this one knows to serve, itself included."""
+    return json.loads(node.cli("json-api", "GetClusterHealth"))["storageNodesUp"]
 
 
 def _digest(body):

@@ -76,6 +76,11 @@ impl Keeper {
         self.changes.subscribe()
     }
 
+    /// Wakes whoever tells others how this node is.
+    pub fn tell_soon(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
     /// Replaces the layout by what `change` makes of it. Blocks.
     pub fn change(
         &self,

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::watch;
 
@@ -111,8 +111,8 @@ pub struct ClusterState {
     keeper: Keeper,
     /// Nodes that know the secret and have a layout of another cluster.
     strangers: Mutex<BTreeMap<NodeId, ClusterId>>,
-    /// Whether this node's memory is whole: one that lost it must not vote again before.
-    may_vote: AtomicBool,
+    /// Arcs that this node owns and does not answer for yet.
+    behind: AtomicU64,
     /// The links to others, once they are up. Weak, since they hold this.
     membership: OnceLock<Weak<Membership>>,
 }
@@ -127,13 +127,17 @@ impl ClusterState {
             None => ClusterSecret::open(env, folder)?,
         };
         let keeper = Keeper::open(env, &options, key.id())?;
+        // Among others a start is made known first; a node that is alone owns all that there is.
+        let is_alone = keeper.placement().is_alone(key.id());
+        let owned = keeper.layout().current().stored_partitions(key.id()) as u64;
+        let behind = if is_alone { 0 } else { owned };
         Ok(Arc::new(Self {
             key,
             secret,
             keeper,
             options,
             strangers: Mutex::default(),
-            may_vote: AtomicBool::new(true),
+            behind: AtomicU64::new(behind),
             membership: OnceLock::new(),
         }))
     }
@@ -174,14 +178,22 @@ impl ClusterState {
         &self.keeper
     }
 
-    /// Whether this node votes on the next version of the layout.
+    /// Whether this node votes on the next version of the layout: one that lost its memory does not before it
+    /// is whole again.
     pub(crate) fn may_vote(&self) -> bool {
-        self.may_vote.load(Ordering::Acquire)
+        self.behind() == 0
     }
 
-    /// Says whether this node's memory is whole, so that it may vote.
-    pub fn set_voting(&self, may_vote: bool) {
-        self.may_vote.store(may_vote, Ordering::Release);
+    /// Arcs that this node owns and does not answer for yet.
+    pub fn behind(&self) -> u64 {
+        self.behind.load(Ordering::Acquire)
+    }
+
+    /// Says for how many of its arcs this node does not answer yet.
+    pub fn set_behind(&self, arcs: usize) {
+        if self.behind.swap(arcs as u64, Ordering::AcqRel) != arcs as u64 {
+            self.keeper.tell_soon();
+        }
     }
 
     /// The metadata folder.
@@ -284,7 +296,13 @@ impl ClusterState {
         let nodes = self.nodes();
         let up: BTreeSet<NodeId> = nodes.iter().filter(|node| node.is_up).map(|node| node.id).collect();
         let is_up = |node| up.contains(&node);
+        let said: BTreeMap<NodeId, u64> = nodes
+            .iter()
+            .filter_map(|node| Some((node.id, node.contact.as_ref()?.status.as_ref()?.behind?)))
+            .collect();
+        let behind =
+            |node| if node == self.id() { self.behind() } else { said.get(&node).copied().unwrap_or(0) };
         let counts = (nodes.len(), up.len());
-        Health::judge(&self.layout(), (self.id(), service), counts, &is_up)
+        Health::judge(&self.layout(), (self.id(), service), counts, (&is_up, &behind))
     }
 }

@@ -132,3 +132,6 @@ impl Layout {
 fn has_quorum(version: &Version, arc: u16, wanted: impl Fn(NodeId) -> bool) -> bool {
     version.assignment.owners(arc).iter().filter(|node| wanted(**node)).count() >= version.quorum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,6 +87,7 @@ impl Inner {
             data_room: rooms.data,
             metadata_room: rooms.metadata,
             stored_bytes: rooms.stored_bytes,
+            behind: Some(self.state.behind()),
         };
         let peers = self.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
         let place = |peer: net::PeerStatus| {

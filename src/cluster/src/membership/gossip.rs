@@ -80,6 +80,9 @@ pub struct NodeStatus {
     /// Bytes of blocks it keeps.
     #[serde(default)]
     pub stored_bytes: Option<u64>,
+    /// Arcs that it owns and does not answer for yet.
+    #[serde(default)]
+    pub behind: Option<u64>,
 }
 
 impl Request for Gossip {

@@ -66,7 +66,7 @@ impl Model {
     /// Nothing that an earlier life said counts: this node takes part nowhere until it has recovered.
     fn new_life(&self, last: u32, held: ArcSet) -> Standing {
         let life = Life { life: self.count(last + 1), start: self.count(1) };
-        Standing { life, held, ..Standing::default() }
+        Standing { life, held, stale: held, ..Standing::default() }
     }
 
     /// A node that nobody has heard of: what it owns by a first version it owns from the beginning, and so it
@@ -74,7 +74,12 @@ impl Model {
     fn first_life(&self, layout: &Layout) -> Result<Standing, ModelError> {
         let is_first = layout.newest().number <= 1 || self.peers.is_alone() || self.has_rows()?;
         let owned = if is_first { owned_now(layout, self.peers.me()) } else { ArcSet::EMPTY };
-        Ok(Standing { taking_part: owned, held: owned, ..self.new_life(0, ArcSet::EMPTY) })
+        Ok(Standing {
+            taking_part: owned,
+            held: owned,
+            stale: ArcSet::EMPTY,
+            ..self.new_life(0, ArcSet::EMPTY)
+        })
     }
 
     fn count(&self, number: u32) -> Count {

@@ -64,6 +64,9 @@ impl Model {
         if request.view != mine {
             return Ok(Reply::Old(mine));
         }
+        if !self.peers.takes_part(request.arc) {
+            return Ok(Reply::NotReady);
+        }
         let Some(space) = COPIED.into_iter().find(|space| space.number() == request.space) else {
             return Ok(Reply::Failed);
         };

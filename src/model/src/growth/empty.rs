@@ -37,8 +37,8 @@ impl Model {
         let taking_part = standing.taking_part.without(&surplus);
         self.stand(Standing { taking_part, ..(*standing).clone() }, |_| Ok(())).await?;
         self.drop_arcs(&surplus).await?;
-        let held = standing.held.without(&surplus);
-        self.stand(Standing { taking_part, held, ..(*standing).clone() }, |_| Ok(())).await?;
+        let (held, stale) = (standing.held.without(&surplus), standing.stale.without(&surplus));
+        self.stand(Standing { taking_part, held, stale, ..(*standing).clone() }, |_| Ok(())).await?;
         tracing::info!(arcs = surplus.len(), "dropped what other nodes keep now");
         Ok(Step::Idle)
     }

@@ -23,7 +23,11 @@ const ARCS_AT_ONCE: usize = 8;
 
 impl Model {
     /// Takes part in the arcs that this node has filled and that are new to it.
-    pub(super) async fn join_arcs(self: &Arc<Self>, layout: &Layout, joint: &Version) -> Result<(), ModelError> {
+    pub(super) async fn join_arcs(
+        self: &Arc<Self>,
+        layout: &Layout,
+        joint: &Version,
+    ) -> Result<(), ModelError> {
         let me = self.peers.me();
         let standing = self.standing();
         let filled = layout.steps_of(me).filled;
@@ -37,10 +41,11 @@ impl Model {
             return Ok(());
         }
         let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
-        let floor = clocks.values().copied().max().unwrap_or(Stamp::ZERO);
+        let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
         let is_heard = |arc: u16| {
             let owners = layout.current().assignment.owners(arc);
-            owners.iter().filter(|node| clocks.contains_key(node)).count() >= layout.current().quorum()
+            let answers = |node: &&NodeId| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
+            owners.iter().filter(answers).count() >= layout.current().quorum()
         };
         let arcs = ArcSet::of(|arc| arcs.contains(arc) && is_heard(arc));
         self.take_part(arcs, floor).await
@@ -57,11 +62,11 @@ impl Model {
         self.stand(Standing { taking_part, held, ..(*standing).clone() }, raise).await
     }
 
-    /// The clocks of those of these nodes that answer under the view of this one.
+    /// The clocks of those of these nodes that answer under the view of this one, and for which arcs they do.
     pub(super) async fn clocks_of(
         self: &Arc<Self>,
         nodes: impl Iterator<Item = NodeId>,
-    ) -> Result<BTreeMap<NodeId, Stamp>, ModelError> {
+    ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
         let nodes: Vec<NodeId> = nodes.collect();
         let request = AskClock { view: self.peers.view(), birth: self.store.stamp().await? };
         let mut asked = Asked::new(nodes.len());
@@ -129,6 +134,18 @@ impl Model {
         if left == 0 { Ok(()) } else { Err(ModelError::Unavailable) }
     }
 
+    /// M3: what an earlier life left in these arcs goes, before anything is pulled.
+    async fn drop_stale(self: &Arc<Self>, arcs: &[u16]) -> Result<(), ModelError> {
+        let standing = self.standing();
+        let stale = ArcSet::of(|arc| arcs.contains(&arc) && standing.stale.contains(arc));
+        if stale.is_empty() {
+            return Ok(());
+        }
+        self.drop_arcs(&stale).await?;
+        let left = standing.stale.without(&stale);
+        self.stand(Standing { stale: left, ..(*standing).clone() }, |_| Ok(())).await
+    }
+
     /// Fills arcs that this node owns and does not answer for: its memory was lost (rule M2), or it came too
     /// late for the change. It takes part again once it has pulled from all other members.
     pub(super) async fn recover(self: &Arc<Self>, layout: &Layout) -> Result<super::Step, ModelError> {
@@ -145,12 +162,14 @@ impl Model {
         };
         let others: BTreeSet<NodeId> = lost.iter().flat_map(others_of).collect();
         let clocks = self.clocks_of(others.into_iter()).await?;
-        let floor = clocks.values().copied().max().unwrap_or(Stamp::ZERO);
-        let can_be_whole = |arc: &u16| others_of(*arc).iter().all(|node| clocks.contains_key(node));
+        let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
+        let answers = |node: &NodeId, arc: u16| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
+        let can_be_whole = |arc: &u16| others_of(*arc).iter().all(|node| answers(node, *arc));
         let arcs: Vec<u16> = lost.iter().filter(can_be_whole).collect();
         if arcs.is_empty() {
             return Ok(super::Step::Unfinished);
         }
+        self.drop_stale(&arcs).await?;
         tracing::info!(arcs = arcs.len(), "filling again what this node must answer for");
         self.copy_names(layout, layout.current().roles.len() / 2 + 1).await?;
         let pulls = arcs.into_iter().map(|arc| {

@@ -4,6 +4,7 @@ use crate::replicas::{Reply, Serve};
 use crate::{Model, ModelError};
 use base::Stamp;
 use cluster::View;
+use cluster::layout::ArcSet;
 use net::{Answer, Attachment, Class, Refusal, Request};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ pub(crate) struct AskClock {
 }
 
 impl Request for AskClock {
-    type Reply = Reply<Stamp>;
+    /// The clock, and the arcs that the replica answers for.
+    type Reply = Reply<(Stamp, ArcSet)>;
     const NAME: &'static str = "model/clock";
     const CLASS: Class = Class::Metadata;
 }
@@ -37,7 +39,11 @@ impl Serve for AskClock {
 impl Model {
     /// A stamp above all that this replica has stored or promised under any view before this one. What it does
     /// runs in the committer, behind everything that was let in under an earlier view.
-    pub(super) async fn clock_under(&self, view: View, birth: Stamp) -> Result<Reply<Stamp>, ModelError> {
+    pub(super) async fn clock_under(
+        &self,
+        view: View,
+        birth: Stamp,
+    ) -> Result<Reply<(Stamp, ArcSet)>, ModelError> {
         if self.peers.view() != view {
             return Ok(Reply::Old(self.peers.view()));
         }
@@ -45,7 +51,10 @@ impl Model {
         let peers = Arc::clone(&self.peers);
         let told = move |txn: &mut Txn<'_>| {
             let mine = peers.view();
-            Ok::<_, ModelError>(if view == mine { Reply::Done(txn.stamp()) } else { Reply::Old(mine) })
+            Ok::<_, ModelError>(match view == mine {
+                true => Reply::Done((txn.stamp(), peers.taking_part())),
+                false => Reply::Old(mine),
+            })
         };
         self.store.commit(Intent::Free, told).await
     }

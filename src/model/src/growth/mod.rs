@@ -74,6 +74,7 @@ impl Model {
         let me = self.peers.me();
         if self.peers.is_alone() && layout.coming().is_none() {
             self.peers.set_taking_part(ArcSet::ALL);
+            cluster.set_behind(0);
             self.growth.set_left(0);
             return Ok(Step::Idle);
         }
@@ -93,15 +94,22 @@ impl Model {
             step = Step::Unfinished;
         } else if let Some(joint) = layout.joint() {
             self.join_arcs(&layout, joint).await?;
+            self.tell_behind(cluster);
             self.complete(cluster, &layout, joint).await?;
             self.retire(cluster).await?;
             step = Step::Unfinished;
         } else if self.drop_unowned(&layout).await? == Step::Unfinished {
             step = Step::Unfinished;
         }
-        let owned = owned_now(&layout, me);
-        cluster.set_voting(owned.without(&self.standing().taking_part).is_empty());
+        self.tell_behind(cluster);
         Ok(step)
+    }
+
+    /// Says how many of the arcs that this node owns by any version in force it does not answer for.
+    pub(super) fn tell_behind(&self, cluster: &ClusterState) {
+        let (layout, me) = (cluster.layout(), self.peers.me());
+        let owns = |arc: u16| layout.in_force().any(|version| version.assignment.owners(arc).contains(&me));
+        cluster.set_behind(ArcSet::of(owns).without(&self.standing().taking_part).len());
     }
 
     /// Has the candidate chosen, if a quorum of every set has filled. What this node decides alone ends first.

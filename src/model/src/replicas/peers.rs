@@ -107,6 +107,11 @@ impl Peers {
         self.taking_part.load().contains(arc)
     }
 
+    /// The arcs that this node answers for.
+    pub(crate) fn taking_part(&self) -> ArcSet {
+        **self.taking_part.load()
+    }
+
     /// Says which arcs this node answers for.
     pub(crate) fn set_taking_part(&self, arcs: ArcSet) {
         self.taking_part.store(Arc::new(arcs));

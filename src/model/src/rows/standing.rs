@@ -15,6 +15,8 @@ pub struct Standing {
     pub taking_part: ArcSet,
     /// Arcs of which it may hold rows.
     pub held: ArcSet,
+    /// Arcs of which it may hold rows of an earlier life: they do not exist until others confirm them (rule M3).
+    pub stale: ArcSet,
     /// The candidate, by number and stamp, that rows were copied for.
     pub filling: Option<(u64, Stamp)>,
 }
