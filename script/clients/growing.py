@@ -1,5 +1,6 @@
 """A home with data becomes three while clients write, and any one of them may die afterwards."""
 
+import json
 import random
 import shutil
 import signal
@@ -71,11 +72,12 @@ class Growing:
         self.first.cli("layout", "apply", "--version", str(version))
 
     def wait_until_grown(self, version):
+        """Until this version stands alone on every running node."""
         deadline = time.monotonic() + GROWN_WITHIN_S
         for node in [node for node in self.cluster.nodes if node.process]:
-            while f"Current cluster layout version: {version}" not in node.cli("layout", "show"):
+            while not _stands_alone(node, version):
                 if time.monotonic() > deadline:
-                    raise AssertionError(f"node {node.number} does not get to version {version}")
+                    raise AssertionError(f"node {node.number}: {node.cli('layout', 'show')}")
                 time.sleep(0.2)
 
     def check_all(self, through):
@@ -90,6 +92,11 @@ class Growing:
         for key, body in self.wanted.items():
             got = self.s3[through].get_object(Bucket=self.bucket, Key=key)["Body"].read()
             equal(got == body, True, f"the bytes of {key} through {through}")
+
+
+def _stands_alone(node, version):
+    layout = json.loads(node.cli("json-api", "GetClusterLayout"))
+    return layout["version"] == version and "coming" not in layout
 
 
 class Writer(threading.Thread):

@@ -6,6 +6,7 @@ use crate::layout::{CAPACITY_MIN_BYTES, ClusterId, Layout, LayoutError, Moment, 
 use crate::membership::{Contact, Membership};
 use crate::node_key::NodeKey;
 use crate::placement::Placement;
+use crate::safety::Safety;
 use crate::secrets::ClusterSecret;
 use crate::state_file::{StateFileError, StateKind};
 use base::NodeId;
@@ -289,6 +290,20 @@ impl ClusterState {
             }
         });
         std::iter::once(own).chain(others).collect()
+    }
+
+    /// What may fail now.
+    pub fn safety(&self) -> Safety {
+        let nodes = self.nodes();
+        let is_good = |id: NodeId| {
+            if id == self.id() {
+                return self.behind() == 0;
+            }
+            let status = |node: &Node| node.contact.as_ref().and_then(|contact| contact.status.clone());
+            let node = nodes.iter().find(|node| node.id == id && node.is_up);
+            node.is_some_and(|node| status(node).and_then(|status| status.behind).unwrap_or(0) == 0)
+        };
+        Safety::judge(&self.layout(), &is_good)
     }
 
     /// How the cluster does, given how this node's own stores do.

@@ -1,5 +1,6 @@
 //! Endpoints about the cluster as a whole: nodes, health, figures.
 
+use super::coming::coming_body;
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use block::{DiskState, Statistics};
 use cluster::layout::Role;
@@ -83,7 +84,12 @@ pub(super) async fn status(call: Call<'_>) -> Result<Answer, AdminError> {
         node_status(&node, role, own)
     });
     let nodes = nodes.collect();
-    Ok(Answer::json(&wire::ClusterStatus { layout_version: layout.current().number, nodes }))
+    Ok(Answer::json(&wire::ClusterStatus {
+        layout_version: layout.newest().number,
+        nodes,
+        safety: cluster.safety().sentences(),
+        coming: coming_body(&layout, call.api.model.env().clock.wall()),
+    }))
 }
 
 fn node_status(node: &Node, role: Option<&Role>, own: Option<&LocalFigures>) -> wire::NodeStatus {
@@ -137,6 +143,7 @@ pub(super) async fn current_health(api: &AdminApi) -> Result<Health, AdminError>
 pub(super) async fn health(call: Call<'_>) -> Result<Answer, AdminError> {
     let health = current_health(call.api).await?;
     Ok(Answer::json(&wire::ClusterHealth {
+        safety: call.api.cluster.safety().sentences(),
         status: health.status.name().to_owned(),
         known_nodes: health.known_nodes,
         connected_nodes: health.connected_nodes,

@@ -1,23 +1,23 @@
 //! Endpoints about the layout. The decisions are made in `cluster`; here they get their JSON.
 
 use super::cluster_state::local_figures;
+use super::coming::coming_body;
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use base::NodeId;
 use cluster::layout::{
     Layout, LayoutError, Moment, NodeMove, Parameters, Plan, Replication, ReplicationFactor, Role,
-    RoleChange, Version, ZoneRedundancy,
+    RoleChange, Version, ZoneRedundancy, arcs,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, AdminError> {
-    Ok(Answer::json(&layout_body(&call.api.cluster.layout())))
+    Ok(Answer::json(&layout_body(call.api, &call.api.cluster.layout())))
 }
 
 pub(super) async fn history(call: Call<'_>) -> Result<Answer, AdminError> {
-    let cluster = &call.api.cluster;
-    let layout = cluster.layout();
-    let current = layout.current().number;
+    let layout = call.api.cluster.layout();
+    let newest = layout.newest().number;
     let entry = |version: u64, status: &str, roles: &BTreeMap<NodeId, Role>| {
         let storage = roles.values().filter(|role| role.capacity_bytes.is_some()).count();
         wire::LayoutVersion {
@@ -27,15 +27,24 @@ pub(super) async fn history(call: Call<'_>) -> Result<Answer, AdminError> {
             gateway_nodes: as_u64(roles.len() - storage),
         }
     };
-    let now = std::iter::once(entry(current, "Current", &layout.current().roles));
+    let candidate = layout.next().map(|next| entry(next.number, "Candidate", &next.roles));
+    let in_force = layout.in_force().rev().enumerate().map(|(age, version)| {
+        entry(version.number, if age == 0 { "Current" } else { "Draining" }, &version.roles)
+    });
     let before = layout.past().map(|past| entry(past.number, "Historical", &past.roles));
-    // One node: what it has applied, it has seen and moved to.
-    let tracker = wire::UpdateTrackers { ack: current, sync: current, sync_ack: current };
+    // Which version each node has seen, and which one its copies are complete for.
+    let tracker = |node: NodeId| {
+        let owns = |arc: &u16| layout.newest().assignment.owners(*arc).contains(&node);
+        let is_complete = arcs().filter(owns).all(|arc| layout.has_completed(node, arc));
+        let sync = if is_complete { newest } else { layout.current().number };
+        (node.to_string(), wire::UpdateTrackers { ack: newest, sync, sync_ack: layout.current().number })
+    };
+    let storage = layout.newest().storage_nodes().map(|(node, _)| *node);
     Ok(Answer::json(&wire::LayoutHistory {
-        current_version: current,
-        min_ack: current,
-        versions: now.chain(before).collect(),
-        update_trackers: Some(BTreeMap::from([(cluster.id().to_string(), tracker)])),
+        current_version: newest,
+        min_ack: layout.current().number,
+        versions: candidate.into_iter().chain(in_force).chain(before).collect(),
+        update_trackers: Some(storage.map(tracker).collect()),
     }))
 }
 
@@ -61,7 +70,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
         }
     };
     let layout = change(call.api, stage).await?;
-    Ok(Answer::json(&layout_body(&layout)))
+    Ok(Answer::json(&layout_body(call.api, &layout)))
 }
 
 pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
@@ -94,12 +103,12 @@ pub(super) async fn apply(call: Call<'_>) -> Result<Answer, AdminError> {
     };
     let layout = change(call.api, work).await?;
     let message = message.try_recv().unwrap_or_default();
-    Ok(Answer::json(&wire::AppliedClusterLayout { message, layout: layout_body(&layout) }))
+    Ok(Answer::json(&wire::AppliedClusterLayout { message, layout: layout_body(call.api, &layout) }))
 }
 
 pub(super) async fn revert(call: Call<'_>) -> Result<Answer, AdminError> {
     let layout = change(call.api, |layout, moment| Ok(layout.revert(moment))).await?;
-    Ok(Answer::json(&layout_body(&layout)))
+    Ok(Answer::json(&layout_body(call.api, &layout)))
 }
 
 async fn change(
@@ -153,7 +162,7 @@ fn parameters_body(parameters: Parameters) -> wire::LayoutParameters {
     }
 }
 
-fn layout_body(layout: &Layout) -> wire::ClusterLayout {
+fn layout_body(api: &AdminApi, layout: &Layout) -> wire::ClusterLayout {
     let all = layout.staged();
     let staged = all.roles.iter().map(|(node, change)| match change {
         RoleChange::Remove => {
@@ -170,7 +179,8 @@ fn layout_body(layout: &Layout) -> wire::ClusterLayout {
     wire::ClusterLayout {
         staged_role_changes: staged.collect(),
         staged_parameters: all.parameters.map(parameters_body),
-        ..version_body(layout.current())
+        coming: coming_body(layout, api.model.env().clock.wall()),
+        ..version_body(layout.newest())
     }
 }
 
@@ -196,6 +206,7 @@ fn version_body(version: &Version) -> wire::ClusterLayout {
         replication_factor: version.replication_factor.map(ReplicationFactor::copies),
         staged_role_changes: Vec::new(),
         staged_parameters: None,
+        coming: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod bucket_names;
 mod buckets;
 mod call;
 mod cluster_state;
+mod coming;
 mod endpoint;
 mod error;
 mod keys;

@@ -19,7 +19,7 @@ pub(super) const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
 /// Faulty blocks listed at once.
 const FAULTS_SHOWN_MAX: usize = 1000;
 /// Why another node did not answer.
-const NOT_CONNECTED: &str = "this node is not connected: this release runs on one node";
+const NOT_CONNECTED: &str = "only that node itself answers this: ask it there";
 
 /// Whether the request is for this node, and the answers of the others.
 struct Targets {

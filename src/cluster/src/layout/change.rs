@@ -149,6 +149,9 @@ impl Layout {
         if number != expected && !(is_in_force && self.is_automatic) {
             return Err(LayoutError::WrongVersion { expected, given: number });
         }
+        if self.next().is_some_and(|next| next.number == number) && self.staged().is_empty() {
+            return Ok(self.clone()); // It is on its way already.
+        }
         if self.joint.is_some() {
             return Err(LayoutError::ChangeUnderWay { newest });
         }

@@ -51,5 +51,11 @@ fn page(health: &ClusterHealth) -> Page {
             page.line(format!("- {reason}"));
         }
     }
+    if !health.safety.is_empty() {
+        page.gap();
+        for sentence in &health.safety {
+            page.line(sentence.as_str());
+        }
+    }
     page
 }

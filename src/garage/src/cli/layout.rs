@@ -8,8 +8,8 @@ use super::session::{Report, Session};
 use super::status::{capacity_cell, tag_list};
 use super::values;
 use api::admin::wire::{
-    AppliedClusterLayout, ApplyClusterLayout, ClusterLayout, LayoutHistory, LayoutParameters, LayoutPreview,
-    LayoutRole, RoleChange, UpdateClusterLayout, ZoneRedundancy,
+    AppliedClusterLayout, ApplyClusterLayout, ClusterLayout, ComingVersion, LayoutHistory, LayoutParameters,
+    LayoutPreview, LayoutRole, RoleChange, UpdateClusterLayout, ZoneRedundancy,
 };
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Value, json};
@@ -186,6 +186,10 @@ async fn show(session: &Session) -> Result<Report, CliError> {
         "No nodes currently have a role in the cluster.\nSee `garage status` to view available nodes.",
     );
     page.gap().line(format!("Current cluster layout version: {}", layout.version));
+    if let Some(coming) = &layout.coming {
+        page.gap();
+        say_coming(&mut page, coming);
+    }
     if layout.staged_role_changes.is_empty() && layout.staged_parameters.is_none() {
         return Ok(Report::new(answer.json, page));
     }
@@ -215,6 +219,24 @@ async fn show(session: &Session) -> Result<Report, CliError> {
     }
     page.line("You can also revert all proposed changes with: garage layout revert --yes");
     Ok(Report::new(answer.json, page))
+}
+
+/// What a version that is on its way waits for.
+pub fn say_coming(page: &mut Page, coming: &ComingVersion) {
+    let number = coming.version;
+    page.line(match coming.stage.as_str() {
+        "filling" => format!(
+            "Version {number} is on its way: its nodes copy what it gives them, then it comes into force."
+        ),
+        _ => format!("Version {number} is in force beside the one before it, until its copies are compared."),
+    });
+    for node in coming.nodes.iter().filter(|node| node.wanted > 0) {
+        let (id, percent) = (render::short_id(&node.id), render::percent(node.done, node.wanted));
+        page.line(format!("  {id}  {} of {} partitions done ({percent})", node.done, node.wanted));
+    }
+    if let Some(seconds) = coming.seconds_left {
+        page.line(format!("  about {} left at this rate", render::span(seconds)));
+    }
 }
 
 fn roles(page: &mut Page, layout: &ClusterLayout, none: &str) {
@@ -269,7 +291,15 @@ async fn apply(session: &Session, version: Option<u64>) -> Result<Report, CliErr
     for line in &answer.value.message {
         page.line(line.as_str());
     }
-    page.line(format!("Cluster layout version {} is in force.", answer.value.layout.version));
+    match &answer.value.layout.coming {
+        Some(coming) => {
+            say_coming(&mut page, coming);
+            page.line("To see how far it is:  garage layout show");
+        }
+        None => {
+            page.line(format!("Cluster layout version {} is in force.", answer.value.layout.version));
+        }
+    }
     Ok(Report::new(answer.json, page))
 }
 

@@ -1,6 +1,7 @@
 //! `garage status`: the nodes, their roles and their room.
 
 use super::error::CliError;
+use super::layout::say_coming;
 use super::node::rpc_address;
 use super::render::{self, Page, Style, View};
 use super::session::{Report, Session};
@@ -47,6 +48,16 @@ fn page(status: &ClusterStatus, view: &View) -> Page {
             .columns(&["ID", "Hostname", "Address"], strangers.into_iter().map(stranger_row).collect());
         page.line("They know the secret and have a layout of their own, so nothing is shared with them.");
         page.line("To have one join this cluster, start it with an empty data folder.");
+    }
+    if let Some(coming) = &status.coming {
+        page.gap();
+        say_coming(&mut page, coming);
+    }
+    if !status.safety.is_empty() {
+        page.gap();
+        for sentence in &status.safety {
+            page.line(sentence.as_str());
+        }
     }
     page
 }

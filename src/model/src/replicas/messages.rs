@@ -102,6 +102,21 @@ impl Request for ReadRow {
     const CLASS: Class = Class::Metadata;
 }
 
+/// Asks a replica of a partition for its clock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AskStamp {
+    pub view: View,
+    pub birth: Stamp,
+    pub partition: PartitionHash,
+}
+
+impl Request for AskStamp {
+    /// No stamp that it has given or heard of lies above.
+    type Reply = Reply<Stamp>;
+    const NAME: &'static str = "model/stamp";
+    const CLASS: Class = Class::Metadata;
+}
+
 /// Asks for a promise to accept nothing below a ballot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Prepare {

@@ -24,6 +24,7 @@ mod range;
 mod read;
 mod release;
 mod serve;
+mod stamp;
 mod store;
 
 pub(crate) use ask::{Asked, READ_LIMIT};

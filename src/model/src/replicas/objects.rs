@@ -72,7 +72,7 @@ impl Model {
         let number = writes.len();
         let KeyPlace { partition, key } = place;
         writes.push(Write::Object { partition, key, slot: Slot::Live(Box::new(object)), inline });
-        let mut position = self.position().await?;
+        let mut position = self.position_in(partition).await?;
         for _ in 0..RESTAMPS_MAX {
             let batch = Batch { position, deadline, writes: writes.clone(), block: None };
             let steps = self.store_everywhere(batch).await?;
@@ -131,7 +131,7 @@ impl Model {
     ) -> Result<BTreeMap<String, Result<(), ModelError>>, ModelError> {
         let partition = PartitionHash::of_shard(&bucket, 0);
         let mut outcomes = BTreeMap::new();
-        let mut position = self.position().await?;
+        let mut position = self.position_in(partition).await?;
         let mut left: Vec<String> = keys;
         left.sort_unstable();
         left.dedup();

@@ -6,8 +6,8 @@
 
 use super::ask::READ_LIMIT;
 use super::messages::{
-    GetBlock, HeldRow, ListRows, Listing, Prepare, Promise, ReadRange, ReadRow, Records, Reply, StoreBlock,
-    StoreRows,
+    AskStamp, GetBlock, HeldRow, ListRows, Listing, Prepare, Promise, ReadRange, ReadRow, Records, Reply,
+    StoreBlock, StoreRows,
 };
 use super::names::{CompareNames, NameRows};
 use crate::batch::{self, Write};
@@ -54,6 +54,7 @@ impl Model {
         self.answer::<ListRows>(net);
         self.answer::<NameRows>(net);
         self.answer::<CompareNames>(net);
+        self.answer::<AskStamp>(net);
         self.answer::<AskClock>(net);
         self.answer::<CopyRows>(net);
     }
@@ -71,7 +72,7 @@ impl Model {
     }
 
     /// Whether this node answers for a partition under that view.
-    fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
+    pub(super) fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
         let placement = self.peers.placement();
         let mine = placement.view();
         if view.newest < mine.newest || view.oldest < mine.oldest || view.lives != mine.lives {
@@ -316,6 +317,12 @@ impl Serve for GetBlock {
 impl Serve for ReadRow {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
         Ok(told(model.read_here(self).await))
+    }
+}
+
+impl Serve for AskStamp {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.stamp_here(self).await))
     }
 }
 

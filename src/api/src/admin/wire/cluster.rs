@@ -11,6 +11,12 @@ pub struct ClusterStatus {
     pub layout_version: u64,
     /// Every known node.
     pub nodes: Vec<NodeStatus>,
+    /// What may fail now, in sentences.
+    #[serde(default)]
+    pub safety: Vec<String>,
+    /// The version that data is being moved for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coming: Option<ComingVersion>,
 }
 
 /// A node in [`ClusterStatus`].
@@ -87,6 +93,9 @@ pub struct ClusterHealth {
     /// Why it is not healthy, in sentences.
     #[serde(default)]
     pub reasons: Vec<String>,
+    /// What may fail now, in sentences.
+    #[serde(default)]
+    pub safety: Vec<String>,
 }
 
 /// Answer of GetClusterStatistics.
@@ -135,6 +144,36 @@ pub struct ClusterLayout {
     pub staged_role_changes: Vec<RoleChange>,
     /// Parameters of the next version, if they change.
     pub staged_parameters: Option<LayoutParameters>,
+    /// The version that data is being moved for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coming: Option<ComingVersion>,
+}
+
+/// A version that was applied and does not stand alone yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComingVersion {
+    /// Its number.
+    pub version: u64,
+    /// `filling`: its new nodes copy what it gives them, and it is not in force; `completing`: it is in force
+    /// beside the one before it, and copies are compared.
+    pub stage: String,
+    /// Its storage nodes.
+    pub nodes: Vec<ComingNode>,
+    /// At the rate since it was applied.
+    pub seconds_left: Option<u64>,
+}
+
+/// How far a node is with a coming version, in partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComingNode {
+    /// The node.
+    pub id: String,
+    /// Done.
+    pub done: u64,
+    /// To be done in all.
+    pub wanted: u64,
 }
 
 /// A role in force.

@@ -1,0 +1,138 @@
+//! What may fail now: one plain sentence for each kind of answer, zone by zone.
+//!
+//! A zone is what fails together: a home. Copies that do not count yet, and nodes that are away, are not
+//! relied on.
+
+use crate::layout::{Layout, Version, arcs};
+use base::NodeId;
+use std::collections::BTreeSet;
+
+/// What the failure of one more zone would mean.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Safety {
+    /// Zones that may fail without loss, and without any request being refused.
+    pub may_fail: Vec<String>,
+    /// Zones whose failure loses nothing, and lets some requests wait until one is back.
+    pub would_stop: Vec<String>,
+    /// Zones that hold the only good copy of something.
+    pub would_lose: Vec<String>,
+}
+
+impl Safety {
+    /// By the versions in force. `is_good` says of a node whether it is there and its copies count.
+    pub(crate) fn judge(layout: &Layout, is_good: &dyn Fn(NodeId) -> bool) -> Self {
+        let versions: Vec<&Version> = layout.in_force().map(AsRef::as_ref).collect();
+        let zone_of = |node: &NodeId| {
+            let role = versions.iter().rev().find_map(|version| version.roles.get(node));
+            role.map_or("", |role| role.zone.as_str())
+        };
+        let storage = versions.iter().flat_map(|version| version.storage_nodes());
+        let zones: BTreeSet<&str> = storage.map(|(node, _)| zone_of(node)).collect();
+        let mut safety = Self::default();
+        for zone in zones {
+            let remains = |node: &&NodeId| is_good(**node) && zone_of(node) != zone;
+            let left = |version: &Version, arc| version.assignment.owners(arc).iter().filter(remains).count();
+            let loses = arcs().any(|arc| versions.iter().all(|version| left(version, arc) == 0));
+            let stops =
+                arcs().any(|arc| versions.iter().any(|version| left(version, arc) < version.quorum()));
+            let list = match (loses, stops) {
+                (true, _) => &mut safety.would_lose,
+                (false, true) => &mut safety.would_stop,
+                (false, false) => &mut safety.may_fail,
+            };
+            list.push(zone.to_owned());
+        }
+        safety
+    }
+
+    /// For people.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        match self.may_fail.as_slice() {
+            [] => {}
+            [zone] => {
+                said.push(format!("Zone {zone} may fail now: nothing is lost and all requests are served."))
+            }
+            zones => said.push(format!(
+                "Any one of the zones {} may fail now: nothing is lost and all requests are served.",
+                list(zones, "and")
+            )),
+        }
+        if !self.would_stop.is_empty() {
+            let (zones, verb) = (list(&self.would_stop, "or"), "fails");
+            said.push(format!("If {zones} {verb} now, nothing is lost, but requests wait until it is back."));
+        }
+        if !self.would_lose.is_empty() {
+            let zones = list(&self.would_lose, "or");
+            said.push(format!(
+                "If the disks of {zones} fail now, data is lost: there is one good copy of it."
+            ));
+        }
+        said
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list(words: &[String], last: &str) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{ClusterId, Moment, Role};
+    use base::Stamp;
+
+    fn node(number: u8) -> NodeId {
+        NodeId::from_bytes([number; 32])
+    }
+
+    fn layout(zones: &[&str]) -> Layout {
+        let at = |time| Moment {
+            stamp: Stamp { time, node: 2 },
+            new_cluster: ClusterId::from_bytes([7; 16]),
+            by: node(1),
+        };
+        let mut layout = Layout::empty();
+        for (number, zone) in (1..).zip(zones) {
+            let role = Role { zone: (*zone).to_owned(), capacity_bytes: Some(1 << 30), tags: Vec::new() };
+            layout = layout.assign(node(number), role, &at(u64::from(number))).unwrap();
+        }
+        layout.apply(1, &at(100)).unwrap()
+    }
+
+    fn said(layout: &Layout, away: &[u8]) -> Vec<String> {
+        Safety::judge(layout, &|id| !away.iter().any(|number| node(*number) == id)).sentences()
+    }
+
+    #[test]
+    fn sentences() {
+        let three = layout(&["attic", "cellar", "office"]);
+        assert_eq!(
+            said(&three, &[]),
+            [
+                "Any one of the zones attic, cellar and office may fail now: nothing is lost and all requests are served."
+            ]
+        );
+        assert_eq!(
+            said(&three, &[2]),
+            [
+                "Zone cellar may fail now: nothing is lost and all requests are served.",
+                "If attic or office fails now, nothing is lost, but requests wait until it is back."
+            ]
+        );
+        assert_eq!(
+            said(&layout(&["attic", "cellar"]), &[]),
+            ["If attic or cellar fails now, nothing is lost, but requests wait until it is back."]
+        );
+        assert_eq!(
+            said(&layout(&["attic"]), &[]),
+            ["If the disks of attic fail now, data is lost: there is one good copy of it."]
+        );
+        assert!(said(&Layout::empty(), &[]).is_empty());
+    }
+}

@@ -1,0 +1,79 @@
+//! The stamp of a plain write. As a rule this node's clock gives it, and the write takes one round.
+//!
+//! With one replica silent and another refusing, such a write could not know its fate; and a replica that
+//! begins to take part stores nothing at or below its floor (rules G2, L4, L6). So while a replica is thought to be
+//! silent, or two versions of the layout are in force, the coordinator asks a quorum of every set for its clock
+//! first, and stamps above it: one round more, instead of errors.
+
+use super::ask::{Asked, READ_LIMIT};
+use super::messages::{AskStamp, Reply};
+use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE, quorum_of};
+use crate::batch::Position;
+use crate::{Model, ModelError};
+use base::{PartitionHash, Stamp};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Model {
+    /// The place in the order of writes of a plain write to this partition.
+    pub(super) async fn position_in(
+        self: &Arc<Self>,
+        partition: PartitionHash,
+    ) -> Result<Position, ModelError> {
+        let placement = self.peers.placement();
+        let sets = placement.sets(partition);
+        if sets.len() > 1 || sets.iter().any(|set| set.iter().any(|node| !self.peers.is_up(*node))) {
+            let clock = self.clock_of_quorum(partition).await?;
+            self.store.observe(clock).await?;
+        }
+        self.position().await
+    }
+
+    /// The highest clock of a quorum of every set that keeps a partition.
+    async fn clock_of_quorum(self: &Arc<Self>, partition: PartitionHash) -> Result<Stamp, ModelError> {
+        for attempt in 1..VIEW_ATTEMPTS_MAX {
+            if let Some(clock) = self.ask_stamps(partition).await? {
+                return Ok(clock);
+            }
+            env::sleep(VIEW_PAUSE * attempt).await;
+        }
+        Err(ModelError::Unavailable)
+    }
+
+    /// `None` when somebody sees another layout, or does not take part yet.
+    async fn ask_stamps(self: &Arc<Self>, partition: PartitionHash) -> Result<Option<Stamp>, ModelError> {
+        let placement = self.peers.placement();
+        let mut nodes = Vec::new();
+        let quorum = quorum_of(&placement, partition, &mut nodes)?;
+        let request = AskStamp { view: placement.view(), birth: self.store.stamp().await?, partition };
+        let mut asked = Asked::new(nodes.len());
+        for (member, node) in nodes.iter().enumerate() {
+            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
+        }
+        let (mut heard, mut highest, mut may_change) = (BTreeSet::new(), Stamp::ZERO, false);
+        while !quorum.reached(&heard) {
+            let Some((member, answer)) = asked.next().await else {
+                return if may_change { Ok(None) } else { Err(ModelError::Unavailable) };
+            };
+            match answer.map(|answer| answer.reply) {
+                Ok(Reply::Done(clock)) => {
+                    heard.insert(member);
+                    highest = highest.max(clock);
+                }
+                Ok(Reply::Old(_) | Reply::NotReady) => may_change = true,
+                _ => {}
+            }
+        }
+        Ok(Some(highest))
+    }
+
+    /// This replica's clock, for a coordinator that will stamp above it.
+    pub(super) async fn stamp_here(&self, request: AskStamp) -> Result<Reply<Stamp>, ModelError> {
+        if let Err(reply) = self.admit(request.view, request.partition) {
+            return Ok(reply);
+        }
+        self.store.observe(request.birth).await?;
+        Ok(Reply::Done(self.store.latest()))
+    }
+}
