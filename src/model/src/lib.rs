@@ -19,6 +19,7 @@ mod reader;
 pub mod reclaim;
 mod replicas;
 pub mod rows;
+mod sync;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,14 @@ impl Peers {
         }
     }
 
+    /// A name of the cluster that only its members know; none before there is one.
+    pub(crate) fn cluster_name(&self) -> Option<String> {
+        match &self.layout {
+            Source::Cluster(cluster) => cluster.layout().cluster().map(String::from),
+            Source::Fixed(_) => Some(self.me.to_string()),
+        }
+    }
+
     /// Who keeps what now.
     pub fn placement(&self) -> Arc<Placement> {
         match &self.layout {

@@ -1,0 +1,14 @@
+//! Taking over what this node missed: it compares digests of ranges with other owners and fetches the rows,
+//! and the blocks they hold, that are missing or differ here.
+//!
+//! Passes only pull. Since every node pulls from every other owner, both ways are covered, and a node that
+//! is behind, full or damaged can never spread that. What always holds:
+//!
+//! - a row is taken by the rule that its writes follow: object rows through the register under their own
+//!   order and id (rule G10), all others by merge, with their hooks, in one transaction for each page;
+//! - a row that does not pass its check, at either end, counts as not there;
+//! - a block is here and durable before the reference that calls for it is counted (rule K7), unless nobody
+//!   can give it now: then it is queued to be looked for;
+//! - no answer is believed under another view of the layout than the question's (rule V4).
+
+mod digests;
