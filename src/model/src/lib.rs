@@ -31,6 +31,7 @@ pub use directory::{Directory, Names};
 pub use error::ModelError;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use replicas::Peers;
+pub use sync::SyncFigures;
 pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::Stamp;
@@ -40,6 +41,7 @@ use reader::{Memory, Readers};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
+use sync::SyncRecord;
 
 /// How long the reclaimer waits when it has nothing to do. Short, so that space comes back while
 /// a person watches; an idle look costs two reads.
@@ -54,6 +56,7 @@ pub struct Model {
     pub(crate) readers: Arc<Readers>,
     pub(crate) memory: Memory,
     pub(crate) peers: Arc<Peers>,
+    pub(crate) sync: SyncRecord,
 }
 
 impl Model {
@@ -62,7 +65,8 @@ impl Model {
         let directory = Directory::open(&store)?;
         let (readers, memory) = (Arc::default(), Memory::default());
         let peers = Arc::new(peers);
-        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, memory, peers }))
+        let (env, sync) = (env.clone(), SyncRecord::default());
+        Ok(Arc::new(Self { env, store, blocks, directory, readers, memory, peers, sync }))
     }
 
     /// The names, buckets and keys as they are now.

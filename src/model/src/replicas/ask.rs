@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 /// How long a write waits for a replica that neither answers nor breaks its link.
 pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a read, of which another replica is asked long before.
-pub(super) const READ_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const READ_LIMIT: Duration = Duration::from_secs(8);
 
 /// Answers on their way.
 pub(super) struct Asked<T> {
@@ -62,7 +62,7 @@ impl Model {
     }
 
     /// Asks one node, which may be this one.
-    pub(super) async fn ask_one<R: Serve>(
+    pub(crate) async fn ask_one<R: Serve>(
         self: &Arc<Self>,
         node: NodeId,
         request: R,

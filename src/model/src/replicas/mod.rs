@@ -26,11 +26,13 @@ mod release;
 mod serve;
 mod store;
 
+pub(crate) use ask::READ_LIMIT;
 pub(crate) use list::Page;
-pub(crate) use messages::{ListRows, ListedRow, Listing};
+pub(crate) use messages::{HeldRow, ListRows, ListedRow, Listing, Reply};
 pub(crate) use names::NAME_SPACES;
 pub(crate) use objects::Entry;
 pub use peers::Peers;
 pub(crate) use range::RowRange;
 pub(crate) use read::KeyPlace;
+pub(crate) use serve::{Serve, told};
 pub(crate) use store::Batch;

@@ -27,8 +27,12 @@ impl Peers {
 
     /// Nobody but this node, for ever.
     pub fn alone(me: NodeId) -> Self {
-        let placement = Arc::new(Placement::of_one_node(me));
-        Self { me, layout: Source::Fixed(placement), net: OnceLock::new() }
+        Self::fixed(me, Placement::of_one_node(me))
+    }
+
+    /// Nodes under a layout that never changes.
+    pub fn fixed(me: NodeId, placement: Placement) -> Self {
+        Self { me, layout: Source::Fixed(Arc::new(placement)), net: OnceLock::new() }
     }
 
     /// This node.
@@ -48,7 +52,9 @@ impl Peers {
     pub(crate) fn cluster_name(&self) -> Option<String> {
         match &self.layout {
             Source::Cluster(cluster) => cluster.layout().cluster().map(String::from),
-            Source::Fixed(_) => Some(self.me.to_string()),
+            Source::Fixed(placement) => {
+                Some(placement.members().iter().map(NodeId::to_string).collect::<Vec<_>>().concat())
+            }
         }
     }
 
@@ -71,7 +77,7 @@ impl Peers {
     }
 
     /// The links, once they are up.
-    pub(super) fn net(&self) -> Option<&Net> {
+    pub(crate) fn net(&self) -> Option<&Net> {
         self.net.get()
     }
 

@@ -52,6 +52,7 @@ impl Model {
         self.answer::<ListRows>(net);
         self.answer::<NameRows>(net);
         self.answer::<CompareNames>(net);
+        self.answer_sync(net);
     }
 
     pub(crate) fn answer<R: Serve>(self: &Arc<Self>, net: &Net) {
@@ -67,7 +68,7 @@ impl Model {
     }
 
     /// Whether this node answers for a partition under that view.
-    fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
+    pub(crate) fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
         let placement = self.peers.placement();
         let mine = placement.view();
         if view.newest < mine.newest || view.oldest < mine.oldest {
@@ -137,7 +138,12 @@ impl Model {
     }
 
     /// Reads one row, with the bytes beside it if they are wanted.
-    fn held_row(&self, read: &impl Read, row_key: &[u8], content: bool) -> Result<HeldRow, ModelError> {
+    pub(crate) fn held_row(
+        &self,
+        read: &impl Read,
+        row_key: &[u8],
+        content: bool,
+    ) -> Result<HeldRow, ModelError> {
         let row: Option<ObjectRow> = read.get(Space::Object, row_key)?;
         let row = row.filter(|row| row.order > Stamp::ZERO).map(|row| ObjectRow { register: None, ..row });
         let wanted = content
@@ -241,7 +247,10 @@ impl Model {
     }
 
     /// A block from any node that may have it.
-    async fn fetch_elsewhere(self: &Arc<Self>, hash: BlockHash) -> Result<HashedBlock, ModelError> {
+    pub(crate) async fn fetch_elsewhere(
+        self: &Arc<Self>,
+        hash: BlockHash,
+    ) -> Result<HashedBlock, ModelError> {
         let me = self.peers.me();
         let nodes: Vec<NodeId> = self.holders_of(&hash).into_iter().filter(|node| *node != me).collect();
         for node in nodes {
@@ -266,7 +275,7 @@ impl Model {
 }
 
 /// What a coordinator is told of an error here.
-fn told<T>(outcome: Result<Reply<T>, ModelError>) -> Answer<Reply<T>> {
+pub(crate) fn told<T>(outcome: Result<Reply<T>, ModelError>) -> Answer<Reply<T>> {
     let reply = outcome.unwrap_or_else(|error| match error {
         ModelError::Store(StoreError::Full) | ModelError::Block(BlockError::Full) => Reply::Full,
         ModelError::Store(StoreError::Unreadable { .. }) => Reply::Unreadable,

@@ -12,3 +12,33 @@
 //! - no answer is believed under another view of the layout than the question's (rule V4).
 
 mod digests;
+mod figures;
+mod messages;
+pub(crate) mod pass;
+mod received;
+mod serve;
+mod take;
+mod worker;
+
+pub use figures::SyncFigures;
+pub(crate) use figures::SyncRecord;
+
+use crate::Model;
+use base::PartitionHash;
+
+/// Any partition of an arc: all of them have the same owners.
+fn partition_of_arc(arc: u16) -> PartitionHash {
+    let mut bytes = [0; PartitionHash::LEN];
+    for (place, byte) in bytes.iter_mut().zip(table::digest::arc_start(arc)) {
+        *place = byte;
+    }
+    PartitionHash::from_bytes(bytes)
+}
+
+impl Model {
+    /// Whether this node is an owner of an arc by a version of the layout in force.
+    fn keeps(&self, arc: u16) -> bool {
+        let placement = self.peers.placement();
+        placement.sets(partition_of_arc(arc)).iter().any(|set| set.contains(&self.peers.me()))
+    }
+}

@@ -85,6 +85,12 @@ impl<'a, R: Read> Digests<'a, R> {
         Ok(listed)
     }
 
+    /// The hash of one row; `None` if it is not there, or not compared.
+    pub fn of_row(&self, table: Digested, row_key: &[u8]) -> Result<Option<u128>, StoreError> {
+        let value = self.read.get_bytes(table.space, row_key)?;
+        Ok(value.and_then(|value| table.hash(&self.key, row_key, &value)))
+    }
+
     /// The digest of each arc, from the chunks alone.
     pub fn arcs(&self, table: Digested) -> Result<Vec<Digest>, StoreError> {
         let mut arcs = vec![Digest::default(); usize::from(ARCS)];
