@@ -2,7 +2,7 @@
 
 use super::messages::{CutPieces, CutRange, FetchRows, FetchedRows, KeyRange, ListRange, RowList};
 use super::received::Received;
-use super::take::{BLOCKS_TOGETHER, Refused, Taken};
+use super::take::{Asking, BLOCKS_TOGETHER, Refused, Taken};
 use crate::replicas::{READ_LIMIT, Reply, Serve};
 use crate::tables::DIGESTED;
 use crate::{Model, ModelError};
@@ -164,7 +164,9 @@ impl Pass<'_> {
     async fn fetch(&mut self, table: Digested, mut wanted: Vec<Bytes>) -> Result<(), ModelError> {
         while !wanted.is_empty() {
             let begin = self.model.env.clock.mono();
-            let request = FetchRows { view: self.view, space: table.space().number(), keys: wanted.clone() };
+            let asking = Asking { view: self.view, birth: self.model.store.stamp().await? };
+            let space = table.space().number();
+            let request = FetchRows { view: asking.view, birth: asking.birth, space, keys: wanted.clone() };
             let FetchedRows { rows, keys_done } = self.ask(request).await?;
             let done = usize::try_from(keys_done).unwrap_or(usize::MAX).min(wanted.len());
             if done == 0 || rows.len() > done {
@@ -181,20 +183,20 @@ impl Pass<'_> {
                     ),
                 }
             }
-            self.take(received).await?;
+            self.take(asking, received).await?;
             self.pace.rest(self.model.env.clock.mono().saturating_sub(begin)).await;
         }
         Ok(())
     }
 
     /// Stores what came: one transaction, or as many as there are groups of blocks.
-    async fn take(&mut self, mut received: Vec<Received>) -> Result<(), ModelError> {
+    async fn take(&mut self, asking: Asking, mut received: Vec<Received>) -> Result<(), ModelError> {
         while !received.is_empty() {
             let with_blocks = received.iter().any(|row| row.block().is_some());
             let size = if with_blocks { BLOCKS_TOGETHER.min(received.len()) } else { received.len() };
             let rest = received.split_off(size);
             let rows = std::mem::replace(&mut received, rest);
-            let Taken { rows, bytes, blocks, refused } = self.model.take_rows(self.view, rows).await?;
+            let Taken { rows, bytes, blocks, refused } = self.model.take_rows(asking, rows).await?;
             self.pulled.rows += rows;
             self.pulled.bytes += bytes;
             self.pulled.blocks += blocks;

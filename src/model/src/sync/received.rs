@@ -69,6 +69,17 @@ impl Received {
         Some(Self { key: key.to_vec(), row, bytes: bytes as u64 })
     }
 
+    /// Its table.
+    pub fn space(&self) -> Space {
+        match &self.row {
+            Row::Object(..) => Space::Object,
+            Row::Version(_) => Space::Version,
+            Row::Reference(..) => Space::BlockRef,
+            Row::Upload(_) => Space::Upload,
+            Row::Part(_) => Space::Part,
+        }
+    }
+
     /// Whether it only says that something has ended, so that it may use the last room.
     pub fn frees(&self) -> bool {
         match &self.row {

@@ -1,10 +1,10 @@
 //! Storing rows that another node sent, by the rules that their writes follow.
 
 use super::received::{Received, Row};
-use crate::batch;
 use crate::rows::object::ObjectRow;
 use crate::tables::{Tables, Upkeep};
 use crate::{Model, ModelError};
+use crate::{batch, reclaim};
 use base::{BlockHash, Stamp};
 use block::{BlockError, BlockLock, HashedBlock};
 use cluster::View;
@@ -15,6 +15,15 @@ use table::{Applied, Table};
 
 /// Blocks that are fetched side by side, and so committed together with the rows that hold them.
 pub(super) const BLOCKS_TOGETHER: usize = 4;
+
+/// Under what rows were asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asking {
+    /// The layout.
+    pub view: View,
+    /// This node's clock before the question.
+    pub birth: Stamp,
+}
 
 /// What came of some rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,11 +59,10 @@ pub(crate) enum Refusal {
 }
 
 impl Model {
-    /// Stores rows of one page in one transaction, their blocks first. `view` is the one they were asked
-    /// for under.
+    /// Stores rows of one page in one transaction, their blocks first.
     pub(super) async fn take_rows(
         self: &Arc<Self>,
-        view: View,
+        asking: Asking,
         rows: Vec<Received>,
     ) -> Result<Taken, ModelError> {
         let mut taken = Taken { bytes: rows.iter().map(|row| row.bytes).sum(), ..Taken::default() };
@@ -69,11 +77,15 @@ impl Model {
         let (blocks, peers) = (self.blocks.clone(), Arc::clone(&self.peers));
         let store = move |txn: &mut Txn<'_>| {
             // V4: what was told under another layout is not taken.
-            if view != peers.view() {
+            if asking.view != peers.view() {
                 return Err(ModelError::Unavailable);
             }
             let tables = Tables::new(&blocks, Upkeep::Everywhere);
             for row in rows {
+                // T4: this replica may have forgotten meanwhile what the other one still told.
+                if reclaim::fence_of(txn, row.space(), &row.key)? >= asking.birth {
+                    return Err(ModelError::Unavailable);
+                }
                 store_row(&tables, txn, row, &mut taken)?;
             }
             drop(lock);
