@@ -108,11 +108,14 @@ impl Digest {
     }
 }
 
+/// From a row's key and record to what is compared of it.
+type Canonical = fn(&[u8], &[u8]) -> Result<Option<Vec<u8>>, Unreadable>;
+
 /// A table as its digests see it: where its rows are, and what of a record is compared.
 #[derive(Clone, Copy)]
 pub struct Digested {
     space: Space,
-    canonical: fn(&[u8], &[u8]) -> Result<Option<Vec<u8>>, Unreadable>,
+    canonical: Canonical,
 }
 
 impl Digested {
