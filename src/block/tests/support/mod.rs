@@ -8,7 +8,7 @@ use bytes::Bytes;
 use env::sim::{SimOptions, SimWorld};
 use env::{Clock, Disk, DiskFile, Entry, Env, MonoTime, OpenMode, Space as Room};
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
