@@ -9,6 +9,7 @@ import socket
 import tempfile
 import threading
 import time
+import urllib.request
 
 import boto3
 from botocore.config import Config
@@ -22,6 +23,7 @@ SUITE = Suite("three_homes")
 MIB = 1024 * 1024
 PART_BYTES = 5 * MIB
 CONNECTED_WITHIN_S = 20
+CAUGHT_UP_WITHIN_S = 60
 
 
 class Homes:
@@ -109,6 +111,18 @@ def serving(node):
     return json.loads(node.cli("json-api", "GetClusterHealth"))["storageNodesUp"]
 
 
+def _figures(node):
+    """What a node tells about itself: the value of each line of its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{node.admin_port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
+
+
+def _rows(figures):
+    """How many rows of each table a node holds, deleted ones too."""
+    return {name: value for name, value in figures.items() if name.startswith("garage_table_rows")}
+
+
 def _digest(body):
     return hashlib.sha256(body).hexdigest()
 
@@ -163,6 +177,41 @@ def writes_go_on(home):
         equal(homes.digest(2, "before"), _digest(b"new"), "overwritten meanwhile")
         equal(homes.digest(2, "big"), _digest(big), "stored meanwhile")
         equal(homes.keys(2), ["before", "big"], "keys")
+
+
+@SUITE.case("a home that was away takes over rows, blocks and deletions by itself within a minute")
+def catches_up(home):
+    with Homes(home) as homes:
+        for number in range(30):
+            homes.s3[number % 3].put_object(Bucket=homes.bucket, Key=f"old/{number}", Body=b"old")
+        homes.cluster.nodes[2].stop(signal.SIGKILL)
+        wanted, sizes = {}, [64] * 300 + [3 * MIB + 1, 4 * MIB, 5 * MIB + 7, 2 * MIB, 6 * MIB]
+        for number, size_bytes in enumerate(sizes):
+            body = random.Random(number).randbytes(size_bytes)
+            homes.s3[number % 2].put_object(Bucket=homes.bucket, Key=f"new/{number}", Body=body)
+            wanted[f"new/{number}"] = _digest(body)
+        for number in range(30):
+            homes.s3[number % 2].delete_object(Bucket=homes.bucket, Key=f"old/{number}")
+        homes.restart(2)
+        begin, nodes = time.monotonic(), homes.cluster.nodes
+        while True:
+            figures = [_figures(node) for node in nodes]
+            if _rows(figures[2]) and all(_rows(other) == _rows(figures[2]) for other in figures):
+                if figures[2]["garage_sync_arcs_left"] == 0:
+                    break
+            if time.monotonic() > begin + CAUGHT_UP_WITHIN_S:
+                raise AssertionError(f"rows differ: {[_rows(other) for other in figures]}")
+            time.sleep(0.5)
+        caught_up = f"{time.monotonic() - begin:.1f} s after its links were up"
+        assert figures[2]["garage_sync_rows_total"] >= 335, f"{figures[2]['garage_sync_rows_total']} rows, {caught_up}"
+        assert figures[2]["garage_sync_blocks_total"] >= 20, f"{figures[2]['garage_sync_blocks_total']} blocks"
+        print(f"   it was like the others {caught_up}")
+        nodes[0].stop(signal.SIGKILL)
+        equal(homes.keys(2), sorted(wanted), "keys: the deleted ones stay deleted")
+        for key, digest in wanted.items():
+            equal(homes.digest(2, key), digest, f"{key} through the home that was away")
+        missing = "garage_block_missing_total"
+        equal(_figures(nodes[2])[missing], figures[2][missing], "blocks that had to come from elsewhere")
 
 
 @SUITE.case("without a quorum the answer is 503, never a wrong 404 or a short listing")

@@ -7,7 +7,7 @@
 use crate::layout::{Assignment, CAPACITY_MIN_BYTES, Lives, PARTITIONS, Role, Version, partition_of};
 use base::{NodeId, PartitionHash};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The versions in force, as every message names them. Each part only rises.
@@ -43,12 +43,17 @@ impl Placement {
 
     /// Everything on one node, for ever.
     pub fn of_one_node(node: NodeId) -> Self {
+        Self::of_nodes(&[node])
+    }
+
+    /// Everything on each of these nodes, for ever.
+    pub fn of_nodes(nodes: &[NodeId]) -> Self {
         let role =
-            Role { zone: "home".to_owned(), capacity_bytes: Some(CAPACITY_MIN_BYTES), tags: Vec::new() };
+            || Role { zone: "home".to_owned(), capacity_bytes: Some(CAPACITY_MIN_BYTES), tags: Vec::new() };
         let mut version = Version::default();
         version.number = 1;
-        version.roles = BTreeMap::from([(node, role)]);
-        version.assignment = Assignment::of_owners(vec![vec![node]; PARTITIONS]);
+        version.roles = nodes.iter().map(|node| (*node, role())).collect();
+        version.assignment = Assignment::of_owners(vec![nodes.to_vec(); PARTITIONS]);
         Self::new(vec![Arc::new(version)], &Lives::default())
     }
 

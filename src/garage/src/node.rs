@@ -93,6 +93,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_reclaimer(),
         model.spawn_name_keeper(),
         model.spawn_growth(),
+        model.spawn_sync(),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
     Ok(RunningNode {

@@ -214,7 +214,7 @@ fn to_inline(bytes: Bytes) -> InlineBody {
 }
 
 /// Puts a version to this replica of its key.
-fn store_object(
+pub(crate) fn store_object(
     tables: &Tables<'_>,
     txn: &mut Txn<'_>,
     key: &[u8],

@@ -20,6 +20,7 @@ mod reader;
 pub mod reclaim;
 mod replicas;
 pub mod rows;
+mod sync;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use error::ModelError;
 pub use growth::GrowthFigures;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use replicas::Peers;
+pub use sync::SyncFigures;
 pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::Stamp;
@@ -43,6 +45,7 @@ use replicas::Alone;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
+use sync::SyncRecord;
 
 /// How long the reclaimer waits when it has nothing to do. Short, so that space comes back while
 /// a person watches; an idle look costs two reads.
@@ -58,6 +61,7 @@ pub struct Model {
     pub(crate) memory: Memory,
     pub(crate) peers: Arc<Peers>,
     pub(crate) growth: Growth,
+    pub(crate) sync: SyncRecord,
 }
 
 impl Model {
@@ -66,8 +70,8 @@ impl Model {
         let directory = Directory::open(&store)?;
         let (readers, memory) = (Arc::default(), Memory::default());
         let peers = Arc::new(peers);
-        let growth = Growth::default();
-        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, memory, peers, growth }))
+        let (env, growth, sync) = (env.clone(), Growth::default(), SyncRecord::default());
+        Ok(Arc::new(Self { env, store, blocks, directory, readers, memory, peers, growth, sync }))
     }
 
     /// The names, buckets and keys as they are now.

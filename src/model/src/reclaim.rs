@@ -11,18 +11,19 @@
 
 use crate::rows::object::{self, ObjectRow, Slot};
 use crate::rows::record_kind;
-use crate::rows::reference::{ReferenceRow, Referrer, Target};
-use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
+use crate::rows::reference::{Referrer, Target};
+use crate::rows::upload::{self, PartRow, UploadState};
 use crate::rows::version::{self, Owner, PendingBody, VersionRow};
-use crate::tables::{self, Tables, Upkeep};
+use crate::tables::{self, Objects, Parts, References, Tables, Upkeep, Uploads, Versions};
 use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockStore;
-use cluster::layout::partition_of;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{Intent, Read, Record, Space, Step, StoreError, Txn};
+use table::Table;
+use table::digest::arc_of;
 
 /// How long a tombstone stays at least. Long enough that a request that began before the delete
 /// has ended; collection itself never rests on time.
@@ -144,14 +145,6 @@ fn fence_key(space: Space, row_key: &[u8]) -> Vec<u8> {
 
 fn fence_key_of(space: Space, arc: u16) -> Vec<u8> {
     [&[space.number()], arc.to_be_bytes().as_slice()].concat()
-}
-
-/// The arc of a row of a replicated table.
-pub(crate) fn arc_of(row_key: &[u8]) -> u16 {
-    let mut partition = [0; PartitionHash::LEN];
-    let len = partition.len().min(row_key.len());
-    partition[..len].copy_from_slice(&row_key[..len]);
-    partition_of(&PartitionHash::from_bytes(partition))
 }
 
 /// Raises the fence of an arc to the floor under which this replica takes part in it (rule L4).
@@ -385,44 +378,46 @@ fn is_needed(txn: &Txn<'_>, body: Id<kind::Body>, owner: &Owner) -> Result<bool,
 /// Drops a row if it is still a tombstone, and raises the fence of its arc.
 fn collect(txn: &mut Txn<'_>, buried: &Buried) -> Result<(), StoreError> {
     let key = buried.row_key.as_slice();
-    let space = match buried.space {
-        number if number == Space::Object.number() => {
-            let row: Option<ObjectRow> = txn.get(Space::Object, key)?;
-            row.filter(|row| row.slot == Slot::Deleted).map(|_| Space::Object)
+    let collected = match buried.space {
+        space if space == Space::Object.number() => {
+            remove_if::<Objects>(txn, key, |row| row.slot == Slot::Deleted)?
         }
-        number if number == Space::Version.number() => {
-            let row: Option<VersionRow> = txn.get(Space::Version, key)?;
-            row.filter(|row| row.dead).map(|_| Space::Version)
+        space if space == Space::Version.number() => remove_if::<Versions<'_>>(txn, key, |row| row.dead)?,
+        space if space == Space::BlockRef.number() => {
+            remove_if::<References<'_>>(txn, key, |row| row.removed)?
         }
-        number if number == Space::BlockRef.number() => {
-            let row: Option<ReferenceRow> = txn.get(Space::BlockRef, key)?;
-            row.filter(|row| row.removed).map(|_| Space::BlockRef)
-        }
-        number if number == Space::Upload.number() => {
-            let row: Option<UploadRow> = txn.get(Space::Upload, key)?;
-            row.filter(|row| row.state != UploadState::Open).map(|_| Space::Upload)
+        space if space == Space::Upload.number() => {
+            remove_if::<Uploads>(txn, key, |row| row.state != UploadState::Open)?
         }
         _ => None,
     };
-    let Some(space) = space else { return Ok(()) };
+    let Some(space) = collected else { return Ok(()) };
     if space == Space::Upload {
         drop_parts(txn, key)?;
     }
-    txn.delete(space, key.to_vec());
     raise_fence(txn, space, key)
 }
 
+/// Removes a row that is still a tombstone; the keyspace it was in.
+fn remove_if<T: Table>(
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    is_tombstone: impl Fn(&T::Row) -> bool,
+) -> Result<Option<Space>, StoreError> {
+    let row: Option<T::Row> = txn.get(T::SPACE, key)?;
+    let Some(row) = row.filter(is_tombstone) else { return Ok(None) };
+    table::remove::<T>(txn, key.to_vec(), &row)?;
+    Ok(Some(T::SPACE))
+}
+
 fn drop_parts(txn: &mut Txn<'_>, upload: &[u8]) -> Result<(), StoreError> {
-    let mut keys = Vec::new();
+    let mut parts = Vec::new();
     let to = table::sort_key::after_prefix(upload);
-    txn.walk(Space::Part, upload, to.as_deref(), &mut |key, _: PartRow| {
-        keys.push(key.to_vec());
+    txn.walk(Space::Part, upload, to.as_deref(), &mut |key, row: PartRow| {
+        parts.push((key.to_vec(), row));
         Step::Next
     })?;
-    for key in keys {
-        txn.delete(Space::Part, key);
-    }
-    Ok(())
+    parts.into_iter().try_for_each(|(key, row)| table::remove::<Parts>(txn, key, &row))
 }
 
 fn raise_fence(txn: &mut Txn<'_>, space: Space, row_key: &[u8]) -> Result<(), StoreError> {

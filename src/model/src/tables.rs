@@ -12,7 +12,17 @@ use crate::usage;
 use base::{PartitionHash, Stamp};
 use block::BlockStore;
 use store::{Read, Space, StoreError, Txn};
+use table::digest::{Digested, canonical_form};
 use table::{Change, Table};
+
+/// The replicated tables, by number: those that nodes compare by digests.
+pub const DIGESTED: [Digested; 5] = [
+    Digested::of::<Objects>(),
+    Digested::of::<Versions<'static>>(),
+    Digested::of::<References<'static>>(),
+    Digested::of::<Uploads>(),
+    Digested::of::<Parts>(),
+];
 
 /// Where what follows from a change is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +74,11 @@ impl Table for Objects {
     const SPACE: Space = Space::Object;
     type Row = ObjectRow;
     type Payload = InlineBody;
+
+    /// Without this replica's promise and history; a mere promise is nothing to agree about.
+    fn canonical(row: &ObjectRow) -> Option<Vec<u8>> {
+        (row.order > Stamp::ZERO).then(|| canonical_form(&(row.order, row.stamp, &row.slot)))
+    }
 
     fn hook(
         &self,
@@ -122,6 +137,10 @@ impl Table for Versions<'_> {
     type Row = VersionRow;
     type Payload = ();
 
+    fn canonical(row: &VersionRow) -> Option<Vec<u8>> {
+        Some(canonical_form(row))
+    }
+
     fn hook(
         &self,
         txn: &mut Txn<'_>,
@@ -156,6 +175,10 @@ impl Table for References<'_> {
     const SPACE: Space = Space::BlockRef;
     type Row = ReferenceRow;
     type Payload = ();
+
+    fn canonical(row: &ReferenceRow) -> Option<Vec<u8>> {
+        Some(canonical_form(row))
+    }
 
     fn hook(
         &self,
@@ -208,6 +231,10 @@ impl Table for Uploads {
     type Row = UploadRow;
     type Payload = ();
 
+    fn canonical(row: &UploadRow) -> Option<Vec<u8>> {
+        Some(canonical_form(row))
+    }
+
     fn hook(
         &self,
         txn: &mut Txn<'_>,
@@ -236,6 +263,10 @@ impl Table for Parts {
     const SPACE: Space = Space::Part;
     type Row = PartRow;
     type Payload = ();
+
+    fn canonical(row: &PartRow) -> Option<Vec<u8>> {
+        Some(canonical_form(row))
+    }
 
     fn hook(
         &self,

@@ -74,6 +74,7 @@ impl Node {
         let blocks = BlockStore::open(&env, &store, config).await.map_err(text)?;
         let model = Model::open(&env, store.clone(), blocks.clone(), Peers::alone(NODE)).map_err(text)?;
         model.settle_interrupted_uploads().await.map_err(text)?;
+        model.keep_digests().await.map_err(text)?;
         Ok(Self { env, store, blocks, model, folders: machine.folders.clone() })
     }
 }

@@ -49,12 +49,14 @@ pub async fn settle(run: &mut Run, node: Node) -> Result<(), Failure> {
     work_off(&node, false).await?;
     let rotten = open(&run.book).rotten.clone();
     checks::counters::check(&node)?;
+    checks::digests::check(&node)?;
     checks::blocks::check(&node, &rotten).await?;
     checks::leftovers::check(&node, &rotten)?;
     drop(node);
     run.end(Keep::Nothing).await?;
     let node = run.start(0).await?;
     checks::counters::check(&node)?;
+    checks::digests::check(&node)?;
     drop(node);
     run.end(Keep::Nothing).await
 }

@@ -142,6 +142,7 @@ impl Run {
         let disk = &self.machine.world.disk;
         checks::leftovers::check_no_pending(&node)?;
         checks::counters::check(&node)?;
+        checks::digests::check(&node)?;
         self.adopt_names(&node)?;
         self.read_all(&node).await?;
         if open(&self.book).buckets.is_empty() && !disk.has_crashed() {
@@ -294,7 +295,11 @@ impl Run {
             tokio::task::yield_now().await;
         }
         // A store that has failed may not be readable either, until the restart.
-        if node.store.has_failed() { Ok(()) } else { checks::counters::check(node) }
+        if node.store.has_failed() {
+            return Ok(());
+        }
+        checks::counters::check(node)?;
+        checks::digests::check(node)
     }
 
     fn pick_keep(&mut self) -> Keep {

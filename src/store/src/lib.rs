@@ -21,7 +21,7 @@ mod view;
 
 pub use committer::{HighWater, Intent, Store, StoreOptions};
 pub use engine::{
-    Batch, Engine, EngineError, EngineKind, FjallEngine, MemEngine, MemPlatter, RedbEngine, Snapshot,
+    Batch, Engine, EngineError, EngineKind, FjallEngine, MemEngine, MemPlatter, RedbEngine, Row, Snapshot,
 };
 pub use envelope::{Record, Unreadable, decode, encode};
 pub use space::Space;

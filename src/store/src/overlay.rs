@@ -1,6 +1,6 @@
 //! Reading through changes that are not in the engine yet.
 
-use crate::engine::{Batch, EngineError, Snapshot, Visit};
+use crate::engine::{Batch, EngineError, Row, Snapshot, Visit, is_empty_range};
 use crate::space::Space;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -63,6 +63,29 @@ impl Overlay<'_> {
         Ok(())
     }
 
+    /// The last row between the bounds. Rows that the layers delete cost a seek each.
+    pub fn last(
+        &self,
+        space: Space,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+    ) -> Result<Option<Row>, EngineError> {
+        let mut to = to.map(<[u8]>::to_vec);
+        loop {
+            let end = to.as_ref().map(Vec::as_slice);
+            let stored = self.base.last(space, from, end)?;
+            let changed = self.layers.iter().filter_map(|layer| last_change(layer, space, from, end)).max();
+            let Some(key) = stored.as_ref().map(|(key, _)| key.as_slice()).max(changed) else {
+                return Ok(None);
+            };
+            let key = key.to_vec();
+            if let Some(value) = self.get(space, &key)? {
+                return Ok(Some((key, value)));
+            }
+            to = Bound::Excluded(key);
+        }
+    }
+
     fn changes_between(
         &self,
         space: Space,
@@ -90,4 +113,21 @@ impl Overlay<'_> {
         }
         merged
     }
+}
+
+/// The last key between the bounds that a layer changes.
+fn last_change<'a>(layer: &'a Batch, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Option<&'a [u8]> {
+    if is_empty_range(from, to) {
+        return None;
+    }
+    let low = match from {
+        Bound::Unbounded => Bound::Included((space, Vec::new())),
+        bound => bound.map(|key| (space, key.to_vec())),
+    };
+    let changes = match to {
+        Bound::Unbounded => layer.range((low, Bound::Unbounded)),
+        bound => layer.range((low, bound.map(|key| (space, key.to_vec())))),
+    };
+    let mut mine = changes.rev().skip_while(|((other, _), _)| *other > space);
+    mine.next().filter(|((other, _), _)| *other == space).map(|((_, key), _)| key.as_slice())
 }

@@ -46,11 +46,13 @@ pub enum Space {
     Setting = 19,
     /// Bodies whose entry is not written yet: body id.
     Pending = 20,
+    /// Digests of ranges of rows: keyspace number of the table ‖ first row key (derived).
+    Chunk = 21,
 }
 
 impl Space {
     /// Every keyspace.
-    pub const ALL: [Space; 20] = [
+    pub const ALL: [Space; 21] = [
         Space::Meta,
         Space::Object,
         Space::Inline,
@@ -71,6 +73,7 @@ impl Space {
         Space::Fence,
         Space::Setting,
         Space::Pending,
+        Space::Chunk,
     ];
 
     /// The stored name.
@@ -96,6 +99,7 @@ impl Space {
             Space::Fence => "fence",
             Space::Setting => "setting",
             Space::Pending => "pending",
+            Space::Chunk => "chunk",
         }
     }
 

@@ -2,7 +2,7 @@
 //! the engine before the whole batch does.
 
 use crate::StoreError;
-use crate::engine::{Batch, Snapshot, Visit};
+use crate::engine::{Batch, Row, Snapshot, Visit};
 use crate::envelope::{Record, encode};
 use crate::overlay::Overlay;
 use crate::space::Space;
@@ -90,5 +90,9 @@ impl Read for Txn<'_> {
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         self.overlay().scan(space, from, to, visit).map_err(read_error)
+    }
+
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, StoreError> {
+        self.overlay().last(space, from, to).map_err(read_error)
     }
 }

@@ -1,7 +1,7 @@
 //! Typed reads, the same on a snapshot and inside a transaction.
 
 use crate::StoreError;
-use crate::engine::{EngineError, Snapshot, Visit};
+use crate::engine::{EngineError, Row, Snapshot, Visit};
 use crate::envelope::{Record, decode};
 use crate::space::Space;
 use bytes::Bytes;
@@ -32,6 +32,9 @@ pub trait Read {
         to: Bound<&[u8]>,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError>;
+
+    /// The last row between the bounds: one seek.
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, StoreError>;
 
     /// The record under `key`.
     fn get<R: Record>(&self, space: Space, key: &[u8]) -> Result<Option<R>, StoreError>
@@ -102,5 +105,9 @@ impl Read for View {
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         self.0.scan(space, from, to, visit).map_err(read_error)
+    }
+
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, StoreError> {
+        self.0.last(space, from, to).map_err(read_error)
     }
 }

@@ -8,8 +8,11 @@
 //! - a change and everything its hook derives from it become durable together or not at all;
 //! - a hook does no input or output beyond its transaction.
 //!
-//! Quorum reads and writes, range digests and sync join here with the cluster of several nodes.
+//! - a change of a row and of the digest it is in ([`digest`]) become durable together.
+//!
+//! Quorum reads and writes join here with the cluster of several nodes.
 
+pub mod digest;
 pub mod register;
 pub mod sort_key;
 
@@ -24,6 +27,10 @@ pub trait Table {
     type Row: Record + Merge + Clone + PartialEq;
     /// What a write brings along beside the row, for the hook to store (an inline body).
     type Payload;
+
+    /// What replicas compare of a row: all that they must agree about, and nothing that is local to one of
+    /// them. `None`: there is nothing yet to agree about.
+    fn canonical(row: &Self::Row) -> Option<Vec<u8>>;
 
     /// Runs in the transaction that changes the row under `key` from `old` to `new`.
     fn hook(
@@ -80,8 +87,15 @@ pub fn replace<T: Table>(
     change: Change<'_, T::Row>,
     payload: Option<T::Payload>,
 ) -> Result<(), StoreError> {
-    let new = change.new;
+    let Change { old, new } = change;
     table.hook(txn, &key, change, payload)?;
-    txn.put(T::SPACE, key, new);
-    Ok(())
+    txn.put(T::SPACE, key.clone(), new);
+    digest::changed::<T>(txn, &key, old, Some(new))
+}
+
+/// Drops the row under `key`, which holds `old`: the one way in which a row of a replicated table goes away.
+/// Only for a row that no replica may bring back.
+pub fn remove<T: Table>(txn: &mut Txn<'_>, key: Vec<u8>, old: &T::Row) -> Result<(), StoreError> {
+    txn.delete(T::SPACE, key.clone());
+    digest::changed::<T>(txn, &key, Some(old), None)
 }

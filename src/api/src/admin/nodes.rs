@@ -6,7 +6,7 @@ use super::cluster_state::{LocalFigures, local_figures, total_usage};
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use base::{BlockHash, NodeId};
 use block::{BlockFault, ScrubCommand, ScrubStatus};
-use model::ModelError;
+use model::{ModelError, SyncFigures};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -176,7 +176,23 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
         freeform: describe_scrub(&scrub),
         ..worker(2, "Block scrub", scrub.running && !scrub.paused)
     };
-    Ok(vec![resync, scrubbing])
+    let sync = api.model.sync_figures();
+    let syncing = wire::WorkerInfo {
+        queue_length: Some(sync.arcs_left),
+        errors: sync.failures,
+        freeform: describe_sync(&sync),
+        ..worker(3, "Table sync", sync.arcs_left > 0)
+    };
+    Ok(vec![resync, scrubbing, syncing])
+}
+
+fn describe_sync(sync: &SyncFigures) -> Vec<String> {
+    let taken = format!("{} rows, {} blocks and {} bytes taken over", sync.rows, sync.blocks, sync.bytes);
+    let complete = sync.complete.iter().map(|(node, time)| {
+        let time = crate::dates::iso8601_ms(time.millis());
+        format!("has everything that {node} had at {time}")
+    });
+    std::iter::once(taken).chain(complete).collect()
 }
 
 fn describe_scrub(scrub: &ScrubStatus) -> Vec<String> {

@@ -21,6 +21,7 @@ pub(super) fn render(api: &AdminApi, figures: &LocalFigures, health: &Health, us
     cluster(&mut out, api, health);
     blocks(&mut out, figures);
     tables(&mut out, api, figures, usage);
+    sync(&mut out, api);
     api.metrics.render(&mut out);
     out.finish()
 }
@@ -114,4 +115,30 @@ fn tables(out: &mut Exposition, api: &AdminApi, figures: &LocalFigures, usage: U
     out.value("garage_object_bytes", &[], live(usage.bytes));
     out.gauge("garage_metadata_bytes", "Bytes of the metadata engine on disk");
     out.value("garage_metadata_bytes", &[], figures.metadata_bytes);
+}
+
+/// What nodes compare with each other, and what this one took over.
+fn sync(out: &mut Exposition, api: &AdminApi) {
+    out.gauge("garage_table_rows", "Rows that replicas compare, deleted ones too");
+    for (table, rows) in api.model.table_rows().unwrap_or_default() {
+        out.value("garage_table_rows", &[("table_name", table)], rows);
+    }
+    let sync = api.model.sync_figures();
+    let counters = [
+        ("garage_sync_rows_total", "Rows taken over from other nodes", sync.rows),
+        ("garage_sync_bytes_total", "Bytes taken over from other nodes", sync.bytes),
+        ("garage_sync_blocks_total", "Blocks taken over from other nodes", sync.blocks),
+        ("garage_sync_failures_total", "Comparisons with other nodes that ended early", sync.failures),
+    ];
+    for (name, help, value) in counters {
+        out.counter(name, help);
+        out.value(name, &[], value);
+    }
+    out.gauge("garage_sync_arcs_left", "Arcs that differ from another node's and are not worked off");
+    out.value("garage_sync_arcs_left", &[], sync.arcs_left);
+    out.gauge("garage_sync_complete_seconds", "When this node last had everything that another one had");
+    for (node, time) in &sync.complete {
+        let id = node.to_string();
+        out.value("garage_sync_complete_seconds", &[("id", &id)], time.millis() / 1000);
+    }
 }

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use env::sim::{SimOptions, SimWorld};
 use env::{Clock, Disk, DiskFile, Entry, Env, MonoTime, OpenMode, Space as Room};
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use store::engine::Visit;
+use store::engine::{Row, Visit};
 use store::{Batch, Engine, EngineError, Intent, Snapshot, Space, Store, StoreError, StoreOptions, Txn};
 
 pub const NODE: NodeId = NodeId::from_bytes([7; 32]);
@@ -224,6 +224,14 @@ impl Snapshot for MapSnapshot {
             }
         }
         Ok(())
+    }
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, EngineError> {
+        let mut last = None;
+        self.scan(space, from, to, &mut |key, value| {
+            last = Some((key.to_vec(), Bytes::copy_from_slice(value)));
+            ControlFlow::Continue(())
+        })?;
+        Ok(last)
     }
 }
 

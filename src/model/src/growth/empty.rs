@@ -4,15 +4,17 @@
 //! store, as when an object is deleted.
 
 use super::{Step, owned_or_coming};
-use crate::rows::reference::{self, ReferenceRow, Target};
+use crate::rows::reference::{self, Target};
 use crate::rows::standing::Standing;
-use crate::rows::upload::{self, UploadRow};
+use crate::rows::upload;
+use crate::tables::{Objects, Parts, References, Uploads, Versions};
 use crate::{Model, ModelError};
-use base::PartitionHash;
 use cluster::layout::{ArcSet, Layout, PARTITIONS};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use store::{Intent, Read, Space, StoreError, Txn};
+use table::Table;
+use table::digest::{arc_end, arc_of, arc_start};
 
 /// Rows dropped in one transaction.
 const TXN_MAX_ROWS: usize = 256;
@@ -69,23 +71,21 @@ impl Model {
         let view = self.store.view()?;
         let mut from = from.to_vec();
         loop {
-            let first = if from.is_empty() { 0 } else { crate::reclaim::arc_of(&from) };
+            let first = if from.is_empty() { 0 } else { arc_of(&from) };
             let Some(arc) = arcs.iter().find(|arc| *arc >= first) else { return Ok(None) };
-            let (start, end) = bounds_of(arc);
-            let start = start.max(from.clone());
+            let (start, end) = (arc_start(arc).max(from.clone()), arc_end(arc));
             let mut keys = Vec::new();
-            let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-            view.scan(space, Bound::Included(&start), to, &mut |key, _| {
+            view.scan(space, Bound::Included(&start), Bound::Excluded(&end), &mut |key, _| {
                 keys.push(key.to_vec());
                 if keys.len() < TXN_MAX_ROWS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;
-            match (keys.last(), end) {
-                (Some(last), _) => {
+            match keys.last() {
+                Some(last) => {
                     let next = [last.as_slice(), &[0]].concat();
                     return Ok(Some((keys, next)));
                 }
-                (None, Some(end)) => from = end,
-                (None, None) => return Ok(None),
+                None if usize::from(arc) + 1 == PARTITIONS => return Ok(None),
+                None => from = end,
             }
         }
     }
@@ -94,38 +94,45 @@ impl Model {
         match space {
             Space::Object => {
                 txn.delete(Space::Inline, key.to_vec());
+                remove::<Objects>(txn, key).map(drop)
             }
+            Space::Version => remove::<Versions<'_>>(txn, key).map(drop),
             Space::BlockRef => {
-                let row: Option<ReferenceRow> = txn.get(Space::BlockRef, key)?;
-                if let (Some(Target::Block(hash)), Some(false)) =
-                    (reference::target_of(key), row.map(|row| row.removed))
-                {
-                    self.blocks.drop_reference(txn, &hash)?;
+                let removed = remove::<References<'_>>(txn, key)?.filter(|row| !row.removed);
+                match (reference::target_of(key), removed) {
+                    (Some(Target::Block(hash)), Some(_)) => self.blocks.drop_reference(txn, &hash),
+                    _ => Ok(()),
                 }
             }
             Space::Upload => {
-                let row: Option<UploadRow> = txn.get(Space::Upload, key)?;
-                if let (Some(row), Ok(bytes)) = (row, <[u8; 32]>::try_from(key)) {
+                let removed = remove::<Uploads>(txn, key)?;
+                if let (Some(row), Ok(bytes)) = (removed, <[u8; 32]>::try_from(key)) {
                     let id = base::Id::from_bytes(bytes);
                     txn.delete(
                         Space::UploadIndex,
                         upload::index_key(upload::partition_of(&id), &row.key, &id),
                     );
                 }
+                Ok(())
             }
-            _ => {}
+            Space::Part => remove::<Parts>(txn, key).map(drop),
+            _ => {
+                txn.delete(space, key.to_vec());
+                Ok(())
+            }
         }
-        txn.delete(space, key.to_vec());
-        Ok(())
     }
 }
 
-/// Row keys of an arc: from the first to before the second, or to the end.
-pub(crate) fn bounds_of(arc: u16) -> (Vec<u8>, Option<Vec<u8>>) {
-    let arc_len = (usize::from(u16::MAX) + 1) / PARTITIONS;
-    let start = |arc: usize| u16::try_from(arc * arc_len).ok().map(|bits| bits.to_be_bytes().to_vec());
-    (start(usize::from(arc)).unwrap_or_default(), start(usize::from(arc) + 1))
+/// Removes a row, which comes back. One that is damaged goes too.
+fn remove<T: Table>(txn: &mut Txn<'_>, key: &[u8]) -> Result<Option<T::Row>, StoreError> {
+    match txn.get::<T::Row>(T::SPACE, key) {
+        Ok(Some(row)) => table::remove::<T>(txn, key.to_vec(), &row).map(|()| Some(row)),
+        Ok(None) => Ok(None),
+        Err(StoreError::Unreadable { .. }) => {
+            txn.delete(T::SPACE, key.to_vec());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
-
-/// A partition has at least the bytes that say its arc.
-const _: () = assert!(PartitionHash::LEN >= 2);

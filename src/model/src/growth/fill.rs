@@ -5,8 +5,8 @@
 //! first (rule T6).
 
 use super::Step;
-use super::copy::Taking;
 use crate::rows::standing::Standing;
+use crate::sync::{Manner, Pace, Taking};
 use crate::{Model, ModelError};
 use base::NodeId;
 use cluster::ClusterState;
@@ -102,7 +102,7 @@ impl Model {
     async fn fill_arc(self: &Arc<Self>, layout: &Layout, arc: u16) -> Result<(), ModelError> {
         let mut failure = ModelError::Unavailable;
         for node in self.nearest(layout.current().assignment.owners(arc)) {
-            match self.copy_arc(node, arc, Taking::Newest).await {
+            match self.copy_arc(node, arc, Manner { pace: Pace::GENTLE, taking: Taking::Newest }).await {
                 Ok(_) => return Ok(()),
                 Err(error) => failure = error,
             }

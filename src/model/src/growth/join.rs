@@ -5,10 +5,10 @@
 //! with a quorum of the older set, itself counted. Where one node is that quorum, what it holds is taken as it is;
 //! otherwise each key on which anybody differs is read as a client reads it, which makes the sets agree.
 
-use super::copy::Taking;
 use super::{AskClock, owned_now};
 use crate::replicas::{Asked, READ_LIMIT, Reply};
 use crate::rows::standing::Standing;
+use crate::sync::{Manner, Pace, Taking};
 use crate::{Model, ModelError, reclaim};
 use base::{NodeId, Stamp};
 use bytes::Bytes;
@@ -102,10 +102,13 @@ impl Model {
         }
         let members = layout.current().roles.len();
         self.copy_names(layout, members / 2 + 1).await?;
+        // Whoever told its clock under the view of both versions has all that came before on its disk.
+        let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
+        let clocks = &clocks;
         let mut complete = said.complete;
         let due: Vec<u16> = due.iter().collect();
         let comparisons =
-            due.into_iter().map(|arc| async move { (arc, self.complete_arc(layout, arc).await) });
+            due.into_iter().map(|arc| async move { (arc, self.complete_arc(layout, arc, clocks).await) });
         let mut comparisons = futures_util::stream::iter(comparisons).buffer_unordered(ARCS_AT_ONCE);
         while let Some((arc, compared)) = comparisons.next().await {
             match compared {
@@ -118,16 +121,22 @@ impl Model {
     }
 
     /// Compares an arc with a quorum of its older set, this node counted.
-    async fn complete_arc(self: &Arc<Self>, layout: &Layout, arc: u16) -> Result<(), ModelError> {
+    async fn complete_arc(
+        self: &Arc<Self>,
+        layout: &Layout,
+        arc: u16,
+        clocks: &BTreeMap<NodeId, (Stamp, ArcSet)>,
+    ) -> Result<(), ModelError> {
         let (current, me) = (layout.current(), self.peers.me());
         let owners = current.assignment.owners(arc);
         let mut left = current.quorum().saturating_sub(usize::from(owners.contains(&me)));
         let taking = if current.quorum() == 1 { Taking::Newest } else { Taking::Agreed };
-        for node in self.nearest(owners) {
+        let answers = |node: &NodeId| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
+        for node in self.nearest(owners).into_iter().filter(answers) {
             if left == 0 {
                 break;
             }
-            if self.copy_arc(node, arc, taking).await.is_ok() {
+            if self.copy_arc(node, arc, Manner { pace: Pace::EAGER, taking }).await.is_ok() {
                 left -= 1;
             }
         }
@@ -176,7 +185,7 @@ impl Model {
             let others = others_of(arc);
             async move {
                 for node in others {
-                    self.copy_arc(node, arc, Taking::Newest).await?;
+                    self.copy_arc(node, arc, Manner { pace: Pace::GENTLE, taking: Taking::Newest }).await?;
                 }
                 Ok::<_, ModelError>(arc)
             }

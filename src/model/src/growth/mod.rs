@@ -21,7 +21,6 @@ mod join;
 mod messages;
 mod standing;
 
-pub(crate) use copy::CopyRows;
 pub(crate) use messages::AskClock;
 pub(crate) use standing::Growth;
 pub use standing::GrowthFigures;

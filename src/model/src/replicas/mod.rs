@@ -29,12 +29,12 @@ mod store;
 
 pub(crate) use ask::{Asked, READ_LIMIT};
 pub(crate) use list::Page;
-pub(crate) use messages::{ListRows, ListedRow, Listing, Reply};
+pub(crate) use messages::{HeldRow, ListRows, ListedRow, Listing, Reply};
 pub(crate) use names::NAME_SPACES;
 pub(crate) use objects::Entry;
 pub(crate) use peers::Alone;
 pub use peers::Peers;
 pub(crate) use range::RowRange;
 pub(crate) use read::KeyPlace;
-pub(crate) use serve::Serve;
+pub(crate) use serve::{Serve, told};
 pub(crate) use store::Batch;

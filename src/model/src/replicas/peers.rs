@@ -46,11 +46,15 @@ impl Peers {
 
     /// Nobody but this node, for ever.
     pub fn alone(me: NodeId) -> Self {
-        let placement = Arc::new(Placement::of_one_node(me));
+        Self::fixed(me, Placement::of_one_node(me))
+    }
+
+    /// Nodes under a layout that never changes.
+    pub fn fixed(me: NodeId, placement: Placement) -> Self {
         let taking_part = ArcSwap::from_pointee(ArcSet::ALL);
         Self {
             me,
-            layout: Source::Fixed(placement),
+            layout: Source::Fixed(Arc::new(placement)),
             net: OnceLock::new(),
             alone: Arc::default(),
             taking_part,
@@ -67,6 +71,16 @@ impl Peers {
         match &self.layout {
             Source::Cluster(cluster) => Some(cluster),
             Source::Fixed(_) => None,
+        }
+    }
+
+    /// A name of the cluster that only its members know; none before there is one.
+    pub(crate) fn cluster_name(&self) -> Option<String> {
+        match &self.layout {
+            Source::Cluster(cluster) => cluster.layout().cluster().map(String::from),
+            Source::Fixed(placement) => {
+                Some(placement.members().iter().map(NodeId::to_string).collect::<Vec<_>>().concat())
+            }
         }
     }
 
@@ -123,7 +137,7 @@ impl Peers {
     }
 
     /// The links, once they are up.
-    pub(super) fn net(&self) -> Option<&Net> {
+    pub(crate) fn net(&self) -> Option<&Net> {
         self.net.get()
     }
 

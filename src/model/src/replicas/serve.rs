@@ -11,7 +11,7 @@ use super::messages::{
 };
 use super::names::{CompareNames, NameRows};
 use crate::batch::{self, Write};
-use crate::growth::{AskClock, CopyRows};
+use crate::growth::AskClock;
 use crate::rows::object::{self, InlineBody, ObjectRow};
 use crate::rows::reference::Target;
 use crate::{Model, ModelError, NodeBatch, listing, reclaim};
@@ -56,7 +56,7 @@ impl Model {
         self.answer::<CompareNames>(net);
         self.answer::<AskStamp>(net);
         self.answer::<AskClock>(net);
-        self.answer::<CopyRows>(net);
+        self.answer_sync(net);
     }
 
     pub(crate) fn answer<R: Serve>(self: &Arc<Self>, net: &Net) {
@@ -72,7 +72,7 @@ impl Model {
     }
 
     /// Whether this node answers for a partition under that view.
-    pub(super) fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
+    pub(crate) fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
         let placement = self.peers.placement();
         let mine = placement.view();
         if view.newest < mine.newest || view.oldest < mine.oldest || view.lives != mine.lives {
@@ -145,7 +145,12 @@ impl Model {
     }
 
     /// Reads one row, with the bytes beside it if they are wanted.
-    fn held_row(&self, read: &impl Read, row_key: &[u8], content: bool) -> Result<HeldRow, ModelError> {
+    pub(crate) fn held_row(
+        &self,
+        read: &impl Read,
+        row_key: &[u8],
+        content: bool,
+    ) -> Result<HeldRow, ModelError> {
         let row: Option<ObjectRow> = read.get(Space::Object, row_key)?;
         let row = row.filter(|row| row.order > Stamp::ZERO).map(|row| ObjectRow { register: None, ..row });
         let wanted = content
@@ -277,7 +282,7 @@ impl Model {
 }
 
 /// What a coordinator is told of an error here.
-fn told<T>(outcome: Result<Reply<T>, ModelError>) -> Answer<Reply<T>> {
+pub(crate) fn told<T>(outcome: Result<Reply<T>, ModelError>) -> Answer<Reply<T>> {
     let reply = outcome.unwrap_or_else(|error| match error {
         ModelError::Store(StoreError::Full) | ModelError::Block(BlockError::Full) => Reply::Full,
         ModelError::Store(StoreError::Unreadable { .. }) => Reply::Unreadable,

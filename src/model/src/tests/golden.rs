@@ -15,6 +15,7 @@ use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
 use crate::rows::version::{self, Contents, Owner, PartPiece, PendingBody, VersionRow};
+use crate::tables;
 use crate::usage::Usage;
 use base::id::{encode_hex, kind};
 use base::{BlockHash, Id, Lww, LwwMap, PartNumber, PartitionHash, Stamp, WallTime};
@@ -22,9 +23,13 @@ use cluster::layout::{ArcSet, Count, Life};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use store::{Intent, Read, Record, Space, StoreError};
+use table::digest::{Chunk, DIGEST_KEY, DigestKey, Mark, Progress};
 
 const GOLDEN: &str = include_str!("golden.txt");
 const FORMATS: &str = include_str!("../../../../doc/formats.md");
+
+const CANONICAL_OBJECT: &str =
+    "9392cf0102030405060708cf111213141516171892cf0102030405060708cf1112131415161718a164";
 
 const STAMP: Stamp = Stamp { time: 0x0102_0304_0506_0708, node: 0x1112_1314_1516_1718 };
 const BUCKET: Id<kind::Bucket> = Id::from_bytes([0xb1; 32]);
@@ -174,6 +179,34 @@ fn standing() -> Standing {
     }
 }
 
+fn digests() -> Vec<Line> {
+    let key = DigestKey::of_cluster("cluster");
+    let mark = |name: &str, progress| line(name, Space::Meta, DIGEST_KEY.to_vec(), Mark::new(&key, progress));
+    let chunk = Chunk { rows: 200, sum: [0xd1; 16] };
+    vec![
+        mark("digest.clearing", Progress::Clearing),
+        mark("digest.building", Progress::Building(Space::Version.number(), vec![1, 2])),
+        mark("digest.complete", Progress::Complete),
+        line("chunk", Space::Chunk, [&[Space::Version.number()], BODY.as_bytes().as_slice()].concat(), chunk),
+    ]
+}
+
+/// What replicas compare of rows: it must be the same in every release.
+#[test]
+fn canonical_forms_are_these() {
+    let object = objects().remove(1);
+    let row: ObjectRow = store::decode(Space::Object, &object.key, &object.value).unwrap();
+    let form = <tables::Objects as table::Table>::canonical(&row).unwrap();
+    assert_eq!(encode_hex(&form), CANONICAL_OBJECT);
+    let promise = ObjectRow { order: Stamp::ZERO, ..row };
+    assert_eq!(<tables::Objects as table::Table>::canonical(&promise), None);
+    // The others are compared as they are stored, behind the ten bytes of the envelope.
+    let version = versions().remove(0);
+    let row: VersionRow = store::decode(Space::Version, &version.key, &version.value).unwrap();
+    let form = <tables::Versions<'_> as table::Table>::canonical(&row).unwrap();
+    assert_eq!(form, version.value[10..]);
+}
+
 /// Rows of a keyspace as the store holds them.
 fn dump(node: &Node, space: Space) -> Vec<Line> {
     let mut lines = Vec::new();
@@ -233,7 +266,7 @@ async fn work_of_others() -> Vec<Line> {
 
 fn actual() -> Vec<Line> {
     let others = run(work_of_others());
-    [objects(), versions(), uploads(), names(), others].into_iter().flatten().collect()
+    [objects(), versions(), uploads(), names(), digests(), others].into_iter().flatten().collect()
 }
 
 #[test]

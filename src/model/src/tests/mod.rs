@@ -4,6 +4,7 @@
 mod bodies;
 mod crash;
 mod golden;
+mod homes;
 mod laws;
 mod listing;
 mod multipart;
@@ -11,5 +12,6 @@ mod names;
 mod objects;
 mod races;
 mod support;
+mod sync;
 
 use support::{bucket_named, key_of, run};

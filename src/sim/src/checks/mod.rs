@@ -2,11 +2,12 @@
 //!
 //! Those on the history need no node: [`durability`] (I1, I2), [`linearizable`] (I3),
 //! [`listing`] (I4), [`stamps`]. Those on a node need it at rest: [`counters`] (I7), [`blocks`]
-//! (I8), [`leftovers`] (I9), [`names`]. [`content`] (I5) looks at what a read returned.
+//! (I8), [`leftovers`] (I9), [`digests`], [`names`]. [`content`] (I5) looks at what a read returned.
 
 pub mod blocks;
 pub mod content;
 pub mod counters;
+pub mod digests;
 pub mod durability;
 pub mod leftovers;
 pub mod linearizable;

@@ -247,6 +247,21 @@ fn check_against(model: &Model, snapshot: &dyn Snapshot, random: &mut crate::tes
         let key = random.bytes_from(b"ab\x00\xff", 1, 4);
         let wanted = (Space::Object, key);
         assert_eq!(get(snapshot, wanted.0, &wanted.1), model.get(&wanted).cloned());
+        let other = random.bytes_from(b"ab\x00\xff", 1, 4);
+        check_last(snapshot, &wanted.1, &other);
+    }
+}
+
+/// The last row between two keys, by every kind of bound, is that of a scan.
+fn check_last(snapshot: &dyn Snapshot, from: &[u8], to: &[u8]) {
+    let bounds = |key| [Bound::Included(key), Bound::Excluded(key), Bound::Unbounded];
+    for space in [Space::Object, Space::Inline, Space::Setting, Space::Chunk] {
+        for low in bounds(from) {
+            for high in bounds(to) {
+                let expected = scan(snapshot, space, low, high).pop();
+                assert_eq!(snapshot.last(space, low, high).unwrap(), expected, "{low:x?} to {high:x?}");
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::redb_backend::is_full;
-use super::{Batch, Engine, EngineError, Snapshot, Visit};
+use super::{Batch, Engine, EngineError, Row, Snapshot, Visit};
 use crate::space::Space;
 use bytes::Bytes;
 use env::{Disk, Env};
@@ -342,5 +342,18 @@ impl Snapshot for FjallSnapshot {
                 Some(_) => {}
             }
         }
+    }
+
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, EngineError> {
+        if super::is_empty_range(from, to) {
+            return Ok(None);
+        }
+        let Some(keyspace) = self.opened.keyspace(space) else { return Ok(None) };
+        let seek = AssertUnwindSafe(|| {
+            let mut rows = self.snapshot.range(keyspace, tree_bounds(space, from, to));
+            rows.next_back().map(fjall::Guard::into_inner).transpose()
+        });
+        let found = catch_unwind(seek).map_err(|_| panicked())?.map_err(engine_error)?;
+        Ok(found.map(|(key, value)| (key[TREE_PREFIX_BYTES..].to_vec(), Bytes::copy_from_slice(&value))))
     }
 }

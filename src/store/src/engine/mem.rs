@@ -4,7 +4,7 @@
 //! simulated disk interrupts was either durable or not, as the seed decides. What is durable
 //! stays in the [`MemPlatter`], which outlives the engine as a disk outlives a process.
 
-use super::{Batch, Engine, EngineError, Snapshot, Visit};
+use super::{Batch, Engine, EngineError, Row, Snapshot, Visit};
 use crate::space::Space;
 use bytes::Bytes;
 use env::sim::SimDisk;
@@ -160,6 +160,11 @@ impl MemSnapshot {
         changes.iter().rev().find(|(commit, _)| *commit <= self.commit)?.1.as_ref()
     }
 
+    fn row(&self, space: Space, ((other, key), changes): (&(Space, Vec<u8>), &Changes)) -> Option<Row> {
+        let value = self.visible(changes).filter(|_| *other == space)?;
+        Some((key.clone(), value.clone()))
+    }
+
     fn page(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Vec<(Vec<u8>, Bytes)> {
         let rows = self.platter.rows.read().unwrap_or_else(PoisonError::into_inner);
         let low = match from {
@@ -211,5 +216,27 @@ impl Snapshot for MemSnapshot {
                 None => return Ok(()),
             }
         }
+    }
+
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, EngineError> {
+        if super::is_empty_range(from, to) {
+            return Ok(None);
+        }
+        let rows = self.platter.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let low = match from {
+            Bound::Unbounded => Bound::Included((space, Vec::new())),
+            other => other.map(|key| (space, key.to_vec())),
+        };
+        let last = match to {
+            // A walk over the keyspaces behind this one: nobody who is in a hurry asks for that.
+            Bound::Unbounded => {
+                rows.changes.range((low, Bound::Unbounded)).rev().find_map(|row| self.row(space, row))
+            }
+            high => {
+                let high = high.map(|key| (space, key.to_vec()));
+                rows.changes.range((low, high)).rev().find_map(|row| self.row(space, row))
+            }
+        };
+        Ok(last)
     }
 }

@@ -62,6 +62,9 @@ pub trait Engine: Send + Sync + 'static {
 /// What [`Snapshot::scan`] calls for each row: key, value; `Break` ends the scan.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
+/// A row as it is stored: key, value.
+pub type Row = (Vec<u8>, Bytes);
+
 /// A stable view of an engine.
 pub trait Snapshot: Send + Sync {
     /// The value under `key`.
@@ -75,11 +78,14 @@ pub trait Snapshot: Send + Sync {
         to: Bound<&[u8]>,
         visit: &mut Visit<'_>,
     ) -> Result<(), EngineError>;
+
+    /// The last row between the bounds: one seek.
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, EngineError>;
 }
 
 /// Whether no key can lie between the bounds. Engines differ in what they do with such bounds
 /// (some panic), so they are not asked.
-fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+pub(crate) fn is_empty_range(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
     match (from, to) {
         (Bound::Included(low), Bound::Included(high)) => low > high,
         (Bound::Included(low), Bound::Excluded(high)) | (Bound::Excluded(low), Bound::Included(high)) => {

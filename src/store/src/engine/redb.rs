@@ -10,7 +10,7 @@
 //! - Readers share one snapshot per commit, taken when the commit is durable.
 
 use super::redb_backend::{Backend, Health, is_full};
-use super::{Batch, Engine, EngineError, Snapshot, Visit};
+use super::{Batch, Engine, EngineError, Row, Snapshot, Visit};
 use crate::space::Space;
 use bytes::Bytes;
 use env::{DiskFile, Env, OpenMode};
@@ -311,5 +311,15 @@ impl Snapshot for RedbSnapshot {
             }
         }
         Ok(())
+    }
+
+    fn last(&self, space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Result<Option<Row>, EngineError> {
+        if super::is_empty_range(from, to) {
+            return Ok(None);
+        }
+        let open = self.table(space)?;
+        let mut rows = guarded(|| open.range::<&[u8]>((from, to)).map_err(engine_error))?;
+        let found = guarded(|| rows.next_back().transpose().map_err(engine_error))?;
+        Ok(found.map(|(key, value)| (key.value().to_vec(), Bytes::copy_from_slice(value.value()))))
     }
 }

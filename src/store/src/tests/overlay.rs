@@ -83,15 +83,17 @@ fn check_scan(txn: &Txn<'_>, random: &mut Random, model: &Model) -> Result<(), S
         .iter()
         .filter(|((other, key), _)| *other == space && above(key) && below(key))
         .map(|((_, key), value)| (key.clone(), value.clone()))
-        .take(limit)
         .collect();
+    let (low, high) = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+    assert_eq!(txn.last(space, low, high)?, expected.last().cloned(), "{space:?} from {from:?} to {to:?}");
+    let expected: Vec<_> = expected.into_iter().take(limit).collect();
     let mut found = Vec::new();
     let mut visit = |key: &[u8], value: &[u8]| {
         assert!(found.len() < limit, "no row after the end of the scan");
         found.push((key.to_vec(), Bytes::copy_from_slice(value)));
         if found.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    txn.scan(space, from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice), &mut visit)?;
+    txn.scan(space, low, high, &mut visit)?;
     assert_eq!(found, expected, "{space:?} from {from:?} to {to:?}");
     Ok(())
 }

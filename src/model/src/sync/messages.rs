@@ -1,0 +1,128 @@
+//! What nodes ask each other to find rows that one of them missed.
+
+use crate::replicas::Reply;
+use base::Stamp;
+use bytes::Bytes;
+use cluster::View;
+use net::{Class, Request};
+use serde::{Deserialize, Serialize};
+use table::digest::Digest;
+
+/// Which arcs that both nodes keep differ in one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ArcDigests {
+    pub view: View,
+    /// Number of the table's keyspace.
+    pub space: u8,
+    /// Of every arc the lower half of the asker's sum: enough to see that it differs.
+    pub sums: Vec<u64>,
+}
+
+impl Request for ArcDigests {
+    type Reply = Reply<Vec<u16>>;
+    const NAME: &'static str = "model/arc_digests";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Keys of one table inside one arc, `to` exclusive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeyRange {
+    pub space: u8,
+    pub from: Bytes,
+    pub to: Bytes,
+}
+
+/// A digest as it travels: rows, and the two halves of the sum.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ToldDigest {
+    rows: u64,
+    high: u64,
+    low: u64,
+}
+
+impl From<Digest> for ToldDigest {
+    fn from(Digest { rows, sum }: Digest) -> Self {
+        Self { rows, high: (sum >> 64) as u64, low: sum as u64 }
+    }
+}
+
+impl From<ToldDigest> for Digest {
+    fn from(ToldDigest { rows, high, low }: ToldDigest) -> Self {
+        Self { rows, sum: u128::from(high) << 64 | u128::from(low) }
+    }
+}
+
+/// Asks for the digests of parts of a range, unless all of it is as the asker has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct CutRange {
+    pub view: View,
+    pub range: KeyRange,
+    /// Of the range at the asker.
+    pub mine: ToldDigest,
+}
+
+/// A range in pieces that follow each other: the end of each, and its digest. None at all: it is the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CutPieces {
+    pub pieces: Vec<(Bytes, ToldDigest)>,
+}
+
+impl Request for CutRange {
+    type Reply = Reply<CutPieces>;
+    const NAME: &'static str = "model/cut_range";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Asks for the keys of a range, with the hashes of their rows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ListRange {
+    pub view: View,
+    pub range: KeyRange,
+}
+
+/// Keys with hashes, in order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RowList {
+    pub rows: Vec<(Bytes, Bytes)>,
+    /// Whether there are more behind the last one.
+    pub more: bool,
+}
+
+impl Request for ListRange {
+    type Reply = Reply<RowList>;
+    const NAME: &'static str = "model/list_range";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Asks for rows by their keys, all of one arc.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct FetchRows {
+    pub view: View,
+    /// The asker's clock before it asked (rule T1).
+    pub birth: Stamp,
+    pub space: u8,
+    pub keys: Vec<Bytes>,
+}
+
+/// A row as it is stored, without what is local to its replica.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FetchedRow {
+    pub key: Bytes,
+    pub record: Bytes,
+    /// The bytes beside an object's row.
+    pub inline: Option<Bytes>,
+}
+
+/// The rows behind the first of the keys. One that is gone or damaged is left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FetchedRows {
+    pub rows: Vec<FetchedRow>,
+    /// How many of the keys this answers.
+    pub keys_done: u32,
+}
+
+impl Request for FetchRows {
+    type Reply = Reply<FetchedRows>;
+    const NAME: &'static str = "model/fetch_rows";
+    const CLASS: Class = Class::Bulk;
+}

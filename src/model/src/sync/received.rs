@@ -1,0 +1,122 @@
+//! A row that another node sent, after its checks.
+//!
+//! What comes over a link is not believed: the record's own checksum, the form of its key, and the hash of
+//! the bytes beside it are looked at before anything of it reaches a hook.
+
+use super::messages::FetchedRow;
+use crate::rows::object::{self, ObjectRow, Slot};
+use crate::rows::reference::{self, ReferenceRow, Target};
+use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
+use crate::rows::version::{self, VersionRow};
+use base::{BlockHash, PartitionHash, Stamp};
+use bytes::Bytes;
+use store::{Record, Space};
+
+/// A row that passed.
+pub(super) struct Received {
+    pub key: Vec<u8>,
+    pub row: Row,
+    /// What it took on its way.
+    pub bytes: u64,
+}
+
+/// By its table.
+pub(super) enum Row {
+    Object(Box<ObjectRow>, Option<Bytes>),
+    Version(VersionRow),
+    Reference(ReferenceRow, Target),
+    Upload(Box<UploadRow>),
+    Part(PartRow),
+}
+
+/// Length of a reference's key: target, kind, referrer.
+const REFERENCE_KEY_BYTES: usize = 65;
+/// Length of a part's key: upload, number, body.
+const PART_KEY_BYTES: usize = 66;
+
+impl Received {
+    /// Checks a row; `None`: it does not pass, and counts as not there.
+    pub fn check(space: Space, fetched: FetchedRow) -> Option<Self> {
+        let FetchedRow { key, record, inline } = fetched;
+        let bytes = key.len() + record.len() + inline.as_ref().map_or(0, Bytes::len);
+        let row = match space {
+            Space::Object => {
+                let row: ObjectRow = decode(space, &key, &record)?;
+                let wanted = row.live().and_then(|object| object.inline_hash());
+                let is_whole = wanted == inline.as_ref().map(|bytes| BlockHash::of(bytes));
+                let is_object = row.order > Stamp::ZERO && is_object_key(&key);
+                (is_whole && is_object)
+                    .then(|| Row::Object(Box::new(ObjectRow { register: None, ..row }), inline))?
+            }
+            Space::Version => {
+                version::parse_row_key(&key)?;
+                Row::Version(decode(space, &key, &record)?)
+            }
+            Space::BlockRef => {
+                let target = reference::target_of(&key).filter(|_| key.len() == REFERENCE_KEY_BYTES)?;
+                Row::Reference(decode(space, &key, &record)?, target)
+            }
+            Space::Upload => {
+                let _: [u8; 32] = key.as_ref().try_into().ok()?;
+                Row::Upload(Box::new(decode(space, &key, &record)?))
+            }
+            Space::Part => {
+                upload::part_number_of(&key).filter(|_| key.len() == PART_KEY_BYTES)?;
+                Row::Part(decode(space, &key, &record)?)
+            }
+            _ => return None,
+        };
+        Some(Self { key: key.to_vec(), row, bytes: bytes as u64 })
+    }
+
+    /// Its table.
+    pub fn space(&self) -> Space {
+        match &self.row {
+            Row::Object(..) => Space::Object,
+            Row::Version(_) => Space::Version,
+            Row::Reference(..) => Space::BlockRef,
+            Row::Upload(_) => Space::Upload,
+            Row::Part(_) => Space::Part,
+        }
+    }
+
+    /// Whether it only says that something has ended, so that it may use the last room.
+    pub fn frees(&self) -> bool {
+        match &self.row {
+            Row::Object(row, _) => row.slot == Slot::Deleted,
+            Row::Version(row) => row.dead,
+            Row::Reference(row, _) => row.removed,
+            Row::Upload(row) => row.state != UploadState::Open,
+            Row::Part(_) => false,
+        }
+    }
+
+    /// The latest stamp in it: this node's clock goes above it before it is stored.
+    pub fn stamp(&self) -> Stamp {
+        match &self.row {
+            Row::Object(row, _) => row.order.max(row.stamp),
+            Row::Part(row) => row.stamp,
+            Row::Upload(row) => row.initiated,
+            Row::Version(_) | Row::Reference(..) => Stamp::ZERO,
+        }
+    }
+
+    /// The block that it calls for, if it does.
+    pub fn block(&self) -> Option<BlockHash> {
+        match &self.row {
+            Row::Reference(ReferenceRow { removed: false }, Target::Block(hash)) => Some(*hash),
+            _ => None,
+        }
+    }
+}
+
+fn decode<R: Record>(space: Space, key: &[u8], record: &[u8]) -> Option<R> {
+    store::decode(space, key, record).ok()
+}
+
+/// Whether a key is that of an object's null slot, written as this node would write it.
+fn is_object_key(key: &[u8]) -> bool {
+    let Some((partition, _)) = key.split_first_chunk::<{ PartitionHash::LEN }>() else { return false };
+    let name = object::key_of(key);
+    name.is_some_and(|name| object::row_key(PartitionHash::from_bytes(*partition), &name) == key)
+}

@@ -1,0 +1,205 @@
+//! When to look for what was missed: soon after another owner is met, whenever the layout changes, and every
+//! minute. One pass at a time, and each leaves time to clients.
+
+use super::messages::ArcDigests;
+use super::pass::{Manner, Pace, Pulled, Taking};
+use super::take::{Refusal, Refused};
+use crate::replicas::{KeyPlace, READ_LIMIT, Reply};
+use crate::rows::object;
+use crate::tables::DIGESTED;
+use crate::{Model, ModelError};
+use base::{NodeId, PartitionHash};
+use bytes::Bytes;
+use env::{Task, random_below};
+use futures_util::future::{Either, pending, select};
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use store::StoreError;
+use table::digest::{ARCS, Digest, Digested, Digests};
+use tokio::sync::watch;
+
+/// Between two comparisons with everybody, at most; a random part of the last half is left out, so that
+/// nodes do not do it all at once.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// How soon after something changed: news comes in crowds.
+const SOON: Duration = Duration::from_millis(500);
+/// After a comparison that failed, unless something changes before.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// What the worker waits for.
+struct News {
+    links: Option<watch::Receiver<u64>>,
+    layout: Option<watch::Receiver<u64>>,
+}
+
+impl Model {
+    /// Keeps the digests, and takes over what this node missed; it ends when the task is dropped.
+    pub fn spawn_sync(self: &Arc<Self>) -> Task<()> {
+        let model = Arc::clone(self);
+        self.env.tasks.spawn(async move {
+            let mut news = News {
+                links: model.peers.net().map(net::Net::changes),
+                layout: model.peers.cluster().map(|cluster| cluster.layout_changes()),
+            };
+            let mut done = BTreeSet::new();
+            loop {
+                let view = model.peers.view();
+                let is_ready = model.try_keep_digests().await;
+                let mut failed = false;
+                let others = model.other_owners();
+                done.retain(|node| others.contains(node));
+                for node in others {
+                    if is_ready && !done.contains(&node) {
+                        failed |= !model.try_sync_with(node).await;
+                        done.insert(node);
+                    }
+                }
+                let half = u64::try_from(INTERVAL.as_millis() / 2).unwrap_or(u64::MAX);
+                let jitter = Duration::from_millis(random_below(model.env.rng.as_ref(), half));
+                let wait = if failed || !is_ready { RETRY } else { INTERVAL - jitter };
+                let heard = env::timeout(wait, news.next()).await;
+                if heard.is_some() {
+                    env::sleep(SOON).await;
+                }
+                if heard.is_none() || model.peers.view() != view {
+                    done.clear();
+                }
+            }
+        })
+    }
+
+    /// What synchronisation did since the start.
+    pub fn sync_figures(&self) -> crate::SyncFigures {
+        self.sync.figures()
+    }
+
+    /// The nodes that keep something that this one keeps, and that can be asked now.
+    fn other_owners(&self) -> Vec<NodeId> {
+        let (placement, me) = (self.peers.placement(), self.peers.me());
+        let mut others = BTreeSet::new();
+        for arc in 0..ARCS {
+            let sets = placement.sets(super::partition_of_arc(arc));
+            if sets.iter().any(|set| set.contains(&me)) {
+                others.extend(sets.into_iter().flatten().copied());
+            }
+        }
+        others.into_iter().filter(|node| *node != me && self.peers.is_up(*node)).collect()
+    }
+
+    async fn try_keep_digests(&self) -> bool {
+        self.keep_digests().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the digests of ranges cannot be built now; it will be tried again");
+            false
+        })
+    }
+
+    async fn try_sync_with(self: &Arc<Self>, node: NodeId) -> bool {
+        let outcome = self.sync_with(node).await;
+        self.sync.set_left(0);
+        match outcome {
+            Ok(pulled) => {
+                self.sync.complete(node, self.env.clock.wall());
+                if pulled.rows > 0 || pulled.blocks > 0 {
+                    let Pulled { rows, blocks, bytes, .. } = pulled;
+                    tracing::info!(%node, rows, blocks, bytes, "took over what this node had missed");
+                }
+                true
+            }
+            Err(error) => {
+                self.sync.fail();
+                if matches!(error, ModelError::Store(StoreError::Full)) {
+                    tracing::warn!(%node, "no room for what this node has missed; it will be tried again");
+                } else {
+                    tracing::debug!(%node, %error, "comparing with another node goes on later");
+                }
+                false
+            }
+        }
+    }
+
+    /// Takes over everything that another owner has and this node has not.
+    pub(crate) async fn sync_with(self: &Arc<Self>, node: NodeId) -> Result<Pulled, ModelError> {
+        let mut arcs = BTreeSet::new();
+        for table in DIGESTED {
+            let differing = self.differing_arcs(node, table).await?;
+            arcs.extend(differing.into_iter().filter(|arc| *arc < ARCS && self.serves(*arc)));
+        }
+        let (mut whole, mut refused) = (Pulled::default(), 0);
+        let mut left = arcs.len();
+        for arc in arcs {
+            self.sync.set_left(left);
+            let manner = Manner { pace: Pace::GENTLE, taking: Taking::ByTheRules };
+            let pulled = self.pull_arc(node, arc, manner).await?;
+            for row in pulled.refused {
+                refused += usize::from(!self.decide_refused(row).await);
+            }
+            whole.rows += pulled.rows;
+            whole.bytes += pulled.bytes;
+            whole.blocks += pulled.blocks;
+            left -= 1;
+        }
+        if refused > 0 {
+            tracing::warn!(%node, refused, "some rows could not be taken over; it will be tried again");
+            return Err(ModelError::Unavailable);
+        }
+        Ok(whole)
+    }
+
+    async fn differing_arcs(self: &Arc<Self>, node: NodeId, table: Digested) -> Result<Vec<u16>, ModelError> {
+        let key = self.digest_key().ok_or(ModelError::NoLayout)?;
+        let view = self.peers.view();
+        let read = self.store.view()?;
+        let look = move || match Digests::open(&read, &key)? {
+            Some(digests) => Ok(digests.arcs(table)?),
+            None => Err(ModelError::Unavailable),
+        };
+        let arcs: Vec<Digest> = self.env.tasks.blocking(look).await?;
+        let sums = arcs.into_iter().map(|digest| digest.sum as u64).collect();
+        let request = ArcDigests { view, space: table.space().number(), sums };
+        match self.ask_one(node, request, Bytes::new(), READ_LIMIT).await.map(|answer| answer.reply) {
+            Ok(Reply::Done(arcs)) => Ok(arcs),
+            _ => Err(ModelError::Unavailable),
+        }
+    }
+
+    /// G10: what stands in the way of a row is resolved by an ordinary read of its key, which takes over.
+    /// Whether it was.
+    pub(crate) async fn decide_refused(self: &Arc<Self>, refused: Refused) -> bool {
+        let Refused { space, row_key, why } = refused;
+        if why == Refusal::Damaged {
+            // A replica that lost a row needs more than a copy of it (rule M4).
+            tracing::warn!(table = space.name(), "a damaged row stands in the way of another node's");
+            return true;
+        }
+        let partition = row_key.first_chunk::<{ PartitionHash::LEN }>().copied();
+        let place = partition.map(PartitionHash::from_bytes).zip(object::key_of(&row_key));
+        match place {
+            Some((partition, key)) => self.read_row(&KeyPlace { partition, key }, false).await.is_ok(),
+            None => false,
+        }
+    }
+}
+
+impl News {
+    /// Waits until a link or the layout changes.
+    async fn next(&mut self) {
+        let links = pin!(changed(&mut self.links));
+        let layout = pin!(changed(&mut self.layout));
+        match select(links, layout).await {
+            Either::Left(_) | Either::Right(_) => {}
+        }
+    }
+}
+
+async fn changed(source: &mut Option<watch::Receiver<u64>>) {
+    match source {
+        // Whoever says it is gone: nothing changes any more.
+        Some(receiver) => match receiver.changed().await {
+            Ok(()) => {}
+            Err(_) => pending().await,
+        },
+        None => pending().await,
+    }
+}

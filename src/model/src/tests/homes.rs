@@ -1,0 +1,166 @@
+//! Several nodes of the model, each on a machine of its own, with real links over a simulated network.
+
+use super::support::{Bucket, tag};
+use crate::objects::{Condition, Deletion, ObjectMeta, Place, Want};
+use crate::rows::version::Owner;
+use crate::tables::DIGESTED;
+use crate::{BodyWriter, ByteRange, Model, Peers};
+use base::NodeId;
+use block::{BlockConfig, BlockStore};
+use bytes::Bytes;
+use cluster::Placement;
+use env::sim::{SimNet, SimOptions, SimWorld};
+use net::{Identity, Net, NoCourier, Options, SeedIdentity, Versions};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{MemEngine, MemPlatter, Read, Store, StoreOptions};
+use table::digest::{Digest, Digests};
+
+/// Longer than any link takes to come up.
+const LINK_LIMIT: Duration = Duration::from_secs(30);
+
+/// The machines of a cluster, and which nodes run.
+pub struct Homes {
+    net: SimNet,
+    machines: Vec<Machine>,
+    placement: Placement,
+}
+
+struct Machine {
+    world: SimWorld,
+    rows: Arc<MemPlatter>,
+    running: Option<Running>,
+}
+
+/// A running node.
+pub struct Running {
+    pub model: Arc<Model>,
+    net: Net,
+}
+
+fn identity(number: usize) -> SeedIdentity {
+    SeedIdentity::new(&[u8::try_from(number).unwrap() + 1; 32])
+}
+
+pub fn id(number: usize) -> NodeId {
+    identity(number).id()
+}
+
+fn address(number: usize) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1000 + u16::try_from(number).unwrap()))
+}
+
+impl Homes {
+    /// `owners` of `count` nodes keep everything; all of them run.
+    pub async fn new(count: usize, owners: usize) -> Self {
+        let world = |number: usize| SimWorld::new(number as u64 + 1, &SimOptions::default());
+        let machine = |number| Machine { world: world(number), rows: Arc::default(), running: None };
+        let placement = Placement::of_nodes(&(0..owners).map(id).collect::<Vec<_>>());
+        let net = world(99).net;
+        let mut homes = Self { net, machines: (0..count).map(machine).collect(), placement };
+        for number in 0..count {
+            homes.start(number).await;
+        }
+        homes
+    }
+
+    /// Starts a node; returns when it has links to all others that run.
+    pub async fn start(&mut self, number: usize) {
+        let machine = &self.machines[number];
+        let mut env = machine.world.env();
+        env.net = Arc::new(self.net.clone());
+        let me = id(number);
+        let engine = Arc::new(MemEngine::open(&machine.rows, Some(machine.world.disk.clone())));
+        let options = StoreOptions { folder: PathBuf::from("/"), node_tag: me.tag() };
+        let store = Store::open(&env, engine, options).unwrap();
+        let blocks =
+            BlockStore::open(&env, &store, BlockConfig::new(me, PathBuf::from("/data"))).await.unwrap();
+        let peers = Peers::fixed(me, self.placement.clone());
+        let model = Model::open(&env, store, blocks, peers).unwrap();
+        model.keep_digests().await.unwrap();
+        let options = Options {
+            identity: Arc::new(identity(number)),
+            secret: [42; 32],
+            listen: vec![address(number)],
+            advertised: None,
+            versions: Versions::CURRENT,
+            courier: Arc::new(NoCourier),
+        };
+        let net = Net::start(env, options).await.unwrap();
+        model.join(&net);
+        self.machines[number].running = Some(Running { model, net });
+        for (from, to) in self.running().iter().flat_map(|other| [(*other, number), (number, *other)]) {
+            if from != to {
+                self.node(from).net.add_peer(id(to), &[address(to)]).unwrap();
+                assert!(self.node(from).net.wait_connected(id(to), LINK_LIMIT).await);
+            }
+        }
+    }
+
+    /// Ends a node; what it stored stays.
+    pub async fn stop(&mut self, number: usize) {
+        let node = self.machines[number].running.take().unwrap();
+        node.net.stop();
+        drop(node);
+        env::sleep(Duration::from_secs(1)).await;
+    }
+
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.machines.len()).filter(|number| self.machines[*number].running.is_some()).collect()
+    }
+
+    pub fn node(&self, number: usize) -> &Running {
+        self.machines[number].running.as_ref().unwrap()
+    }
+
+    pub fn model(&self, number: usize) -> &Arc<Model> {
+        &self.node(number).model
+    }
+}
+
+impl Running {
+    pub async fn put(&self, bucket: Bucket, key: &str, pieces: &[&[u8]]) {
+        self.put_if(bucket, key, pieces, Condition::Always).await;
+    }
+
+    pub async fn put_if(&self, bucket: Bucket, key: &str, pieces: &[&[u8]], condition: Condition) {
+        let (last, whole) = pieces.split_last().unwrap();
+        let mut writer = BodyWriter::new(&self.model, Owner::Object(bucket, key.into()));
+        for piece in whole {
+            writer.push_block(Bytes::copy_from_slice(piece), ()).await.unwrap();
+        }
+        let body = writer.finish(Bytes::copy_from_slice(last)).await.unwrap();
+        let place = Place { bucket, key: key.into(), condition };
+        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await.unwrap();
+    }
+
+    pub async fn delete(&self, bucket: Bucket, key: &str) {
+        let deletion = Deletion { key: key.into(), condition: Condition::Always };
+        self.model.delete_object(bucket, deletion).await.unwrap();
+    }
+
+    pub async fn content(&self, bucket: Bucket, key: &str) -> Option<Vec<u8>> {
+        let found = self.model.find(bucket, key, Want::Content).await.unwrap()?;
+        let mut reader = found.read(&self.model, ByteRange { start: 0, end: found.object.size });
+        let mut content = Vec::new();
+        while let Some(bytes) = reader.next().await.unwrap() {
+            content.extend(bytes);
+        }
+        Some(content)
+    }
+
+    /// The digest of each arc of each table, after a recount.
+    pub fn digests(&self) -> Vec<Digest> {
+        assert_eq!(self.model.recount_digests().unwrap(), Vec::<String>::new());
+        let view = self.model.store().view().unwrap();
+        let digests = Digests::open(&view, &self.model.digest_key().unwrap()).unwrap().unwrap();
+        DIGESTED.into_iter().flat_map(|table| digests.arcs(table).unwrap()).collect()
+    }
+
+    /// Whether a record of any kind is stored under a key.
+    pub fn has(&self, space: store::Space, key: &[u8]) -> bool {
+        self.model.store().view().unwrap().get_bytes(space, key).unwrap().is_some()
+    }
+}

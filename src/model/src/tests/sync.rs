@@ -1,0 +1,279 @@
+//! A node that was away, or that joins, takes over what others hold.
+
+use super::homes::{Homes, id};
+use super::run;
+use super::support::Bucket;
+use crate::objects::Condition;
+use crate::replicas::KeyPlace;
+use crate::rows::object::{self, ObjectRow};
+use crate::sync::{Manner, Pace, Pulled, Taking};
+use crate::{Model, ModelError};
+use base::{BlockHash, Id, Stamp};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Intent, Read, Space, Txn};
+
+const BUCKET: Bucket = Id::from_bytes([9; 32]);
+const BLOCK: [u8; 5000] = [7; 5000];
+const GENTLY: Manner = Manner { pace: Pace::GENTLE, taking: Taking::ByTheRules };
+
+/// A node pulls until one comparison with each of the others finds nothing new.
+async fn pull_all(homes: &Homes, number: usize, from: &[usize]) -> Pulled {
+    let mut whole = Pulled::default();
+    for other in from {
+        let pulled = homes.model(number).sync_with(id(*other)).await.unwrap();
+        whole.rows += pulled.rows;
+        whole.bytes += pulled.bytes;
+        whole.blocks += pulled.blocks;
+    }
+    whole
+}
+
+async fn with_bucket(homes: &Homes) {
+    // Buckets are copied by other means; here each node makes the same row.
+    for number in homes.running() {
+        homes.model(number).make_bucket_for_test(BUCKET).await;
+    }
+}
+
+impl Model {
+    async fn make_bucket_for_test(self: &Arc<Self>, bucket: Bucket) {
+        let directory = Arc::clone(&self.directory);
+        let make = move |txn: &mut Txn<'_>| {
+            let row = crate::rows::bucket::BucketRow::new(Stamp { time: 1, node: 2 });
+            txn.put(Space::Bucket, bucket.as_bytes().to_vec(), &row);
+            txn.after_commit(move || directory.refresh());
+            Ok::<_, ModelError>(())
+        };
+        self.store.commit(Intent::Free, make).await.unwrap();
+    }
+}
+
+#[test]
+fn a_node_that_was_away_takes_over_rows_blocks_and_deletions() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        for number in 0..40 {
+            homes.node(0).put(BUCKET, &format!("old-{number}"), &[b"before"]).await;
+        }
+        env::sleep(Duration::from_secs(2)).await;
+        homes.stop(2).await;
+        for number in 0..300 {
+            let content = format!("new {number}");
+            homes.node(number % 2).put(BUCKET, &format!("new-{number:03}"), &[content.as_bytes()]).await;
+        }
+        let pieces: Vec<[u8; 5000]> = (0..4).map(|number| [number; 5000]).collect();
+        let pieces: Vec<&[u8]> = pieces.iter().map(<[u8; 5000]>::as_slice).collect();
+        homes.node(0).put(BUCKET, "big", &pieces).await;
+        for number in 0..30 {
+            homes.node(1).delete(BUCKET, &format!("old-{number}")).await;
+        }
+        homes.start(2).await;
+        assert_ne!(homes.node(2).digests(), homes.node(0).digests());
+        let pulled = pull_all(&homes, 2, &[0, 1]).await;
+        assert!(pulled.rows >= 331, "{pulled:?}");
+        assert_eq!(pulled.blocks, 4);
+        let counted = homes.model(2).sync_figures();
+        assert_eq!((counted.rows, counted.blocks), (pulled.rows, pulled.blocks));
+        // The others may lack what only one of them and nobody else acknowledged: they pull as well.
+        pull_all(&homes, 0, &[1, 2]).await;
+        pull_all(&homes, 1, &[0, 2]).await;
+        for number in 0..2 {
+            assert_eq!(homes.node(2).digests(), homes.node(number).digests());
+        }
+        assert_eq!(pull_all(&homes, 2, &[0, 1]).await, Pulled::default(), "nothing is taken twice");
+        for piece in &pieces {
+            let hash = BlockHash::of(piece);
+            assert_eq!(homes.model(2).blocks().get(&hash).await.unwrap(), *piece);
+            assert_eq!(homes.model(2).blocks().reference_count(&hash).unwrap(), 1);
+        }
+        // The pair that includes it answers everything.
+        homes.stop(0).await;
+        for number in 0..300 {
+            let content = homes.node(2).content(BUCKET, &format!("new-{number:03}")).await;
+            assert_eq!(content.unwrap(), format!("new {number}").into_bytes());
+        }
+        for number in 0..40 {
+            let content = homes.node(2).content(BUCKET, &format!("old-{number}")).await;
+            assert_eq!(content.is_some(), number >= 30, "old-{number}");
+        }
+        assert_eq!(homes.node(2).content(BUCKET, "big").await.unwrap(), pieces.concat());
+    });
+}
+
+#[test]
+fn a_node_that_keeps_nothing_yet_can_fill_arc_by_arc() {
+    run(async {
+        let homes = Homes::new(3, 2).await;
+        with_bucket(&homes).await;
+        for number in 0..700 {
+            let content = format!("content {number}");
+            homes.node(0).put(BUCKET, &format!("key-{number}"), &[content.as_bytes()]).await;
+        }
+        homes.node(1).put(BUCKET, "big", &[&BLOCK, b"end"]).await;
+        env::sleep(Duration::from_secs(2)).await;
+        let (mut rows, mut blocks) = (0, 0);
+        for arc in 0..table::digest::ARCS {
+            let pulled = homes.model(2).pull_arc(id(1), arc, GENTLY).await.unwrap();
+            assert_eq!(pulled.refused, Vec::new());
+            rows += pulled.rows;
+            blocks += pulled.blocks;
+        }
+        assert_eq!(homes.node(2).digests(), homes.node(1).digests());
+        assert!(rows >= 700 && blocks == 2, "{rows} rows, {blocks} blocks");
+        // Nobody may pull from it: it does not answer for the arc.
+        let arc = table::digest::arc_of(&object::row_key(KeyPlace::of(BUCKET, String::new()).partition, ""));
+        let refused = homes.model(0).pull_arc(id(2), arc, GENTLY).await;
+        assert!(matches!(refused, Err(ModelError::Unavailable)), "{refused:?}");
+    });
+}
+
+#[test]
+fn what_a_promise_blocks_is_handed_back_and_decided_by_a_read() {
+    run(async {
+        let homes = Homes::new(2, 2).await;
+        with_bucket(&homes).await;
+        let place = KeyPlace::of(BUCKET, "key".to_owned());
+        let row_key = object::row_key(place.partition, "key");
+        // One replica has the row; the other has promised a later ballot that never went on.
+        let row = ObjectRow::new(homes.model(0).store().stamp().await.unwrap(), object::Slot::Deleted);
+        let (key, version) = (row_key.clone(), row.version().unwrap());
+        let blocks = homes.model(0).blocks().clone();
+        let store = move |txn: &mut Txn<'_>| {
+            let tables = crate::tables::Tables::new(&blocks, crate::tables::Upkeep::Everywhere);
+            crate::batch::store_object(&tables, txn, &key, version, None)
+        };
+        homes.model(0).store().commit(Intent::Free, store).await.unwrap();
+        env::sleep(Duration::from_secs(1)).await;
+        let ballot = homes.model(1).store().stamp().await.unwrap();
+        assert!(ballot > row.order);
+        let (key, blocks) = (row_key.clone(), homes.model(1).blocks().clone());
+        let promise = move |txn: &mut Txn<'_>| crate::batch::prepare(&blocks, txn, key, ballot);
+        homes.model(1).store().commit(Intent::Free, promise).await.unwrap().unwrap();
+        let arc = table::digest::arc_of(&row_key);
+        let pulled = homes.model(1).pull_arc(id(0), arc, GENTLY).await.unwrap();
+        assert_eq!((pulled.rows, pulled.refused.len()), (0, 1));
+        assert_eq!(pulled.refused[0].row_key, row_key);
+        homes.model(1).sync_with(id(0)).await.unwrap();
+        let held = |number: usize| -> ObjectRow {
+            homes.model(number).store().view().unwrap().get(Space::Object, &row_key).unwrap().unwrap()
+        };
+        assert_eq!((held(1).stamp, held(1).slot), (row.stamp, row.slot.clone()));
+        homes.model(0).sync_with(id(1)).await.unwrap();
+        assert_eq!(held(0).order, held(1).order);
+        assert_eq!(homes.node(0).digests(), homes.node(1).digests());
+    });
+}
+
+#[test]
+fn a_damaged_row_is_not_spread_and_does_not_stop_the_others() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.stop(2).await;
+        for number in 0..20 {
+            homes.node(0).put(BUCKET, &format!("key-{number}"), &[b"content"]).await;
+        }
+        let damaged = object::row_key(KeyPlace::of(BUCKET, String::new()).partition, "key-3");
+        let spoil = |key: Vec<u8>| {
+            move |txn: &mut Txn<'_>| {
+                let mut bytes = txn.get_bytes(Space::Object, &key)?.unwrap().to_vec();
+                bytes[20] ^= 1;
+                txn.put_bytes(Space::Object, key, bytes.into());
+                Ok::<_, store::StoreError>(())
+            }
+        };
+        homes.model(0).store().commit(Intent::Free, spoil(damaged.clone())).await.unwrap();
+        homes.start(2).await;
+        let pulled = pull_all(&homes, 2, &[0]).await;
+        assert_eq!(pulled.rows, 19);
+        assert!(!homes.node(2).has(Space::Object, &damaged));
+        assert_eq!(pull_all(&homes, 2, &[1]).await.rows, 1);
+        // The row that is damaged here is left as it is when a newer one comes, and that is said.
+        homes.node(1).put(BUCKET, "key-3", &[b"newer"]).await;
+        let arc = table::digest::arc_of(&damaged);
+        let pulled = homes.model(0).pull_arc(id(1), arc, GENTLY).await.unwrap();
+        assert_eq!((pulled.rows, pulled.refused.len()), (0, 1));
+    });
+}
+
+#[test]
+fn a_block_that_nobody_has_does_not_hold_up_its_reference() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.stop(2).await;
+        homes.node(0).put(BUCKET, "big", &[&BLOCK, b"end"]).await;
+        let hash = BlockHash::of(&BLOCK);
+        for number in 0..2 {
+            let disk = &homes.model(number).env().disk;
+            let name = format!("/data/blocks/{:02x}/{hash}", hash.as_bytes()[0]);
+            let forms = [name.clone(), format!("{name}.zst")];
+            let gone = forms.iter().filter(|name| disk.remove_file(Path::new(name)).is_ok());
+            assert_eq!(gone.count(), 1, "the block has a file");
+        }
+        homes.start(2).await;
+        let pulled = pull_all(&homes, 2, &[0]).await;
+        assert_eq!(pulled.blocks, 1, "the end of the object");
+        assert_eq!(homes.model(2).blocks().reference_count(&hash).unwrap(), 1);
+        let due = homes.model(2).env().clock.wall();
+        let found = homes.model(2).blocks().run_due(due).await.unwrap();
+        assert_eq!(found.missing, vec![hash], "it is looked for again");
+    });
+}
+
+#[test]
+fn a_pass_ends_while_clients_write() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.stop(2).await;
+        for number in 0..400 {
+            homes.node(0).put(BUCKET, &format!("key-{number}"), &[b"first"]).await;
+        }
+        homes.start(2).await;
+        let writes = async {
+            for round in 0..200 {
+                let key = format!("key-{}", (round * 7) % 500);
+                homes.node(round % 3).put(BUCKET, &key, &[b"second"]).await;
+            }
+        };
+        let pulls = async {
+            for _ in 0..3 {
+                pull_all(&homes, 2, &[0, 1]).await;
+            }
+        };
+        futures_util::future::join(writes, pulls).await;
+        env::sleep(Duration::from_secs(2)).await;
+        for number in [0, 1, 2, 0, 1, 2] {
+            let others: Vec<usize> = (0..3).filter(|other| *other != number).collect();
+            pull_all(&homes, number, &others).await;
+        }
+        assert_eq!(homes.node(2).digests(), homes.node(0).digests());
+        assert_eq!(homes.node(1).digests(), homes.node(0).digests());
+    });
+}
+
+#[test]
+fn the_worker_takes_over_what_was_missed_by_itself() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.stop(2).await;
+        for number in 0..50 {
+            let content = Condition::Absent;
+            homes.node(0).put_if(BUCKET, &format!("key-{number}"), &[b"content"], content).await;
+        }
+        homes.start(2).await;
+        let workers: Vec<_> = (0..3).map(|number| homes.model(number).spawn_sync()).collect();
+        env::sleep(Duration::from_secs(60)).await;
+        assert_eq!(homes.node(2).digests(), homes.node(0).digests());
+        assert_eq!(homes.node(2).digests(), homes.node(1).digests());
+        let figures = homes.model(2).sync_figures();
+        assert_eq!((figures.arcs_left, figures.failures, figures.complete.len()), (0, 0, 2));
+        assert!(figures.rows >= 50);
+        drop(workers);
+    });
+}
