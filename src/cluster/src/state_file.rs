@@ -27,17 +27,23 @@ pub enum StateKind {
     PreviousLayout,
     /// The other nodes, as this one knew them last.
     Peers,
+    /// The invitations that this node has made.
+    Invitations,
+    /// How this node came into its cluster, if by invitation.
+    Joined,
 }
 
 impl StateKind {
     /// Every kind.
-    pub const ALL: [StateKind; 6] = [
+    pub const ALL: [StateKind; 8] = [
         StateKind::NodeKey,
         StateKind::ClusterSecret,
         StateKind::AdminToken,
         StateKind::Layout,
         StateKind::PreviousLayout,
         StateKind::Peers,
+        StateKind::Invitations,
+        StateKind::Joined,
     ];
 
     /// The file's name in the metadata folder.
@@ -49,6 +55,8 @@ impl StateKind {
             StateKind::Layout => "cluster_layout",
             StateKind::PreviousLayout => "cluster_layout.previous",
             StateKind::Peers => "peer_list",
+            StateKind::Invitations => "invitations",
+            StateKind::Joined => "joined",
         }
     }
 
@@ -61,6 +69,8 @@ impl StateKind {
             StateKind::AdminToken => "admin_token",
             StateKind::Layout | StateKind::PreviousLayout => "cluster_layout",
             StateKind::Peers => "peer_list",
+            StateKind::Invitations => "invitations",
+            StateKind::Joined => "joined",
         }
     }
 
@@ -80,6 +90,10 @@ impl StateKind {
                 "copy cluster_layout.previous over it, or restore it from a backup or another node"
             }
             StateKind::PreviousLayout => "restore cluster_layout from a backup or another node",
+            StateKind::Invitations => "delete it, then make new ones with `garage node invite`",
+            StateKind::Joined => {
+                "restore it from a backup; with a role in the layout (`garage status` on another node) delete it"
+            }
             StateKind::Peers => "delete it, then name a node with `garage node connect` again",
         }
     }
