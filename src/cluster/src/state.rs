@@ -122,7 +122,12 @@ pub struct ClusterState {
 
 impl ClusterState {
     /// Reads the state files, and makes those that a first start needs. Blocks.
-    pub fn open(env: &Env, options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
+    pub fn open(env: &Env, mut options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
+        let joined = joining::read(env, &options.folder)?;
+        if joined.is_some() {
+            // Its layout is that of the cluster it joined, also before it has heard of it.
+            options.first_layout = FirstLayout::Empty;
+        }
         let folder = &options.folder;
         let key = NodeKey::open(env, folder)?;
         let secret = match &options.secret {
@@ -131,7 +136,6 @@ impl ClusterState {
         };
         let keeper = Keeper::open(env, &options, key.id())?;
         let invitations = Invitations::open(env, folder)?;
-        let joined = joining::read(env, folder)?;
         Ok(Arc::new(Self {
             key,
             secret,
@@ -162,6 +166,11 @@ impl ClusterState {
     /// The invitations it has made.
     pub(crate) fn invitations(&self) -> &Invitations {
         &self.invitations
+    }
+
+    /// Whether this node joined a cluster that was there before it.
+    pub fn has_joined(&self) -> bool {
+        self.joined.is_some()
     }
 
     /// The role that this node asks for: it came by invitation and has none. `room_bytes`: what it can

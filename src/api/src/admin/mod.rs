@@ -11,6 +11,7 @@ mod call;
 mod cluster_state;
 mod endpoint;
 mod error;
+mod joining;
 mod keys;
 mod layout;
 mod nodes;
