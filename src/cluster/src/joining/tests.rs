@@ -250,7 +250,7 @@ async fn the_same_node_may_ask_again_and_a_wrong_token_gets_nothing() {
     let third = Home::new();
     let refused = third.join(&wrong).await.unwrap_err();
     assert!(matches!(refused, JoinFailure::TurnedAway(TurnedAway::Unknown)), "{refused}");
-    assert!(!third.folder.path().join("rpc_secret").exists());
+    assert!(!third.env.disk.exists(&third.folder.path().join("rpc_secret")).unwrap());
     // A configured secret that is another one.
     let options = JoinOptions {
         folder: third.folder.path().to_owned(),

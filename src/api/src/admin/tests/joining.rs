@@ -11,7 +11,10 @@ async fn an_invitation_says_all_that_the_other_machine_needs() {
     let invitation = home.ok("CreateNodeInvitation", asked).await;
     assert_eq!((&invitation["zone"], &invitation["holdsForSecs"]), (&json!("attic"), &json!(86400)));
     assert_eq!(invitation["nodeId"], home.cluster.id().to_string());
-    assert_eq!((&invitation["addresses"][1], &invitation["localOnly"]), (&json!("10.0.0.5:3901"), &json!(false)));
+    assert_eq!(
+        (&invitation["addresses"][1], &invitation["localOnly"]),
+        (&json!("10.0.0.5:3901"), &json!(false))
+    );
     let code: cluster::joining::JoinCode = invitation["code"].as_str().unwrap().parse().unwrap();
     assert!(code.is_from(home.cluster.id()));
     // The zone is one that nobody has, nor is invited into.
