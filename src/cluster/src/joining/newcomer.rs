@@ -128,7 +128,9 @@ fn look(env: &Env, options: &JoinOptions) -> Result<Option<NodeKey>, JoinFailure
     let joined = read(env, folder)?;
     let layouts =
         [read_layout(env, folder, StateKind::Layout)?, read_layout(env, folder, StateKind::PreviousLayout)?];
-    let in_cluster = layouts.iter().flatten().any(|layout| layout.cluster().is_some());
+    // The first releases wrote layouts without a cluster's id.
+    let is_used = |layout: &Layout| layout.cluster().is_some() || layout.newest().number > 0;
+    let in_cluster = layouts.iter().flatten().any(is_used);
     if joined.is_none() && !in_cluster {
         return Ok(Some(NodeKey::open(env, folder)?));
     }
