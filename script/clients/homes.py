@@ -16,9 +16,10 @@ HEALTHY_WITHIN_S = 30
 
 
 class Node:
-    """One server process and its folder."""
+    """One server process and its folder. One that `waits` has no layout before it is given a role; another
+    one makes a cluster of itself."""
 
-    def __init__(self, binary, folder, number, secret, first_port):
+    def __init__(self, binary, folder, number, secret, first_port, waits=True):
         self.binary, self.number, self.folder = binary, number, folder / f"node{number}"
         base = first_port + 10 * number
         self.s3_port, self.rpc_port, self.admin_port = base, base + 1, base + 3
@@ -29,8 +30,8 @@ class Node:
             self.config.write_text(
                 f'metadata_dir = "{self.folder}/meta"\n'
                 f'data_dir = "{self.folder}/data"\n'
-                "replication_factor = 3\n"
-                f'rpc_secret = "{secret}"\n'
+                + ("replication_factor = 3\n" if waits else "")
+                + f'rpc_secret = "{secret}"\n'
                 f'rpc_bind_addr = "127.0.0.1:{self.rpc_port}"\n'
                 f'rpc_public_addr = "127.0.0.1:{self.rpc_port}"\n'
                 "[s3_api]\n"
@@ -88,7 +89,7 @@ class Node:
 class Cluster:
     """Some nodes with one secret, on this machine."""
 
-    def __init__(self, binary, folder, count, first_port=FIRST_PORT):
+    def __init__(self, binary, folder, count, first_port=FIRST_PORT, first_alone=False):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = self.folder / "secret"
@@ -96,7 +97,10 @@ class Cluster:
             kept.write_text(secrets.token_hex(32))
             kept.chmod(0o600)
         secret = kept.read_text().strip()
-        self.nodes = [Node(str(binary), self.folder, i, secret, first_port) for i in range(1, count + 1)]
+        self.nodes = [
+            Node(str(binary), self.folder, number, secret, first_port, waits=number > 1 or not first_alone)
+            for number in range(1, count + 1)
+        ]
 
     def start(self):
         for node in self.nodes:

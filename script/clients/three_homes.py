@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -15,7 +16,6 @@ from botocore.exceptions import ClientError
 
 from home import equal
 from homes import Cluster
-from server import free_port
 from suite import Suite
 
 SUITE = Suite("three_homes")
@@ -29,23 +29,15 @@ class Homes:
 
     def __init__(self, home):
         self.folder = tempfile.mkdtemp(prefix="garage-homes-")
-        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=_free_ports())
+        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=free_ports())
         self.bucket = "photos"
 
     def __enter__(self):
         self.cluster.start()
         self.cluster.form()
+        self.wait_until_serving(self.cluster.nodes)
         key, secret = self.cluster.key()
-        options = Config(
-            retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=20
-        )
-        self.s3 = [
-            boto3.client(
-                "s3", endpoint_url=node.endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
-                region_name="garage", config=options,
-            )
-            for node in self.cluster.nodes
-        ]
+        self.s3 = [client_of(node, key, secret) for node in self.cluster.nodes]
         self.s3[0].create_bucket(Bucket=self.bucket)
         return self
 
@@ -66,28 +58,55 @@ class Homes:
             more = {"ContinuationToken": page["NextContinuationToken"]}
 
     def restart(self, number):
-        """Starts a node again; returns when every running node has links to all others."""
-        node, deadline = self.cluster.nodes[number], time.monotonic() + CONNECTED_WITHIN_S
-        node.start()
-        node.wait_until_up()
-        running = [node for node in self.cluster.nodes if node.process.poll() is None]
-        while any(_connected(node) < len(running) for node in running):
+        """Starts a node again; returns when every running node knows that all others serve."""
+        self.cluster.nodes[number].start()
+        self.cluster.nodes[number].wait_until_up()
+        self.wait_until_serving([node for node in self.cluster.nodes if node.process.poll() is None])
+
+    @staticmethod
+    def wait_until_serving(running):
+        """Waits until each of these nodes knows that all of them serve."""
+        deadline = time.monotonic() + CONNECTED_WITHIN_S
+        while any(serving(node) < len(running) for node in running):
             if time.monotonic() > deadline:
-                raise AssertionError(f"node {number} is back, and not all nodes have links to each other")
+                raise AssertionError("not all nodes know that all serve")
             time.sleep(0.1)
 
     def digest(self, through, key):
         return _digest(self.s3[through].get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
 
-def _free_ports():
-    """Where ten ports for each of three nodes begin."""
-    return 20000 + free_port() % 20000
+def client_of(node, key, secret):
+    """A client of one node that tries nothing again."""
+    options = Config(
+        retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=20
+    )
+    return boto3.client(
+        "s3", endpoint_url=node.endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
+        region_name="garage", config=options,
+    )
 
 
-def _connected(node):
-    """How many nodes this one is connected to, itself included."""
-    return json.loads(node.cli("json-api", "GetClusterHealth"))["connectedNodes"]
+def free_ports():
+    """Where ten ports for each of three nodes begin: below those that the system gives to connections."""
+    while True:
+        first = random.randrange(15000, 32000)
+        if all(_is_free(first + offset) for offset in range(10, 40)):
+            return first
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def serving(node):
+    """How many storage nodes this one knows to serve, itself included."""
+    return json.loads(node.cli("json-api", "GetClusterHealth"))["storageNodesUp"]
 
 
 def _digest(body):

@@ -35,6 +35,8 @@ pub enum Reason {
     NoLayout,
     /// A storage node of the layout cannot be reached.
     NodeAway(NodeId),
+    /// A storage node does not answer yet for so many of the arcs that it owns: its copy is being filled.
+    NodeBehind(NodeId, u64),
     /// This node's metadata store takes no more writes.
     MetadataStopped,
     /// This node's metadata disk has no room for growth.
@@ -54,6 +56,11 @@ impl fmt::Display for Reason {
                 f.write_str("no layout was applied yet: assign a role to this node, then apply")
             }
             Reason::NodeAway(node) => write!(f, "storage node {node} cannot be reached"),
+            Reason::NodeBehind(node, arcs) => write!(
+                f,
+                "storage node {node} does not count yet: {arcs} of {PARTITIONS} partitions are still to be filled or \
+                 compared there"
+            ),
             Reason::MetadataStopped => {
                 f.write_str("the metadata store of this node failed: nothing is written until it restarts")
             }
@@ -103,16 +110,18 @@ pub struct Health {
 
 impl Health {
     /// Judges the versions in force. `own` is this node; `connected` says of another node whether
-    /// it is in contact; `nodes` is how many are known and how many of them are in contact.
+    /// it is in contact, and for how many of its arcs it does not answer yet; `nodes` is how many are known and how many of them are in contact.
     pub(crate) fn judge(
         layout: &Layout,
         own: (NodeId, &LocalService),
         (known_nodes, connected_nodes): (usize, usize),
-        connected: &dyn Fn(NodeId) -> bool,
+        (connected, behind): (&dyn Fn(NodeId) -> bool, &dyn Fn(NodeId) -> u64),
     ) -> Self {
         let (own_id, service) = own;
         let reachable = |node: NodeId| node == own_id || connected(node);
-        let good = |node: NodeId| if node == own_id { service.failures.is_empty() } else { connected(node) };
+        let serves =
+            |node: NodeId| if node == own_id { service.failures.is_empty() } else { connected(node) };
+        let good = |node: NodeId| serves(node) && behind(node) == 0;
         let mut reasons = [service.failures.as_slice(), service.complaints.as_slice()].concat();
         if layout.current().number == 0 {
             reasons.insert(0, Reason::NoLayout);
@@ -121,6 +130,9 @@ impl Health {
         let storage = versions.iter().flat_map(|version| version.storage_nodes());
         let storage: BTreeSet<NodeId> = storage.map(|(node, _)| *node).collect();
         reasons.extend(storage.iter().filter(|node| !reachable(**node)).map(|node| Reason::NodeAway(*node)));
+        let behind = storage.iter().filter(|node| reachable(**node)).map(|node| (*node, behind(*node)));
+        reasons
+            .extend(behind.filter(|(_, arcs)| *arcs > 0).map(|(node, arcs)| Reason::NodeBehind(node, arcs)));
         let (mut partitions_quorum, mut partitions_all_ok) = (0, 0);
         for arc in arcs() {
             let (mut has_quorum, mut all_ok) = (true, true);

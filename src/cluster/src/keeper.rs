@@ -3,13 +3,15 @@
 //! What always holds: a layout is durable before anybody sees it, and the one before it is kept beside it;
 //! changes are made one after the other; a stamp given here lies above every stamp in the layout.
 
-use crate::layout::{ClusterId, Layout, LayoutError, Moment, OtherCluster};
+use crate::layout::{ClusterId, Layout, LayoutError, Moment, OtherCluster, Version};
 use crate::placement::Placement;
 use crate::state::{ChangeError, ClusterError, ClusterOptions, FirstLayout};
 use crate::state_file::{self, StateFileError, StateKind};
+use crate::vote::{self, Accepted, AskVote, Vote, Voted};
 use arc_swap::ArcSwap;
-use base::{Hlc, NodeId};
+use base::{Hlc, NodeId, Stamp};
 use env::{Env, random_array};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -17,12 +19,15 @@ use tokio::sync::watch;
 /// The layout of a running node.
 pub(crate) struct Keeper {
     env: Env,
+    node: NodeId,
     folder: PathBuf,
     layout: ArcSwap<Layout>,
     /// What the layout means for requests; follows it.
     placement: ArcSwap<Placement>,
     /// Held while the layout is replaced, so that two changes cannot lose one another. Gives the stamps.
     clock: Mutex<Hlc>,
+    /// Locked after the clock.
+    vote: Mutex<Vote>,
     changes: watch::Sender<u64>,
 }
 
@@ -42,13 +47,16 @@ impl Keeper {
     pub fn open(env: &Env, options: &ClusterOptions, node: NodeId) -> Result<Self, ClusterError> {
         let mut clock = Hlc::new(node.tag(), 0);
         let layout = open_layout(env, options, node, &mut clock)?;
-        clock.observe(layout.latest_stamp());
+        let vote = open_vote(env, options)?;
+        clock.observe(layout.latest_stamp().max(vote.latest_stamp()));
         Ok(Self {
             env: env.clone(),
+            node,
             folder: options.folder.clone(),
             placement: ArcSwap::from_pointee(placement_of(&layout)),
             layout: ArcSwap::from_pointee(layout),
             clock: Mutex::new(clock),
+            vote: Mutex::new(vote),
             changes: watch::Sender::new(0),
         })
     }
@@ -68,6 +76,11 @@ impl Keeper {
         self.changes.subscribe()
     }
 
+    /// Wakes whoever tells others how this node is.
+    pub fn tell_soon(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
     /// Replaces the layout by what `change` makes of it. Blocks.
     pub fn change(
         &self,
@@ -75,7 +88,7 @@ impl Keeper {
     ) -> Result<Arc<Layout>, ChangeError> {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.layout();
-        let new = change(&old, &moment(&self.env, &mut clock))?;
+        let new = change(&old, &moment(&self.env, self.node, &mut clock))?;
         Ok(self.replace(&old, new, &mut clock)?)
     }
 
@@ -88,6 +101,57 @@ impl Keeper {
         let is_new = merged != *old;
         self.replace(&old, merged, &mut clock).map_err(AdoptError::NotStored)?;
         Ok(is_new)
+    }
+
+    /// A stamp above every one in the layout and every ballot that was heard of.
+    pub fn stamp(&self) -> Stamp {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.tick(self.env.clock.wall())
+    }
+
+    /// Somebody else has used this stamp.
+    pub fn observe(&self, seen: Stamp) {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).observe(seen);
+    }
+
+    /// Answers a ballot about the version that follows the current one. Blocks.
+    pub fn vote(&self, ask: &AskVote) -> Result<Voted, StateFileError> {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.observe(ask.ballot);
+        let (layout, mut vote) = (self.layout(), self.vote.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_voter = layout.current().storage_nodes().any(|(node, _)| *node == self.node);
+        if !is_voter || layout.joint().is_some() || ask.number != layout.current().number + 1 {
+            return Ok(Voted::No);
+        }
+        let version = match &ask.version {
+            None => None,
+            Some(text) => match Version::of_text(text).filter(|version| version.number == ask.number) {
+                Some(version) => Some(Arc::new(version)),
+                None => return Ok(Voted::No),
+            },
+        };
+        let voted = match &version {
+            None => vote.prepare(ask.number, ask.ballot),
+            Some(version) => vote.accept(ask.ballot, version),
+        };
+        let new = match voted {
+            Ok(new) => new,
+            Err(against) => return Ok(Voted::Refused(against)),
+        };
+        if new != *vote {
+            state_file::write(self.env.disk.as_ref(), &self.folder, StateKind::Vote, &new.to_text())?;
+            *vote = new;
+        }
+        let Some(version) = version else {
+            return Ok(Voted::Promised(vote.accepted().map(Accepted::to_text)));
+        };
+        // Whoever is a quorum by itself has chosen with this.
+        if vote::can_choose(layout.current(), &BTreeSet::from([self.node]))
+            && let Some(joined) = layout.joined(version)
+        {
+            self.replace(&layout, joined, &mut clock)?;
+        }
+        Ok(Voted::Accepted)
     }
 
     fn replace(
@@ -110,13 +174,21 @@ impl Keeper {
     }
 }
 
-fn moment(env: &Env, clock: &mut Hlc) -> Moment {
+fn open_vote(env: &Env, options: &ClusterOptions) -> Result<Vote, ClusterError> {
+    let folder = &options.folder;
+    let Some(text) = state_file::read(env.disk.as_ref(), folder, StateKind::Vote)? else {
+        return Ok(Vote::default());
+    };
+    Vote::of_text(&text).ok_or_else(|| state_file::damaged(folder, StateKind::Vote).into())
+}
+
+fn moment(env: &Env, by: NodeId, clock: &mut Hlc) -> Moment {
     let new_cluster = ClusterId::from_bytes(random_array(env.rng.as_ref()));
-    Moment { stamp: clock.tick(env.clock.wall()), new_cluster }
+    Moment { stamp: clock.tick(env.clock.wall()), new_cluster, by }
 }
 
 fn placement_of(layout: &Layout) -> Placement {
-    Placement::new(layout.in_force().cloned().collect())
+    Placement::new(layout.in_force().cloned().collect(), layout.lives())
 }
 
 fn open_layout(
@@ -129,7 +201,7 @@ fn open_layout(
     if let Some(text) = state_file::read(disk, folder, StateKind::Layout)? {
         let layout = Layout::from_text(&text);
         let layout = layout.ok_or_else(|| state_file::damaged(folder, StateKind::Layout))?;
-        let whole = layout.clone().with_cluster(moment(env, clock).new_cluster);
+        let whole = layout.clone().with_cluster(moment(env, node, clock).new_cluster);
         if whole != layout {
             state_file::write(disk, folder, StateKind::Layout, &whole.to_text())?;
         }
@@ -141,7 +213,7 @@ fn open_layout(
     }
     let layout = match &options.first_layout {
         FirstLayout::Empty => return Ok(Layout::empty()),
-        FirstLayout::OneNode(role) => Layout::of_one_node(node, role.clone(), &moment(env, clock))?,
+        FirstLayout::OneNode(role) => Layout::of_one_node(node, role.clone(), &moment(env, node, clock))?,
     };
     state_file::write(disk, folder, StateKind::Layout, &layout.to_text())?;
     Ok(layout)

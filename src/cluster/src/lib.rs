@@ -8,6 +8,7 @@
 //! - a layout is durable before anybody sees it, and the one before it is kept beside it;
 //! - nothing in the layout names a replica set that its roles do not allow.
 
+mod choosing;
 mod health;
 pub mod joining;
 mod keeper;
@@ -20,7 +21,9 @@ mod state;
 mod state_file;
 #[cfg(test)]
 mod tests;
+mod vote;
 
+pub use choosing::Chosen;
 pub use health::{Health, HealthStatus, LocalService, Reason};
 pub use layout::{ClusterId, Layout, LayoutError};
 pub use node_key::NodeKey;

@@ -4,7 +4,7 @@
 //! A decision about a row holds only when it holds in the replica set of each of them. A placement is
 //! one look at the layout and does not change; whoever holds one says so by its [`View`].
 
-use crate::layout::{Assignment, CAPACITY_MIN_BYTES, PARTITIONS, Role, Version, partition_of};
+use crate::layout::{Assignment, CAPACITY_MIN_BYTES, Lives, PARTITIONS, Role, Version, partition_of};
 use base::{NodeId, PartitionHash};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,9 @@ pub struct View {
     pub newest: u64,
     /// The oldest one; the same while no change is under way.
     pub oldest: u64,
+    /// Names the lives that the storage nodes of these versions are believed to be in.
+    #[serde(default)]
+    pub lives: u64,
 }
 
 /// Who keeps what, by the versions in force.
@@ -25,14 +28,17 @@ pub struct Placement {
     /// Oldest first; one or two.
     in_force: Vec<Arc<Version>>,
     members: BTreeSet<NodeId>,
+    lives: u64,
 }
 
 impl Placement {
-    /// By these versions, oldest first.
-    pub fn new(in_force: Vec<Arc<Version>>) -> Self {
+    /// By these versions, oldest first, and what is known of the lives of their nodes.
+    pub fn new(in_force: Vec<Arc<Version>>, lives: &Lives) -> Self {
         debug_assert!((1..=2).contains(&in_force.len()), "one or two versions are in force");
         let members = in_force.iter().flat_map(|version| version.roles.keys().copied()).collect();
-        Self { in_force, members }
+        let storage = in_force.iter().flat_map(|version| version.storage_nodes());
+        let storage: BTreeSet<NodeId> = storage.map(|(node, _)| *node).collect();
+        Self { in_force, members, lives: lives.digest(storage.iter()) }
     }
 
     /// Everything on one node, for ever.
@@ -43,13 +49,14 @@ impl Placement {
         version.number = 1;
         version.roles = BTreeMap::from([(node, role)]);
         version.assignment = Assignment::of_owners(vec![vec![node]; PARTITIONS]);
-        Self::new(vec![Arc::new(version)])
+        Self::new(vec![Arc::new(version)], &Lives::default())
     }
 
     /// The versions this looks at.
     pub fn view(&self) -> View {
         let number = |version: Option<&Arc<Version>>| version.map_or(0, |version| version.number);
-        View { newest: number(self.in_force.last()), oldest: number(self.in_force.first()) }
+        let (newest, oldest) = (number(self.in_force.last()), number(self.in_force.first()));
+        View { newest, oldest, lives: self.lives }
     }
 
     /// The replica sets of a partition, one for each version in force that differs from the others;

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::watch;
 
@@ -116,6 +117,8 @@ pub struct ClusterState {
     joined: Option<JoinedCluster>,
     /// Nodes that know the secret and have a layout of another cluster.
     strangers: Mutex<BTreeMap<NodeId, ClusterId>>,
+    /// Arcs that this node owns and does not answer for yet.
+    behind: AtomicU64,
     /// The links to others, once they are up. Weak, since they hold this.
     membership: OnceLock<Weak<Membership>>,
 }
@@ -136,6 +139,10 @@ impl ClusterState {
         };
         let keeper = Keeper::open(env, &options, key.id())?;
         let invitations = Invitations::open(env, folder)?;
+        // Among others a start is made known first; a node that is alone owns all that there is.
+        let is_alone = keeper.placement().is_alone(key.id());
+        let owned = keeper.layout().current().stored_partitions(key.id()) as u64;
+        let behind = if is_alone { 0 } else { owned };
         Ok(Arc::new(Self {
             key,
             secret,
@@ -144,6 +151,7 @@ impl ClusterState {
             joined,
             options,
             strangers: Mutex::default(),
+            behind: AtomicU64::new(behind),
             membership: OnceLock::new(),
         }))
     }
@@ -182,8 +190,11 @@ impl ClusterState {
         Some(waiting).filter(|_| !self.has_role(self.id()))
     }
 
+    /// Whether a node has a role, or will have it when the change that was applied is complete.
     fn has_role(&self, node: NodeId) -> bool {
-        self.layout().in_force().any(|version| version.roles.contains_key(&node))
+        let layout = self.layout();
+        let next = layout.next().is_some_and(|version| version.roles.contains_key(&node));
+        next || layout.in_force().any(|version| version.roles.contains_key(&node))
     }
 
     /// This machine's name.
@@ -200,6 +211,29 @@ impl ClusterState {
     pub(crate) fn set_membership(&self, membership: &Arc<Membership>) {
         let first = self.membership.set(Arc::downgrade(membership));
         debug_assert!(first.is_ok(), "a node takes part once");
+    }
+
+    /// The layout's keeper.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Whether this node votes on the next version of the layout: one that lost its memory does not before it
+    /// is whole again.
+    pub(crate) fn may_vote(&self) -> bool {
+        self.behind() == 0
+    }
+
+    /// Arcs that this node owns and does not answer for yet.
+    pub fn behind(&self) -> u64 {
+        self.behind.load(Ordering::Acquire)
+    }
+
+    /// Says for how many of its arcs this node does not answer yet.
+    pub fn set_behind(&self, arcs: usize) {
+        if self.behind.swap(arcs as u64, Ordering::AcqRel) != arcs as u64 {
+            self.keeper.tell_soon();
+        }
     }
 
     /// The metadata folder.
@@ -311,7 +345,13 @@ impl ClusterState {
         let nodes = self.nodes();
         let up: BTreeSet<NodeId> = nodes.iter().filter(|node| node.is_up).map(|node| node.id).collect();
         let is_up = |node| up.contains(&node);
+        let said: BTreeMap<NodeId, u64> = nodes
+            .iter()
+            .filter_map(|node| Some((node.id, node.contact.as_ref()?.status.as_ref()?.behind?)))
+            .collect();
+        let behind =
+            |node| if node == self.id() { self.behind() } else { said.get(&node).copied().unwrap_or(0) };
         let counts = (nodes.len(), up.len());
-        Health::judge(&self.layout(), (self.id(), service), counts, &is_up)
+        Health::judge(&self.layout(), (self.id(), service), counts, (&is_up, &behind))
     }
 }

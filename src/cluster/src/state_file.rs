@@ -25,6 +25,8 @@ pub enum StateKind {
     Layout,
     /// The layout before the last change.
     PreviousLayout,
+    /// What this node has promised and accepted about the next version of the layout.
+    Vote,
     /// The other nodes, as this one knew them last.
     Peers,
     /// The invitations that this node has made.
@@ -35,12 +37,13 @@ pub enum StateKind {
 
 impl StateKind {
     /// Every kind.
-    pub const ALL: [StateKind; 8] = [
+    pub const ALL: [StateKind; 9] = [
         StateKind::NodeKey,
         StateKind::ClusterSecret,
         StateKind::AdminToken,
         StateKind::Layout,
         StateKind::PreviousLayout,
+        StateKind::Vote,
         StateKind::Peers,
         StateKind::Invitations,
         StateKind::Joined,
@@ -54,6 +57,7 @@ impl StateKind {
             StateKind::AdminToken => "admin_token",
             StateKind::Layout => "cluster_layout",
             StateKind::PreviousLayout => "cluster_layout.previous",
+            StateKind::Vote => "layout_vote",
             StateKind::Peers => "peer_list",
             StateKind::Invitations => "invitations",
             StateKind::Joined => "joined",
@@ -68,6 +72,7 @@ impl StateKind {
             StateKind::ClusterSecret => "rpc_secret",
             StateKind::AdminToken => "admin_token",
             StateKind::Layout | StateKind::PreviousLayout => "cluster_layout",
+            StateKind::Vote => "layout_vote",
             StateKind::Peers => "peer_list",
             StateKind::Invitations => "invitations",
             StateKind::Joined => "joined",
@@ -93,6 +98,10 @@ impl StateKind {
             StateKind::Invitations => "delete it, then make new ones with `garage node invite`",
             StateKind::Joined => {
                 "restore it from a backup; with a role in the layout (`garage status` on another node) delete it"
+            }
+            StateKind::Vote => {
+                "restore it from a backup; delete it only if `garage layout show` on another node says that no \
+                 change is under way"
             }
             StateKind::Peers => "delete it, then name a node with `garage node connect` again",
         }

@@ -89,8 +89,12 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         let handler = admin::handler(Arc::clone(&admin), origin);
         servers.push(server::serve(&env, listener, handler, shutdown.clone()));
     }
-    let workers =
-        vec![model.spawn_reclaimer(), model.spawn_name_keeper(), blocks.spawn_worker(fetch_missing(&model))];
+    let workers = vec![
+        model.spawn_reclaimer(),
+        model.spawn_name_keeper(),
+        model.spawn_growth(),
+        blocks.spawn_worker(fetch_missing(&model)),
+    ];
     Ok(RunningNode {
         config,
         model,

@@ -5,12 +5,12 @@
 //! never when its upload began. Where several replicas decide, the coordinator gives it, and each
 //! replica says what became of every object row.
 
-use crate::ModelError;
 use crate::rows::object::{self, InlineBody, Object, ObjectRow, Slot};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow};
 use crate::rows::version::{self, PendingBody, VersionRow};
 use crate::tables::{Tables, Upkeep};
+use crate::{ModelError, reclaim};
 use base::id::kind;
 use base::{Id, PartNumber, PartitionHash, Stamp};
 use block::BlockStore;
@@ -221,10 +221,32 @@ fn store_object(
     version: Version<Slot>,
     inline: Option<Bytes>,
 ) -> Result<Stored, StoreError> {
+    let floor = reclaim::fence_of(txn, Space::Object, key)?;
+    put_version(tables, txn, key, (version, floor), inline)
+}
+
+/// The same for a version that is copied on the way into the replica set (rule L5).
+pub(crate) fn copy_object(
+    tables: &Tables<'_>,
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    version: Version<Slot>,
+    inline: Option<Bytes>,
+) -> Result<Stored, StoreError> {
+    put_version(tables, txn, key, (version, Stamp::ZERO), inline)
+}
+
+fn put_version(
+    tables: &Tables<'_>,
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    (version, floor): (Version<Slot>, Stamp),
+    inline: Option<Bytes>,
+) -> Result<Stored, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, key)?;
     let mut replica = ObjectRow::replica(old.as_ref());
     let before = replica.clone();
-    let answer = replica.store(&version);
+    let answer = replica.store(&version, floor);
     if replica != before {
         let new = ObjectRow::of_replica(replica);
         let change = Change { old: old.as_ref(), new: &new };
@@ -244,7 +266,7 @@ pub(crate) fn prepare(
 ) -> Result<Result<Option<ObjectRow>, Stamp>, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, &key)?;
     let mut replica = ObjectRow::replica(old.as_ref());
-    let answer = replica.prepare(ballot);
+    let answer = replica.prepare(ballot, reclaim::fence_of(txn, Space::Object, &key)?);
     if answer.is_ok() {
         let new = ObjectRow::of_replica(replica);
         let tables = Tables::new(blocks, Upkeep::Everywhere);

@@ -6,7 +6,7 @@
 //! cut off, or refused at the end, gives its body up as an upload does.
 
 use crate::objects::{Found, ObjectMeta, Place, Put, Want, find_row, make_object};
-use crate::replicas::Entry;
+use crate::replicas::{Alone, Entry};
 use crate::rows::object::{self, Body};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
@@ -48,8 +48,9 @@ impl Model {
         let new_body = Id::from_bytes(random_array(self.env.rng.as_ref()));
         let owner = Owner::Object(place.bucket, place.key.clone());
         let mut unsettled = Unsettled::new(self, new_body);
-        let writes = self.share_body(&source, owner, &mut unsettled).await?;
-        if !self.peers.is_alone() {
+        let alone = self.peers.stay_alone().await;
+        let writes = self.share_body(&source, owner, (&mut unsettled, alone.as_ref())).await?;
+        if alone.is_none() {
             return self
                 .copy_everywhere((from_bucket, from_key), source, (place, meta), (writes, unsettled))
                 .await;
@@ -108,20 +109,20 @@ impl Model {
         self: &Arc<Self>,
         source: &Found,
         owner: Owner,
-        unsettled: &mut Unsettled,
+        (unsettled, alone): (&mut Unsettled, Option<&Alone>),
     ) -> Result<Vec<Write>, ModelError> {
         let Some(old) = source.object.body.id() else { return Ok(Vec::new()) };
         let deadline = WallTime(self.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
         let new = unsettled.body();
         let mut rows = Sharing { old, new, owner, deadline, next_row: Some(0) };
         let mut writes = rows.next_page(self).await?;
-        if rows.next_row.is_none() && self.peers.is_alone() {
+        if rows.next_row.is_none() && alone.is_some() {
             return Ok(writes);
         }
         writes.push(Write::Pending { body: new, mark: PendingBody { deadline } });
         while rows.next_row.is_some() {
             unsettled.begin();
-            if !self.peers.is_alone() {
+            if alone.is_none() {
                 self.merge_everywhere(writes, Some(deadline)).await?;
                 writes = rows.next_page(self).await?;
                 continue;
@@ -137,7 +138,7 @@ impl Model {
             self.commit_alone(Intent::Grow, write).await?;
             writes = rows.next_page(self).await?;
         }
-        if self.peers.is_alone() {
+        if alone.is_some() {
             writes.push(Write::Settled { body: new });
         }
         Ok(writes)

@@ -12,6 +12,7 @@ mod batch;
 mod copy;
 mod directory;
 mod error;
+mod growth;
 pub mod listing;
 pub mod multipart;
 pub mod objects;
@@ -28,6 +29,7 @@ mod writer;
 pub use batch::{NodeBatch, Write};
 pub use directory::{Directory, Names};
 pub use error::ModelError;
+pub use growth::GrowthFigures;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use replicas::Peers;
 pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
@@ -35,7 +37,9 @@ pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 use base::Stamp;
 use block::BlockStore;
 use env::{Env, Task};
+use growth::Growth;
 use reader::{Memory, Readers};
+use replicas::Alone;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
@@ -53,6 +57,7 @@ pub struct Model {
     pub(crate) readers: Arc<Readers>,
     pub(crate) memory: Memory,
     pub(crate) peers: Arc<Peers>,
+    pub(crate) growth: Growth,
 }
 
 impl Model {
@@ -61,7 +66,8 @@ impl Model {
         let directory = Directory::open(&store)?;
         let (readers, memory) = (Arc::default(), Memory::default());
         let peers = Arc::new(peers);
-        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, memory, peers }))
+        let growth = Growth::default();
+        Ok(Arc::new(Self { env: env.clone(), store, blocks, directory, readers, memory, peers, growth }))
     }
 
     /// The names, buckets and keys as they are now.
@@ -110,15 +116,25 @@ impl Model {
         intent: Intent,
         writes: Vec<Write>,
     ) -> Result<Stamp, ModelError> {
-        if !self.peers.is_alone() {
+        let Some(alone) = self.peers.stay_alone().await else {
             return self.merge_everywhere(writes, None).await.map(|position| position.id);
-        }
+        };
+        self.apply_alone(&alone, intent, writes).await
+    }
+
+    /// The same on a node that is alone.
+    pub(crate) async fn apply_alone(
+        &self,
+        _alone: &Alone,
+        intent: Intent,
+        writes: Vec<Write>,
+    ) -> Result<Stamp, ModelError> {
         let blocks = self.blocks.clone();
         self.commit_alone(intent, move |txn| Ok(NodeBatch::new(writes).apply(&blocks, txn)?)).await
     }
 
     /// A transaction that decides by itself, since no other node keeps anything: refused once that has
-    /// changed.
+    /// changed, which whoever holds an [`Alone`] does not see.
     pub(crate) async fn commit_alone<T: Send + 'static>(
         &self,
         intent: Intent,

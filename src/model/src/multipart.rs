@@ -59,7 +59,7 @@ pub struct Completion {
     /// The parts.
     pub parts: Vec<Part>,
     /// Where several nodes keep the parts: after this none of them takes part any more (rule C3).
-    pub deadline: Option<WallTime>,
+    pub deadline: WallTime,
 }
 
 impl Completion {
@@ -129,7 +129,8 @@ impl Model {
             state: UploadState::Open,
             tags: meta.tags,
         };
-        if !self.peers.is_alone() {
+        let alone = self.peers.stay_alone().await;
+        if alone.is_none() {
             if !self.names().buckets.contains_key(&bucket) {
                 return Err(ModelError::NoSuchBucket);
             }
@@ -221,13 +222,15 @@ impl Model {
         body: FinishedBody,
         (md5, checksum): ([u8; 16], Option<Checksum>),
     ) -> Result<Stamp, ModelError> {
+        let alone = self.peers.stay_alone().await;
+        let body = if alone.is_none() { body.spread().await? } else { body };
         let (_, _, mut writes) = body.describe();
         let (id, upload) = (body.id(), name.id);
         // The stamp is the batch's; the row's own is filled in there.
         let row = PartRow { stamp: Stamp::ZERO, body: id, size: body.size(), md5, checksum };
         writes.push(Write::Hold { target: Target::Body(id), referrer: Referrer::Upload(upload) });
         writes.push(Write::Part { upload, number, row });
-        if !self.peers.is_alone() {
+        if alone.is_none() {
             self.find_open_upload(&name).await?;
             let (deadline, sent) = (body.deadline(), body.sent());
             // Whether it was written is not known then: closing the upload, or the body's deadline, settles it.
@@ -281,7 +284,8 @@ impl Model {
 
     /// Gives an upload up.
     pub async fn abort_upload(self: &Arc<Self>, name: UploadName) -> Result<(), ModelError> {
-        if !self.peers.is_alone() {
+        let alone = self.peers.stay_alone().await;
+        if alone.is_none() {
             let row = UploadRow { state: UploadState::Aborted, ..self.find_open_upload(&name).await? };
             self.merge_everywhere(vec![Write::Upload { id: name.id, row }], None).await?;
             return Ok(());
@@ -340,18 +344,18 @@ impl Model {
     ) -> Result<Completed, ModelError> {
         let body = Id::from_bytes(random_array(self.env.rng.as_ref()));
         let mut rows = self.composite_rows(&name, &completion, body);
-        let is_alone = self.peers.is_alone();
+        let alone = self.peers.stay_alone().await;
         // On a node that is alone the last rows travel with the entry.
-        let last = if is_alone { rows.pop().unwrap_or_default() } else { Vec::new() };
+        let last = if alone.is_some() { rows.pop().unwrap_or_default() } else { Vec::new() };
         let mut unsettled = Unsettled::new(self, body);
         for row in rows {
             unsettled.begin();
-            match is_alone {
-                true => _ = self.apply(Intent::Grow, row).await?,
-                false => _ = self.merge_everywhere(row, completion.deadline).await?,
+            match &alone {
+                Some(alone) => _ = self.apply_alone(alone, Intent::Grow, row).await?,
+                None => _ = self.merge_everywhere(row, Some(completion.deadline)).await?,
             }
         }
-        if !is_alone {
+        if alone.is_none() {
             let outcome = self.complete_everywhere(name, completion, unsettled, (checksum, condition));
             return outcome.await;
         }
@@ -362,12 +366,9 @@ impl Model {
 
     /// C3: by the clock of this node before it read that the upload is open, which every replica that
     /// said so had taken in.
-    async fn completion_deadline(&self) -> Result<Option<WallTime>, ModelError> {
-        if self.peers.is_alone() {
-            return Ok(None);
-        }
+    async fn completion_deadline(&self) -> Result<WallTime, ModelError> {
         let before = self.store.stamp().await?.wall();
-        Ok(Some(WallTime(before.millis().saturating_add(COMPLETION_MS))))
+        Ok(WallTime(before.millis().saturating_add(COMPLETION_MS)))
     }
 
     /// Writes the entry of a composite that has its quorum, then closes the upload.

@@ -157,9 +157,11 @@ impl Model {
         etag: ETag,
         meta: ObjectMeta,
     ) -> Result<Stamp, ModelError> {
+        let alone = self.peers.stay_alone().await;
+        let body = if alone.is_none() { body.spread().await? } else { body };
         let (described, inline, writes) = body.describe();
         let object = make_object(body.size(), etag, meta, described);
-        if !self.peers.is_alone() {
+        if alone.is_none() {
             let (deadline, sent) = (body.deadline(), body.sent());
             let entry = Entry { object, inline, writes, deadline };
             let outcome = self.put_everywhere(place, entry).await;
@@ -192,9 +194,9 @@ impl Model {
         bucket: Id<kind::Bucket>,
         deletions: Vec<Deletion>,
     ) -> Result<Vec<Result<(), ModelError>>, ModelError> {
-        if !self.peers.is_alone() {
+        let Some(_alone) = self.peers.stay_alone().await else {
             return self.delete_everywhere(bucket, deletions).await;
-        }
+        };
         let blocks = self.blocks.clone();
         self.commit_alone(Intent::Free, move |txn| {
             read_bucket(txn, bucket)?;

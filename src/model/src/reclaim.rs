@@ -19,6 +19,7 @@ use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockStore;
+use cluster::layout::partition_of;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{Intent, Read, Record, Space, Step, StoreError, Txn};
@@ -138,7 +139,29 @@ pub(crate) fn fence_of(read: &impl Read, space: Space, row_key: &[u8]) -> Result
 }
 
 fn fence_key(space: Space, row_key: &[u8]) -> Vec<u8> {
-    vec![space.number(), row_key[0], row_key[1]]
+    fence_key_of(space, arc_of(row_key))
+}
+
+fn fence_key_of(space: Space, arc: u16) -> Vec<u8> {
+    [&[space.number()], arc.to_be_bytes().as_slice()].concat()
+}
+
+/// The arc of a row of a replicated table.
+pub(crate) fn arc_of(row_key: &[u8]) -> u16 {
+    let mut partition = [0; PartitionHash::LEN];
+    let len = partition.len().min(row_key.len());
+    partition[..len].copy_from_slice(&row_key[..len]);
+    partition_of(&PartitionHash::from_bytes(partition))
+}
+
+/// Raises the fence of an arc to the floor under which this replica takes part in it (rule L4).
+pub(crate) fn raise_floor(txn: &mut Txn<'_>, arc: u16, floor: Stamp) -> Result<(), StoreError> {
+    let key = fence_key_of(Space::Object, arc);
+    let fence: Option<Fence> = txn.get(Space::Fence, &key)?;
+    if fence.is_none_or(|fence| fence.stamp < floor) {
+        txn.put(Space::Fence, key, &Fence { stamp: floor });
+    }
+    Ok(())
 }
 
 /// Queues a row that is now a tombstone for collection.
@@ -173,7 +196,8 @@ impl Model {
                 Work::DropReferences(body, number) => self.drop_references(body, number).await?,
             }
         }
-        let collected = self.collect_tombstones().await?;
+        // T5: what is on its way to another node must not be forgotten here meanwhile.
+        let collected = if self.peers.is_changing() { 0 } else { self.collect_tombstones().await? };
         let done = works.len() + collected;
         Ok(Progress { done, more: works.len() == STEP_MAX_ITEMS || collected == STEP_MAX_ITEMS })
     }
@@ -285,8 +309,12 @@ impl Model {
         })?;
         let collected = due.len();
         if collected > 0 {
+            let peers = Arc::clone(&self.peers);
             self.store
                 .commit(Intent::Free, move |txn| {
+                    if peers.is_changing() {
+                        return Ok(());
+                    }
                     for (queue_key, row) in due {
                         collect(txn, &row)?;
                         txn.delete(Space::Tombstone, queue_key);

@@ -207,6 +207,25 @@ impl FinishedBody {
         }
     }
 
+    /// Has everything of the body stored on all nodes that keep it: a last block that was left for the
+    /// transaction of the entry, when this node was alone, goes out by itself.
+    pub(crate) async fn spread(mut self) -> Result<Self, ModelError> {
+        let Finished::Blocks { owner, deadline, pieces, last } = &mut self.content else { return Ok(self) };
+        let Some(LastBlock { lock, piece }) = last.take() else { return Ok(self) };
+        let (model, body) = (Arc::clone(&self.unsettled.model), self.unsettled.body);
+        let content = model.blocks.get(&piece.hash).await?;
+        // Its file may go from here on; the content is in hand.
+        drop(lock);
+        let hashed = hash(&model, content).await?;
+        let mut writes = rows_of_block(body, pieces.len() as u32, &hashed, owner, *deadline);
+        if self.unsettled.begin() {
+            writes.push(Write::Pending { body, mark: PendingBody { deadline: *deadline } });
+        }
+        pieces.push(piece);
+        store_block(&model, hashed, writes, *deadline).await?;
+        Ok(self)
+    }
+
     /// The lock of the last block: the transaction that holds the block keeps a clone, so that a
     /// request cut off in the middle does not let go of it too early.
     pub(crate) fn lock(&self) -> Option<BlockLock> {
@@ -332,7 +351,8 @@ async fn store_block(
     writes: Vec<Write>,
     deadline: WallTime,
 ) -> Result<(), ModelError> {
-    if !model.peers.is_alone() {
+    let alone = model.peers.stay_alone().await;
+    if alone.is_none() {
         let (position, deadline) = (model.position().await?, Some(deadline));
         let batch = Batch { position, deadline, writes, block: Some(block) };
         return model.store_everywhere(batch).await.map(|_| ());

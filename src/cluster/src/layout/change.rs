@@ -1,5 +1,6 @@
 //! Staging, previewing and applying changes: each gives a new layout or says why not.
 
+use super::progress::Progress;
 use super::share::share_out;
 use super::staged::Wish;
 use super::{
@@ -17,6 +18,8 @@ pub struct Moment {
     pub stamp: Stamp,
     /// For the first change of a first layout.
     pub new_cluster: ClusterId,
+    /// The node that makes the change.
+    pub by: NodeId,
 }
 
 /// What applying the staged changes would do.
@@ -150,27 +153,56 @@ impl Layout {
             return Err(LayoutError::ChangeUnderWay { newest });
         }
         let version = Arc::new(self.next_version(moment.stamp)?);
-        self.refuse_moves(&version)?;
-        Ok(self.begun(moment).put_in_force(version))
+        let begun = self.begun(moment);
+        Ok(if self.binds_nobody_else(&version, moment.by) {
+            begun.put_in_force(version)
+        } else {
+            begun.propose(version)
+        })
     }
 
-    /// Refuses a version under which others would answer for data than before: handing it over before
-    /// they count (decision 0003, section 3) is not built yet.
-    fn refuse_moves(&self, version: &Version) -> Result<(), LayoutError> {
+    /// Whether a version can be in force at once: it is the first one, or this node alone stores data and
+    /// goes on to store all of it, so that nobody else has a say and nothing moves.
+    fn binds_nobody_else(&self, version: &Version, by: NodeId) -> bool {
         let before = self.newest();
-        let moves = before.number > 0 && before.assignment != version.assignment;
-        if moves { Err(LayoutError::MovesData) } else { Ok(()) }
+        let is_sole_voter = before.storage_nodes().all(|(node, _)| *node == by);
+        before.number == 0 || (is_sole_voter && before.assignment == version.assignment)
+    }
+
+    /// The layout in which a version waits as the candidate.
+    fn propose(&self, version: Arc<Version>) -> Self {
+        let mut next = self.clone();
+        next.next = Some(Candidate { version, is_withdrawn: false });
+        next.progress = Default::default();
+        next
+    }
+
+    /// The layout in which a chosen version is in force beside the current one. `None` when it does not
+    /// follow it.
+    pub(crate) fn joined(&self, chosen: Arc<Version>) -> Option<Self> {
+        if self.joint.is_some() || chosen.number != self.current.number + 1 {
+            return None;
+        }
+        let mut next = self.clone();
+        next.wishes.prune(&chosen.taken);
+        next.next = None;
+        next.joint = Some(chosen);
+        next.progress = Progress::merge(&self.progress, &Progress::default(), next.joint());
+        next.is_automatic = false;
+        Some(next)
     }
 
     /// The layout in which a version is the only one in force.
-    fn put_in_force(&self, version: Arc<Version>) -> Self {
+    pub(super) fn put_in_force(&self, version: Arc<Version>) -> Self {
         let mut past = self.past.clone();
-        past.extend(self.in_force().filter(|old| old.number > 0).map(|old| PastVersion::from(old.as_ref())));
+        let replaced = self.in_force().filter(|old| old.number > 0 && old.number != version.number);
+        past.extend(replaced.map(|old| PastVersion::from(old.as_ref())));
         past.drain(..past.len().saturating_sub(HISTORY_MAX));
         let mut wishes = self.wishes.clone();
         wishes.prune(&version.taken);
-        let cluster = self.cluster;
-        Self { cluster, current: version, joint: None, next: None, past, wishes, is_automatic: false }
+        let (cluster, lives) = (self.cluster, self.lives.clone());
+        let (joint, next, progress) = (None, None, Progress::default());
+        Self { cluster, current: version, joint, next, progress, lives, past, wishes, is_automatic: false }
     }
 
     fn next_version(&self, stamp: Stamp) -> Result<Version, LayoutError> {

@@ -55,17 +55,10 @@ pub enum LayoutError {
         /// Zones with a storage node.
         zones: usize,
     },
-    /// Other nodes would keep the data than before.
-    #[error(
-        "this would change which nodes keep which data, and this release does not move data between nodes yet: \
-         give all storage nodes their roles before the first version is applied; `garage layout revert` drops \
-         what is staged"
-    )]
-    MovesData,
     /// Two versions are in force.
     #[error(
-        "version {newest} is still replacing the one before it: wait until `garage layout history` shows that \
-         it is complete, then apply again"
+        "version {newest} is still replacing the one before it: wait until `garage layout show` says that it \
+         is done, then apply again"
     )]
     ChangeUnderWay {
         /// The newer one.

@@ -5,6 +5,8 @@
 //! greater rank stays. Of what is staged the last wish for each node stays. Layouts of two clusters
 //! never mix; a layout without any version belongs to none, and takes on the first that it meets.
 
+use super::lives::Lives;
+use super::progress::Progress;
 use super::{Candidate, HISTORY_MAX, Layout, PastVersion, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +29,9 @@ impl Layout {
             _ if self.cluster != other.cluster => return Err(OtherCluster),
             _ => self.merge_versions(other)?,
         };
+        merged.lives = self.lives.clone();
+        merged.lives.merge(&other.lives);
+        merged.progress = Progress::merge(&self.progress, &other.progress, merged.coming());
         merged.wishes = self.wishes.clone();
         merged.wishes.merge(&other.wishes);
         let taken = merged.newest().taken.clone();
@@ -68,6 +73,8 @@ impl Layout {
             current: Arc::clone(current),
             joint: (newest != oldest).then(|| Arc::clone(last)),
             next: candidates.max_by_key(|candidate| candidate.rank()).cloned(),
+            progress: Progress::default(),
+            lives: Lives::default(),
             past: past.into_values().skip(surplus).collect(),
             wishes: self.wishes.clone(),
             is_automatic: self.is_automatic && other.is_automatic,

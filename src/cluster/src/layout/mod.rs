@@ -10,13 +10,16 @@
 //!
 //! Capacities are bytes.
 
+mod arc_set;
 mod assignment;
 mod balance;
 mod change;
 mod cluster_id;
 mod error;
 mod flow;
+mod lives;
 mod merge;
+mod progress;
 mod role;
 mod share;
 mod staged;
@@ -24,16 +27,20 @@ mod staged;
 mod tests;
 mod version;
 
+pub use arc_set::ArcSet;
 pub use assignment::{Assignment, PARTITIONS, arcs, partition_of};
 pub use change::{Moment, NodeMove, Plan};
 pub use cluster_id::{ClusterId, InvalidClusterId};
 pub use error::LayoutError;
+pub use lives::{Count, Life, Lives};
 pub(crate) use merge::OtherCluster;
+pub use progress::Steps;
 pub use role::{CAPACITY_MIN_BYTES, Parameters, Replication, ReplicationFactor, Role, ZoneRedundancy};
 pub use staged::{RoleChange, Staged};
 pub use version::{PastVersion, Version};
 
 use base::{NodeId, Stamp};
+use progress::Progress;
 use serde::{Deserialize, Serialize};
 use staged::Wishes;
 use std::sync::Arc;
@@ -64,6 +71,11 @@ pub struct Layout {
     joint: Option<Arc<Version>>,
     #[serde(default)]
     next: Option<Candidate>,
+    /// How far the nodes are with the coming version.
+    #[serde(default)]
+    progress: Progress,
+    #[serde(default)]
+    lives: Lives,
     past: Vec<PastVersion>,
     #[serde(rename = "staged")]
     wishes: Wishes,
@@ -131,6 +143,18 @@ impl Layout {
     /// The nodes that keep the data of a partition; none before version 1.
     pub fn owners(&self, partition: u16) -> &[NodeId] {
         self.current.assignment.owners(partition)
+    }
+
+    /// Which life each node is in.
+    pub fn lives(&self) -> &Lives {
+        &self.lives
+    }
+
+    /// Takes in that a node is in this life.
+    pub fn with_life(&self, node: NodeId, life: Life) -> Self {
+        let mut next = self.clone();
+        next.lives.note(node, life);
+        next
     }
 
     /// The latest stamp in it.

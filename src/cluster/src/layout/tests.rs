@@ -15,7 +15,7 @@ fn gateway(zone: &str) -> Role {
 /// A moment later than those with lower numbers.
 fn at(number: u64) -> Moment {
     let new_cluster = ClusterId::from_bytes([9; 16]);
-    Moment { stamp: Stamp { time: number << Stamp::COUNTER_BITS, node: 2 }, new_cluster }
+    Moment { stamp: Stamp { time: number << Stamp::COUNTER_BITS, node: 2 }, new_cluster, by: node(1) }
 }
 
 /// Changes made one after the other.

@@ -106,6 +106,16 @@ impl Version {
         blake3::hash(&text)
     }
 
+    /// The form in which it is told.
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a version holds only what JSON can hold")
+    }
+
+    /// Reads it; `None` if it contradicts itself.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().filter(Self::is_consistent)
+    }
+
     /// Whether its parts fit together.
     pub(crate) fn is_consistent(&self) -> bool {
         let is_storage =

@@ -6,6 +6,7 @@
 use super::gossip::{FetchLayout, Gossip, LayoutMark, LayoutText, NodeStatus, PEERS_TOLD_MAX};
 use super::saved::{self, Peers};
 use super::{Inner, JoinError, NodeAddress};
+use crate::vote::AskVote;
 use base::NodeId;
 use net::{Answer, ConnectError, Connection, Refusal};
 use std::collections::BTreeSet;
@@ -56,6 +57,14 @@ pub(super) fn answer(inner: &Arc<Inner>) {
         }
     });
     let weak = Arc::downgrade(inner);
+    inner.net.handle::<AskVote, _, _>(move |incoming| {
+        let inner = weak.upgrade();
+        async move {
+            let inner = inner.ok_or(Refusal::Failed)?;
+            Ok(Answer::from(inner.state.vote(&inner.env.tasks, incoming.request).await))
+        }
+    });
+    let weak = Arc::downgrade(inner);
     inner.net.handle::<FetchLayout, _, _>(move |_| {
         let inner = weak.upgrade();
         async move {
@@ -79,6 +88,7 @@ impl Inner {
             metadata_room: rooms.metadata,
             stored_bytes: rooms.stored_bytes,
             waiting: self.state.asks_for(rooms.data.map_or(0, |(free, _)| free)),
+            behind: Some(self.state.behind()),
         };
         self.asked_for.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.waiting);
         let peers = self.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
@@ -147,19 +157,21 @@ impl Inner {
         }
     }
 
-    pub(super) async fn fetch_layout(&self, node: NodeId) {
+    /// Takes in the layout of a node; whether it answered and the layout, if new, is stored.
+    pub(super) async fn fetch_layout(&self, node: NodeId) -> bool {
         let text = match self.net.call(node, &FetchLayout {}, GOSSIP_LIMIT).await {
             Ok(LayoutText { text }) => text,
             Err(error) => {
                 tracing::debug!(%node, %error, "no layout this time");
-                return;
+                return false;
             }
         };
         let state = Arc::clone(&self.state);
         let adopted = self.env.tasks.blocking(move || state.adopt_layout(node, &text)).await;
-        if let Err(error) = adopted {
+        if let Err(error) = &adopted {
             tracing::warn!(%error, "the layout of the cluster is not stored; it will be tried again");
         }
+        adopted.is_ok()
     }
 
     fn asked(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {

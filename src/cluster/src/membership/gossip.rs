@@ -84,6 +84,9 @@ pub struct NodeStatus {
     /// The role it asks for, if it has none.
     #[serde(default)]
     pub waiting: Option<Waiting>,
+    /// Arcs that it owns and does not answer for yet.
+    #[serde(default)]
+    pub behind: Option<u64>,
 }
 
 impl Request for Gossip {

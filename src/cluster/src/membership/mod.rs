@@ -236,6 +236,11 @@ impl Membership {
         Ok(node)
     }
 
+    /// Takes in the layout that a node has now; whether it answered.
+    pub async fn learn_layout(&self, node: NodeId) -> bool {
+        self.inner.fetch_layout(node).await
+    }
+
     /// Everybody known but this node.
     pub fn contacts(&self) -> BTreeMap<NodeId, Contact> {
         let now = self.inner.env.clock.mono();

@@ -79,7 +79,15 @@ pub async fn approve(session: &Session, arguments: ApproveArguments) -> Result<R
     for line in &answer.value.message {
         page.line(line.as_str());
     }
-    page.line(format!("Cluster layout version {} is in force.", answer.value.layout.version));
+    if answer.value.layout.version >= plan.version {
+        page.line(format!("Cluster layout version {} is in force.", answer.value.layout.version));
+    } else {
+        page.line(format!(
+            "Cluster layout version {} is applied. Data is copied first, which may take long;",
+            plan.version
+        ));
+        page.line("requests are served meanwhile. `garage layout history` shows how far it is.");
+    }
     Ok(Report::new(answer.json, page))
 }
 

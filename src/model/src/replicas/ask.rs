@@ -11,19 +11,19 @@ use table::register::Member;
 use tokio::sync::mpsc;
 
 /// How long a write waits for a replica that neither answers nor breaks its link.
-pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a read, of which another replica is asked long before.
-pub(super) const READ_LIMIT: Duration = Duration::from_secs(8);
+pub(crate) const READ_LIMIT: Duration = Duration::from_secs(8);
 
 /// Answers on their way.
-pub(super) struct Asked<T> {
+pub(crate) struct Asked<T> {
     sender: mpsc::Sender<Told<T>>,
     answers: mpsc::Receiver<Told<T>>,
     open: usize,
 }
 
 /// Who answered, and what.
-pub(super) type Told<T> = (Member, Result<Answer<T>, CallError>);
+pub(crate) type Told<T> = (Member, Result<Answer<T>, CallError>);
 
 impl<T: Send + 'static> Asked<T> {
     /// For at most so many questions.
@@ -44,7 +44,7 @@ impl<T: Send + 'static> Asked<T> {
 
 impl Model {
     /// Sends a question. It goes on to its end even if nobody waits for the answer any more.
-    pub(super) fn ask<R: Serve>(
+    pub(crate) fn ask<R: Serve>(
         self: &Arc<Self>,
         asked: &mut Asked<R::Reply>,
         (member, node): (Member, NodeId),
@@ -62,7 +62,7 @@ impl Model {
     }
 
     /// Asks one node, which may be this one.
-    pub(super) async fn ask_one<R: Serve>(
+    pub(crate) async fn ask_one<R: Serve>(
         self: &Arc<Self>,
         node: NodeId,
         request: R,

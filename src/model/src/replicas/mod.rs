@@ -26,11 +26,14 @@ mod release;
 mod serve;
 mod store;
 
+pub(crate) use ask::{Asked, READ_LIMIT};
 pub(crate) use list::Page;
-pub(crate) use messages::{ListRows, ListedRow, Listing};
+pub(crate) use messages::{ListRows, ListedRow, Listing, Reply};
 pub(crate) use names::NAME_SPACES;
 pub(crate) use objects::Entry;
+pub(crate) use peers::Alone;
 pub use peers::Peers;
 pub(crate) use range::RowRange;
 pub(crate) use read::KeyPlace;
+pub(crate) use serve::Serve;
 pub(crate) use store::Batch;

@@ -156,7 +156,9 @@ impl Model {
             loop {
                 let others: BTreeSet<NodeId> = model.others().into_iter().collect();
                 for node in others.difference(&met) {
-                    model.compare_names(*node).await;
+                    if let Err(error) = model.compare_names(*node).await {
+                        tracing::debug!(%node, %error, "the small tables are compared with another node later");
+                    }
                 }
                 met = others;
                 let half = u64::try_from(COMPARE_INTERVAL.as_millis() / 2).unwrap_or(u64::MAX);
@@ -190,12 +192,11 @@ impl Model {
     }
 
     /// Makes the small tables here and there the same.
-    async fn compare_names(self: &Arc<Self>, node: NodeId) {
+    pub(crate) async fn compare_names(self: &Arc<Self>, node: NodeId) -> Result<(), ModelError> {
         for space in NAME_SPACES {
-            if let Err(error) = self.compare_space(node, space).await {
-                tracing::debug!(%node, %error, "the small tables are compared with another node later");
-            }
+            self.compare_space(node, space).await?;
         }
+        Ok(())
     }
 
     async fn compare_space(self: &Arc<Self>, node: NodeId, space: Space) -> Result<(), ModelError> {

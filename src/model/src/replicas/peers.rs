@@ -1,15 +1,27 @@
 //! Who else there is: the layout, and the links once they are up.
 
+use arc_swap::ArcSwap;
 use base::NodeId;
+use cluster::layout::ArcSet;
 use cluster::{ClusterState, Placement, View};
 use net::Net;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// The nodes that a model works with.
 pub struct Peers {
     me: NodeId,
     layout: Source,
     net: OnceLock<Net>,
+    /// Held for reading by what this node decides alone, for writing when it stops being alone.
+    alone: Arc<RwLock<()>>,
+    /// The arcs that this node answers for as a replica.
+    taking_part: ArcSwap<ArcSet>,
+}
+
+/// As long as this lives the node stays alone, if it is a running node that others may join.
+pub(crate) struct Alone {
+    _gate: OwnedRwLockReadGuard<()>,
 }
 
 enum Source {
@@ -22,13 +34,27 @@ enum Source {
 impl Peers {
     /// The nodes of a cluster, which may be this one alone.
     pub fn of(cluster: &Arc<ClusterState>) -> Self {
-        Self { me: cluster.id(), layout: Source::Cluster(Arc::clone(cluster)), net: OnceLock::new() }
+        let taking_part = ArcSwap::from_pointee(ArcSet::EMPTY);
+        Self {
+            me: cluster.id(),
+            layout: Source::Cluster(Arc::clone(cluster)),
+            net: OnceLock::new(),
+            alone: Arc::default(),
+            taking_part,
+        }
     }
 
     /// Nobody but this node, for ever.
     pub fn alone(me: NodeId) -> Self {
         let placement = Arc::new(Placement::of_one_node(me));
-        Self { me, layout: Source::Fixed(placement), net: OnceLock::new() }
+        let taking_part = ArcSwap::from_pointee(ArcSet::ALL);
+        Self {
+            me,
+            layout: Source::Fixed(placement),
+            net: OnceLock::new(),
+            alone: Arc::default(),
+            taking_part,
+        }
     }
 
     /// This node.
@@ -62,6 +88,40 @@ impl Peers {
         self.placement().is_alone(self.me)
     }
 
+    /// Whether this node is alone, and its word that it stays so until the request is done.
+    pub(crate) async fn stay_alone(&self) -> Option<Alone> {
+        if !self.is_alone() {
+            return None;
+        }
+        let gate = Arc::clone(&self.alone).read_owned().await;
+        self.is_alone().then_some(Alone { _gate: gate })
+    }
+
+    /// Whether the layout has a version that is not in force yet, or replaces another one.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.cluster().is_some_and(|cluster| cluster.layout().coming().is_some())
+    }
+
+    /// Whether this node answers for an arc as a replica: it knows what the others knew when it began to.
+    pub(crate) fn takes_part(&self, arc: u16) -> bool {
+        self.taking_part.load().contains(arc)
+    }
+
+    /// The arcs that this node answers for.
+    pub(crate) fn taking_part(&self) -> ArcSet {
+        **self.taking_part.load()
+    }
+
+    /// Says which arcs this node answers for.
+    pub(crate) fn set_taking_part(&self, arcs: ArcSet) {
+        self.taking_part.store(Arc::new(arcs));
+    }
+
+    /// Waits until nothing is under way that this node decides alone, and lets nothing of that kind begin.
+    pub(crate) async fn end_alone(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.alone).write_owned().await
+    }
+
     /// The links, once they are up.
     pub(super) fn net(&self) -> Option<&Net> {
         self.net.get()
@@ -80,7 +140,7 @@ impl Peers {
 
     /// How far away a node is, for choosing whom to ask first: itself, then by round trip, then those that
     /// cannot be reached.
-    pub(super) fn distance(&self, node: NodeId) -> u64 {
+    pub(crate) fn distance(&self, node: NodeId) -> u64 {
         if node == self.me {
             return 0;
         }

@@ -11,6 +11,7 @@ use super::messages::{
 };
 use super::names::{CompareNames, NameRows};
 use crate::batch::{self, Write};
+use crate::growth::{AskClock, CopyRows};
 use crate::rows::object::{self, InlineBody, ObjectRow};
 use crate::rows::reference::Target;
 use crate::{Model, ModelError, NodeBatch, listing, reclaim};
@@ -18,6 +19,7 @@ use base::{BlockHash, NodeId, PartitionHash, Stamp};
 use block::{BlockError, BlockLock, HashedBlock};
 use bytes::Bytes;
 use cluster::View;
+use cluster::layout::partition_of;
 use net::limits::PIECE_MAX_BYTES;
 use net::{Answer, Attachment, Net, Refusal, Request};
 use std::collections::BTreeSet;
@@ -52,6 +54,8 @@ impl Model {
         self.answer::<ListRows>(net);
         self.answer::<NameRows>(net);
         self.answer::<CompareNames>(net);
+        self.answer::<AskClock>(net);
+        self.answer::<CopyRows>(net);
     }
 
     pub(crate) fn answer<R: Serve>(self: &Arc<Self>, net: &Net) {
@@ -70,8 +74,11 @@ impl Model {
     fn admit<T>(&self, view: View, partition: PartitionHash) -> Result<(), Reply<T>> {
         let placement = self.peers.placement();
         let mine = placement.view();
-        if view.newest < mine.newest || view.oldest < mine.oldest {
+        if view.newest < mine.newest || view.oldest < mine.oldest || view.lives != mine.lives {
             return Err(Reply::Old(mine));
+        }
+        if !self.peers.takes_part(partition_of(&partition)) {
+            return Err(Reply::NotReady);
         }
         let is_mine = placement.sets(partition).iter().any(|set| set.contains(&self.peers.me()));
         if view == mine && is_mine { Ok(()) } else { Err(Reply::NotReady) }
@@ -241,7 +248,10 @@ impl Model {
     }
 
     /// A block from any node that may have it.
-    async fn fetch_elsewhere(self: &Arc<Self>, hash: BlockHash) -> Result<HashedBlock, ModelError> {
+    pub(crate) async fn fetch_elsewhere(
+        self: &Arc<Self>,
+        hash: BlockHash,
+    ) -> Result<HashedBlock, ModelError> {
         let me = self.peers.me();
         let nodes: Vec<NodeId> = self.holders_of(&hash).into_iter().filter(|node| *node != me).collect();
         for node in nodes {

@@ -14,9 +14,10 @@ use std::time::Duration;
 use store::StoreError;
 use table::register::{Member, PlainWrite, Quorum, ReplicaSet, Stored, WriteStep};
 
-/// How often a request begins again because a replica sees another layout: news of a layout takes a
-/// round of gossip, or one more message, to arrive.
-pub(super) const VIEW_ATTEMPTS_MAX: u32 = 6;
+/// How often a request begins again because a replica sees another layout, or does not take part yet: a
+/// new version is known, and its floors are there, some round trips after it came into force. About three
+/// seconds in all.
+pub(super) const VIEW_ATTEMPTS_MAX: u32 = 12;
 /// The first pause between two attempts.
 pub(super) const VIEW_PAUSE: Duration = Duration::from_millis(50);
 

@@ -7,6 +7,7 @@ pub mod bucket;
 pub mod key;
 pub mod object;
 pub mod reference;
+pub mod standing;
 pub mod upload;
 pub mod version;
 
@@ -27,4 +28,5 @@ pub(crate) mod record_kind {
     pub const PENDING: u8 = 28;
     pub const INDEX: u8 = 29;
     pub const FENCE: u8 = 30;
+    pub const STANDING: u8 = 31;
 }

@@ -12,11 +12,13 @@ use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
 use crate::rows::object::{ObjectRow, Register, Slot};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
+use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
 use crate::rows::version::{self, Contents, Owner, PartPiece, PendingBody, VersionRow};
 use crate::usage::Usage;
 use base::id::{encode_hex, kind};
 use base::{BlockHash, Id, Lww, LwwMap, PartNumber, PartitionHash, Stamp, WallTime};
+use cluster::layout::{ArcSet, Count, Life};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use store::{Intent, Read, Record, Space, StoreError};
@@ -151,6 +153,7 @@ fn names() -> Vec<Line> {
         line("alias", Space::Alias, b"photos".to_vec(), AliasRow { target: Lww::new(STAMP, Some(BUCKET)) }),
         line("alias.free", Space::Alias, b"old".to_vec(), AliasRow { target: Lww::new(STAMP, None) }),
         line("key", Space::Key, b"GK1".to_vec(), key),
+        line("standing", Space::Meta, STANDING_KEY.to_vec(), standing()),
         line(
             "usage",
             Space::Usage,
@@ -158,6 +161,17 @@ fn names() -> Vec<Line> {
             Usage { objects: 1, bytes: 1 << 33, uploads: -1 },
         ),
     ]
+}
+
+fn standing() -> Standing {
+    let count = |number, mark| Count { number, mark };
+    Standing {
+        life: Life { life: count(1, 2), start: count(3, u64::MAX) },
+        taking_part: ArcSet::of(|arc| arc < 8),
+        held: ArcSet::ALL,
+        stale: ArcSet::EMPTY,
+        filling: Some((4, STAMP)),
+    }
 }
 
 /// Rows of a keyspace as the store holds them.

@@ -216,7 +216,7 @@ fn plan(client: &mut Client, upload: usize, name: &UploadName) -> Result<Complet
     match model.plan_completion(name, &wanted).now_or_never().expect("a node that is alone answers at once") {
         Ok(Planned::Ready(completion)) if completion.parts == parts => Ok(*completion),
         Err(ModelError::PartTooSmall(_)) if parts.len() > 1 => {
-            Ok(Completion { upload: name.id, row, parts, deadline: None })
+            Ok(Completion { upload: name.id, row, parts, deadline: base::WallTime(u64::MAX) })
         }
         Err(error) => Err(client.note_error("plan completion", &error)),
         Ok(_) => {

@@ -83,11 +83,17 @@ impl<V: Clone> Replica<V> {
     /// G1, G4, G7, G10: a version that a write sends, a ballot puts forward, or a read or a repair
     /// copies here. One rule serves them all: it is stored if it is newer than what is held and not
     /// below the promise; holding a later one does not count as storing it.
-    pub fn store(&mut self, version: &Version<V>) -> Stored {
+    ///
+    /// `floor` (L4, T4) stands for all that others promised, accepted and forgot before this replica took
+    /// part: at or below it nothing is stored, and nothing is known.
+    pub fn store(&mut self, version: &Version<V>, floor: Stamp) -> Stored {
         if self.memory.accepted(version) {
             return Stored::Yes;
         }
         let (newest, promise) = (self.newest(), self.memory.promise);
+        if version.order <= floor {
+            return Stored::Unknown { newest: newest.max(floor) };
+        }
         let allowed = promise.is_none_or(|promise| version.order >= promise);
         if version.order > newest && allowed {
             self.memory.remember(version.order, version.id);
@@ -103,12 +109,19 @@ impl<V: Clone> Replica<V> {
         }
     }
 
+    /// L5: a version that is copied here on the way into the replica set, or when memory was lost. It is
+    /// stored as in [`Replica::store`], whatever the floor: those who know more have it.
+    pub fn copy(&mut self, version: &Version<V>) -> Stored {
+        self.store(version, Stamp::ZERO)
+    }
+
     /// G5: promises to accept nothing below `ballot` and says what is held. `Err` is the stamp that
-    /// the next ballot must lie above.
-    pub fn prepare(&mut self, ballot: Stamp) -> Result<Option<Version<V>>, Stamp> {
-        let bound = self.newest().max(self.memory.promise.unwrap_or(Stamp::ZERO));
+    /// the next ballot must lie above. `floor` is that of [`Replica::store`].
+    pub fn prepare(&mut self, ballot: Stamp, floor: Stamp) -> Result<Option<Version<V>>, Stamp> {
+        let bound = self.newest().max(self.memory.promise.unwrap_or(Stamp::ZERO)).max(floor);
         // An equal promise is this ballot's own, asked for twice; an equal order is not.
-        if self.memory.promise.is_some_and(|promise| ballot < promise) || ballot <= self.newest() {
+        let is_promised = self.memory.promise.is_some_and(|promise| ballot < promise);
+        if is_promised || ballot <= self.newest().max(floor) {
             return Err(bound);
         }
         self.memory.promise = Some(ballot);

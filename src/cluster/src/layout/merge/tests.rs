@@ -1,6 +1,6 @@
 //! Whatever nodes do at the same time, gossip in any order ends with one layout.
 
-use super::super::{ClusterId, LayoutError, Moment, Role};
+use super::super::{ArcSet, ClusterId, Count, LayoutError, Life, Moment, Role};
 use super::*;
 use base::{NodeId, Stamp};
 use proptest::prelude::*;
@@ -17,6 +17,7 @@ fn at(time: u64, node: u64) -> Moment {
     Moment {
         stamp: Stamp { time: time << Stamp::COUNTER_BITS, node: node * 2 },
         new_cluster: ClusterId::from_bytes([7; 16]),
+        by: self::node(u8::try_from(node).unwrap()),
     }
 }
 
@@ -28,6 +29,12 @@ enum Step {
     Apply,
     Revert,
     Hear(u8),
+    /// Says of some arcs that they are filled and complete.
+    Say(u8),
+    /// A candidate is chosen.
+    Join,
+    Retire,
+    Live(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -37,6 +44,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Apply),
         1 => Just(Step::Revert),
         2 => (0_u8..3).prop_map(Step::Hear),
+        2 => (0_u8..4).prop_map(Step::Say),
+        2 => Just(Step::Join),
+        1 => Just(Step::Retire),
+        1 => (0_u32..3).prop_map(Step::Live),
     ]
 }
 
@@ -46,20 +57,36 @@ fn play(steps: &[(u8, Step)]) -> Vec<Layout> {
     let (mut layouts, mut chosen) = (vec![first; 3], 1);
     for (number, (who, step)) in steps.iter().enumerate() {
         let who = usize::from(*who);
-        let moment = at(2 + number as u64 / 4, who as u64);
-        let layout = &layouts[who];
+        let moment = at(2 + number as u64 / 4, who as u64 + 1);
+        let (layout, me) = (&layouts[who], moment.by);
         let next: Result<Layout, LayoutError> = match *step {
             Step::Assign(to, zone) => layout.assign(node(to), role(zone, Some(1 << 20)), &moment),
             Step::Remove(from) => layout.remove(node(from), &moment),
             // What is in force was chosen: nobody has another version of that number.
             Step::Apply if layout.newest().number < chosen => continue,
-            Step::Apply => {
-                chosen += 1;
-                layout.apply(chosen, &moment).inspect_err(|_| chosen -= 1)
-            }
+            Step::Apply => layout.apply(layout.newest().number + 1, &moment),
             Step::Revert => Ok(layout.revert(&moment)),
             Step::Hear(from) => Ok(layout.merge(&layouts[usize::from(from)]).unwrap()),
+            Step::Say(quarter) => {
+                let said = ArcSet::of(|arc| arc / 256 <= u16::from(quarter));
+                let of = layout.coming().map_or((0, Stamp::ZERO), |coming| (coming.number, coming.stamp));
+                Ok(layout.with_steps(me, of, (said, said)))
+            }
+            Step::Join => match layout.next.clone() {
+                Some(next) if next.version.number == chosen + 1 => {
+                    layout.joined(next.version).ok_or(LayoutError::NoStorageNode)
+                }
+                _ => continue,
+            },
+            Step::Retire => layout.retired().ok_or(LayoutError::NoStorageNode),
+            Step::Live(number) => {
+                let count = Count { number, mark: who as u64 };
+                Ok(layout.with_life(me, Life { life: count, start: count }))
+            }
         };
+        if let Ok(next) = &next {
+            chosen = chosen.max(next.newest().number);
+        }
         if let Ok(next) = next {
             layouts[who] = next;
         }

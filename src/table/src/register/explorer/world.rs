@@ -178,7 +178,7 @@ impl World {
                 Self::read_step(scope, machine.written_back(member, faulty_write_back(scope, answer)))
             }
             Work::Prepare(machine, ballot) => {
-                let answer = self.replicas[member].prepare(*ballot);
+                let answer = self.replicas[member].prepare(*ballot, Stamp::ZERO);
                 apply_fault(scope, &mut self.replicas[member]);
                 Step::Ballot(stabilise_step(scope, machine.prepared(member, answer)))
             }
@@ -311,7 +311,7 @@ impl World {
             }
             for ballot in self.asked.iter() {
                 let mut replica = self.replicas[member].clone();
-                let _ = replica.prepare(*ballot);
+                let _ = replica.prepare(*ballot, Stamp::ZERO);
                 apply_fault(scope, &mut replica);
                 if let Some(next) = changed(replica) {
                     visit(format_args!("prepare {ballot:?} arrives at {member}"), next);
@@ -344,7 +344,7 @@ fn store(scope: &Scope, replica: &mut Replica<u8>, version: &Version<u8>, ignore
     if ignore_promise {
         replica.memory.promise = None;
     }
-    let answer = replica.store(version);
+    let answer = replica.store(version, Stamp::ZERO);
     replica.memory.promise = promise;
     apply_fault(scope, replica);
     answer

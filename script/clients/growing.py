@@ -1,0 +1,163 @@
+"""A home with data becomes three while clients write, and any one of them may die afterwards."""
+
+import random
+import shutil
+import signal
+import tempfile
+import threading
+import time
+
+from home import equal
+from homes import Cluster
+from suite import Suite
+from three_homes import Homes, client_of, free_ports
+
+SUITE = Suite("growing")
+OBJECTS = 300
+WRITES_PER_S = 20
+GROWN_WITHIN_S = 90
+
+
+class Growing:
+    """One home with data, and two that wait to join it."""
+
+    def __init__(self, home):
+        self.folder = tempfile.mkdtemp(prefix="garage-growing-")
+        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=free_ports(), first_alone=True)
+        self.first = self.cluster.nodes[0]
+        self.bucket, self.wanted = "photos", {}
+
+    def __enter__(self):
+        self.first.start()
+        self.first.wait_until_up()
+        key, secret = self.cluster.key()
+        self.s3 = [client_of(node, key, secret) for node in self.cluster.nodes]
+        self.s3[0].create_bucket(Bucket=self.bucket)
+        return self
+
+    def __exit__(self, *_):
+        for node in self.cluster.nodes:
+            node.stop(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def put(self, key, body, through=0):
+        self.s3[through].put_object(Bucket=self.bucket, Key=key, Body=body)
+        self.wanted[key] = body
+
+    def delete(self, key, through=0):
+        self.s3[through].delete_object(Bucket=self.bucket, Key=key)
+        self.wanted.pop(key, None)
+
+    def fill(self):
+        """Small objects, some of several blocks, some overwritten and some deleted."""
+        source = random.Random(7)
+        for number in range(OBJECTS):
+            self.put(f"small/{number}", source.randbytes(source.randrange(5000)))
+        for number in range(4):
+            self.put(f"big/{number}", source.randbytes(3_000_000 + number))
+        for number in range(0, OBJECTS, 10):
+            self.delete(f"small/{number}")
+
+    def grow(self, numbers, version):
+        """Has these nodes join, as a person would."""
+        for number in numbers:
+            node = self.cluster.nodes[number]
+            node.start()
+            node.wait_until_up()
+            self.first.cli("node", "connect", node.id())
+        for number in numbers:
+            node = self.cluster.nodes[number]
+            self.first.cli("layout", "assign", "-z", f"home{number}", "-c", "10G", node.id().split("@")[0])
+        self.first.cli("layout", "apply", "--version", str(version))
+
+    def wait_until_grown(self, version):
+        deadline = time.monotonic() + GROWN_WITHIN_S
+        for node in [node for node in self.cluster.nodes if node.process]:
+            while f"Current cluster layout version: {version}" not in node.cli("layout", "show"):
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"node {node.number} does not get to version {version}")
+                time.sleep(0.2)
+
+    def check_all(self, through):
+        keys, more = [], {}
+        while True:
+            page = self.s3[through].list_objects_v2(Bucket=self.bucket, **more)
+            keys += [entry["Key"] for entry in page.get("Contents", [])]
+            if not page["IsTruncated"]:
+                break
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+        equal(keys, sorted(self.wanted), f"keys through {through}")
+        for key, body in self.wanted.items():
+            got = self.s3[through].get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            equal(got == body, True, f"the bytes of {key} through {through}")
+
+
+class Writer(threading.Thread):
+    """Writes, reads and deletes at a steady rate; notes what fails and how long the worst took."""
+
+    def __init__(self, growing):
+        super().__init__(daemon=True)
+        self.growing, self.errors, self.worst_s, self.requests = growing, [], 0.0, 0
+        self.ends = threading.Event()
+
+    def run(self):
+        number = 0
+        while not self.ends.wait(1 / WRITES_PER_S):
+            number += 1
+            begin = time.monotonic()
+            try:
+                self._one(number)
+            except Exception as error:  # every failure is an answer to count
+                self.errors.append(f"{number}: {type(error).__name__}: {error}")
+            self.requests += 1
+            self.worst_s = max(self.worst_s, time.monotonic() - begin)
+
+    def _one(self, number):
+        key = f"live/{number % 400}"
+        if number % 10 == 9:
+            self.growing.delete(key.replace("9", "3"))
+        elif number % 10 == 7:
+            self.growing.put(key, random.Random(number).randbytes(1_500_000))
+        else:
+            self.growing.put(key, f"{number}".encode() * 50)
+
+    def stop(self):
+        self.ends.set()
+        self.join()
+
+
+@SUITE.case("one home with data becomes three while clients write, and any of them may die")
+def one_becomes_three(home):
+    with Growing(home) as growing:
+        growing.fill()
+        writer = Writer(growing)
+        writer.start()
+        growing.grow([1, 2], 2)
+        growing.wait_until_grown(2)
+        time.sleep(1)
+        writer.stop()
+        print(f"   {writer.requests} requests, {len(writer.errors)} errors, worst {writer.worst_s:.2f} s")
+        equal(writer.errors, [], "errors of the writer")
+        growing.check_all(0)
+        for dead in [0, 1, 2]:
+            growing.cluster.nodes[dead].stop(signal.SIGKILL)
+            for through in [number for number in range(3) if number != dead]:
+                growing.check_all(through)
+            growing.cluster.nodes[dead].start()
+            growing.cluster.nodes[dead].wait_until_up()
+            Homes.wait_until_serving(growing.cluster.nodes)
+
+
+@SUITE.case("a second home joins, then a third")
+def one_by_one(home):
+    with Growing(home) as growing:
+        growing.fill()
+        growing.grow([1], 2)
+        growing.wait_until_grown(2)
+        growing.put("with two", b"x" * 200_000, through=1)
+        growing.check_all(1)
+        growing.grow([2], 3)
+        growing.wait_until_grown(3)
+        growing.put("with three", b"x" * 200_000, through=2)
+        growing.cluster.nodes[0].stop(signal.SIGKILL)
+        growing.check_all(2)

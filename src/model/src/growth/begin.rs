@@ -1,0 +1,120 @@
+//! The beginning of a start: is this store what the cluster remembers of this node? (rule M1)
+
+use super::owned_now;
+use crate::rows::standing::Standing;
+use crate::{Model, ModelError};
+use base::NodeId;
+use cluster::ClusterState;
+use cluster::layout::{ArcSet, Count, Layout, Life};
+use env::random_array;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use store::{Read, Space};
+
+/// Whether what the cluster remembers of a node is what its store remembers, or came before it.
+fn is_before(known: Life, stored: Life) -> bool {
+    let is_earlier_start = known.start == stored.start || known.start.number < stored.start.number;
+    known.life.number < stored.life.number || (known.life == stored.life && is_earlier_start)
+}
+
+impl Model {
+    /// Whether this start was made known, and the layout still says so.
+    pub(super) fn has_begun(&self, layout: &Layout) -> bool {
+        self.growth.begun() && layout.lives().of(self.peers.me()) == Some(self.standing().life)
+    }
+
+    /// Finds out which life this start belongs to and makes it known; false while no other member of a
+    /// cluster that keeps more than one copy was heard.
+    pub(super) async fn begin(self: &Arc<Self>, cluster: &Arc<ClusterState>) -> Result<bool, ModelError> {
+        if !self.hear_a_member(cluster).await {
+            return Ok(false);
+        }
+        let layout = cluster.layout();
+        let me = self.peers.me();
+        let stored =
+            if self.growth.begun() { Some((*self.standing()).clone()) } else { self.stored_standing()? };
+        let standing = match (stored, layout.lives().of(me)) {
+            // This very start is known.
+            (Some(stored), Some(known)) if self.growth.begun() && stored.life == known => return Ok(true),
+            (Some(stored), None) => self.next_start(stored),
+            (Some(stored), Some(known)) if is_before(known, stored.life) => self.next_start(stored),
+            (Some(stored), Some(known)) => {
+                tracing::warn!(
+                    "this store is an older copy than the cluster remembers: everything is compared again"
+                );
+                self.new_life(known.life.number.max(stored.life.life.number), stored.held)
+            }
+            (None, Some(known)) => {
+                tracing::warn!(
+                    "this store is empty although the cluster remembers this node: it is filled again"
+                );
+                self.new_life(known.life.number, ArcSet::ALL)
+            }
+            (None, None) => self.first_life(&layout)?,
+        };
+        let life = standing.life;
+        self.stand(standing, |_| Ok(())).await?;
+        self.change_layout(cluster, move |layout| layout.with_life(me, life)).await?;
+        Ok(true)
+    }
+
+    fn next_start(&self, stored: Standing) -> Standing {
+        let start = self.count(stored.life.start.number + 1);
+        Standing { life: Life { start, ..stored.life }, ..stored }
+    }
+
+    /// Nothing that an earlier life said counts: this node takes part nowhere until it has recovered.
+    fn new_life(&self, last: u32, held: ArcSet) -> Standing {
+        let life = Life { life: self.count(last + 1), start: self.count(1) };
+        Standing { life, held, stale: held, ..Standing::default() }
+    }
+
+    /// A node that nobody has heard of: what it owns by a first version it owns from the beginning, and so it
+    /// does what it stored before lives were counted.
+    fn first_life(&self, layout: &Layout) -> Result<Standing, ModelError> {
+        let is_first = layout.newest().number <= 1 || self.peers.is_alone() || self.has_rows()?;
+        let owned = if is_first { owned_now(layout, self.peers.me()) } else { ArcSet::EMPTY };
+        Ok(Standing {
+            taking_part: owned,
+            held: owned,
+            stale: ArcSet::EMPTY,
+            ..self.new_life(0, ArcSet::EMPTY)
+        })
+    }
+
+    fn count(&self, number: u32) -> Count {
+        Count { number, mark: u64::from_le_bytes(random_array(self.env.rng.as_ref())) }
+    }
+
+    fn has_rows(&self) -> Result<bool, ModelError> {
+        let view = self.store.view()?;
+        let mut found = false;
+        for space in [Space::Object, Space::Version, Space::BlockRef, Space::Upload] {
+            view.scan(space, Bound::Unbounded, Bound::Unbounded, &mut |_, _| {
+                found = true;
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Takes in what another member knows of the layout, and so of this node. A cluster that keeps one copy
+    /// has nobody to ask.
+    async fn hear_a_member(&self, cluster: &Arc<ClusterState>) -> bool {
+        let layout = cluster.layout();
+        let me = self.peers.me();
+        let copies = |version: &Arc<cluster::layout::Version>| version.quorum();
+        let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
+        if members.iter().all(|member| *member == me) || layout.in_force().map(copies).max().unwrap_or(1) < 2
+        {
+            return true;
+        }
+        let Some(membership) = cluster.membership() else { return false };
+        for node in members.into_iter().filter(|node| *node != me && self.peers.is_up(*node)) {
+            if membership.learn_layout(node).await {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,138 @@
+//! Filling: a candidate gives this node arcs, and it copies them while it answers for nothing.
+//!
+//! What is copied here counts nowhere until the version is in force; then `join` compares it with a quorum.
+//! Rows that were copied for another candidate, or belong to an arc that this node left long ago, are dropped
+//! first (rule T6).
+
+use super::Step;
+use super::copy::Taking;
+use crate::rows::standing::Standing;
+use crate::{Model, ModelError};
+use base::NodeId;
+use cluster::ClusterState;
+use cluster::layout::{ArcSet, Layout, Version};
+use futures_util::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Arcs copied side by side: enough that a link with a long round trip is used.
+const ARCS_AT_ONCE: usize = 8;
+/// How often it is said how far the copying is.
+const TELL_INTERVAL: Duration = Duration::from_secs(2);
+
+impl Model {
+    /// Copies what the candidate gives this node, until a change of the layout makes it stop.
+    pub(super) async fn fill(
+        self: &Arc<Self>,
+        cluster: &Arc<ClusterState>,
+        layout: &Layout,
+        candidate: &Version,
+    ) -> Result<Step, ModelError> {
+        let me = self.peers.me();
+        let mark = (candidate.number, candidate.stamp);
+        let gained =
+            ArcSet::of(|arc| !layout.has_filled(me, arc) && candidate.assignment.owners(arc).contains(&me));
+        if gained.is_empty() {
+            return Ok(Step::Idle);
+        }
+        self.begin_filling(mark, &gained).await?;
+        self.copy_names(layout, 1).await?;
+        let mut filled = layout.steps_of(me).filled;
+        let (mut told_at, mut failures) = (self.env.clock.mono(), 0);
+        let left: Vec<u16> = gained.iter().collect();
+        self.growth.set_left(left.len());
+        tracing::info!(
+            arcs = left.len(),
+            version = mark.0,
+            "copying what a new layout version gives this node"
+        );
+        let copies = left.into_iter().map(|arc| async move { (arc, self.fill_arc(layout, arc).await) });
+        let mut copies = futures_util::stream::iter(copies).buffer_unordered(ARCS_AT_ONCE);
+        while let Some((arc, copied)) = copies.next().await {
+            match copied {
+                Ok(()) => filled.insert(arc),
+                Err(error) => {
+                    tracing::debug!(arc, %error, "an arc is copied later");
+                    failures += 1;
+                }
+            }
+            self.growth.set_left(gained.without(&filled).len());
+            if self.env.clock.mono().saturating_sub(told_at) >= TELL_INTERVAL {
+                if self.tell(cluster, mark, (filled, ArcSet::EMPTY)).await?.is_none() {
+                    // Another candidate, or none.
+                    return Ok(Step::Unfinished);
+                }
+                told_at = self.env.clock.mono();
+            }
+        }
+        self.tell(cluster, mark, (filled, ArcSet::EMPTY)).await?;
+        Ok(if failures == 0 { Step::Idle } else { Step::Unfinished })
+    }
+
+    /// Says what this node has done for the coming version; `None` when another one is coming now.
+    pub(super) async fn tell(
+        &self,
+        cluster: &Arc<ClusterState>,
+        mark: (u64, base::Stamp),
+        said: (ArcSet, ArcSet),
+    ) -> Result<Option<()>, ModelError> {
+        let me = self.peers.me();
+        let changed = self.change_layout(cluster, move |layout| layout.with_steps(me, mark, said)).await?;
+        let is_coming = changed.coming().is_some_and(|coming| (coming.number, coming.stamp) == mark);
+        Ok(is_coming.then_some(()))
+    }
+
+    /// T6: nothing of before lies in the arcs to fill.
+    async fn begin_filling(
+        self: &Arc<Self>,
+        mark: (u64, base::Stamp),
+        gained: &ArcSet,
+    ) -> Result<(), ModelError> {
+        let standing = self.standing();
+        if standing.filling == Some(mark) {
+            return Ok(());
+        }
+        self.drop_arcs(&gained.without(&standing.taking_part)).await?;
+        let standing = self.standing();
+        let held = standing.held.union(gained);
+        self.stand(Standing { filling: Some(mark), held, ..(*standing).clone() }, |_| Ok(())).await
+    }
+
+    /// Copies an arc from the nearest of its owners that answers.
+    async fn fill_arc(self: &Arc<Self>, layout: &Layout, arc: u16) -> Result<(), ModelError> {
+        let mut failure = ModelError::Unavailable;
+        for node in self.nearest(layout.current().assignment.owners(arc)) {
+            match self.copy_arc(node, arc, Taking::Newest).await {
+                Ok(_) => return Ok(()),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// These nodes but this one, the nearest first, without those that cannot be asked now.
+    pub(super) fn nearest(&self, nodes: &[NodeId]) -> Vec<NodeId> {
+        let me = self.peers.me();
+        let mut others: Vec<NodeId> =
+            nodes.iter().copied().filter(|node| *node != me && self.peers.is_up(*node)).collect();
+        others.sort_by_key(|node| self.peers.distance(*node));
+        others
+    }
+
+    /// Makes the small tables here like those of so many members of the version in force.
+    pub(super) async fn copy_names(
+        self: &Arc<Self>,
+        layout: &Layout,
+        wanted: usize,
+    ) -> Result<(), ModelError> {
+        let members: Vec<NodeId> = layout.current().roles.keys().copied().collect();
+        let mut compared = usize::from(members.contains(&self.peers.me()));
+        for node in self.nearest(&members) {
+            if compared >= wanted {
+                break;
+            }
+            compared += usize::from(self.compare_names(node).await.is_ok());
+        }
+        if compared >= wanted { Ok(()) } else { Err(ModelError::Unavailable) }
+    }
+}

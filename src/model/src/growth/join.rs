@@ -1,0 +1,197 @@
+//! Two versions are in force: taking part in new arcs, and completing the copies (rules L3 to L5).
+//!
+//! A member that is new to an arc takes part in it once it has its *floor*: the highest clock of a quorum of
+//! the older set, asked for under the view of both versions. Then each member of the new set compares the arc
+//! with a quorum of the older set, itself counted. Where one node is that quorum, what it holds is taken as it is;
+//! otherwise each key on which anybody differs is read as a client reads it, which makes the sets agree.
+
+use super::copy::Taking;
+use super::{AskClock, owned_now};
+use crate::replicas::{Asked, READ_LIMIT, Reply};
+use crate::rows::standing::Standing;
+use crate::{Model, ModelError, reclaim};
+use base::{NodeId, Stamp};
+use bytes::Bytes;
+use cluster::ClusterState;
+use cluster::layout::{ArcSet, Layout, Version};
+use futures_util::StreamExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Arcs compared side by side.
+const ARCS_AT_ONCE: usize = 8;
+
+impl Model {
+    /// Takes part in the arcs that this node has filled and that are new to it.
+    pub(super) async fn join_arcs(
+        self: &Arc<Self>,
+        layout: &Layout,
+        joint: &Version,
+    ) -> Result<(), ModelError> {
+        let me = self.peers.me();
+        let standing = self.standing();
+        let filled = layout.steps_of(me).filled;
+        let is_new = |arc: u16| {
+            joint.assignment.owners(arc).contains(&me)
+                && !layout.current().assignment.owners(arc).contains(&me)
+                && filled.contains(arc)
+        };
+        let arcs = ArcSet::of(is_new).without(&standing.taking_part);
+        if arcs.is_empty() {
+            return Ok(());
+        }
+        let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
+        let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
+        let is_heard = |arc: u16| {
+            let owners = layout.current().assignment.owners(arc);
+            let answers = |node: &&NodeId| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
+            owners.iter().filter(answers).count() >= layout.current().quorum()
+        };
+        let arcs = ArcSet::of(|arc| arcs.contains(arc) && is_heard(arc));
+        self.take_part(arcs, floor).await
+    }
+
+    /// From now on this node answers for these arcs, for nothing at or below the floor.
+    pub(super) async fn take_part(&self, arcs: ArcSet, floor: Stamp) -> Result<(), ModelError> {
+        let standing = self.standing();
+        let (taking_part, held) = (standing.taking_part.union(&arcs), standing.held.union(&arcs));
+        let raise = move |txn: &mut store::Txn<'_>| {
+            arcs.iter().try_for_each(|arc| reclaim::raise_floor(txn, arc, floor)).map_err(ModelError::from)
+        };
+        self.store.observe(floor).await?;
+        self.stand(Standing { taking_part, held, ..(*standing).clone() }, raise).await
+    }
+
+    /// The clocks of those of these nodes that answer under the view of this one, and for which arcs they do.
+    pub(super) async fn clocks_of(
+        self: &Arc<Self>,
+        nodes: impl Iterator<Item = NodeId>,
+    ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
+        let nodes: Vec<NodeId> = nodes.collect();
+        let request = AskClock { view: self.peers.view(), birth: self.store.stamp().await? };
+        let mut asked = Asked::new(nodes.len());
+        for (member, node) in nodes.iter().enumerate() {
+            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
+        }
+        let mut clocks = BTreeMap::new();
+        while let Some((member, answer)) = asked.next().await {
+            if let Ok(Reply::Done(clock)) = answer.map(|answer| answer.reply) {
+                clocks.insert(nodes[member], clock);
+            }
+        }
+        Ok(clocks)
+    }
+
+    /// Completes the arcs that this node owns by the newer version.
+    pub(super) async fn complete(
+        self: &Arc<Self>,
+        cluster: &Arc<ClusterState>,
+        layout: &Layout,
+        joint: &Version,
+    ) -> Result<(), ModelError> {
+        let me = self.peers.me();
+        let said = layout.steps_of(me);
+        let taking_part = self.standing().taking_part;
+        let is_due = |arc: u16| {
+            !layout.is_unmoved(arc) && joint.assignment.owners(arc).contains(&me) && taking_part.contains(arc)
+        };
+        let due = ArcSet::of(is_due).without(&said.complete);
+        self.growth.set_left(due.len());
+        if due.is_empty() {
+            return Ok(());
+        }
+        let members = layout.current().roles.len();
+        self.copy_names(layout, members / 2 + 1).await?;
+        let mut complete = said.complete;
+        let due: Vec<u16> = due.iter().collect();
+        let comparisons =
+            due.into_iter().map(|arc| async move { (arc, self.complete_arc(layout, arc).await) });
+        let mut comparisons = futures_util::stream::iter(comparisons).buffer_unordered(ARCS_AT_ONCE);
+        while let Some((arc, compared)) = comparisons.next().await {
+            match compared {
+                Ok(()) => complete.insert(arc),
+                Err(error) => tracing::debug!(arc, %error, "an arc is compared again"),
+            }
+        }
+        self.tell(cluster, (joint.number, joint.stamp), (said.filled, complete)).await?;
+        Ok(())
+    }
+
+    /// Compares an arc with a quorum of its older set, this node counted.
+    async fn complete_arc(self: &Arc<Self>, layout: &Layout, arc: u16) -> Result<(), ModelError> {
+        let (current, me) = (layout.current(), self.peers.me());
+        let owners = current.assignment.owners(arc);
+        let mut left = current.quorum().saturating_sub(usize::from(owners.contains(&me)));
+        let taking = if current.quorum() == 1 { Taking::Newest } else { Taking::Agreed };
+        for node in self.nearest(owners) {
+            if left == 0 {
+                break;
+            }
+            if self.copy_arc(node, arc, taking).await.is_ok() {
+                left -= 1;
+            }
+        }
+        if left == 0 { Ok(()) } else { Err(ModelError::Unavailable) }
+    }
+
+    /// M3: what an earlier life left in these arcs goes, before anything is pulled.
+    async fn drop_stale(self: &Arc<Self>, arcs: &[u16]) -> Result<(), ModelError> {
+        let standing = self.standing();
+        let stale = ArcSet::of(|arc| arcs.contains(&arc) && standing.stale.contains(arc));
+        if stale.is_empty() {
+            return Ok(());
+        }
+        self.drop_arcs(&stale).await?;
+        let left = standing.stale.without(&stale);
+        self.stand(Standing { stale: left, ..(*standing).clone() }, |_| Ok(())).await
+    }
+
+    /// Fills arcs that this node owns and does not answer for: its memory was lost (rule M2), or it came too
+    /// late for the change. It takes part again once it has pulled from all other members.
+    pub(super) async fn recover(self: &Arc<Self>, layout: &Layout) -> Result<super::Step, ModelError> {
+        let me = self.peers.me();
+        let lost = owned_now(layout, me).without(&self.standing().taking_part);
+        if lost.is_empty() {
+            return Ok(super::Step::Idle);
+        }
+        self.growth.set_left(lost.len());
+        let versions = || layout.in_force().map(AsRef::as_ref);
+        let others_of = |arc: u16| -> BTreeSet<NodeId> {
+            let owners = versions().flat_map(|version: &Version| version.assignment.owners(arc));
+            owners.copied().filter(|node| *node != me).collect()
+        };
+        let others: BTreeSet<NodeId> = lost.iter().flat_map(others_of).collect();
+        let clocks = self.clocks_of(others.into_iter()).await?;
+        let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
+        let answers = |node: &NodeId, arc: u16| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
+        let can_be_whole = |arc: &u16| others_of(*arc).iter().all(|node| answers(node, *arc));
+        let arcs: Vec<u16> = lost.iter().filter(can_be_whole).collect();
+        if arcs.is_empty() {
+            return Ok(super::Step::Unfinished);
+        }
+        self.drop_stale(&arcs).await?;
+        tracing::info!(arcs = arcs.len(), "filling again what this node must answer for");
+        self.copy_names(layout, layout.current().roles.len() / 2 + 1).await?;
+        let pulls = arcs.into_iter().map(|arc| {
+            let others = others_of(arc);
+            async move {
+                for node in others {
+                    self.copy_arc(node, arc, Taking::Newest).await?;
+                }
+                Ok::<_, ModelError>(arc)
+            }
+        });
+        let mut whole = ArcSet::EMPTY;
+        let mut pulls = futures_util::stream::iter(pulls).buffer_unordered(ARCS_AT_ONCE);
+        while let Some(pulled) = pulls.next().await {
+            match pulled {
+                Ok(arc) => whole.insert(arc),
+                Err(error) => tracing::debug!(%error, "an arc is pulled again"),
+            }
+            self.growth.set_left(lost.without(&whole).len());
+        }
+        self.take_part(whole, floor).await?;
+        let left = lost.without(&whole);
+        Ok(if left.is_empty() { super::Step::Idle } else { super::Step::Unfinished })
+    }
+}

@@ -1,0 +1,61 @@
+//! What a node that begins to answer for arcs asks those who do already.
+
+use crate::replicas::{Reply, Serve};
+use crate::{Model, ModelError};
+use base::Stamp;
+use cluster::View;
+use cluster::layout::ArcSet;
+use net::{Answer, Attachment, Class, Refusal, Request};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use store::{Intent, Txn};
+
+/// Asks for the clock of a replica, once everything that it did under an earlier view is durable (rule L4).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AskClock {
+    pub view: View,
+    /// The asker's clock, which the replica takes in.
+    pub birth: Stamp,
+}
+
+impl Request for AskClock {
+    /// The clock, and the arcs that the replica answers for.
+    type Reply = Reply<(Stamp, ArcSet)>;
+    const NAME: &'static str = "model/clock";
+    const CLASS: Class = Class::Metadata;
+}
+
+impl Serve for AskClock {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        let Self { view, birth } = self;
+        let told = model.clock_under(view, birth).await;
+        Ok(Answer::from(told.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the clock could not be told to another node");
+            Reply::Failed
+        })))
+    }
+}
+
+impl Model {
+    /// A stamp above all that this replica has stored or promised under any view before this one. What it does
+    /// runs in the committer, behind everything that was let in under an earlier view.
+    pub(super) async fn clock_under(
+        &self,
+        view: View,
+        birth: Stamp,
+    ) -> Result<Reply<(Stamp, ArcSet)>, ModelError> {
+        if self.peers.view() != view {
+            return Ok(Reply::Old(self.peers.view()));
+        }
+        self.store.observe(birth).await?;
+        let peers = Arc::clone(&self.peers);
+        let told = move |txn: &mut Txn<'_>| {
+            let mine = peers.view();
+            Ok::<_, ModelError>(match view == mine {
+                true => Reply::Done((txn.stamp(), peers.taking_part())),
+                false => Reply::Old(mine),
+            })
+        };
+        self.store.commit(Intent::Free, told).await
+    }
+}

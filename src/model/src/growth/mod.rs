@@ -1,0 +1,165 @@
+//! How this node comes to answer for arcs of the ring, and stops: a layout change, and lost memory.
+//!
+//! The rules are those of `doc/decisions/0003-layout-change-and-memory.md`, sections 3 to 5. One task looks
+//! at the layout and does what is due, arc by arc:
+//!
+//! - a candidate that gives this node arcs: *fill* them with rows and blocks from their owners (`fill`);
+//! - a candidate that a quorum of every set has filled: have it chosen;
+//! - two versions in force: take part in new arcs from the floor on, and make each copy *complete* (`join`);
+//! - a quorum of every set complete: retire the older version;
+//! - an arc that this node owns and cannot answer for, since it lost its memory or came late: *recover*;
+//! - rows of arcs that are neither owned nor coming: drop them (`empty`).
+//!
+//! What always holds: this node answers for an arc only when it knows everything that was answered for it
+//! before (`Peers::takes_part`), and says of itself what is durable here.
+
+mod begin;
+mod copy;
+mod empty;
+mod fill;
+mod join;
+mod messages;
+mod standing;
+
+pub(crate) use copy::CopyRows;
+pub(crate) use messages::AskClock;
+pub(crate) use standing::Growth;
+pub use standing::GrowthFigures;
+
+use crate::{Model, ModelError};
+use cluster::ClusterState;
+use cluster::layout::{ArcSet, Layout, Version, arcs};
+use env::Task;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How soon unfinished work is looked at again.
+const AGAIN_SOON: Duration = Duration::from_millis(250);
+/// How long the task sleeps when nothing is due; a change of the layout wakes it.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Whether anything is left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Idle,
+    Unfinished,
+}
+
+impl Model {
+    /// Follows the layout; ends when the task is dropped. Nothing is done for a layout that never changes.
+    pub fn spawn_growth(self: &Arc<Self>) -> Task<()> {
+        let model = Arc::clone(self);
+        self.env.tasks.spawn(async move {
+            let Some(cluster) = model.peers.cluster().cloned() else { return };
+            let mut changes = cluster.layout_changes();
+            loop {
+                changes.mark_unchanged();
+                let pause = match model.grow(&cluster).await {
+                    Ok(Step::Idle) => IDLE,
+                    Ok(Step::Unfinished) => AGAIN_SOON,
+                    Err(error) => {
+                        tracing::debug!(%error, "following the layout goes on later");
+                        AGAIN_SOON
+                    }
+                };
+                // A change of the layout ends the pause.
+                let _ = env::timeout(pause, changes.changed()).await;
+            }
+        })
+    }
+
+    /// Does what is due by the layout as it is now.
+    async fn grow(self: &Arc<Self>, cluster: &Arc<ClusterState>) -> Result<Step, ModelError> {
+        let layout = cluster.layout();
+        let me = self.peers.me();
+        if self.peers.is_alone() && layout.coming().is_none() {
+            self.peers.set_taking_part(ArcSet::ALL);
+            cluster.set_behind(0);
+            self.growth.set_left(0);
+            return Ok(Step::Idle);
+        }
+        let is_concerned = |version: &Version| version.storage_nodes().any(|(node, _)| *node == me);
+        if !layout.in_force().any(|version| is_concerned(version))
+            && !layout.coming().is_some_and(is_concerned)
+        {
+            return self.drop_unowned(&layout).await;
+        }
+        if !self.has_begun(&layout) && !self.begin(cluster).await? {
+            return Ok(Step::Unfinished);
+        }
+        let mut step = self.recover(&layout).await?;
+        if let Some(candidate) = layout.next() {
+            self.fill(cluster, &layout, candidate).await?;
+            self.choose(cluster).await;
+            step = Step::Unfinished;
+        } else if let Some(joint) = layout.joint() {
+            self.join_arcs(&layout, joint).await?;
+            self.tell_behind(cluster);
+            self.complete(cluster, &layout, joint).await?;
+            self.retire(cluster).await?;
+            step = Step::Unfinished;
+        } else if self.drop_unowned(&layout).await? == Step::Unfinished {
+            step = Step::Unfinished;
+        }
+        self.tell_behind(cluster);
+        Ok(step)
+    }
+
+    /// Says how many of the arcs that this node owns by any version in force it does not answer for.
+    pub(super) fn tell_behind(&self, cluster: &ClusterState) {
+        let (layout, me) = (cluster.layout(), self.peers.me());
+        let owns = |arc: u16| layout.in_force().any(|version| version.assignment.owners(arc).contains(&me));
+        cluster.set_behind(ArcSet::of(owns).without(&self.standing().taking_part).len());
+    }
+
+    /// Has the candidate chosen, if a quorum of every set has filled. What this node decides alone ends first.
+    async fn choose(self: &Arc<Self>, cluster: &Arc<ClusterState>) {
+        if cluster.layout().ready_candidate().is_none() {
+            return;
+        }
+        let _gate = if self.peers.is_alone() { Some(self.peers.end_alone().await) } else { None };
+        cluster.choose_next(&self.env.tasks).await;
+    }
+
+    /// Retires the older of two versions, once a quorum of every new set is complete.
+    async fn retire(self: &Arc<Self>, cluster: &Arc<ClusterState>) -> Result<(), ModelError> {
+        if cluster.layout().retired().is_none() {
+            return Ok(());
+        }
+        let changed =
+            self.change_layout(cluster, |layout| layout.retired().unwrap_or_else(|| layout.clone())).await?;
+        tracing::info!(version = changed.current().number, "the layout change is complete");
+        Ok(())
+    }
+
+    async fn change_layout(
+        &self,
+        cluster: &Arc<ClusterState>,
+        change: impl FnOnce(&Layout) -> Layout + Send + 'static,
+    ) -> Result<Arc<Layout>, ModelError> {
+        let state = Arc::clone(cluster);
+        let changed =
+            self.env.tasks.blocking(move || state.change_layout(|layout, _| Ok(change(layout)))).await;
+        changed.map_err(|error| {
+            tracing::warn!(%error, "the layout is not stored; it will be tried again");
+            ModelError::Unavailable
+        })
+    }
+}
+
+/// Arcs that a node owns by the older version in force.
+fn owned_now(layout: &Layout, node: base::NodeId) -> ArcSet {
+    ArcSet::of(|arc| layout.current().assignment.owners(arc).contains(&node))
+}
+
+/// Arcs that a node owns by any version in force, or may come to own.
+fn owned_or_coming(layout: &Layout, node: base::NodeId) -> ArcSet {
+    let versions = || layout.in_force().map(AsRef::as_ref).chain(layout.next());
+    let mut owned = ArcSet::EMPTY;
+    for arc in arcs()
+        .filter(|arc| versions().any(|version: &Version| version.assignment.owners(*arc).contains(&node)))
+    {
+        owned.insert(arc);
+    }
+    owned
+}
