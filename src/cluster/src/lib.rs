@@ -1,6 +1,6 @@
 //! Who is in the cluster, and the layout: which node keeps which part of the hash space.
 //!
-//! Decisions about the layout are pure functions from one layout to the next; the rest is six
+//! Decisions about the layout are pure functions from one layout to the next; the rest is a few
 //! small state files in the metadata folder and a handle that keeps them and memory in step.
 //! What always holds:
 //!
@@ -10,6 +10,7 @@
 
 mod choosing;
 mod health;
+pub mod joining;
 mod keeper;
 pub mod layout;
 pub mod membership;

@@ -55,6 +55,16 @@ impl NodeKey {
     }
 }
 
+impl Identity for NodeKey {
+    fn id(&self) -> NodeId {
+        self.id
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.pair.sign(message)
+    }
+}
+
 impl fmt::Debug for NodeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "key of {:?}", self.id)

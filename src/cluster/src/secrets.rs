@@ -28,6 +28,12 @@ impl ClusterSecret {
         Self::parse(&line).map_err(|_| state_file::damaged(folder, StateKind::ClusterSecret))
     }
 
+    /// Keeps a secret that another node gave. Blocks.
+    pub(crate) fn store(&self, env: &Env, folder: &Path) -> Result<(), StateFileError> {
+        let line = encode_hex(&self.0);
+        state_file::write(env.disk.as_ref(), folder, StateKind::ClusterSecret, &format!("{line}\n"))
+    }
+
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

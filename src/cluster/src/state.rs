@@ -1,6 +1,7 @@
 //! The handle on everything above: key, secret, layout and peers of one running node.
 
 use crate::health::{Health, LocalService};
+use crate::joining::{self, Invitations, JoinedCluster, Waiting};
 use crate::keeper::{AdoptError, Keeper};
 use crate::layout::{CAPACITY_MIN_BYTES, ClusterId, Layout, LayoutError, Moment, Role};
 use crate::membership::{Contact, Membership};
@@ -38,7 +39,7 @@ impl FirstLayout {
 }
 
 /// The zone of a node that made its layout by itself.
-const FIRST_ZONE: &str = "home";
+pub(crate) const FIRST_ZONE: &str = "home";
 
 /// How to open a [`ClusterState`].
 #[derive(Debug, Clone)]
@@ -102,6 +103,8 @@ pub struct Node {
     pub contact: Option<Contact>,
     /// The cluster it belongs to, if that is not this one.
     pub other_cluster: Option<ClusterId>,
+    /// The role it asks for, if it has none.
+    pub waiting: Option<Waiting>,
 }
 
 /// Key, secret, layout and peers of a running node.
@@ -110,6 +113,9 @@ pub struct ClusterState {
     key: NodeKey,
     secret: ClusterSecret,
     keeper: Keeper,
+    invitations: Invitations,
+    /// How this node joined, if by invitation.
+    joined: Option<JoinedCluster>,
     /// Nodes that know the secret and have a layout of another cluster.
     strangers: Mutex<BTreeMap<NodeId, ClusterId>>,
     /// Arcs that this node owns and does not answer for yet.
@@ -120,7 +126,12 @@ pub struct ClusterState {
 
 impl ClusterState {
     /// Reads the state files, and makes those that a first start needs. Blocks.
-    pub fn open(env: &Env, options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
+    pub fn open(env: &Env, mut options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
+        let joined = joining::read(env, &options.folder)?;
+        if joined.is_some() {
+            // Its layout is that of the cluster it joined, also before it has heard of it.
+            options.first_layout = FirstLayout::Empty;
+        }
         let folder = &options.folder;
         let key = NodeKey::open(env, folder)?;
         let secret = match &options.secret {
@@ -128,6 +139,7 @@ impl ClusterState {
             None => ClusterSecret::open(env, folder)?,
         };
         let keeper = Keeper::open(env, &options, key.id())?;
+        let invitations = Invitations::open(env, folder)?;
         // Among others a start is made known first; a node that is alone owns all that there is.
         let is_alone = keeper.placement().is_alone(key.id());
         let owned = keeper.layout().current().stored_partitions(key.id()) as u64;
@@ -136,6 +148,8 @@ impl ClusterState {
             key,
             secret,
             keeper,
+            invitations,
+            joined,
             options,
             strangers: Mutex::default(),
             behind: AtomicU64::new(behind),
@@ -156,6 +170,32 @@ impl ClusterState {
     /// The cluster's secret.
     pub fn secret(&self) -> &ClusterSecret {
         &self.secret
+    }
+
+    /// The invitations it has made.
+    pub(crate) fn invitations(&self) -> &Invitations {
+        &self.invitations
+    }
+
+    /// Whether this node joined a cluster that was there before it.
+    pub fn has_joined(&self) -> bool {
+        self.joined.is_some()
+    }
+
+    /// The role that this node asks for: it came by invitation and has none. `room_bytes`: what it can
+    /// still store.
+    pub(crate) fn asks_for(&self, room_bytes: u64) -> Option<Waiting> {
+        let joined = self.joined.as_ref()?;
+        let capacity_bytes = room_bytes.max(CAPACITY_MIN_BYTES);
+        let waiting = Waiting { zone: joined.zone.clone(), capacity_bytes };
+        Some(waiting).filter(|_| !self.has_role(self.id()))
+    }
+
+    /// Whether a node has a role, or will have it when the change that was applied is complete.
+    fn has_role(&self, node: NodeId) -> bool {
+        let layout = self.layout();
+        let next = layout.next().is_some_and(|version| version.roles.contains_key(&node));
+        next || layout.in_force().any(|version| version.roles.contains_key(&node))
     }
 
     /// This machine's name.
@@ -262,6 +302,11 @@ impl ClusterState {
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a node belongs to another cluster.
+    pub(crate) fn is_stranger(&self, node: NodeId) -> bool {
+        self.strangers().contains_key(&node)
+    }
+
     /// Every node this one knows: itself, those that have a role, and those it heard of.
     pub fn nodes(&self) -> Vec<Node> {
         let own = Node {
@@ -271,6 +316,7 @@ impl ClusterState {
             is_up: true,
             contact: None,
             other_cluster: None,
+            waiting: self.membership().and_then(|membership| membership.asks_for()),
         };
         let strangers = self.strangers().clone();
         let contacts = self.membership().map(|membership| membership.contacts()).unwrap_or_default();
@@ -287,6 +333,9 @@ impl ClusterState {
                 is_up: contact.is_some_and(|contact| contact.is_up),
                 contact: contact.cloned(),
                 other_cluster: strangers.get(&id).copied(),
+                waiting: status
+                    .and_then(|status| status.waiting.clone())
+                    .filter(|waiting| waiting.role().is_some() && !self.has_role(id)),
             }
         });
         std::iter::once(own).chain(others).collect()

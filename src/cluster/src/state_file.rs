@@ -29,11 +29,15 @@ pub enum StateKind {
     Vote,
     /// The other nodes, as this one knew them last.
     Peers,
+    /// The invitations that this node has made.
+    Invitations,
+    /// How this node came into its cluster, if by invitation.
+    Joined,
 }
 
 impl StateKind {
     /// Every kind.
-    pub const ALL: [StateKind; 7] = [
+    pub const ALL: [StateKind; 9] = [
         StateKind::NodeKey,
         StateKind::ClusterSecret,
         StateKind::AdminToken,
@@ -41,6 +45,8 @@ impl StateKind {
         StateKind::PreviousLayout,
         StateKind::Vote,
         StateKind::Peers,
+        StateKind::Invitations,
+        StateKind::Joined,
     ];
 
     /// The file's name in the metadata folder.
@@ -53,6 +59,8 @@ impl StateKind {
             StateKind::PreviousLayout => "cluster_layout.previous",
             StateKind::Vote => "layout_vote",
             StateKind::Peers => "peer_list",
+            StateKind::Invitations => "invitations",
+            StateKind::Joined => "joined",
         }
     }
 
@@ -66,6 +74,8 @@ impl StateKind {
             StateKind::Layout | StateKind::PreviousLayout => "cluster_layout",
             StateKind::Vote => "layout_vote",
             StateKind::Peers => "peer_list",
+            StateKind::Invitations => "invitations",
+            StateKind::Joined => "joined",
         }
     }
 
@@ -85,6 +95,10 @@ impl StateKind {
                 "copy cluster_layout.previous over it, or restore it from a backup or another node"
             }
             StateKind::PreviousLayout => "restore cluster_layout from a backup or another node",
+            StateKind::Invitations => "delete it, then make new ones with `garage node invite`",
+            StateKind::Joined => {
+                "restore it from a backup; with a role in the layout (`garage status` on another node) delete it"
+            }
             StateKind::Vote => {
                 "restore it from a backup; delete it only if `garage layout show` on another node says that no \
                  change is under way"

@@ -5,7 +5,7 @@
 
 use futures_util::future::BoxFuture;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -39,6 +39,10 @@ pub trait Net: Send + Sync + 'static {
     fn resolve<'a>(&'a self, host_and_port: &'a str) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
         let parsed = host_and_port.parse().map_err(|_| io::ErrorKind::NotFound.into());
         Box::pin(std::future::ready(parsed.map(|address| vec![address])))
+    }
+    /// The addresses that this machine speaks to others from; none where that cannot be known.
+    fn own_addresses(&self) -> Vec<IpAddr> {
+        Vec::new()
     }
     /// Whether no byte can leave this process: only then may a link go without encryption.
     fn stays_in_process(&self) -> bool {

@@ -28,14 +28,20 @@ pub struct FirstRunOutcome {
 }
 
 /// Makes the first bucket and key on an empty node, and those that the operator names.
-pub async fn prepare(model: &std::sync::Arc<Model>, config: &Config) -> anyhow::Result<FirstRunOutcome> {
+pub async fn prepare(
+    model: &std::sync::Arc<Model>,
+    config: &Config,
+    has_joined: bool,
+) -> anyhow::Result<FirstRunOutcome> {
     if model.peers().placement().members().is_empty() {
         // Buckets and keys belong to the cluster that this node will be a part of.
         return Ok(FirstRunOutcome::default());
     }
     let names = model.names();
     let asked = &config.first_run;
-    let is_empty = names.keys.is_empty() && names.buckets.is_empty() && !model.has_history()?;
+    // One that joined may not have heard yet what its cluster has.
+    let is_empty =
+        !has_joined && names.keys.is_empty() && names.buckets.is_empty() && !model.has_history()?;
     let key = match &asked.key {
         Some((id, _)) if names.keys.contains_key(id) => None,
         Some((id, secret)) => {

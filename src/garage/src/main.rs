@@ -7,6 +7,7 @@
 mod cli;
 mod config;
 mod first_run;
+mod joining;
 mod links;
 mod logging;
 mod node;

@@ -72,7 +72,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
     let model = Model::open(&env, store, blocks.clone(), Peers::of(&cluster))?;
     settle_interrupted_uploads(&model).await?;
-    let first_run = first_run::prepare(&model, &config).await?;
+    let first_run = first_run::prepare(&model, &config, cluster.has_joined()).await?;
     let metrics = Arc::new(Metrics::default());
     let host_id = cluster.id().to_string();
     let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), Arc::clone(&metrics), host_id);

@@ -1,9 +1,10 @@
 //! `garage server`: from the command line to a running node, and its end.
 
 use crate::config::{self, Bind, Config, Flags, MachineFiles, Surroundings};
-use crate::{first_run, logging, node};
+use crate::{first_run, joining, logging, node};
 use anyhow::Context;
 use clap::Args;
+use cluster::joining::JoinCode;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,6 +24,10 @@ pub struct ServerArguments {
     /// Be a cluster of one node, even with a configuration file.
     #[arg(long)]
     single_node: bool,
+    /// Join a cluster: the code that `garage node invite` prints on one of its nodes. Needs an empty data folder; a
+    /// node that belongs to that cluster already starts as without it, so a service may keep it.
+    #[arg(long, value_name = "CODE", conflicts_with = "single_node")]
+    join: Option<JoinCode>,
     /// Where the S3 API listens, such as 127.0.0.1:3910 [default: [::]:3900].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = bind_of)]
     s3_addr: Option<Bind>,
@@ -72,7 +77,11 @@ pub fn run(global: Flags, arguments: ServerArguments) -> anyhow::Result<()> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
-        let running = node::start(env::real::env(), config, arguments.single_node).await?;
+        let env = env::real::env();
+        if let Some(code) = arguments.join {
+            joining::join(&env, &config, code).await?;
+        }
+        let running = node::start(env, config, arguments.single_node).await?;
         first_run::announce(&running);
         wait_for_signal().await?;
         tracing::info!("stopping: finishing the requests under way");

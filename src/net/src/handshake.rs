@@ -3,9 +3,10 @@
 //! Until the other end has proven that it knows the cluster secret, it costs one task, a bounded
 //! number of bytes and [`HANDSHAKE_LIMIT`](crate::limits::HANDSHAKE_LIMIT). Where the network cannot leave the process
 //! (`Net::stays_in_process`, the simulated world) TLS is left out, so that a seed replays every byte;
-//! the hello and its proof are the same.
+//! the hello and its proof are the same. A first message that is a knock makes a guest (see `guest`).
 
 use crate::error::ConnectError;
+use crate::guest::{self, Knock};
 use crate::hello::{self, Hello, Prover, Purpose, Reject, Side, Versions};
 use crate::limits::{HANDSHAKE_LIMIT, HANDSHAKE_MAX_BYTES, HELLO_MAX_BYTES};
 use crate::request::Level;
@@ -37,6 +38,22 @@ pub(crate) struct Established {
     pub purpose: Purpose,
 }
 
+/// A stream inside TLS, before a word was said.
+pub(crate) struct Secured {
+    pub stream: BoxStream,
+    pub wire: Wire,
+    /// Whose key the other end has proven; `None` where no byte can leave the process.
+    pub shown: Option<NodeId>,
+    /// A key that only the two ends of this session have.
+    pub session: [u8; 32],
+}
+
+/// Who came.
+pub(crate) enum Arrival {
+    Peer(Established),
+    Guest(Knock),
+}
+
 impl Credentials {
     fn hello(&self, purpose: Purpose) -> Hello {
         Hello {
@@ -65,15 +82,7 @@ impl Credentials {
         purpose: Purpose,
         expected: Option<NodeId>,
     ) -> Result<Established, ConnectError> {
-        let (wire, stream) = Wire::new(stream, HANDSHAKE_MAX_BYTES);
-        let (mut stream, shown, session): (BoxStream, _, _) = match &self.tls {
-            Some(tls) => {
-                let stream = tls.connector.connect(tls::no_name(), stream).await.map_err(not_a_node)?;
-                let (shown, session) = tls::session(stream.get_ref().1)?;
-                (Box::new(stream), Some(shown), session)
-            }
-            None => (Box::new(stream), None, [0; 32]),
-        };
+        let Secured { mut stream, wire, shown, session } = secure_dial(self.tls.as_ref(), stream).await?;
         // Before the proof, so that it goes to nobody but the node that was meant.
         check_expected(expected, shown)?;
         let prover = Prover::new(&self.secret, session);
@@ -96,7 +105,7 @@ impl Credentials {
         &self,
         stream: BoxStream,
         admit: impl FnOnce(&Hello) -> Result<(), Reject>,
-    ) -> Result<Established, ConnectError> {
+    ) -> Result<Arrival, ConnectError> {
         let handshake = self.accept_without_limit(stream, admit);
         env::timeout(HANDSHAKE_LIMIT, handshake).await.unwrap_or(Err(ConnectError::TimedOut))
     }
@@ -105,18 +114,14 @@ impl Credentials {
         &self,
         stream: BoxStream,
         admit: impl FnOnce(&Hello) -> Result<(), Reject>,
-    ) -> Result<Established, ConnectError> {
-        let (wire, stream) = Wire::new(stream, HANDSHAKE_MAX_BYTES);
-        let (mut stream, shown, session): (BoxStream, _, _) = match &self.tls {
-            Some(tls) => {
-                let stream = tls.acceptor.accept(stream).await.map_err(not_a_node)?;
-                let (shown, session) = tls::session(stream.get_ref().1)?;
-                (Box::new(stream), Some(shown), session)
-            }
-            None => (Box::new(stream), None, [0; 32]),
-        };
+    ) -> Result<Arrival, ConnectError> {
+        let mut secured = secure_accept(self.tls.as_ref(), stream).await?;
+        let frame = read_frame(&mut secured.stream).await?;
+        if guest::is_knock(&frame) {
+            return Ok(Arrival::Guest(Knock { secured, frame }));
+        }
+        let Secured { mut stream, wire, shown, session } = secured;
         let prover = Prover::new(&self.secret, session);
-        let frame = read_frame(&mut stream).await?;
         let judged = self.judge(&frame, &prover, shown).and_then(|(peer, level)| {
             admit(&peer)?;
             Ok((peer, level))
@@ -133,7 +138,7 @@ impl Credentials {
         write_frame(&mut stream, &hello::encode_answer(Ok(&ours))).await?;
         wire.trust();
         let purpose = peer.purpose;
-        Ok(Established { stream, wire, peer, level, purpose })
+        Ok(Arrival::Peer(Established { stream, wire, peer, level, purpose }))
     }
 
     fn judge(&self, frame: &[u8], prover: &Prover, shown: Option<NodeId>) -> Result<(Hello, Level), Reject> {
@@ -164,6 +169,29 @@ impl Credentials {
     }
 }
 
+/// The dialling end of TLS.
+pub(crate) async fn secure_dial(tls: Option<&Tls>, stream: BoxStream) -> Result<Secured, ConnectError> {
+    let (wire, stream) = Wire::new(stream, HANDSHAKE_MAX_BYTES);
+    let Some(tls) = tls else { return Ok(unsecured(wire, Box::new(stream))) };
+    let stream = tls.connector.connect(tls::no_name(), stream).await.map_err(not_a_node)?;
+    let (shown, session) = tls::session(stream.get_ref().1)?;
+    Ok(Secured { stream: Box::new(stream), wire, shown: Some(shown), session })
+}
+
+/// The accepting end of TLS.
+async fn secure_accept(tls: Option<&Tls>, stream: BoxStream) -> Result<Secured, ConnectError> {
+    let (wire, stream) = Wire::new(stream, HANDSHAKE_MAX_BYTES);
+    let Some(tls) = tls else { return Ok(unsecured(wire, Box::new(stream))) };
+    let stream = tls.acceptor.accept(stream).await.map_err(not_a_node)?;
+    let (shown, session) = tls::session(stream.get_ref().1)?;
+    Ok(Secured { stream: Box::new(stream), wire, shown: Some(shown), session })
+}
+
+/// Where no byte can leave the process.
+fn unsecured(wire: Wire, stream: BoxStream) -> Secured {
+    Secured { stream, wire, shown: None, session: [0; 32] }
+}
+
 fn check_expected(expected: Option<NodeId>, found: Option<NodeId>) -> Result<(), ConnectError> {
     match (expected, found) {
         (Some(expected), Some(found)) if expected != found => {
@@ -181,13 +209,13 @@ fn not_a_node(error: std::io::Error) -> ConnectError {
     }
 }
 
-async fn write_frame(stream: &mut BoxStream, bytes: &[u8]) -> Result<(), ConnectError> {
+pub(crate) async fn write_frame(stream: &mut BoxStream, bytes: &[u8]) -> Result<(), ConnectError> {
     stream.write_all(&hello::with_length(bytes)).await?;
     stream.flush().await?;
     Ok(())
 }
 
-async fn read_frame(stream: &mut BoxStream) -> Result<Vec<u8>, ConnectError> {
+pub(crate) async fn read_frame(stream: &mut BoxStream) -> Result<Vec<u8>, ConnectError> {
     let length = usize::from(stream.read_u16().await?);
     if length > HELLO_MAX_BYTES {
         return Err(ConnectError::NotANode);

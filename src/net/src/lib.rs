@@ -13,6 +13,7 @@
 //!
 //! What always holds:
 //! - nobody is heard beyond the handshake who has not proven to have a key and to know the secret;
+//! - a node that holds an invitation instead of the secret may ask one thing, once (`guest`);
 //! - everything has a limit, and they stand together in [`limits`];
 //! - an error says whether the other end may have done what was asked ([`CallError`]);
 //! - a small message is one or two writes, on a socket that sends at once;
@@ -22,6 +23,7 @@
 mod attachment;
 mod calling;
 mod error;
+mod guest;
 mod handlers;
 mod handshake;
 mod hello;
@@ -41,6 +43,7 @@ mod wire;
 
 pub use attachment::{Attachment, Cut, ReadError};
 pub use error::{CallError, ConnectError, NoAnswer, Refusal};
+pub use guest::{Doorkeeper, Guest, KnockError, Ticket, Token, TurnedAway, knock, ticket_of};
 pub use hello::Versions;
 pub use node::{Net, Options, StartError};
 pub use peer::{Connection, PeerStatus};

@@ -39,6 +39,14 @@ pub const STRANGERS_MAX: usize = 64;
 /// The same from one address. A pair opens four at a time, and several nodes may share an address.
 pub const STRANGERS_PER_ADDRESS_MAX: usize = 24;
 
+/// How long a guest with an invitation may take in all; the host writes two small files meanwhile.
+pub const GUEST_LIMIT: Duration = Duration::from_secs(15);
+/// What a guest and its host say to each other: a name and a secret, within one hello's size.
+pub const GUEST_TEXT_MAX_BYTES: usize = HELLO_MAX_BYTES - 128;
+/// Before a wrong token is answered. With the places for strangers that is at most 64 guesses a second
+/// at 128 bits.
+pub const GUESS_PAUSE: Duration = Duration::from_secs(1);
+
 /// Links of one class on which one peer calls us. One is usual; while both ends dial there may be two.
 pub const SERVED_LINKS_MAX: usize = 4;
 /// Streams of other nodes that pass through this one.

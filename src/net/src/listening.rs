@@ -1,6 +1,7 @@
 //! Accepts connections. A stranger is held to a number, a time and a size until it has proven itself.
 
-use crate::handshake::Established;
+use crate::guest;
+use crate::handshake::Arrival;
 use crate::hello::{Caller, Reject};
 use crate::keeper;
 use crate::limits::{STRANGERS_MAX, STRANGERS_PER_ADDRESS_MAX};
@@ -84,8 +85,15 @@ async fn welcome(shared: &Arc<Shared>, stream: BoxStream, place: Option<Place>) 
         admitted = Some(shared.peer_or_new(hello.node)?);
         Ok(())
     });
-    let established: Established = match accepted.await {
-        Ok(established) => established,
+    let established = match accepted.await {
+        Ok(Arrival::Peer(established)) => established,
+        Ok(Arrival::Guest(knock)) => {
+            // Only over a connection of its own: nobody passes a guest on. It keeps its place.
+            if place.is_some() {
+                guest::answer(shared.doorkeeper(), shared.me(), knock).await;
+            }
+            return;
+        }
         Err(error) => {
             tracing::debug!(%error, "a connection was not accepted");
             return;

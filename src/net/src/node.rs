@@ -2,6 +2,7 @@
 
 use crate::attachment::Attachment;
 use crate::error::{CallError, ConnectError, Refusal};
+use crate::guest::Doorkeeper;
 use crate::handshake::Credentials;
 use crate::hello::{Caller, Purpose, Versions};
 use crate::keeper;
@@ -110,6 +111,11 @@ impl Net {
         Fut: Future<Output = Result<Answer<R::Reply>, Refusal>> + Send + 'static,
     {
         self.0.shared.handlers.add(handler);
+    }
+
+    /// Lets guests in: nodes that hold an invitation. Without a doorkeeper all are turned away. Once.
+    pub fn welcome_guests(&self, doorkeeper: Arc<dyn Doorkeeper>) {
+        self.0.shared.set_doorkeeper(doorkeeper);
     }
 
     /// Asks a node (this one included) and waits for the reply for at most `limit`. Dropping the

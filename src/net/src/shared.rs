@@ -3,6 +3,7 @@
 use crate::attachment::Attachment;
 use crate::calling::SendError;
 use crate::error::{CallError, ConnectError, NoAnswer, Refusal};
+use crate::guest::Doorkeeper;
 use crate::handlers::{AnyValue, Handlers, decode, encode};
 use crate::handshake::Credentials;
 use crate::hello::Reject;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use env::Env;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
     changes: watch::Sender<u64>,
     is_stopped: AtomicBool,
+    doorkeeper: OnceLock<Arc<dyn Doorkeeper>>,
 }
 
 impl Shared {
@@ -47,12 +49,24 @@ impl Shared {
             peers: Mutex::default(),
             changes: watch::Sender::new(0),
             is_stopped: AtomicBool::new(false),
+            doorkeeper: OnceLock::new(),
         }
     }
 
     /// This node.
     pub fn me(&self) -> NodeId {
         self.credentials.node
+    }
+
+    /// Who decides about guests; nobody yet while the node starts.
+    pub fn doorkeeper(&self) -> Option<&dyn Doorkeeper> {
+        self.doorkeeper.get().map(Arc::as_ref)
+    }
+
+    /// Sets who decides about guests. Once.
+    pub fn set_doorkeeper(&self, doorkeeper: Arc<dyn Doorkeeper>) {
+        let first = self.doorkeeper.set(doorkeeper).is_ok();
+        debug_assert!(first, "a network has one doorkeeper");
     }
 
     fn peers(&self) -> MutexGuard<'_, BTreeMap<NodeId, Arc<Peer>>> {

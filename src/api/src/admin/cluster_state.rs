@@ -123,6 +123,10 @@ fn node_status(node: &Node, role: Option<&Role>, own: Option<&LocalFigures>) -> 
             .map(free_space)
             .or_else(|| said.and_then(|said| said.metadata_room).map(told_space)),
         other_cluster: node.other_cluster.map(|cluster| cluster.to_string()),
+        waiting: node.waiting.as_ref().filter(|_| role.is_none()).map(|waiting| wire::WaitingRole {
+            zone: waiting.zone.clone(),
+            capacity: waiting.capacity_bytes,
+        }),
     }
 }
 

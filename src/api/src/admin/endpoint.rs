@@ -2,7 +2,7 @@
 //! walk it: an endpoint without a case fails them.
 
 use super::{Access, AdminError, Answer, Call};
-use super::{bucket_names, buckets, cluster_state, keys, layout, nodes, objects, special};
+use super::{bucket_names, buckets, cluster_state, joining, keys, layout, nodes, objects, special};
 use futures_util::future::BoxFuture;
 use http::Method;
 
@@ -55,6 +55,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("GetClusterHealth", "Whether requests are served.", |call| Box::pin(cluster_state::health(call))),
     get("GetClusterStatistics", "What is stored.", |call| Box::pin(cluster_state::statistics(call))),
     post("ConnectClusterNodes", "Connects to other nodes.", |call| Box::pin(cluster_state::connect(call))),
+    post("CreateNodeInvitation", "Invites a node.", |call| Box::pin(joining::invite(call))),
+    post("PreviewNodeApproval", "What an approval would do.", |call| Box::pin(joining::preview(call))),
+    post("ApproveNodes", "Gives waiting nodes their roles.", |call| Box::pin(joining::approve(call))),
     get("GetClusterLayout", "The layout and what is staged.", |call| Box::pin(layout::show(call))),
     get("GetClusterLayoutHistory", "Past layouts.", |call| Box::pin(layout::history(call))),
     post("UpdateClusterLayout", "Stages changes.", |call| Box::pin(layout::update(call))),

@@ -2,6 +2,7 @@
 
 use super::keys::KeyFormatError;
 use base::names::NameError;
+use cluster::joining::{InviteError, NotMade};
 use cluster::{ChangeError, LayoutError};
 use http::{Method, StatusCode};
 use model::ModelError;
@@ -88,6 +89,15 @@ pub enum AdminError {
     /// Without this name nothing would lead to the bucket.
     #[error("this is the bucket's only name: delete the bucket instead, or give it another name first")]
     LastAlias,
+    /// The node has a role, is away, or did not come by invitation.
+    #[error(
+        "node {0} does not wait for approval: it has a role, is not connected, or did not come by invitation; \
+         `garage layout assign` gives any node a role"
+    )]
+    NotWaiting(String),
+    /// No invitation was made.
+    #[error(transparent)]
+    Invite(#[from] InviteError),
     /// The layout.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -123,9 +133,12 @@ impl AdminError {
             | Self::WebsiteDocuments
             | Self::AliasKind
             | Self::LastAlias
+            | Self::NotWaiting(_)
             | Self::Layout(_)
             | Self::LayoutChange(ChangeError::Refused(_)) => (S::BAD_REQUEST, "InvalidRequest"),
-            Self::LayoutChange(ChangeError::NotStored(_)) => (S::INTERNAL_SERVER_ERROR, "InternalError"),
+            Self::Invite(InviteError::NotMade(NotMade::NotStored(_)))
+            | Self::LayoutChange(ChangeError::NotStored(_)) => (S::INTERNAL_SERVER_ERROR, "InternalError"),
+            Self::Invite(_) => (S::BAD_REQUEST, "InvalidRequest"),
             Self::NoSuchBucket(_) => (S::NOT_FOUND, "NoSuchBucket"),
             Self::NoSuchKey(_) => (S::NOT_FOUND, "NoSuchAccessKey"),
             Self::NoSuchWorker(_) => (S::NOT_FOUND, "NoSuchWorker"),

@@ -111,7 +111,7 @@ pub(super) async fn revert(call: Call<'_>) -> Result<Answer, AdminError> {
     Ok(Answer::json(&layout_body(call.api, &layout)))
 }
 
-async fn change(
+pub(super) async fn change(
     api: &AdminApi,
     work: impl FnOnce(&Layout, &Moment) -> Result<Layout, LayoutError> + Send + 'static,
 ) -> Result<Arc<Layout>, AdminError> {
@@ -162,7 +162,7 @@ fn parameters_body(parameters: Parameters) -> wire::LayoutParameters {
     }
 }
 
-fn layout_body(api: &AdminApi, layout: &Layout) -> wire::ClusterLayout {
+pub(super) fn layout_body(api: &AdminApi, layout: &Layout) -> wire::ClusterLayout {
     let all = layout.staged();
     let staged = all.roles.iter().map(|(node, change)| match change {
         RoleChange::Remove => {
@@ -225,7 +225,7 @@ fn refuse_strangers(api: &AdminApi, changes: &[(NodeId, RoleChange)]) -> Result<
 }
 
 /// What one copy of a partition holds, as the storage nodes say; none while nobody has said it.
-async fn bytes_per_partition(api: &AdminApi) -> Option<u64> {
+pub(super) async fn bytes_per_partition(api: &AdminApi) -> Option<u64> {
     let own = local_figures(api).await.ok()?.blocks.stored_bytes;
     let (cluster, layout) = (&api.cluster, api.cluster.layout());
     let (mut bytes, mut partitions) = (0, 0);
@@ -242,7 +242,7 @@ async fn bytes_per_partition(api: &AdminApi) -> Option<u64> {
 }
 
 /// What a plan means, for people.
-fn describe(plan: &Plan, bytes_per_partition: Option<u64>) -> Vec<String> {
+pub(super) fn describe(plan: &Plan, bytes_per_partition: Option<u64>) -> Vec<String> {
     let version = &plan.version;
     let copies = version.replication_factor.map_or(0, ReplicationFactor::copies);
     let mut lines = vec![

@@ -68,6 +68,7 @@ pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
         node_id: id.to_string(),
         hostname: node.as_ref().and_then(|node| node.hostname.clone()),
         addr: node.and_then(|node| node.address).map(|address| address.to_string()),
+        listens: api.cluster.membership().map(|membership| !membership.addresses().is_empty()),
         garage_version: RELEASE.to_owned(),
         garage_features: Some(Vec::new()),
         rust_version: RUST_VERSION.to_owned(),

@@ -6,11 +6,13 @@
 
 mod bucket;
 mod cluster;
+mod joining;
 mod key;
 mod node;
 
 pub use bucket::*;
 pub use cluster::*;
+pub use joining::*;
 pub use key::*;
 pub use node::*;
 

@@ -87,8 +87,10 @@ impl Inner {
             data_room: rooms.data,
             metadata_room: rooms.metadata,
             stored_bytes: rooms.stored_bytes,
+            waiting: self.state.asks_for(rooms.data.map_or(0, |(free, _)| free)),
             behind: Some(self.state.behind()),
         };
+        self.asked_for.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.waiting);
         let peers = self.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
         let place = |peer: net::PeerStatus| {
             let mut addresses = Vec::from_iter(peer.advertised);

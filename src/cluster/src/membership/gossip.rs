@@ -1,5 +1,6 @@
 //! What nodes tell each other every few seconds: how they are, whom they know, which layout they have.
 
+use crate::joining::Waiting;
 use crate::layout::{ClusterId, Layout};
 use base::{NodeId, WallTime};
 use net::{Class, Request};
@@ -80,6 +81,9 @@ pub struct NodeStatus {
     /// Bytes of blocks it keeps.
     #[serde(default)]
     pub stored_bytes: Option<u64>,
+    /// The role it asks for, if it has none.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
     /// Arcs that it owns and does not answer for yet.
     #[serde(default)]
     pub behind: Option<u64>,

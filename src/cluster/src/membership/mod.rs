@@ -11,13 +11,14 @@
 mod address;
 mod exchange;
 mod gossip;
-mod saved;
+pub(crate) mod saved;
 #[cfg(test)]
 mod tests;
 
 pub use address::{InvalidAddress, NodeAddress};
 pub use gossip::NodeStatus;
 
+use crate::joining::{Host, Waiting};
 use crate::state::ClusterState;
 use crate::state_file::StateFileError;
 use base::NodeId;
@@ -25,7 +26,7 @@ use env::{Env, Task};
 use net::{ConnectError, Connection, Identity, Net, NoCourier, Options, Versions};
 use saved::Peers;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -74,6 +75,18 @@ pub enum JoinError {
     /// The host has no address.
     #[error("the host in {0} has no address")]
     NoSuchHost(NodeAddress),
+    /// Another secret.
+    #[error(
+        "the node at {0} belongs to another cluster: its secret is another one. To have it join this cluster, run \
+         `garage node invite` here and start it there, with an empty data folder, with `garage server --join CODE`"
+    )]
+    OtherSecret(NodeAddress),
+    /// The same secret and another layout.
+    #[error(
+        "the node at {0} belongs to another cluster (it has a layout of its own), so nothing is shared with it; to \
+         have it join this one, start it with an empty data folder"
+    )]
+    OtherCluster(NodeAddress),
     /// The link.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -115,6 +128,8 @@ struct Inner {
     saved: Mutex<Peers>,
     /// Nodes whose layout is being asked for.
     asked: Mutex<BTreeSet<NodeId>>,
+    /// The role that this node asked for in its last message.
+    asked_for: Mutex<Option<Waiting>>,
 }
 
 /// The node's key, as links use it.
@@ -158,8 +173,10 @@ impl Membership {
             heard: Mutex::default(),
             saved: Mutex::new(saved.clone()),
             asked: Mutex::default(),
+            asked_for: Mutex::default(),
         });
         exchange::answer(&inner);
+        inner.net.welcome_guests(Arc::new(Host::new(env, state)));
         for (node, addresses) in &saved {
             inner.learn(*node, addresses);
         }
@@ -185,12 +202,37 @@ impl Membership {
         self.inner.advertised.or(bound)
     }
 
+    /// Where other machines may find it, best first: as the operator says, or by its own addresses.
+    pub fn reachable_at(&self) -> Vec<SocketAddr> {
+        if let Some(own) = self.own_address() {
+            return vec![own];
+        }
+        let own = self.inner.env.net.own_addresses();
+        let listening = self.addresses().first();
+        let fits = |ip: &IpAddr| listening.is_some_and(|bound| bound.is_ipv6() || ip.is_ipv4());
+        let at = |ip| Some(SocketAddr::new(ip, listening?.port()));
+        own.into_iter().filter(fits).filter_map(at).collect()
+    }
+
+    /// The role that this node asks for, as it told the others last.
+    pub(crate) fn asks_for(&self) -> Option<Waiting> {
+        self.inner.asked_for.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Connects to a node that the operator names, as `id@host:port`. From then on it is known.
     pub async fn connect(&self, address: &str) -> Result<NodeId, JoinError> {
         let address: NodeAddress = address.parse()?;
-        let node = self.inner.dial(&address).await?;
+        let node = match self.inner.dial(&address).await {
+            Err(JoinError::Connect(ConnectError::WrongSecret)) => {
+                return Err(JoinError::OtherSecret(address));
+            }
+            dialled => dialled?,
+        };
         self.inner.gossip_with(node, &self.inner.speak().await).await;
         self.inner.save().await;
+        if self.inner.state.is_stranger(node) {
+            return Err(JoinError::OtherCluster(address));
+        }
         Ok(node)
     }
 

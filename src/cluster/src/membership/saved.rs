@@ -11,10 +11,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 /// Peers by id, with the addresses they were reached at.
-pub(super) type Peers = BTreeMap<NodeId, Vec<SocketAddr>>;
+pub(crate) type Peers = BTreeMap<NodeId, Vec<SocketAddr>>;
 
 /// Reads what was saved; nothing when there is no file. Blocks.
-pub(super) fn read(disk: &dyn Disk, folder: &Path) -> Result<Peers, StateFileError> {
+pub(crate) fn read(disk: &dyn Disk, folder: &Path) -> Result<Peers, StateFileError> {
     match state_file::read(disk, folder, StateKind::Peers)? {
         Some(body) => parse(&body).ok_or_else(|| state_file::damaged(folder, StateKind::Peers)),
         None => Ok(Peers::new()),
@@ -22,7 +22,7 @@ pub(super) fn read(disk: &dyn Disk, folder: &Path) -> Result<Peers, StateFileErr
 }
 
 /// Replaces what was saved. Blocks.
-pub(super) fn write(disk: &dyn Disk, folder: &Path, peers: &Peers) -> Result<(), StateFileError> {
+pub(crate) fn write(disk: &dyn Disk, folder: &Path, peers: &Peers) -> Result<(), StateFileError> {
     state_file::write(disk, folder, StateKind::Peers, &to_text(peers))
 }
 

@@ -87,6 +87,13 @@ pub enum CliError {
         /// Why.
         reason: String,
     },
+    /// No node waits for approval.
+    NobodyWaits,
+    /// Several nodes wait for approval.
+    SeveralWait {
+        /// How many.
+        count: usize,
+    },
     /// The payload of `json-api` is not JSON.
     PayloadNotJson(serde_json::Error),
     /// The configuration cannot be read.
@@ -193,6 +200,16 @@ impl fmt::Display for CliError {
                 write!(out, "the node has no role yet, so {missing} must be given")
             }
             Self::NotConnected { reason } => write!(out, "not connected: {reason}"),
+            Self::NobodyWaits => write!(
+                out,
+                "no node waits for approval\nTo invite one:  garage node invite\nOne that has just joined shows in \
+                 `garage status` within a few seconds."
+            ),
+            Self::SeveralWait { count } => write!(
+                out,
+                "{count} nodes wait for approval: name one, or approve them together with --all\nTo see them:  garage \
+                 status"
+            ),
             Self::PayloadNotJson(source) => write!(out, "the payload is not valid JSON: {source}"),
             Self::Config(source) => source.fmt(out),
             Self::Terminal(source) => write!(out, "standard input or output failed: {source}"),

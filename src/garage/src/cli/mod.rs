@@ -11,6 +11,7 @@ mod client;
 mod confirm;
 mod error;
 mod health;
+mod joining;
 mod json_api;
 mod key;
 mod layout;
@@ -171,7 +172,7 @@ pub enum Command {
     Server(crate::server::ServerArguments),
     /// Show the nodes of the cluster, their roles and their room.
     Status,
-    /// This node's id, and connections to others.
+    /// Invite and approve nodes; this node's id, and connections to others.
     #[command(subcommand)]
     Node(node::NodeCommand),
     /// Which node stores how much.

@@ -1,6 +1,7 @@
-//! `garage node`: this node's id, and connections to others.
+//! `garage node`: this node's id, and connections to others. Invitations are in [`joining`].
 
 use super::error::CliError;
+use super::joining::{self, ApproveArguments, InviteArguments};
 use super::render::Page;
 use super::session::{Report, Session};
 use crate::config::{Bind, Config};
@@ -18,6 +19,13 @@ pub enum NodeCommand {
         #[arg(short, long)]
         quiet: bool,
     },
+    /// Invite a node into this cluster: prints what to run on the new machine.
+    #[command(after_long_help = "Examples:\n  garage node invite\n  \
+                                 garage node invite --zone parents --address home.example.net:3901")]
+    Invite(InviteArguments),
+    /// Give nodes that joined by invitation their role: from then on they keep data.
+    #[command(after_long_help = "Examples:\n  garage node approve\n  garage node approve --all --yes")]
+    Approve(ApproveArguments),
     /// Connect this node to another one.
     Connect {
         /// The other node, as its `garage node id` prints it: id@host:port.
@@ -29,6 +37,8 @@ pub enum NodeCommand {
 pub async fn run(session: &Session, command: NodeCommand) -> Result<Report, CliError> {
     match command {
         NodeCommand::Id { quiet } => id(session, quiet).await,
+        NodeCommand::Invite(arguments) => joining::invite(session, arguments).await,
+        NodeCommand::Approve(arguments) => joining::approve(session, arguments).await,
         NodeCommand::Connect { node } => connect(session, node).await,
     }
 }
@@ -36,18 +46,26 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<Report, CliE
 async fn id(session: &Session, quiet: bool) -> Result<Report, CliError> {
     let asked = session.client.get::<MultiAnswer<NodeInfo>>("GetNodeInfo", &[("node", "self")]).await;
     let (json, infos) = match (asked, &session.config) {
-        (Ok(answer), _) => (
-            answer.json,
-            answer.value.success.into_values().map(|info| (info.node_id, info.addr)).collect::<Vec<_>>(),
-        ),
+        (Ok(answer), _) => {
+            (answer.json, answer.value.success.into_values().map(Identified::from).collect::<Vec<_>>())
+        }
         (Err(error @ CliError::NoServer { .. }), Some(config)) => {
             let id = stored_id(session, config).ok_or(error)?;
-            (json!({ "nodeId": id }), vec![(id, None)])
+            (json!({ "nodeId": id }), vec![Identified { id, addr: None, listens: true }])
         }
         (Err(error), _) => return Err(error),
     };
     let mut page = Page::default();
-    for (id, addr) in infos {
+    for Identified { id, addr, listens } in infos {
+        // Scripts that ask with -q cut at the `@`: they get the form that they expect.
+        if !listens && !quiet {
+            page.line(id).gap();
+            page.line(
+                "Other nodes cannot dial this one: its port was taken when it started, so it listens at",
+            );
+            page.line("none. To change that, set rpc_bind_addr in the configuration and start it again.");
+            continue;
+        }
         let addr = addr.or_else(|| session.config.as_ref().map(rpc_address));
         let full = format!("{id}@{}", addr.unwrap_or_default());
         page.line(full.as_str());
@@ -57,6 +75,21 @@ async fn id(session: &Session, quiet: bool) -> Result<Report, CliError> {
         }
     }
     Ok(Report::new(json, page))
+}
+
+/// A node and where it is reached.
+struct Identified {
+    id: String,
+    addr: Option<String>,
+    /// Whether anybody can dial it.
+    listens: bool,
+}
+
+impl From<NodeInfo> for Identified {
+    fn from(info: NodeInfo) -> Self {
+        let listens = info.addr.is_some() || info.listens != Some(false);
+        Self { id: info.node_id, addr: info.addr, listens }
+    }
 }
 
 /// The id of a node that does not run now: it is known from its first start on.

@@ -158,7 +158,8 @@ pub enum Secret {
     Shown,
 }
 
-fn one_node(known: &BTreeSet<String>, prefix: &str) -> Result<String, CliError> {
+/// The one id that begins like this.
+pub fn one_node(known: &BTreeSet<String>, prefix: &str) -> Result<String, CliError> {
     let start = prefix.split('@').next().unwrap_or_default().to_ascii_lowercase();
     let mut fitting = known.iter().filter(|id| !start.is_empty() && id.starts_with(&start));
     match (fitting.next(), fitting.next()) {

@@ -1,6 +1,7 @@
 //! `garage status`: the nodes, their roles and their room.
 
 use super::error::CliError;
+use super::joining::waiting;
 use super::layout::say_coming;
 use super::node::rpc_address;
 use super::render::{self, Page, Style, View};
@@ -42,6 +43,13 @@ fn page(status: &ClusterStatus, view: &View) -> Page {
             down.into_iter().map(down_row).collect(),
         );
     }
+    let waiting = waiting(status);
+    if !waiting.is_empty() {
+        page.gap()
+            .heading("NODES WAITING FOR APPROVAL")
+            .columns(&["ID", "Hostname", "Zone", "Capacity"], waiting.into_iter().map(waiting_row).collect());
+        page.line("To give them their role:  garage node approve --all");
+    }
     if !strangers.is_empty() {
         page.gap()
             .heading("NODES OF ANOTHER CLUSTER")
@@ -60,6 +68,15 @@ fn page(status: &ClusterStatus, view: &View) -> Page {
         }
     }
     page
+}
+
+fn waiting_row(node: &NodeStatus) -> Vec<String> {
+    let hostname = node.hostname.clone().unwrap_or_else(|| "?".to_owned());
+    let (zone, capacity) = match &node.waiting {
+        Some(role) => (role.zone.clone(), render::size(role.capacity)),
+        None => Default::default(),
+    };
+    vec![render::short_id(&node.id), hostname, zone, capacity]
 }
 
 fn stranger_row(node: &NodeStatus) -> Vec<String> {

@@ -4,6 +4,7 @@
 
 mod calls;
 mod faults;
+mod guests;
 mod handshake;
 mod relay;
 mod simulated;

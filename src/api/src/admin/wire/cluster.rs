@@ -1,5 +1,6 @@
 //! Bodies about the cluster and its layout.
 
+use super::joining::WaitingRole;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,6 +47,9 @@ pub struct NodeStatus {
     /// The id of its cluster, if that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_cluster: Option<String>,
+    /// The role it asks for, if it has none: `garage node approve` gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<WaitingRole>,
 }
 
 /// Room on a disk, in bytes.

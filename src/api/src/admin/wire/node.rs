@@ -24,6 +24,9 @@ pub struct NodeInfo {
     /// Where other nodes reach it.
     #[serde(default)]
     pub addr: Option<String>,
+    /// Whether it listens for other nodes at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listens: Option<bool>,
     /// The release it runs.
     pub garage_version: String,
     /// What it was built with.

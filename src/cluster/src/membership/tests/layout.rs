@@ -63,7 +63,8 @@ async fn homes_that_began_alone_share_nothing_and_say_so() {
     }
     empty.membership().connect(&one.address()).await.unwrap();
     empty.has(|layout| layout.current().number == 1).await;
-    other.membership().connect(&one.address()).await.unwrap();
+    let refused = other.membership().connect(&one.address()).await.unwrap_err();
+    assert!(matches!(refused, JoinError::OtherCluster(_)), "{refused}");
     let until = async {
         while !other.state().nodes().iter().any(|node| node.id == one.id() && node.other_cluster.is_some())
             || !one.state().nodes().iter().any(|node| node.id == other.id() && node.other_cluster.is_some())
