@@ -120,3 +120,67 @@ fn is_object_key(key: &[u8]) -> bool {
     let name = object::key_of(key);
     name.is_some_and(|name| object::row_key(PartitionHash::from_bytes(*partition), &name) == key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::reference::Referrer;
+    use base::Id;
+    use base::id::kind;
+
+    const BUCKET: Id<kind::Bucket> = Id::from_bytes([5; 32]);
+
+    fn fetched<R: Record>(space: Space, key: Vec<u8>, row: &R) -> FetchedRow {
+        let record = store::encode(space, &key, row);
+        FetchedRow { key: key.into(), record, inline: None }
+    }
+
+    fn deleted(key: Vec<u8>) -> FetchedRow {
+        let row = ObjectRow::new(Stamp { time: 1, node: 2 }, Slot::Deleted);
+        fetched(Space::Object, key, &row)
+    }
+
+    fn passes(space: Space, row: &FetchedRow) -> bool {
+        Received::check(space, row.clone()).is_some()
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_a_wrong_form_does_not_pass() {
+        let key = object::row_key(PartitionHash::of_shard(&BUCKET, 0), "a");
+        let row = deleted(key.clone());
+        assert!(passes(Space::Object, &row));
+        for at in 0..row.record.len() {
+            let mut record = row.record.to_vec();
+            record[at] ^= 1;
+            assert!(
+                !passes(Space::Object, &FetchedRow { record: record.into(), ..row.clone() }),
+                "byte {at}"
+            );
+        }
+        let with_bytes = FetchedRow { inline: Some(Bytes::from_static(b"x")), ..row.clone() };
+        assert!(!passes(Space::Object, &with_bytes), "bytes that the row does not name");
+        for wrong in [Space::Version, Space::BlockRef, Space::Upload, Space::Part, Space::Meta] {
+            assert!(!passes(wrong, &row), "{wrong:?}");
+        }
+        let longer = [key.as_slice(), &[1]].concat();
+        for wrong in [longer, key[..16].to_vec(), Vec::new(), vec![0xff; 20]] {
+            assert!(!passes(Space::Object, &deleted(wrong.clone())), "{wrong:x?}");
+        }
+        let promise = ObjectRow { order: Stamp::ZERO, ..ObjectRow::new(Stamp::ZERO, Slot::Deleted) };
+        assert!(!passes(Space::Object, &fetched(Space::Object, key, &promise)), "a promise is local");
+    }
+
+    #[test]
+    fn only_a_held_reference_calls_for_its_block() {
+        let hash = BlockHash::of(b"content");
+        let key = reference::row_key(Target::Block(hash), Referrer::Body(Id::from_bytes([1; 32])));
+        let check = |key: Vec<u8>, removed| {
+            Received::check(Space::BlockRef, fetched(Space::BlockRef, key, &ReferenceRow { removed }))
+        };
+        assert_eq!(check(key.clone(), false).unwrap().block(), Some(hash));
+        let removed = check(key.clone(), true).unwrap();
+        assert_eq!((removed.block(), removed.frees()), (None, true));
+        assert!(check(key[..64].to_vec(), false).is_none());
+        assert!(check([key.as_slice(), &[0]].concat(), false).is_none());
+    }
+}
