@@ -348,9 +348,9 @@ impl ClusterState {
             if id == self.id() {
                 return self.behind() == 0;
             }
-            let status = |node: &Node| node.contact.as_ref().and_then(|contact| contact.status.clone());
             let node = nodes.iter().find(|node| node.id == id && node.is_up);
-            node.is_some_and(|node| status(node).and_then(|status| status.behind).unwrap_or(0) == 0)
+            let status = node.and_then(|node| node.contact.as_ref()?.status.as_ref());
+            status.is_some_and(|status| status.behind.unwrap_or(0) == 0)
         };
         Safety::judge(&self.layout(), &is_good)
     }
@@ -358,7 +358,10 @@ impl ClusterState {
     /// How the cluster does, given how this node's own stores do.
     pub fn health(&self, service: &LocalService) -> Health {
         let nodes = self.nodes();
-        let up: BTreeSet<NodeId> = nodes.iter().filter(|node| node.is_up).map(|node| node.id).collect();
+        // A node that has not said yet how it is may have to be filled first.
+        let is_heard = |node: &Node| node.contact.as_ref().is_none_or(|contact| contact.status.is_some());
+        let up = nodes.iter().filter(|node| node.is_up && is_heard(node)).map(|node| node.id);
+        let up: BTreeSet<NodeId> = up.collect();
         let is_up = |node| up.contains(&node);
         let said: BTreeMap<NodeId, u64> = nodes
             .iter()

@@ -40,6 +40,29 @@ pub(super) async fn run(inner: Arc<Inner>, mut first_peers: Vec<NodeAddress>) {
     }
 }
 
+/// Forgets what a node said of itself as soon as its links are gone, and gossips with it at once when it is
+/// back: it may have started anew meanwhile.
+pub(super) async fn watch_links(inner: Arc<Inner>) {
+    let mut changes = inner.net.changes();
+    let mut before = BTreeSet::new();
+    loop {
+        changes.mark_unchanged();
+        let peers = inner.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
+        let connected: BTreeSet<NodeId> = peers.map(|peer| peer.node).collect();
+        inner.heard.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| connected.contains(node));
+        for node in connected.difference(&before).copied() {
+            let asking = Arc::clone(&inner);
+            // It ends by itself: a call has a limit.
+            let gossip = async move { asking.gossip_with(node, &asking.speak().await).await };
+            inner.env.tasks.spawn(gossip).detach();
+        }
+        before = connected;
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Adds the handlers.
 pub(super) fn answer(inner: &Arc<Inner>) {
     // Weak: the network holds the handlers, and this holds the network.

@@ -115,6 +115,7 @@ pub struct Contact {
 pub struct Membership {
     inner: Arc<Inner>,
     _gossip: Task<()>,
+    _links: Task<()>,
 }
 
 struct Inner {
@@ -181,7 +182,8 @@ impl Membership {
             inner.learn(*node, addresses);
         }
         let gossip = env.tasks.spawn(exchange::run(Arc::clone(&inner), options.first_peers));
-        let membership = Arc::new(Self { inner, _gossip: gossip });
+        let links = env.tasks.spawn(exchange::watch_links(Arc::clone(&inner)));
+        let membership = Arc::new(Self { inner, _gossip: gossip, _links: links });
         state.set_membership(&membership);
         Ok(membership)
     }

@@ -26,6 +26,7 @@ pub(crate) use standing::Growth;
 pub use standing::GrowthFigures;
 
 use crate::{Model, ModelError};
+use base::NodeId;
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Layout, Version, arcs};
 use env::Task;
@@ -113,7 +114,13 @@ impl Model {
 
     /// Has the candidate chosen, if a quorum of every set has filled. What this node decides alone ends first.
     async fn choose(self: &Arc<Self>, cluster: &Arc<ClusterState>) {
-        if cluster.layout().ready_candidate().is_none() {
+        let layout = cluster.layout();
+        let Some(candidate) = layout.ready_candidate() else { return };
+        // A quorum is enough, so that a new node that died holds up nothing; one that is there and still copies
+        // is waited for, since later it would have to recover.
+        let is_behind =
+            |node: &NodeId| arcs().any(|arc| owns(candidate, *node, arc) && !layout.has_filled(*node, arc));
+        if candidate.storage_nodes().any(|(node, _)| self.peers.is_up(*node) && is_behind(node)) {
             return;
         }
         let _gate = if self.peers.is_alone() { Some(self.peers.end_alone().await) } else { None };
@@ -122,7 +129,11 @@ impl Model {
 
     /// Retires the older of two versions, once a quorum of every new set is complete.
     async fn retire(self: &Arc<Self>, cluster: &Arc<ClusterState>) -> Result<(), ModelError> {
-        if cluster.layout().retired().is_none() {
+        let layout = cluster.layout();
+        let (Some(_), Some(joint)) = (layout.retired(), layout.joint()) else { return Ok(()) };
+        let is_behind =
+            |node: &NodeId| arcs().any(|arc| owns(joint, *node, arc) && !layout.has_completed(*node, arc));
+        if joint.storage_nodes().any(|(node, _)| self.peers.is_up(*node) && is_behind(node)) {
             return Ok(());
         }
         let changed =
@@ -146,13 +157,18 @@ impl Model {
     }
 }
 
+/// Whether a node owns an arc by a version.
+fn owns(version: &Version, node: NodeId, arc: u16) -> bool {
+    version.assignment.owners(arc).contains(&node)
+}
+
 /// Arcs that a node owns by the older version in force.
-fn owned_now(layout: &Layout, node: base::NodeId) -> ArcSet {
+fn owned_now(layout: &Layout, node: NodeId) -> ArcSet {
     ArcSet::of(|arc| layout.current().assignment.owners(arc).contains(&node))
 }
 
 /// Arcs that a node owns by any version in force, or may come to own.
-fn owned_or_coming(layout: &Layout, node: base::NodeId) -> ArcSet {
+fn owned_or_coming(layout: &Layout, node: NodeId) -> ArcSet {
     let versions = || layout.in_force().map(AsRef::as_ref).chain(layout.next());
     let mut owned = ArcSet::EMPTY;
     for arc in arcs()
