@@ -22,6 +22,12 @@ const TXN_MAX_ROWS: usize = 256;
 const SPACES: [Space; 6] =
     [Space::Object, Space::Version, Space::BlockRef, Space::Upload, Space::Part, Space::Usage];
 
+/// Keys to drop, and where to look for more.
+struct SomeKeys {
+    keys: Vec<Vec<u8>>,
+    next: Vec<u8>,
+}
+
 impl Model {
     /// Drops what lies in arcs that are not this node's any more.
     pub(super) async fn drop_unowned(self: &Arc<Self>, layout: &Layout) -> Result<Step, ModelError> {
@@ -49,7 +55,7 @@ impl Model {
     pub(super) async fn drop_arcs(self: &Arc<Self>, arcs: &ArcSet) -> Result<(), ModelError> {
         for space in SPACES {
             let mut from = Vec::new();
-            while let Some((keys, next)) = self.some_keys(space, arcs, &from)? {
+            while let Some(SomeKeys { keys, next }) = self.some_keys(space, arcs, &from)? {
                 let model = Arc::clone(self);
                 let drop_all = move |txn: &mut Txn<'_>| {
                     keys.iter().try_for_each(|key| model.drop_row(txn, space, key)).map_err(ModelError::from)
@@ -67,7 +73,7 @@ impl Model {
         space: Space,
         arcs: &ArcSet,
         from: &[u8],
-    ) -> Result<Option<(Vec<Vec<u8>>, Vec<u8>)>, StoreError> {
+    ) -> Result<Option<SomeKeys>, StoreError> {
         let view = self.store.view()?;
         let mut from = from.to_vec();
         loop {
@@ -82,7 +88,7 @@ impl Model {
             match keys.last() {
                 Some(last) => {
                     let next = [last.as_slice(), &[0]].concat();
-                    return Ok(Some((keys, next)));
+                    return Ok(Some(SomeKeys { keys, next }));
                 }
                 None if usize::from(arc) + 1 == PARTITIONS => return Ok(None),
                 None => from = end,
