@@ -19,8 +19,9 @@ class Node:
     """One server process and its folder. One that `waits` has no layout before it is given a role; another
     one makes a cluster of itself."""
 
-    def __init__(self, binary, folder, number, secret, first_port, waits=True):
+    def __init__(self, binary, folder, number, secret, first_port, waits=True, host="127.0.0.1", within=()):
         self.binary, self.number, self.folder = binary, number, folder / f"node{number}"
+        self.host, self.within = host, list(within)
         base = first_port + 10 * number
         self.s3_port, self.rpc_port, self.admin_port = base, base + 1, base + 3
         self.config = self.folder / "garage.toml"
@@ -32,10 +33,10 @@ class Node:
                 f'data_dir = "{self.folder}/data"\n'
                 + ("replication_factor = 3\n" if waits else "")
                 + f'rpc_secret = "{secret}"\n'
-                f'rpc_bind_addr = "127.0.0.1:{self.rpc_port}"\n'
-                f'rpc_public_addr = "127.0.0.1:{self.rpc_port}"\n'
+                f'rpc_bind_addr = "{host}:{self.rpc_port}"\n'
+                f'rpc_public_addr = "{host}:{self.rpc_port}"\n'
                 "[s3_api]\n"
-                f'api_bind_addr = "127.0.0.1:{self.s3_port}"\n'
+                f'api_bind_addr = "{host}:{self.s3_port}"\n'
                 's3_region = "garage"\n'
                 "[admin]\n"
                 f'api_bind_addr = "127.0.0.1:{self.admin_port}"\n'
@@ -44,11 +45,11 @@ class Node:
 
     @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.s3_port}"
+        return f"http://{self.host}:{self.s3_port}"
 
     def start(self):
         log = (self.folder / "log").open("ab")
-        command = [self.binary, "-c", str(self.config), "server"]
+        command = [*self.within, self.binary, "-c", str(self.config), "server"]
         self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def wait_until_up(self):
@@ -63,6 +64,8 @@ class Node:
 
     def _listens(self):
         """Whether the S3 port, which is opened last, takes connections."""
+        if self.within:
+            return self.try_cli("health", "-q").returncode < 3
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.s3_port)) == 0
 
@@ -86,10 +89,15 @@ class Node:
             self.process.wait(timeout=40)
 
 
+def _in_namespace(number):
+    """Where a node runs whose home is a network namespace of `script/wan`."""
+    return {"host": f"10.77.0.{number}", "within": ["ip", "netns", "exec", f"home{number}"]}
+
+
 class Cluster:
     """Some nodes with one secret, on this machine."""
 
-    def __init__(self, binary, folder, count, first_port=FIRST_PORT, first_alone=False):
+    def __init__(self, binary, folder, count, first_port=FIRST_PORT, first_alone=False, wide=False):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         kept = self.folder / "secret"
@@ -98,7 +106,10 @@ class Cluster:
             kept.chmod(0o600)
         secret = kept.read_text().strip()
         self.nodes = [
-            Node(str(binary), self.folder, number, secret, first_port, waits=number > 1 or not first_alone)
+            Node(
+                str(binary), self.folder, number, secret, first_port, waits=number > 1 or not first_alone,
+                **(_in_namespace(number) if wide else {}),
+            )
             for number in range(1, count + 1)
         ]
 
