@@ -261,3 +261,50 @@ def one_winner(home):
             if winners:
                 body = homes.s3[race % 3].get_object(Bucket=homes.bucket, Key=f"race-{race}")["Body"].read()
                 equal(body, str(winners[0]).encode(), "what the winner wrote")
+
+
+@SUITE.case("of racers that create one bucket through three homes one wins")
+def one_bucket(home):
+    with Homes(home) as homes:
+        for race in range(5):
+            winners = []
+
+            def create(number, race=race, winners=winners):
+                try:
+                    homes.s3[number % 3].create_bucket(Bucket=f"race-{race}")
+                except ClientError as error:
+                    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                    assert status in (409, 503), status
+                else:
+                    winners.append(number)
+
+            racers = [threading.Thread(target=create, args=(number,)) for number in range(9)]
+            for racer in racers:
+                racer.start()
+            for racer in racers:
+                racer.join()
+            assert len(winners) <= 1, f"round {race}: winners {winners}"
+            if winners:
+                homes.s3[race % 3].put_object(Bucket=f"race-{race}", Key="x", Body=b"x")
+                for s3 in homes.s3:
+                    equal(s3.get_object(Bucket=f"race-{race}", Key="x")["Body"].read(), b"x", "one bucket for all")
+
+
+@SUITE.case("a bucket with an object goes from no home, an empty one from all, and its name is free at once")
+def buckets_go(home):
+    with Homes(home) as homes:
+        homes.s3[0].put_object(Bucket=homes.bucket, Key="x", Body=b"x")
+        for s3 in homes.s3:
+            try:
+                s3.delete_bucket(Bucket=homes.bucket)
+            except ClientError as error:
+                equal(error.response["Error"]["Code"], "BucketNotEmpty", "deleting a bucket with an object")
+            else:
+                raise AssertionError("a bucket with an object was deleted")
+        homes.s3[1].delete_object(Bucket=homes.bucket, Key="x")
+        homes.s3[2].create_multipart_upload(Bucket=homes.bucket, Key="begun")
+        homes.s3[2].delete_bucket(Bucket=homes.bucket)
+        for through in [0, 1, 2]:
+            homes.s3[through].create_bucket(Bucket=homes.bucket)
+            equal(homes.keys((through + 1) % 3), [], "keys of the new bucket")
+            homes.s3[through].delete_bucket(Bucket=homes.bucket)

@@ -1,6 +1,7 @@
 //! Changes of buckets, names and access keys. Every one is a single transaction that reads what it
 //! decides on, so two administrators at once cannot leave half a change behind.
 
+use crate::listing::ListQuery;
 use crate::replicas::NAME_SPACES;
 use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
@@ -43,7 +44,18 @@ impl Model {
         owner: Option<String>,
     ) -> Result<Id<kind::Bucket>, ModelError> {
         let id = Id::from_bytes(random_array(self.env.rng.as_ref()));
+        let alone = self.peers.stay_alone().await;
+        let claim = match &name {
+            Some(name) if alone.is_none() => {
+                self.refuse_taken(name, owner.as_deref()).await?;
+                Some(self.claim_name(name.as_str(), id).await?)
+            }
+            _ => None,
+        };
         self.change_names(move |txn| {
+            if claim.is_some_and(|claim| claim.is_over(txn.now())) {
+                return Err(ModelError::Unavailable);
+            }
             let stamp = txn.stamp();
             let mut bucket = BucketRow::new(stamp);
             if let Some(owner) = &owner {
@@ -59,16 +71,33 @@ impl Model {
         .await
     }
 
+    /// Refuses a name that is known to be taken, by whom it is taken.
+    async fn refuse_taken(
+        self: &Arc<Self>,
+        name: &BucketName,
+        owner: Option<&str>,
+    ) -> Result<(), ModelError> {
+        self.learn_bucket(name.as_str()).await;
+        claim_name(&self.store.view()?, name, owner)
+    }
+
     /// Deletes an empty bucket and all names that point at it. Open uploads are aborted.
     pub async fn delete_bucket(self: &Arc<Self>, id: Id<kind::Bucket>) -> Result<(), ModelError> {
         let blocks = self.blocks.clone();
+        let alone = self.peers.stay_alone().await;
+        let is_alone = alone.is_some();
+        if !is_alone {
+            self.clear_everywhere(id).await?;
+        }
         self.change_names(move |txn| {
             let mut bucket = read_bucket(txn, id)?;
             let partition = PartitionHash::of_shard(&id, 0);
-            if has_objects(txn, partition)? {
-                return Err(ModelError::BucketNotEmpty);
+            if is_alone {
+                if has_objects(txn, partition)? {
+                    return Err(ModelError::BucketNotEmpty);
+                }
+                abort_uploads(&blocks, txn, partition)?;
             }
-            abort_uploads(&blocks, txn, partition)?;
             let stamp = txn.stamp();
             for name in names_of(txn, id)? {
                 point_alias(txn, &name, stamp, None)?;
@@ -78,6 +107,19 @@ impl Model {
             Ok(())
         })
         .await
+    }
+
+    /// What a quorum says of a bucket that is to go: no object is there, and its open uploads are aborted.
+    async fn clear_everywhere(self: &Arc<Self>, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+        let query = ListQuery { limit: 1, ..ListQuery::default() };
+        if !self.list_objects(id, query).await?.entries.is_empty() {
+            return Err(ModelError::BucketNotEmpty);
+        }
+        for upload in self.uploads_everywhere(PartitionHash::of_shard(&id, 0)).await? {
+            let row = UploadRow { state: UploadState::Aborted, ..upload.row };
+            self.merge_everywhere(vec![Write::Upload { id: upload.id, row }], None).await?;
+        }
+        Ok(())
     }
 
     /// Changes limits or web site of a bucket.
@@ -264,7 +306,7 @@ impl Model {
 }
 
 /// The bucket, if it is live: every write to it checks this in its own transaction.
-pub(crate) fn read_bucket(txn: &Txn<'_>, id: Id<kind::Bucket>) -> Result<BucketRow, ModelError> {
+pub(crate) fn read_bucket(txn: &impl Read, id: Id<kind::Bucket>) -> Result<BucketRow, ModelError> {
     let row: Option<BucketRow> = txn.get(Space::Bucket, id.as_bytes())?;
     row.filter(|row| !row.deleted).ok_or(ModelError::NoSuchBucket)
 }
@@ -274,7 +316,7 @@ fn read_key(txn: &Txn<'_>, id: &str) -> Result<KeyRow, ModelError> {
     row.filter(|row| !row.deleted).ok_or(ModelError::NoSuchAccessKey)
 }
 
-fn alias_target(txn: &Txn<'_>, name: &str) -> Result<Option<Id<kind::Bucket>>, ModelError> {
+fn alias_target(txn: &impl Read, name: &str) -> Result<Option<Id<kind::Bucket>>, ModelError> {
     let row: Option<AliasRow> = txn.get(Space::Alias, name.as_bytes())?;
     Ok(row.and_then(|row| row.target.value))
 }
@@ -293,9 +335,9 @@ fn point_alias(
     Ok(())
 }
 
-fn claim_name(txn: &Txn<'_>, name: &BucketName, owner: Option<&str>) -> Result<(), ModelError> {
-    let Some(taken) = alias_target(txn, name.as_str())? else { return Ok(()) };
-    let Ok(bucket) = read_bucket(txn, taken) else { return Ok(()) };
+fn claim_name(read: &impl Read, name: &BucketName, owner: Option<&str>) -> Result<(), ModelError> {
+    let Some(taken) = alias_target(read, name.as_str())? else { return Ok(()) };
+    let Ok(bucket) = read_bucket(read, taken) else { return Ok(()) };
     if owner.is_some_and(|owner| bucket.grant_of(owner).owner) {
         Err(ModelError::BucketAlreadyYours)
     } else {

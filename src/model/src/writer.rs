@@ -27,6 +27,9 @@ pub const INLINE_MAX_BYTES: usize = 64 << 10;
 /// Blocks of one upload on their way to the disk at once: enough to hash one while another is
 /// flushed, few enough that an upload stays below a handful of MiB.
 const BLOCKS_IN_FLIGHT_MAX: usize = 3;
+/// The same where other nodes keep them too: enough for 100 MB/s at a round trip of 80 ms. Each has its share of
+/// the memory for uploads.
+const BLOCKS_IN_FLIGHT_FAR_MAX: usize = 8;
 /// Longest single upload (rule K2): after this nobody accepts anything for its body any more.
 pub(crate) const BODY_DEADLINE_MS: u64 = 48 * 3600 * 1000;
 /// Blocks that an entry lists itself, so that reading a mid-sized object needs no other row.
@@ -102,7 +105,9 @@ impl BodyWriter {
     ) -> Result<(), ModelError> {
         // Every reader goes by the listed sizes, so a block may be shorter; none is empty.
         debug_assert!((1..=BLOCK_SIZE_BYTES).contains(&content.len()), "a block has 1 byte to 1 MiB");
-        while self.unsettled.in_flight.len() >= BLOCKS_IN_FLIGHT_MAX {
+        let is_alone = self.unsettled.model.peers.is_alone();
+        let most = if is_alone { BLOCKS_IN_FLIGHT_MAX } else { BLOCKS_IN_FLIGHT_FAR_MAX };
+        while self.unsettled.in_flight.len() >= most {
             self.unsettled.wait_for_one().await?;
         }
         let number = self.pieces.len() as u32;

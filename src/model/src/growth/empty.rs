@@ -68,12 +68,7 @@ impl Model {
     }
 
     /// The next keys of a keyspace that lie in these arcs, and where to go on; `None` at the end.
-    fn some_keys(
-        &self,
-        space: Space,
-        arcs: &ArcSet,
-        from: &[u8],
-    ) -> Result<Option<SomeKeys>, StoreError> {
+    fn some_keys(&self, space: Space, arcs: &ArcSet, from: &[u8]) -> Result<Option<SomeKeys>, StoreError> {
         let view = self.store.view()?;
         let mut from = from.to_vec();
         loop {

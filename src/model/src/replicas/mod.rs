@@ -15,6 +15,7 @@
 mod ask;
 mod ballot;
 mod blocks;
+mod claim;
 mod list;
 mod messages;
 mod names;
