@@ -23,6 +23,8 @@ pub struct Arguments {
     pub stop_at_first: bool,
     /// Leave out the seeds that once failed.
     pub only_new: bool,
+    /// Clusters instead of single nodes.
+    pub cluster: bool,
 }
 
 impl Default for Arguments {
@@ -38,6 +40,7 @@ impl Default for Arguments {
             without: Vec::new(),
             stop_at_first: false,
             only_new: false,
+            cluster: false,
         }
     }
 }
@@ -46,9 +49,10 @@ impl Default for Arguments {
 pub const USAGE: &str = "\
 sim: whole nodes from seeds, with faults
 
-  sim [--seeds N] [--ops M] [--first-seed S] [--threads T] [--stop-at-first] [--only-new]
-  sim --seed X [--ops M] [--trace] [--without FAULT]...
+  sim [--cluster] [--seeds N] [--ops M] [--first-seed S] [--threads T] [--stop-at-first] [--only-new]
+  sim [--cluster] --seed X [--ops M] [--trace] [--without FAULT]...
 
+--cluster plays several homes on one network instead of a single node.
 Seeds may be decimal or 0x…; faults are named as a failing seed prints them.";
 
 impl Arguments {
@@ -68,6 +72,7 @@ impl Arguments {
                 "--seed" => arguments.seed = Some(number()?),
                 "--threads" => arguments.threads = (number()? as usize).max(1),
                 "--trace" => arguments.trace = true,
+                "--cluster" => arguments.cluster = true,
                 "--only-new" => arguments.only_new = true,
                 "--stop-at-first" => arguments.stop_at_first = true,
                 "--without" => {
