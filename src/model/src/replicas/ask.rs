@@ -32,13 +32,14 @@ impl<T: Send + 'static> Asked<T> {
         Self { sender, answers, open: 0 }
     }
 
-    /// The next answer; `None` when none is to come.
+    /// The next answer; `None` when none is to come. Whoever stops waiting for one loses none.
     pub async fn next(&mut self) -> Option<Told<T>> {
         if self.open == 0 {
             return None;
         }
+        let told = self.answers.recv().await;
         self.open -= 1;
-        self.answers.recv().await
+        told
     }
 }
 
@@ -55,6 +56,9 @@ impl Model {
         asked.open += 1;
         let question = async move {
             let answer = model.ask_one(node, request, bytes, limit).await;
+            if let Err(error) = &answer {
+                tracing::debug!(question = R::NAME, %node, %error, "no answer of another node");
+            }
             // Whoever asked may have heard enough.
             let _ = sender.send((member, answer)).await;
         };

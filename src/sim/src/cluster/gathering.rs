@@ -164,6 +164,11 @@ impl Gathering {
         if keep != Keep::Everything {
             self.rejoin(home);
         }
+        // A start may meet a fault that was planned meanwhile; the next one must succeed.
+        if self.homes[home].start(Vec::new()).await.is_ok() {
+            return Ok(());
+        }
+        self.homes[home].kill(keep).await.map_err(failed)?;
         let started = self.homes[home].start(Vec::new()).await;
         started.map_err(|error| Failure::new("liveness", format!("home {home} does not start: {error}")))
     }

@@ -172,7 +172,7 @@ async fn start(
     model.settle_interrupted_uploads().await.map_err(text)?;
     let options = MembershipOptions {
         listen: vec![address(number)],
-        advertised: None,
+        advertised: Some(address(number)),
         first_peers,
         release: "simulated".to_owned(),
         room: Arc::new(Rooms::default),

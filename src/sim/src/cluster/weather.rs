@@ -114,6 +114,10 @@ async fn strike(homes: Shared, trouble: Trouble, seed: u64) {
             env::sleep(Duration::from_millis(random.below(2000))).await;
             let keep = if random.coin() { Keep::Some } else { Keep::Nothing };
             restart(&homes, home, keep, lasts_ms).await;
+            if homes.homes[home].has_process() && !disk.has_crashed() {
+                // Somebody else was restarting it: the power stays on.
+                disk.crash_at_effect(u64::MAX);
+            }
         }
         Trouble::Blackout => blackout(&homes, &mut random).await,
         Trouble::ReadError => disk.inject(Fault::ReadError, nth),
