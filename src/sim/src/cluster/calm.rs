@@ -46,6 +46,10 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
         let disk = &home.world.disk;
         disk.clear_faults();
         disk.occupy(0);
+        if !disk.has_crashed() {
+            // Power cuts that are still to come do not.
+            disk.crash_at_effect(u64::MAX);
+        }
         // After a failed flush nothing is written until a restart, as the log says.
         let must_restart = disk.has_crashed() || homes.plan.has(Trouble::SyncError);
         if must_restart || home.node().is_none_or(|node| node.store.has_failed()) {

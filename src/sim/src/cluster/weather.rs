@@ -47,7 +47,9 @@ pub async fn watch(homes: Shared) {
     loop {
         env::sleep(Duration::from_millis(WATCH_MS)).await;
         for home in 0..homes.homes.len() {
-            let has_failed = homes.homes[home].node().is_some_and(|node| node.store.has_failed());
+            // A power cut that was planned may strike when nobody waits for it any more.
+            let is_dark = homes.homes[home].world.disk.has_crashed();
+            let has_failed = homes.homes[home].node().is_some_and(|node| is_dark || node.store.has_failed());
             if has_failed {
                 homes.note(&format!("  home {home} restarts: its store has failed"));
                 // What the system takes for clean after a failed flush may not be on the disk.
@@ -114,10 +116,6 @@ async fn strike(homes: Shared, trouble: Trouble, seed: u64) {
             env::sleep(Duration::from_millis(random.below(2000))).await;
             let keep = if random.coin() { Keep::Some } else { Keep::Nothing };
             restart(&homes, home, keep, lasts_ms).await;
-            if homes.homes[home].has_process() && !disk.has_crashed() {
-                // Somebody else was restarting it: the power stays on.
-                disk.crash_at_effect(u64::MAX);
-            }
         }
         Trouble::Blackout => blackout(&homes, &mut random).await,
         Trouble::ReadError => disk.inject(Fault::ReadError, nth),
