@@ -44,7 +44,8 @@ fn main() -> ExitCode {
     };
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(filter) = &arguments.log {
-        let log = tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stdout);
+        let log =
+            tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stdout);
         log.init();
     }
     let wanted: Vec<Wanted> = match arguments.seed {

@@ -103,11 +103,7 @@ fn check_register(register: &Register, operations: &[&Operation]) -> Result<(), 
 }
 
 /// All configurations that running operations can lead to.
-fn expand(
-    from: Possible,
-    running: &BTreeSet<usize>,
-    operations: &[&Operation],
-) -> Result<Possible, Failure> {
+fn expand(from: Possible, running: &BTreeSet<usize>, operations: &[&Operation]) -> Result<Possible, Failure> {
     let mut reached = Possible::default();
     let mut todo: Vec<Configuration> = from.into_all().collect();
     todo.iter().for_each(|configuration| _ = reached.add(configuration.clone()));

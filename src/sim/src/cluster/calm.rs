@@ -93,7 +93,10 @@ fn check_replicas(homes: &Gathering) -> Result<(), Failure> {
         });
         walked.map_err(failed)?;
         if *first.get_or_insert_with(|| orders.clone()) != orders {
-            return Err(Failure::new("replicas are equal", format!("home {home} holds other rows than home 0")));
+            return Err(Failure::new(
+                "replicas are equal",
+                format!("home {home} holds other rows than home 0"),
+            ));
         }
     }
     Ok(())

@@ -207,8 +207,9 @@ pub async fn list_page(
         Some(Ok(page)) => {
             let mut book = homes.book();
             let ended = book.history.tick();
-            let judged = listing::check_form(&query, &page)
-                .and_then(|()| sightings::check(&book.history, &homes.plan.keys, (&query, &page), (called, ended)));
+            let judged = listing::check_form(&query, &page).and_then(|()| {
+                sightings::check(&book.history, &homes.plan.keys, (&query, &page), (called, ended))
+            });
             if let Err(failure) = judged {
                 book.fail(failure);
             }

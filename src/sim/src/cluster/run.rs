@@ -38,7 +38,8 @@ pub fn run(plan: &ClusterPlan, prints: bool) -> Report {
     let mut book = homes.book();
     for home in &homes.homes {
         let disk = &home.world.disk;
-        let line = format!("end: home {}, {} effects, {}", home.number, disk.effects(), disk.content_digest());
+        let line =
+            format!("end: home {}, {} effects, {}", home.number, disk.effects(), disk.content_digest());
         book.trace.note(&line);
     }
     Report { failure: book.failure.clone(), hash: book.trace.hash(), counts: book.counts.clone() }

@@ -49,9 +49,8 @@ fn may_show(history: &History, register: &Register, (called, ended): (u64, u64))
         .filter(|operation| operation.register == *register && operation.certainty != Certainty::Never)
         .filter(|operation| operation.leaves.is_some() && operation.called < ended)
         .collect();
-    let before = |operation: &&&Operation| {
-        operation.certainty == Certainty::Certain && operation.ended < called
-    };
+    let before =
+        |operation: &&&Operation| operation.certainty == Certainty::Certain && operation.ended < called;
     let replaced = |old: &Operation| changes.iter().filter(before).any(|new| new.called > old.ended);
     let mut states: Vec<State> =
         changes.iter().filter(|change| !replaced(change)).filter_map(|change| change.leaves).collect();

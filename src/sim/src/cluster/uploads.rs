@@ -123,7 +123,10 @@ async fn complete(client: &mut Client, upload: &mut Upload) -> Verdict {
     let homes = client.homes.clone();
     let last = upload.parts.iter().rev().find_map(|(number, sent)| {
         let md5 = sent.digests[sent.acknowledged?];
-        Some(NamedPart { number: PartNumber::new(u64::from(*number)).ok()?, etag: base::id::encode_hex(&md5) })
+        Some(NamedPart {
+            number: PartNumber::new(u64::from(*number)).ok()?,
+            etag: base::id::encode_hex(&md5),
+        })
     });
     let Some(last) = last else { return abort(client, upload).await };
     let planned = homes.ask(home, None, |node| plan(node, name.clone(), last)).await;
@@ -190,7 +193,9 @@ fn judge_parts(client: &Client, upload: &Upload, parts: &[Part]) {
         };
         if !is_right {
             let Sent { digests, acknowledged } = sent;
-            let detail = format!("part {number} is {listed:?}, sent were {digests:?}, the last answered is {acknowledged:?}");
+            let detail = format!(
+                "part {number} is {listed:?}, sent were {digests:?}, the last answered is {acknowledged:?}"
+            );
             client.homes.book().fail(Failure::new("I1 acknowledged survives", detail));
         }
     }

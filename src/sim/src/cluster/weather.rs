@@ -165,4 +165,3 @@ fn jump(homes: &Shared, home: usize, random: &mut Generator) {
     let clock = &homes.homes[home].world.clock;
     clock.jump(to_ms - clock.skew_ms());
 }
-
