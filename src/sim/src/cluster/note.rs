@@ -20,10 +20,13 @@ pub fn meta_of(value: u64) -> ObjectMeta {
     ObjectMeta { headers: vec![(VALUE_HEADER.to_owned(), value.to_string())], ..ObjectMeta::default() }
 }
 
+/// The bytes of an object, or why they did not come.
+type Content = Result<Vec<u8>, ModelError>;
+
 /// What a read of a key came to.
 pub struct Looked {
-    /// What is there, and its bytes if they were wanted and came.
-    pub found: Option<(Found, Option<Result<Vec<u8>, ModelError>>)>,
+    /// What is there, and its content if that was wanted.
+    pub found: Option<(Found, Option<Content>)>,
 }
 
 /// Reads a key through a home; `Err(None)` when no answer came.
@@ -80,7 +83,7 @@ fn judge(
     book: &mut Book,
     place: &Register,
     found: &Found,
-    bytes: Option<&Result<Vec<u8>, ModelError>>,
+    bytes: Option<&Content>,
 ) -> Needs {
     let etag = &found.object.etag;
     let what = format!("{place:?}");
