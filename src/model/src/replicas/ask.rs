@@ -82,3 +82,20 @@ impl Model {
         net.call_with(node, Outgoing { request: &request, attachment, limit }).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stops_waiting_for_an_answer_loses_none() {
+        let mut asked = Asked::<()>::new(1);
+        asked.open = 1;
+        let moment = Duration::from_millis(150);
+        assert!(env::timeout(moment, asked.next()).await.is_none(), "nothing has come yet");
+        let late = Err(CallError::NotConnected(NodeId::from_bytes([1; 32])));
+        asked.sender.send((0, late)).await.unwrap();
+        assert!(asked.next().await.is_some(), "it is still awaited");
+        assert!(asked.next().await.is_none(), "none is to come");
+    }
+}
