@@ -3,6 +3,7 @@
 //! In the real world blocking work runs on a pool of threads; in the simulated world it runs in
 //! place, after letting other tasks run first, so that the seed decides the interleaving.
 
+use crate::sim::Process;
 use std::future::Future;
 use std::panic::resume_unwind;
 
@@ -17,6 +18,8 @@ enum Blocking {
 #[derive(Debug, Clone)]
 pub struct Tasks {
     blocking: Blocking,
+    /// Whose tasks these are, where a process can end without the world.
+    process: Option<Process>,
 }
 
 /// A background task; it is aborted when its owner drops this.
@@ -58,12 +61,17 @@ impl<T> Drop for Task<T> {
 impl Tasks {
     /// Blocking work on a pool of threads.
     pub fn pooled() -> Self {
-        Self { blocking: Blocking::Pool }
+        Self { blocking: Blocking::Pool, process: None }
     }
 
     /// Blocking work in place: the simulated world.
     pub fn inline() -> Self {
-        Self { blocking: Blocking::Inline }
+        Self { blocking: Blocking::Inline, process: None }
+    }
+
+    /// The same, for tasks that end with a process.
+    pub fn of_process(process: Process) -> Self {
+        Self { blocking: Blocking::Inline, process: Some(process) }
     }
 
     /// Whether everything runs in one thread.
@@ -78,7 +86,14 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Task(Some(tokio::spawn(future)))
+        if self.process.as_ref().is_some_and(Process::has_ended) {
+            return Task(None);
+        }
+        let handle = tokio::spawn(future);
+        if let Some(process) = &self.process {
+            process.add(handle.abort_handle());
+        }
+        Task(Some(handle))
     }
 
     /// Runs work that may block on disk or burn CPU. A panic inside goes on in the caller.
@@ -136,13 +151,14 @@ impl Tasks {
                 })?;
             }
             Blocking::Inline => {
-                tokio::spawn(async move {
+                self.spawn(async move {
                     let mut batch = Vec::new();
                     while inbox.recv_many(&mut batch, batch_max).await > 0 {
                         step(&mut batch);
                         batch.clear();
                     }
-                });
+                })
+                .detach();
             }
         }
         Ok(())

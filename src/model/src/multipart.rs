@@ -231,7 +231,9 @@ impl Model {
         writes.push(Write::Hold { target: Target::Body(id), referrer: Referrer::Upload(upload) });
         writes.push(Write::Part { upload, number, row });
         if alone.is_none() {
-            self.find_open_upload(&name).await?;
+            // Side by side: both are reads of one round trip.
+            let (open, older) = (self.find_open_upload(&name), self.pass_older_parts(&upload, number.get()));
+            futures_util::try_join!(open, older)?;
             let (deadline, sent) = (body.deadline(), body.sent());
             // Whether it was written is not known then: closing the upload, or the body's deadline, settles it.
             let stored = self.merge_everywhere(writes, deadline).await;
@@ -249,6 +251,23 @@ impl Model {
             .await?;
         body.settled();
         Ok(stamp)
+    }
+
+    /// Moves the clock past what was sent under this number before: a part that is sent again is the newest one,
+    /// also where it comes through a node whose clock is behind.
+    async fn pass_older_parts(
+        self: &Arc<Self>,
+        upload: &Id<kind::Upload>,
+        number: u16,
+    ) -> Result<(), ModelError> {
+        let (from, to) = (upload::parts_from(upload, number), upload::parts_from(upload, number + 1));
+        let partition = upload::partition_of(upload);
+        let range = RowRange { space: Space::Part, partition, from, to, limit: ROWS_PER_PAGE };
+        let rows: BTreeMap<_, PartRow> = self.read_whole_range(range).await?;
+        match rows.values().map(|row| row.stamp).max() {
+            Some(newest) => Ok(self.store.observe(newest).await?),
+            None => Ok(()),
+        }
     }
 
     /// The parts of an open upload with numbers above `after`, at most `limit`, and whether there

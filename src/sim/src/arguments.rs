@@ -23,6 +23,10 @@ pub struct Arguments {
     pub stop_at_first: bool,
     /// Leave out the seeds that once failed.
     pub only_new: bool,
+    /// Which lines of the product's own log are printed, as RUST_LOG says it.
+    pub log: Option<String>,
+    /// Clusters instead of single nodes.
+    pub cluster: bool,
 }
 
 impl Default for Arguments {
@@ -38,6 +42,8 @@ impl Default for Arguments {
             without: Vec::new(),
             stop_at_first: false,
             only_new: false,
+            log: None,
+            cluster: false,
         }
     }
 }
@@ -46,9 +52,11 @@ impl Default for Arguments {
 pub const USAGE: &str = "\
 sim: whole nodes from seeds, with faults
 
-  sim [--seeds N] [--ops M] [--first-seed S] [--threads T] [--stop-at-first] [--only-new]
-  sim --seed X [--ops M] [--trace] [--without FAULT]...
+  sim [--cluster] [--seeds N] [--ops M] [--first-seed S] [--threads T] [--stop-at-first] [--only-new]
+  sim [--cluster] --seed X [--ops M] [--trace] [--log FILTER] [--without FAULT]...
 
+--cluster plays several homes on one network instead of a single node. --log model=debug,warn shows the product's
+own log in between.
 Seeds may be decimal or 0x…; faults are named as a failing seed prints them.";
 
 impl Arguments {
@@ -68,8 +76,13 @@ impl Arguments {
                 "--seed" => arguments.seed = Some(number()?),
                 "--threads" => arguments.threads = (number()? as usize).max(1),
                 "--trace" => arguments.trace = true,
+                "--cluster" => arguments.cluster = true,
                 "--only-new" => arguments.only_new = true,
                 "--stop-at-first" => arguments.stop_at_first = true,
+                "--log" => {
+                    let filter = words.next().ok_or_else(|| "--log needs a filter".to_owned())?;
+                    arguments.log = Some(filter);
+                }
                 "--without" => {
                     let name = words.next().unwrap_or_default();
                     let trouble = Trouble::from_name(&name).ok_or_else(|| format!("no fault `{name}`"))?;

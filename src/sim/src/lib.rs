@@ -4,12 +4,14 @@
 //! and when they strike. [`run::run`] plays it: clients work on one node over a simulated machine
 //! that loses power, fills up, misreads and rots; the node is restarted over what is left; at the
 //! end everything comes to rest. What was promised is judged by [`checks`], which know no scenario.
-//! The same seed gives the same trace, to the last effect on the disk.
+//! The same seed gives the same trace, to the last effect on the disk. [`cluster`] plays several nodes
+//! on one network in the same way.
 
 pub mod arguments;
 pub mod book;
 pub mod checks;
 pub mod client;
+pub mod cluster;
 pub mod content;
 pub mod history;
 pub mod node;

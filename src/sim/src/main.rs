@@ -6,9 +6,11 @@
 
 use sim::arguments::{Arguments, parse_number};
 use sim::checks::Failure;
+use sim::cluster::{self, ClusterPlan};
 use sim::plan::Plan;
 use sim::run::{self, Report};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,11 +43,16 @@ fn main() -> ExitCode {
         }
     };
     std::panic::set_hook(Box::new(|_| {}));
+    if let Some(filter) = &arguments.log {
+        let log =
+            tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stdout);
+        log.init();
+    }
     let wanted: Vec<Wanted> = match arguments.seed {
         Some(seed) => vec![(seed, arguments.ops)],
         None => {
             let end = arguments.first_seed.saturating_add(arguments.seeds);
-            known_seeds()
+            known_seeds(arguments.cluster)
                 .filter(|_| !arguments.only_new)
                 .chain((arguments.first_seed..end).map(|seed| (seed, arguments.ops)))
                 .collect()
@@ -57,9 +64,14 @@ fn main() -> ExitCode {
     if totals.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn known_seeds() -> impl Iterator<Item = Wanted> {
-    KNOWN_SEEDS.lines().filter_map(|line| {
-        let mut words = line.split('#').next()?.split_whitespace();
+fn known_seeds(of_clusters: bool) -> impl Iterator<Item = Wanted> {
+    KNOWN_SEEDS.lines().filter_map(move |line| {
+        let line = line.split('#').next()?.trim();
+        let of_cluster = line.strip_prefix("cluster ");
+        if of_cluster.is_some() != of_clusters {
+            return None;
+        }
+        let mut words = of_cluster.unwrap_or(line).split_whitespace();
         Some((parse_number(words.next()?)?, parse_number(words.next()?)? as usize))
     })
 }
@@ -96,16 +108,44 @@ fn run_all(arguments: &Arguments, wanted: &[Wanted]) -> Totals {
     totals.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn plan_of(arguments: &Arguments, (seed, ops): Wanted) -> Plan {
-    let mut plan = Plan::new(seed, ops);
-    plan.troubles.retain(|trouble| !arguments.without.contains(trouble));
-    plan
+/// What a seed decides: about a node, or about a cluster.
+enum AnyPlan {
+    Node(Plan),
+    Cluster(ClusterPlan),
+}
+
+impl AnyPlan {
+    fn of(arguments: &Arguments, (seed, ops): Wanted) -> Self {
+        let mut plan = match arguments.cluster {
+            true => Self::Cluster(ClusterPlan::new(seed, ops)),
+            false => Self::Node(Plan::new(seed, ops)),
+        };
+        let (Self::Node(Plan { troubles, .. }) | Self::Cluster(ClusterPlan { troubles, .. })) = &mut plan;
+        troubles.retain(|trouble| !arguments.without.contains(trouble));
+        plan
+    }
+
+    fn run(&self, prints: bool) -> Report {
+        match self {
+            Self::Node(plan) => run::run(plan, prints),
+            Self::Cluster(plan) => cluster::run(plan, prints),
+        }
+    }
+}
+
+impl fmt::Display for AnyPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(plan) => plan.fmt(f),
+            Self::Cluster(plan) => plan.fmt(f),
+        }
+    }
 }
 
 fn run_seed(arguments: &Arguments, wanted: Wanted, twice: bool) -> Report {
-    let plan = plan_of(arguments, wanted);
+    let plan = AnyPlan::of(arguments, wanted);
     let once = |prints| {
-        catch_unwind(AssertUnwindSafe(|| run::run(&plan, prints))).unwrap_or_else(|panic| {
+        catch_unwind(AssertUnwindSafe(|| plan.run(prints))).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             let failure = Failure::new("no panics", text.unwrap_or_default());
@@ -125,8 +165,9 @@ fn run_seed(arguments: &Arguments, wanted: Wanted, twice: bool) -> Report {
 
 fn print_failure(arguments: &Arguments, (seed, ops): Wanted, failure: &Failure) {
     println!("FAILED {}: {}", failure.property, failure.detail);
-    println!("  {}", plan_of(arguments, (seed, ops)));
-    println!("  replay: script/sim --seed 0x{seed:x} --ops {ops} --trace");
+    println!("  {}", AnyPlan::of(arguments, (seed, ops)));
+    let cluster = if arguments.cluster { "--cluster " } else { "" };
+    println!("  replay: script/sim {cluster}--seed 0x{seed:x} --ops {ops} --trace");
 }
 
 fn print_totals(totals: &Totals, seconds: f64) {

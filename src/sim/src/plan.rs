@@ -40,10 +40,38 @@ pub enum Trouble {
     ClockJump,
     /// Requests dropped in the middle.
     Cancel,
+    /// A slow line between two homes.
+    Delay,
+    /// Nothing gets through between two homes.
+    Cut,
+    /// Nothing gets through in one direction.
+    OneWayCut,
+    /// A home that is cut off from all others.
+    CutOff,
+    /// A process that ends and is started again.
+    Kill,
+    /// All homes lose their power.
+    Blackout,
 }
 
 impl Trouble {
-    /// Every kind.
+    /// What happens to clusters.
+    pub const OF_CLUSTERS: [Trouble; 12] = [
+        Trouble::Crash,
+        Trouble::ReadError,
+        Trouble::SyncError,
+        Trouble::Full,
+        Trouble::ClockJump,
+        Trouble::Cancel,
+        Trouble::Delay,
+        Trouble::Cut,
+        Trouble::OneWayCut,
+        Trouble::CutOff,
+        Trouble::Kill,
+        Trouble::Blackout,
+    ];
+
+    /// What happens to one node.
     pub const ALL: [Trouble; 10] = [
         Trouble::Crash,
         Trouble::ReadError,
@@ -59,7 +87,30 @@ impl Trouble {
 
     /// The kind of this name, as [`Plan`] prints it.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|trouble| format!("{trouble:?}").eq_ignore_ascii_case(name))
+        let mut all = Self::ALL.into_iter().chain(Self::OF_CLUSTERS);
+        all.find(|trouble| format!("{trouble:?}").eq_ignore_ascii_case(name))
+    }
+
+    /// Under what it is counted when it strikes a cluster.
+    pub fn label(self) -> &'static str {
+        match self {
+            Trouble::Crash => "weather: power cut",
+            Trouble::ReadError => "weather: read error",
+            Trouble::WriteError => "weather: write error",
+            Trouble::SyncError => "weather: failed flush",
+            Trouble::Full => "weather: full disk",
+            Trouble::FlippedRead => "weather: flipped read",
+            Trouble::MisdirectedRead => "weather: misdirected read",
+            Trouble::Rot => "weather: rot",
+            Trouble::ClockJump => "weather: clock jump",
+            Trouble::Cancel => "weather: nothing",
+            Trouble::Delay => "weather: slow line",
+            Trouble::Cut => "weather: cut between two",
+            Trouble::OneWayCut => "weather: cut one way",
+            Trouble::CutOff => "weather: home cut off",
+            Trouble::Kill => "weather: process ended",
+            Trouble::Blackout => "weather: blackout",
+        }
     }
 }
 
@@ -89,7 +140,7 @@ pub struct Plan {
 }
 
 /// Keys whose order, folding and escaping go wrong easily.
-const KEYS: [&str; 12] =
+pub(crate) const KEYS: [&str; 12] =
     ["a", "a/b", "a/b/c", "a/", "a//b", "a0", "b", "b\u{0}", "b\u{0}/x", "c/d", "é", "z\u{10ffff}"];
 /// One in this many seeds runs on the real engine (the issue asks for a tenth at least).
 const REDB_EVERY: u64 = 7;

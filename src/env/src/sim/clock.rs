@@ -23,6 +23,11 @@ impl SimClock {
         Self { start: Mutex::new(None), skew_ms: Mutex::new(skew_ms) }
     }
 
+    /// By how much the wall clock is ahead.
+    pub fn skew_ms(&self) -> i64 {
+        *self.skew_ms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Moves the wall clock. Monotonic time goes on as before.
     pub fn jump(&self, by_ms: i64) {
         let mut skew_ms = self.skew_ms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,8 +38,7 @@ impl SimClock {
 impl Clock for SimClock {
     fn wall(&self) -> WallTime {
         let elapsed_ms = u64::try_from(self.mono().as_millis()).unwrap_or(u64::MAX);
-        let skew_ms = *self.skew_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        WallTime(START_WALL_MS.saturating_add(elapsed_ms).saturating_add_signed(skew_ms))
+        WallTime(START_WALL_MS.saturating_add(elapsed_ms).saturating_add_signed(self.skew_ms()))
     }
 
     fn mono(&self) -> MonoTime {

@@ -10,13 +10,16 @@
 mod clock;
 mod disk;
 mod net;
+mod process;
 mod rng;
 #[cfg(test)]
 mod tests;
+mod way;
 
 pub use clock::SimClock;
 pub use disk::{CommitFailure, Damage, Fault, Keep, SimDisk};
 pub use net::SimNet;
+pub use process::Process;
 pub use rng::{Generator, SimRng};
 
 use crate::{Env, Tasks};
@@ -77,6 +80,12 @@ impl SimWorld {
             net: Arc::new(self.net.clone()),
             tasks: Tasks::inline(),
         }
+    }
+
+    /// The same, with what ends all tasks of this start at once, wherever they are.
+    pub fn env_of_process(&self) -> (Env, Process) {
+        let process = Process::default();
+        (Env { tasks: Tasks::of_process(process.clone()), ..self.env() }, process)
     }
 }
 

@@ -2,8 +2,12 @@
 //!
 //! A chunk is what one write hands over. Chunks arrive whole and in order; a stream holds a
 //! limited number of bytes, so a writer waits for a slow reader as it would on a socket.
+//!
+//! Machines have numbers, and each direction between two of them is a [`Way`] that can be cut: then
+//! nothing arrives and nobody is told, and what was sent arrives when the way is whole again.
 
 use super::rng::Generator;
+use super::way::Way;
 use crate::net::{BoxStream, Listener, Net};
 use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
@@ -36,50 +40,92 @@ enum Place {
     Unix(PathBuf),
 }
 
-/// The network that the nodes of one world share. Cheap to clone.
+/// The network that the nodes of one world share, as one machine sees it. Cheap to clone.
 #[derive(Clone)]
-pub struct SimNet(Arc<Mutex<Network>>);
+pub struct SimNet {
+    network: Arc<Mutex<Network>>,
+    machine: usize,
+}
 
 struct Network {
-    listeners: BTreeMap<Place, mpsc::Sender<Accepted>>,
+    /// With the machine that listens, or did.
+    listeners: BTreeMap<Place, (usize, mpsc::Sender<Accepted>)>,
+    ways: BTreeMap<(usize, usize), Arc<Way>>,
     random: Generator,
     delay_max: Duration,
     next_port: u16,
 }
 
 impl SimNet {
-    /// A network in which each chunk takes up to `delay_max`.
+    /// A network in which each chunk takes up to `delay_max`, as machine 0 sees it.
     pub fn new(seed: u64, delay_max: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Network {
+        let network = Network {
             listeners: BTreeMap::new(),
+            ways: BTreeMap::new(),
             random: Generator::new(seed),
             delay_max,
             next_port: FIRST_PORT,
-        })))
+        };
+        Self { network: Arc::new(Mutex::new(network)), machine: 0 }
+    }
+
+    /// The same network as another machine sees it.
+    pub fn of_machine(&self, machine: usize) -> Self {
+        Self { network: Arc::clone(&self.network), machine }
+    }
+
+    /// Lets nothing arrive any more. Cuts count: a way is whole when each was healed.
+    pub fn cut(&self, from: usize, to: usize) {
+        self.network().way(from, to).cut();
+    }
+
+    /// Takes one cut back.
+    pub fn heal(&self, from: usize, to: usize) {
+        self.network().way(from, to).heal();
+    }
+
+    /// Changes how long a chunk may take from now on; `None`: as at first.
+    pub fn slow_down(&self, from: usize, to: usize, delay_max: Option<Duration>) {
+        let mut network = self.network();
+        let delay_max = delay_max.unwrap_or(network.delay_max);
+        network.way(from, to).slow_down(delay_max);
     }
 
     fn network(&self) -> MutexGuard<'_, Network> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.network.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bind(&self, place: Place) -> io::Result<Box<dyn Listener>> {
         let (sender, inbox) = mpsc::channel(BACKLOG);
         let mut network = self.network();
-        let is_taken = network.listeners.get(&place).is_some_and(|other| !other.is_closed());
+        let is_taken = network.listeners.get(&place).is_some_and(|(_, other)| !other.is_closed());
         // A stale socket file is replaced; a port in use is not.
         if is_taken && matches!(place, Place::Tcp(_)) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        network.listeners.insert(place.clone(), sender);
+        network.listeners.insert(place.clone(), (self.machine, sender));
         Ok(Box::new(SimListener { place, inbox: tokio::sync::Mutex::new(inbox) }))
     }
 
     async fn dial(&self, place: Place) -> io::Result<BoxStream> {
+        let (there, back) = {
+            let mut network = self.network();
+            let (machine, _) = network.listeners.get(&place).ok_or(io::ErrorKind::ConnectionRefused)?;
+            let machine = *machine;
+            (network.way(self.machine, machine), network.way(machine, self.machine))
+        };
+        // Somebody who does not answer is waited for: how long is for the caller to say.
+        std::future::poll_fn(|context| match there.is_cut(context) || back.is_cut(context) {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        })
+        .await;
         let (sender, ours, theirs, from) = {
             let mut network = self.network();
-            let sender = network.listeners.get(&place).cloned().ok_or(io::ErrorKind::ConnectionRefused)?;
+            let listener = network.listeners.get(&place).cloned();
+            let (_, sender) = listener.ok_or(io::ErrorKind::ConnectionRefused)?;
             let port = network.port();
-            let (ours, theirs) = network.stream_pair();
+            let (ours, theirs) = network.stream_pair(there, back);
             let from = matches!(place, Place::Tcp(_)).then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
             (sender, ours, theirs, from)
         };
@@ -95,12 +141,17 @@ impl Network {
         self.next_port
     }
 
-    fn stream_pair(&mut self) -> (SimStream, SimStream) {
-        let pipe = |network: &mut Network| {
-            let random = Generator::new(network.random.next_u64());
-            Arc::new(Mutex::new(Pipe::new(random, network.delay_max)))
+    fn way(&mut self, from: usize, to: usize) -> Arc<Way> {
+        let delay_max = self.delay_max;
+        Arc::clone(self.ways.entry((from, to)).or_insert_with(|| Arc::new(Way::new(delay_max))))
+    }
+
+    fn stream_pair(&mut self, there: Arc<Way>, back: Arc<Way>) -> (SimStream, SimStream) {
+        let mut pipe = |way| {
+            let random = Generator::new(self.random.next_u64());
+            Arc::new(Mutex::new(Pipe::new(random, way)))
         };
-        let (there, back) = (pipe(self), pipe(self));
+        let (there, back) = (pipe(there), pipe(back));
         let ours = SimStream { incoming: Arc::clone(&back), outgoing: Arc::clone(&there), timer: None };
         (ours, SimStream { incoming: there, outgoing: back, timer: None })
     }
@@ -167,11 +218,11 @@ struct Pipe {
     reader: Option<Waker>,
     writer: Option<Waker>,
     random: Generator,
-    delay_max: Duration,
+    way: Arc<Way>,
 }
 
 impl Pipe {
-    fn new(random: Generator, delay_max: Duration) -> Self {
+    fn new(random: Generator, way: Arc<Way>) -> Self {
         Self {
             chunks: VecDeque::new(),
             held_bytes: 0,
@@ -181,12 +232,12 @@ impl Pipe {
             reader: None,
             writer: None,
             random,
-            delay_max,
+            way,
         }
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        let longest_us = u64::try_from(self.delay_max.as_micros()).unwrap_or(u64::MAX);
+        let longest_us = u64::try_from(self.way.delay_max().as_micros()).unwrap_or(u64::MAX);
         let delay = Duration::from_micros(self.random.below(longest_us.saturating_add(1)));
         let arrival = Instant::now() + delay;
         let arrival = self.last_arrival.map_or(arrival, |last| last.max(arrival));
@@ -234,6 +285,9 @@ impl AsyncRead for SimStream {
         let this = self.get_mut();
         loop {
             let mut pipe = lock(&this.incoming);
+            if pipe.way.is_cut(context) {
+                return Poll::Pending;
+            }
             let Some((arrival, _)) = pipe.chunks.front() else {
                 if pipe.writer_gone {
                     return Poll::Ready(Ok(()));
@@ -270,8 +324,10 @@ fn take(pipe: &mut Pipe, buffer: &mut ReadBuf<'_>) {
 
 impl AsyncWrite for SimStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let deaf = lock(&self.incoming).way.is_cut(context);
         let mut pipe = lock(&self.outgoing);
-        if pipe.reader_gone || pipe.writer_gone {
+        // That nobody reads any more has to come back first.
+        if (pipe.reader_gone && !deaf) || pipe.writer_gone {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let room = WINDOW_BYTES.saturating_sub(pipe.held_bytes).min(bytes.len());

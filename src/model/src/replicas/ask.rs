@@ -32,13 +32,14 @@ impl<T: Send + 'static> Asked<T> {
         Self { sender, answers, open: 0 }
     }
 
-    /// The next answer; `None` when none is to come.
+    /// The next answer; `None` when none is to come. Whoever stops waiting for one loses none.
     pub async fn next(&mut self) -> Option<Told<T>> {
         if self.open == 0 {
             return None;
         }
+        let told = self.answers.recv().await;
         self.open -= 1;
-        self.answers.recv().await
+        told
     }
 }
 
@@ -55,6 +56,9 @@ impl Model {
         asked.open += 1;
         let question = async move {
             let answer = model.ask_one(node, request, bytes, limit).await;
+            if let Err(error) = &answer {
+                tracing::debug!(question = R::NAME, %node, %error, "no answer of another node");
+            }
             // Whoever asked may have heard enough.
             let _ = sender.send((member, answer)).await;
         };
@@ -76,5 +80,22 @@ impl Model {
         }
         let net = self.peers.net().ok_or(CallError::NotConnected(node))?;
         net.call_with(node, Outgoing { request: &request, attachment, limit }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stops_waiting_for_an_answer_loses_none() {
+        let mut asked = Asked::<()>::new(1);
+        asked.open = 1;
+        let moment = Duration::from_millis(150);
+        assert!(env::timeout(moment, asked.next()).await.is_none(), "nothing has come yet");
+        let late = Err(CallError::NotConnected(NodeId::from_bytes([1; 32])));
+        asked.sender.send((0, late)).await.unwrap();
+        assert!(asked.next().await.is_some(), "it is still awaited");
+        assert!(asked.next().await.is_none(), "none is to come");
     }
 }

@@ -192,8 +192,13 @@ impl Model {
         let position = Position { order: row.order, id: row.stamp };
         let KeyPlace { partition, key } = place.clone();
         let writes = vec![Write::Accept { partition, key, row, inline }];
-        let steps = self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await?;
-        Ok(steps.get(&0).copied().unwrap_or(WriteStep::Unknown))
+        match self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await {
+            Ok(steps) => Ok(steps.get(&0).copied().unwrap_or(WriteStep::Unknown)),
+            // With one replica away, a promise that one of the others gave keeps it from a quorum for good:
+            // taking over helps where waiting does not. Nothing new was put forward, so that is always safe.
+            Err(ModelError::Unavailable) => Ok(WriteStep::Unknown),
+            Err(error) => Err(error),
+        }
     }
 
     /// The bytes beside a row, from any replica that holds it.

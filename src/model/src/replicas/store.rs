@@ -4,7 +4,7 @@ use super::ask::{Asked, WRITE_LIMIT};
 use super::messages::{Reply, StoreBlock, StoreRows};
 use crate::batch::{Position, Write};
 use crate::{Model, ModelError};
-use base::{NodeId, PartitionHash, WallTime};
+use base::{NodeId, PartitionHash, Stamp, WallTime};
 use block::{BlockError, HashedBlock};
 use bytes::Bytes;
 use cluster::{Placement, View};
@@ -43,6 +43,8 @@ struct Round {
     decided: BTreeMap<usize, (PlainWrite, Quorum, WriteStep)>,
     lost: BTreeSet<Member>,
     failure: Option<ModelError>,
+    /// The highest stamp that stands against any of the writes.
+    against: Stamp,
     /// Whether somebody sees another layout than this node.
     views_differ: bool,
 }
@@ -92,6 +94,7 @@ impl Round {
             decided,
             lost: BTreeSet::new(),
             failure: None,
+            against: Stamp::ZERO,
             views_differ: false,
         })
     }
@@ -102,6 +105,7 @@ impl Round {
         for &number in &self.shares[member] {
             if let Some((write, _, step)) = self.decided.get_mut(&number) {
                 if let Some(answer) = stored.next() {
+                    self.against = self.against.max(stamp_against(*answer));
                     *step = write.answer(member, *answer);
                 }
             } else if let Some((_, holders)) = self.merging.get_mut(&writes[number].partition()) {
@@ -147,6 +151,11 @@ impl Model {
         // V3: the same stamps go out again under a newer view of the layout.
         for attempt in 1..VIEW_ATTEMPTS_MAX {
             let round = self.store_round(&batch).await?;
+            // A clock that is behind learns so, whatever became of the writes: else whoever comes back would
+            // be refused again until it has caught up by itself.
+            if round.against > Stamp::ZERO {
+                self.store.observe(round.against).await?;
+            }
             if round.is_decided() {
                 return Ok(round.steps());
             }
@@ -217,6 +226,15 @@ impl Model {
             }
             None => self.ask(asked, place, (rows, Bytes::new()), WRITE_LIMIT),
         }
+    }
+}
+
+/// What a replica holds, or has promised, that stands against a write.
+fn stamp_against(answer: Stored) -> Stamp {
+    match answer {
+        Stored::Yes => Stamp::ZERO,
+        Stored::Dead { newest } | Stored::Unknown { newest } => newest,
+        Stored::Blocked { promise } => promise,
     }
 }
 

@@ -14,8 +14,45 @@ use std::collections::{BTreeMap, BTreeSet};
 /// much; scenarios run at most a dozen clients.
 const CONFIGURATIONS_MAX: usize = 200_000;
 
-/// What a register may hold, and which running operations have taken effect.
-type Configuration = (State, BTreeSet<usize>);
+/// The configurations that are possible: what the register holds, and which running operations have taken
+/// effect.
+///
+/// Of two that hold the same and in which the same answered operations have taken effect, the one in which
+/// fewer of the others have is enough: what was not answered may still take effect, or never. Without this,
+/// each write of unknown outcome would double their number for ever.
+#[derive(Default)]
+struct Possible {
+    by_state: BTreeMap<(State, BTreeSet<usize>), Vec<BTreeSet<usize>>>,
+    count: usize,
+}
+
+/// What a register holds, which answered operations have taken effect, and which others.
+type Configuration = (State, BTreeSet<usize>, BTreeSet<usize>);
+
+impl Possible {
+    /// Adds one; false if one that is enough was there.
+    fn add(&mut self, (state, certain, unknown): Configuration) -> bool {
+        let known = self.by_state.entry((state, certain)).or_default();
+        if known.iter().any(|known| known.is_subset(&unknown)) {
+            return false;
+        }
+        let before = known.len();
+        known.retain(|known| !unknown.is_subset(known));
+        self.count = self.count + 1 - (before - known.len());
+        known.push(unknown);
+        true
+    }
+
+    fn into_all(self) -> impl Iterator<Item = Configuration> {
+        self.by_state.into_iter().flat_map(|((state, certain), others)| {
+            others.into_iter().map(move |unknown| (state, certain.clone(), unknown))
+        })
+    }
+
+    fn states(&self) -> BTreeSet<State> {
+        self.by_state.keys().map(|(state, _)| *state).collect()
+    }
+}
 
 /// Checks every register.
 pub fn check(history: &History) -> Result<(), Failure> {
@@ -39,7 +76,8 @@ fn check_register(register: &Register, operations: &[&Operation]) -> Result<(), 
     }
     moments.sort_unstable();
     let mut running = BTreeSet::new();
-    let mut possible: BTreeSet<Configuration> = [(State::Absent, BTreeSet::new())].into();
+    let mut possible = Possible::default();
+    possible.add((State::Absent, BTreeSet::new(), BTreeSet::new()));
     for (_, is_end, number) in moments {
         if !is_end {
             running.insert(number);
@@ -48,15 +86,16 @@ fn check_register(register: &Register, operations: &[&Operation]) -> Result<(), 
         possible = expand(possible, &running, operations)?;
         running.remove(&number);
         let certain = operations[number].certainty == Certainty::Certain;
-        let next: BTreeSet<Configuration> = possible
-            .iter()
-            .filter(|(_, effective)| !certain || effective.contains(&number))
-            .map(|(state, effective)| {
-                (*state, effective.iter().copied().filter(|other| *other != number).collect())
-            })
-            .collect();
-        if next.is_empty() {
-            return Err(unexplained(register, operations, number, &possible));
+        let states = possible.states();
+        let mut next = Possible::default();
+        for (state, mut effective, mut unknown) in possible.into_all() {
+            unknown.remove(&number);
+            if effective.remove(&number) || !certain {
+                next.add((state, effective, unknown));
+            }
+        }
+        if next.count == 0 {
+            return Err(unexplained(register, operations, number, &states));
         }
         possible = next;
     }
@@ -64,27 +103,27 @@ fn check_register(register: &Register, operations: &[&Operation]) -> Result<(), 
 }
 
 /// All configurations that running operations can lead to.
-fn expand(
-    from: BTreeSet<Configuration>,
-    running: &BTreeSet<usize>,
-    operations: &[&Operation],
-) -> Result<BTreeSet<Configuration>, Failure> {
-    let mut reached = from.clone();
-    let mut todo: Vec<Configuration> = from.into_iter().collect();
-    while let Some((state, effective)) = todo.pop() {
-        for &number in running.difference(&effective) {
+fn expand(from: Possible, running: &BTreeSet<usize>, operations: &[&Operation]) -> Result<Possible, Failure> {
+    let mut reached = Possible::default();
+    let mut todo: Vec<Configuration> = from.into_all().collect();
+    todo.iter().for_each(|configuration| _ = reached.add(configuration.clone()));
+    while let Some((state, certain, unknown)) = todo.pop() {
+        for &number in running {
             let operation = operations[number];
-            if !operation.needs.met_by(state) {
+            if certain.contains(&number) || unknown.contains(&number) || !operation.needs.met_by(state) {
                 continue;
             }
-            let mut with = effective.clone();
-            with.insert(number);
-            let next = (operation.leaves.unwrap_or(state), with);
-            if reached.insert(next.clone()) {
+            let (mut certain, mut unknown) = (certain.clone(), unknown.clone());
+            match operation.certainty {
+                Certainty::Certain => certain.insert(number),
+                Certainty::Unknown | Certainty::Never => unknown.insert(number),
+            };
+            let next = (operation.leaves.unwrap_or(state), certain, unknown);
+            if reached.add(next.clone()) {
                 todo.push(next);
             }
         }
-        if reached.len() > CONFIGURATIONS_MAX {
+        if reached.count > CONFIGURATIONS_MAX {
             return Err(Failure::new("simulator", "too many operations at once to be checked"));
         }
     }
@@ -95,9 +134,8 @@ fn unexplained(
     register: &Register,
     operations: &[&Operation],
     number: usize,
-    possible: &BTreeSet<Configuration>,
+    states: &BTreeSet<State>,
 ) -> Failure {
-    let states: BTreeSet<State> = possible.iter().map(|(state, _)| *state).collect();
     let before = operations[..=number].iter().rev().take(8).rev();
     let lines: Vec<String> = before.map(|operation| format!("    {}", line(operation))).collect();
     Failure::new(

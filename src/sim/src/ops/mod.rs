@@ -4,7 +4,7 @@
 mod access;
 mod listing;
 mod multipart;
-mod objects;
+pub mod objects;
 pub mod reading;
 mod upkeep;
 

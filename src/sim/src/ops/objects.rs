@@ -79,7 +79,7 @@ pub fn needs_of(condition: &Condition) -> Needs {
 }
 
 /// What the failure of a condition says about the place.
-fn denial_of(condition: &Condition) -> Needs {
+pub fn denial_of(condition: &Condition) -> Needs {
     match condition {
         Condition::Matches(tags) => matched_tag(tags).map_or(Needs::Present, Needs::OtherTag),
         _ => Needs::Present,

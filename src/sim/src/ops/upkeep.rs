@@ -110,6 +110,13 @@ pub async fn weather(client: &mut Client) -> Verdict {
             let jump = jumps[client.below(jumps.len())];
             client.shared.clock.jump(jump);
         }
+        // These strike clusters.
+        Trouble::Delay
+        | Trouble::Cut
+        | Trouble::OneWayCut
+        | Trouble::CutOff
+        | Trouble::Kill
+        | Trouble::Blackout => return Verdict::Idle,
     }
     client.book().trace.note(&format!("  weather: {trouble:?}"));
     Verdict::Done

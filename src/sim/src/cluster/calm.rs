@@ -1,0 +1,234 @@
+//! After the weather: everything works through every home, what was acknowledged is readable through each
+//! and with any one of them off, and what nobody needs goes away without taking anything else along.
+
+use super::client::register;
+use super::gathering::{Gathering, failed};
+use super::note::{self, Looked};
+use super::ops;
+use crate::checks::Failure;
+use crate::client::Verdict;
+use crate::content::{Content, Piece, Sending};
+use crate::plan::Trouble;
+use base::PartitionHash;
+use base::id::kind;
+use base::{BlockHash, Id, Stamp};
+use env::sim::Keep;
+use model::listing::ListQuery;
+use model::objects::Condition;
+use model::rows::object::{Body, ObjectRow};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use store::{Read, Space, Step};
+
+/// Whether replicas are compared with each other. Off: a replica that missed a write stays behind until a
+/// read writes it back, since ranges are not synced between replicas yet.
+pub const CHECK_REPLICAS: bool = false;
+/// Copies of everything, where there are as many homes.
+const COPIES_MAX: usize = 3;
+/// How long homes may take to find each other again.
+const MEETING_MAX: Duration = Duration::from_secs(90);
+/// How long links that a home passed on may take to find another way.
+const DETOUR_MAX: Duration = Duration::from_secs(20);
+/// How long any operation may take when nothing is wrong, or one home is off.
+const CALM_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// By how much clocks go on, so that everything that waits for a time is due.
+const LATER_MS: i64 = 30 * 60 * 1000;
+/// For how long background work runs then.
+const WORK_TIME: Duration = Duration::from_secs(20);
+/// How often.
+const WORK_ROUNDS: usize = 3;
+
+type Bucket = Id<kind::Bucket>;
+
+/// Judges what the weather left.
+pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
+    for home in &homes.homes {
+        let disk = &home.world.disk;
+        disk.clear_faults();
+        disk.occupy(0);
+        if !disk.has_crashed() {
+            // Power cuts that are still to come do not.
+            disk.crash_at_effect(u64::MAX);
+        }
+        // After a failed flush nothing is written until a restart, as the log says.
+        let must_restart = disk.has_crashed() || homes.plan.has(Trouble::SyncError);
+        if must_restart || home.node().is_none_or(|node| node.store.has_failed()) {
+            home.kill(Keep::Some).await.map_err(failed)?;
+            let started = home.start(Vec::new()).await;
+            started.map_err(|error| does_not_start(home.number, &error))?;
+        }
+    }
+    homes.meet(MEETING_MAX).await?;
+    homes.note("all homes have met");
+    for home in 0..homes.homes.len() {
+        prove_alive(homes, home, bucket).await?;
+    }
+    read_all(homes, bucket).await?;
+    homes.note("clocks go on");
+    for _ in 0..WORK_ROUNDS {
+        homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
+        env::sleep(WORK_TIME).await;
+    }
+    read_all(homes, bucket).await?;
+    check_blocks(homes, bucket).await?;
+    for off in 0..homes.homes.len() {
+        one_off(homes, off, bucket).await?;
+    }
+    if CHECK_REPLICAS {
+        check_replicas(homes)?;
+    }
+    homes.stop_on_failure()
+}
+
+/// Every home that stores holds the same rows.
+fn check_replicas(homes: &Gathering) -> Result<(), Failure> {
+    let mut first: Option<BTreeMap<Vec<u8>, Stamp>> = None;
+    // With more homes than copies each holds something else.
+    for home in (0..homes.plan.storing).filter(|_| homes.plan.storing <= COPIES_MAX) {
+        let view = homes.node(home)?.store.view().map_err(failed)?;
+        let mut orders = BTreeMap::new();
+        let walked = view.walk(Space::Object, &[], None, &mut |key, row: ObjectRow| {
+            orders.insert(key.to_vec(), row.order);
+            Step::Next
+        });
+        walked.map_err(failed)?;
+        if *first.get_or_insert_with(|| orders.clone()) != orders {
+            return Err(Failure::new(
+                "replicas are equal",
+                format!("home {home} holds other rows than home 0"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn does_not_start(home: usize, error: &str) -> Failure {
+    Failure::new("liveness", format!("home {home} does not start: {error}"))
+}
+
+/// With one home off everything goes on, if the others hold a quorum.
+async fn one_off(homes: &Gathering, off: usize, bucket: Bucket) -> Result<(), Failure> {
+    let holds = off < homes.plan.storing;
+    if holds && homes.plan.storing < 3 {
+        return Ok(());
+    }
+    homes.note(&format!("home {off} is off"));
+    homes.switch_off(off, Keep::Everything).await?;
+    // Links that went through it take another way.
+    homes.meet(DETOUR_MAX).await?;
+    read_all(homes, bucket).await?;
+    for home in (0..homes.homes.len()).filter(|home| *home != off) {
+        prove_alive(homes, home, bucket).await?;
+    }
+    homes.switch_on(off, Keep::Everything).await?;
+    homes.meet(MEETING_MAX).await
+}
+
+/// Reads every key through every home that runs, and lists them.
+async fn read_all(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
+    for home in running(homes) {
+        for key in homes.plan.keys.clone() {
+            read_key(homes, home, (bucket, key)).await?;
+        }
+        list_all(homes, home, bucket).await?;
+    }
+    homes.stop_on_failure()
+}
+
+fn running(homes: &Gathering) -> Vec<usize> {
+    (0..homes.homes.len()).filter(|home| homes.homes[*home].node().is_some()).collect()
+}
+
+async fn list_all(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(), Failure> {
+    let query = ListQuery { limit: 1000, ..ListQuery::default() };
+    let listed = ops::list_page(homes, home, bucket, (query, Some(CALM_ANSWER_MAX))).await;
+    listed.map(|_| ()).map_err(|()| no_answer(homes, home, "a listing"))
+}
+
+/// Reads all of a key.
+async fn read_key(
+    homes: &Gathering,
+    home: usize,
+    (bucket, key): (Bucket, &'static str),
+) -> Result<Looked, Failure> {
+    let looked = note::read(homes, home, (bucket, key), (true, Some(CALM_ANSWER_MAX))).await;
+    let looked = looked.map_err(|error| {
+        let why = error.map_or("no answer".to_owned(), |error| error.to_string());
+        Failure::new("liveness", format!("after the faults home {home} does not read {key:?}: {why}"))
+    })?;
+    if let Some((_, Some(Err(error)))) = &looked.found {
+        let place = register(key);
+        let detail = format!("after the faults home {home} cannot read the content of {place:?}: {error}");
+        return Err(Failure::new("I8 no referenced block missing", detail));
+    }
+    Ok(looked)
+}
+
+fn no_answer(homes: &Gathering, home: usize, what: &str) -> Failure {
+    let found = homes.stop_on_failure().err();
+    found.unwrap_or_else(|| Failure::new("liveness", format!("after the faults home {home} refuses {what}")))
+}
+
+/// Puts, reads, lists and deletes through a home, plainly and with conditions.
+async fn prove_alive(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(), Failure> {
+    let key = homes.plan.keys[0];
+    // A condition may be refused: a write whose answer never came may still happen.
+    let must = |verdict: Verdict, what: &str| match verdict {
+        Verdict::Done | Verdict::Refused => Ok(()),
+        Verdict::Failed | Verdict::Idle => Err(no_answer(homes, home, what)),
+    };
+    let patience = Some(CALM_ANSWER_MAX);
+    let piece = |fill, length| Piece { fill, length };
+    let blocks = Sending {
+        content: Content { pieces: vec![piece(1, homes.plan.block_bytes), piece(2, 7)] },
+        pushed: 1,
+    };
+    let inline = Sending { content: Content { pieces: vec![piece(3, 9)] }, pushed: 0 };
+    let put = |sending: &Sending, condition| {
+        ops::put_body(homes, home, (bucket, key), (sending.clone(), condition, patience))
+    };
+    let delete = |condition| ops::delete_key(homes, home, (bucket, key), (condition, patience));
+    // Where the clock is behind, a plain write may be refused once: then the clock has been told, and whoever
+    // comes back is served.
+    if put(&blocks, Condition::Always).await == Verdict::Failed {
+        homes.book().count("refused since the clock was behind");
+        must(put(&blocks, Condition::Always).await, "a put of blocks")?;
+    }
+    read_key(homes, home, (bucket, key)).await?;
+    must(put(&inline, Condition::Present).await, "a put on what is there")?;
+    read_key(homes, home, (bucket, key)).await?;
+    must(delete(Condition::Present).await, "a delete of what is there")?;
+    must(put(&blocks, Condition::Absent).await, "a put on nothing")?;
+    must(delete(Condition::Always).await, "a delete")?;
+    must(put(&inline, Condition::Always).await, "a put")?;
+    list_all(homes, home, bucket).await
+}
+
+/// Every block of every object is whole on a quorum of those who hold it.
+async fn check_blocks(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
+    let mut wanted: BTreeSet<BlockHash> = BTreeSet::new();
+    for key in homes.plan.keys.clone() {
+        let looked = read_key(homes, 0, (bucket, key)).await?;
+        if let Some((found, _)) = looked.found
+            && let Body::Blocks(_, pieces) = &found.object.body
+        {
+            wanted.extend(pieces.iter().map(|piece| piece.hash));
+        }
+    }
+    let nodes: BTreeMap<_, _> =
+        homes.homes.iter().filter_map(|home| home.node()).map(|node| (node.id(), node)).collect();
+    let placement = homes.node(0)?.cluster.placement();
+    for hash in wanted {
+        for set in placement.sets(PartitionHash::of_uniform(hash.as_bytes())) {
+            let mut whole = 0;
+            for node in set.iter().filter_map(|id| nodes.get(id)) {
+                whole += usize::from(node.blocks.get(&hash).await.is_ok());
+            }
+            if whole <= set.len() / 2 {
+                let detail = format!("block {hash} is on {whole} of the {} homes that hold it", set.len());
+                return Err(Failure::new("I8 no referenced block missing", detail));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! All homes together: how they meet, who can be asked, and asking one of them.
+
+use super::home::{Home, Member, address};
+use super::plan::ClusterPlan;
+use crate::book::Book;
+use crate::checks::Failure;
+use crate::client::open;
+use base::BucketName;
+use base::id::kind;
+use base::{Id, NodeId};
+use cluster::layout::Role;
+use cluster::membership::NodeAddress;
+use env::sim::{Keep, SimNet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Room of a storing home, for the layout: all alike.
+const CAPACITY_BYTES: u64 = 1 << 30;
+/// How long homes that nothing keeps apart may take to meet.
+const MEETING_MAX: Duration = Duration::from_secs(90);
+/// How long an operation may take before it counts as one that is never answered: many times over what
+/// the limits of all questions that it may ask add up to.
+pub const ANSWER_MAX: Duration = Duration::from_secs(900);
+
+/// A run's homes and what is known of them.
+pub struct Gathering {
+    /// What the seed decided.
+    pub plan: ClusterPlan,
+    /// What the harness knows.
+    pub book: Mutex<Book>,
+    /// The network.
+    pub net: SimNet,
+    /// The homes.
+    pub homes: Vec<Home>,
+    /// Whether the weather is over.
+    pub is_calm: AtomicBool,
+}
+
+impl Gathering {
+    /// Empty machines.
+    pub fn new(plan: &ClusterPlan) -> Self {
+        let net = SimNet::new(plan.seed ^ 0x6e65_7400, Duration::from_millis(plan.delay_ms));
+        let homes = (0..plan.homes()).map(|number| Home::new(plan, number, &net)).collect();
+        let (plan, book) = (plan.clone(), Mutex::default());
+        Self { plan, book, net, homes, is_calm: AtomicBool::new(false) }
+    }
+
+    /// The book, for a moment.
+    pub fn book(&self) -> MutexGuard<'_, Book> {
+        open(&self.book)
+    }
+
+    /// Starts all homes, lays them out, and makes the bucket.
+    pub async fn found(&self) -> Result<Id<kind::Bucket>, Failure> {
+        let mut first = Vec::new();
+        for home in &self.homes {
+            home.start(first.clone()).await.map_err(failed)?;
+            let node = self.node(home.number)?;
+            if first.is_empty() {
+                let place = NodeAddress { node: node.id(), host_and_port: address(home.number).to_string() };
+                first.push(place);
+            }
+        }
+        self.lay_out()?;
+        self.meet(MEETING_MAX).await?;
+        let name = BucketName::parse("first").map_err(failed)?;
+        let node = self.node(0)?;
+        let bucket = node.model.create_bucket(Some(name), None).await.map_err(failed)?;
+        self.until(MEETING_MAX, "knows the bucket", |node| node.model.names().buckets.contains_key(&bucket))
+            .await?;
+        Ok(bucket)
+    }
+
+    fn lay_out(&self) -> Result<(), Failure> {
+        let mut ids = Vec::new();
+        for home in &self.homes {
+            ids.push(self.node(home.number)?.id());
+        }
+        let first = self.node(0)?;
+        let storing = self.plan.storing;
+        let changed = first.cluster.change_layout(|layout, moment| {
+            let mut layout = layout.clone();
+            for (number, id) in ids.iter().enumerate() {
+                let capacity_bytes = (number < storing).then_some(CAPACITY_BYTES);
+                let role = Role { zone: format!("zone{number}"), capacity_bytes, tags: Vec::new() };
+                layout = layout.assign(*id, role, moment)?;
+            }
+            layout.apply(1, moment)
+        });
+        changed.map(|_| ()).map_err(failed)
+    }
+
+    /// A node that must run.
+    pub fn node(&self, number: usize) -> Result<Member, Failure> {
+        self.homes[number].node().ok_or_else(|| Failure::new("simulator", format!("home {number} is off")))
+    }
+
+    /// Waits until all homes that run reach each other, see one layout, and answer for all that they own.
+    pub async fn meet(&self, limit: Duration) -> Result<(), Failure> {
+        let ids: Vec<NodeId> =
+            self.homes.iter().filter_map(|home| home.node().map(|node| node.id())).collect();
+        let views =
+            || self.homes.iter().filter_map(|home| home.node().map(|node| node.cluster.placement().view()));
+        let meets = |node: &Member| {
+            let view = node.cluster.placement().view();
+            ids.iter().all(|id| node.reaches(*id))
+                && view.newest == 1
+                && views().all(|other| other == view)
+                && node.cluster.behind() == 0
+        };
+        self.until(limit, "reaches all others", meets).await
+    }
+
+    /// Waits until something holds of every node that runs.
+    pub async fn until(
+        &self,
+        limit: Duration,
+        what: &str,
+        holds: impl Fn(&Member) -> bool,
+    ) -> Result<(), Failure> {
+        let lacking = || self.homes.iter().find(|home| home.node().is_some_and(|node| !holds(&node)));
+        let waiting = async {
+            while lacking().is_some() {
+                env::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        if env::timeout(limit, waiting).await.is_some() {
+            return Ok(());
+        }
+        let home = lacking().map_or(0, |home| home.number);
+        Err(Failure::new("liveness", format!("home {home} never {what}")))
+    }
+
+    /// Lets a node do something, as a request to it would: its answer does not come when its process ends
+    /// or, after `patience`, when its client has gone.
+    pub async fn ask<T, F>(
+        &self,
+        home: usize,
+        patience: Option<Duration>,
+        work: impl FnOnce(Member) -> F,
+    ) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        // Nothing of the node is kept here while it works.
+        let mut task = {
+            let node = self.homes[home].node()?;
+            let tasks = node.env.tasks.clone();
+            tasks.spawn(work(node))
+        };
+        let answer = env::timeout(patience.unwrap_or(ANSWER_MAX), task.join_mut()).await;
+        if answer.is_none() && patience.is_none() {
+            self.book().fail(Failure::new("liveness", format!("home {home} never answers")));
+        }
+        answer.flatten()
+    }
+
+    /// Switches a home off: with its power nobody is told, and what was not flushed may be lost.
+    pub async fn switch_off(&self, home: usize, keep: Keep) -> Result<(), Failure> {
+        if keep != Keep::Everything {
+            self.isolate(home);
+        }
+        self.homes[home].kill(keep).await.map_err(failed)
+    }
+
+    /// Switches it on again.
+    pub async fn switch_on(&self, home: usize, keep: Keep) -> Result<(), Failure> {
+        if keep != Keep::Everything {
+            self.rejoin(home);
+        }
+        // A start may meet a fault that was planned meanwhile; the next one must succeed.
+        if self.homes[home].start(Vec::new()).await.is_ok() {
+            return Ok(());
+        }
+        self.homes[home].kill(keep).await.map_err(failed)?;
+        let started = self.homes[home].start(Vec::new()).await;
+        started.map_err(|error| Failure::new("liveness", format!("home {home} does not start: {error}")))
+    }
+
+    /// Cuts a home off.
+    pub fn isolate(&self, home: usize) {
+        for other in (0..self.homes.len()).filter(|other| *other != home) {
+            self.net.cut(home, other);
+            self.net.cut(other, home);
+        }
+    }
+
+    /// Takes that back.
+    pub fn rejoin(&self, home: usize) {
+        for other in (0..self.homes.len()).filter(|other| *other != home) {
+            self.net.heal(home, other);
+            self.net.heal(other, home);
+        }
+    }
+
+    /// Adds a line to the trace, with the time in it.
+    pub fn note(&self, line: &str) {
+        let time_ms = env::Clock::mono(self.homes[0].world.clock.as_ref()).as_millis();
+        self.book().trace.note(&format!("{time_ms:>7} {line}"));
+    }
+
+    /// The first broken promise so far.
+    pub fn stop_on_failure(&self) -> Result<(), Failure> {
+        self.book().failure.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// What must not fail while nothing is wrong.
+pub fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new("liveness", error.to_string())
+}
+
+/// All that tasks of the harness share.
+pub type Shared = Arc<Gathering>;

@@ -1,0 +1,176 @@
+//! What answers say about a key: reads, and the outcomes of writes.
+
+use super::client::{Client, register};
+use super::gathering::Gathering;
+use crate::book::{Book, VALUE_HEADER, version_of};
+use crate::checks::{Failure, content};
+use crate::client::Verdict;
+use crate::history::{Call, Needs, Register, State};
+use crate::ops::objects::denial_of;
+use base::Id;
+use base::id::kind;
+use block::BlockError;
+use model::objects::{Condition, Found, ObjectMeta, Want};
+use model::{ByteRange, ModelError};
+use std::time::Duration;
+use store::StoreError;
+
+/// Metadata that names a value.
+pub fn meta_of(value: u64) -> ObjectMeta {
+    ObjectMeta { headers: vec![(VALUE_HEADER.to_owned(), value.to_string())], ..ObjectMeta::default() }
+}
+
+/// The bytes of an object, or why they did not come.
+type Content = Result<Vec<u8>, ModelError>;
+
+/// What a read of a key came to.
+pub struct Looked {
+    /// What is there, and its content if that was wanted.
+    pub found: Option<(Found, Option<Content>)>,
+}
+
+/// Reads a key through a home; `Err(None)` when no answer came.
+pub async fn read(
+    homes: &Gathering,
+    home: usize,
+    (bucket, key): (Id<kind::Bucket>, &'static str),
+    (content, patience): (bool, Option<Duration>),
+) -> Result<Looked, Option<ModelError>> {
+    let call = homes.book().history.call(register(key), Needs::Anything, None);
+    let model_of = move |node: super::home::Member| async move {
+        let want = if content { Want::Content } else { Want::Metadata };
+        let Some(found) = node.model.find(bucket, key, want).await? else { return Ok(None) };
+        if !content {
+            return Ok(Some((found, None)));
+        }
+        let mut reader = found.read(&node.model, ByteRange { start: 0, end: found.object.size });
+        let mut bytes = Vec::new();
+        let read = loop {
+            match reader.next().await {
+                Ok(Some(some)) => bytes.extend_from_slice(&some),
+                Ok(None) => break Ok(bytes),
+                Err(error) => break Err(error),
+            }
+        };
+        Ok::<_, ModelError>(Some((found, Some(read))))
+    };
+    let answer = homes.ask(home, patience, model_of).await;
+    let mut book = homes.book();
+    match answer {
+        Some(Ok(found)) => {
+            let seen = match &found {
+                None => Needs::Unseen,
+                Some((found, bytes)) => judge(&mut book, &register(key), found, bytes.as_ref()),
+            };
+            book.history.observed(call, seen);
+            Ok(Looked { found })
+        }
+        Some(Err(error)) => {
+            book.history.never(call);
+            drop(book);
+            note_error(homes, "read", &error);
+            Err(Some(error))
+        }
+        None => {
+            book.history.never(call);
+            Err(None)
+        }
+    }
+}
+
+/// Judges what was found: somebody wrote it, with this size, these bytes and this stamp.
+fn judge(book: &mut Book, place: &Register, found: &Found, bytes: Option<&Content>) -> Needs {
+    let etag = &found.object.etag;
+    let what = format!("{place:?}");
+    let (Some(version), Some(whole)) =
+        (version_of(&found.object.headers, &etag.md5), book.contents.get(&etag.md5).cloned())
+    else {
+        book.fail(Failure::new("I5 content", format!("{what} shows what nobody wrote")));
+        return Needs::Present;
+    };
+    // A completion that was sent again has a stamp of its own.
+    if etag.parts.is_none() {
+        book.history.saw_stamp(place.clone(), version, found.stamp);
+    }
+    let mut judged = content::check_size(&what, &whole, found.object.size);
+    if let Some(Ok(bytes)) = bytes {
+        let range = ByteRange { start: 0, end: whole.size() };
+        judged = judged.and_then(|()| content::check(&what, &whole, range, bytes));
+    }
+    if let Err(failure) = judged {
+        book.fail(failure);
+    }
+    Needs::Is(version)
+}
+
+/// GET or HEAD.
+pub async fn look(client: &mut Client, content: bool) -> Verdict {
+    let (home, key, patience) = (client.pick_home(), client.pick_key(), client.pick_patience());
+    let homes = client.homes.clone();
+    match read(&homes, home, (client.bucket, key), (content, patience)).await {
+        Ok(Looked { found: Some((_, Some(Err(error)))) }) => {
+            note_error(&homes, "get", &error);
+            Verdict::Failed
+        }
+        Ok(Looked { found: Some(_) }) => Verdict::Done,
+        Ok(Looked { found: None }) => Verdict::Refused,
+        Err(_) => Verdict::Failed,
+    }
+}
+
+/// Writes down the answer to a write. Whatever is no refusal may happen at any later time.
+pub fn settle_write(
+    homes: &Gathering,
+    call: Call,
+    condition: &Condition,
+    outcome: Option<Result<(), ModelError>>,
+) -> Verdict {
+    let mut book = homes.book();
+    match outcome {
+        None => Verdict::Failed,
+        Some(Ok(())) => {
+            book.history.done(call);
+            Verdict::Done
+        }
+        Some(Err(ModelError::ConditionFailed)) => {
+            book.history.observed(call, denial_of(condition));
+            Verdict::Refused
+        }
+        Some(Err(ModelError::ConditionOnMissing)) => {
+            book.history.observed(call, Needs::Absent);
+            Verdict::Refused
+        }
+        Some(Err(error)) => {
+            if error.is_refusal() {
+                book.history.never(call);
+            }
+            drop(book);
+            note_error(homes, "write", &error);
+            Verdict::Failed
+        }
+    }
+}
+
+/// Begins a write of a register.
+pub fn call(homes: &Gathering, key: &str, needs: Needs, leaves: State) -> Call {
+    homes.book().history.call(register(key), needs, Some(leaves))
+}
+
+/// Writes an error down; some must never come up.
+pub fn note_error(homes: &Gathering, what: &str, error: &ModelError) {
+    homes.note(&format!("  {what}: {error}"));
+    let is_bug = matches!(
+        error,
+        ModelError::Damaged
+            | ModelError::Store(StoreError::Panicked | StoreError::Unreadable { .. })
+            | ModelError::Block(
+                BlockError::Store(StoreError::Panicked | StoreError::Unreadable { .. })
+                    | BlockError::WrongHash { .. }
+                    | BlockError::TooLarge { .. }
+                    | BlockError::Unusable { .. }
+            )
+    );
+    if is_bug {
+        homes.book().fail(Failure::new("errors make sense", format!("{what}: {error}")));
+    }
+}

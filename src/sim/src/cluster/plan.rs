@@ -1,0 +1,153 @@
+//! What a seed decides about a cluster before anything runs.
+
+use crate::plan::{EngineChoice, KEYS, Trouble};
+use env::sim::Generator;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One in this many seeds runs on the real engine.
+const REDB_EVERY: u64 = 10;
+/// How far a wall clock may be off, either way: a homes' clocks are set by the network, and completions
+/// of uploads are given up when they are off by more.
+pub const SKEW_MAX_MS: i64 = 20_000;
+
+/// What a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// PUT, plain or with a condition.
+    Put,
+    /// GET of the whole object.
+    Get,
+    /// HEAD.
+    Head,
+    /// Pages of a listing.
+    List,
+    /// DELETE, plain or with a condition.
+    Delete,
+    /// DeleteObjects.
+    DeleteMany,
+    /// A multipart upload from its beginning to its end.
+    Upload,
+}
+
+impl Kind {
+    const ALL: [(Kind, u64); 7] = [
+        (Kind::Put, 30),
+        (Kind::Get, 20),
+        (Kind::Head, 8),
+        (Kind::List, 10),
+        (Kind::Delete, 10),
+        (Kind::DeleteMany, 4),
+        (Kind::Upload, 5),
+    ];
+}
+
+/// Everything a seed decides about a cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterPlan {
+    /// The seed.
+    pub seed: u64,
+    /// Operations in all.
+    pub ops: usize,
+    /// The engine of all homes.
+    pub engine: EngineChoice,
+    /// Homes that store.
+    pub storing: usize,
+    /// Homes that only pass on.
+    pub gateways: usize,
+    /// Clients at once.
+    pub clients: usize,
+    /// Keys in use.
+    pub keys: Vec<&'static str>,
+    /// Bytes of a block.
+    pub block_bytes: usize,
+    /// Different blocks in use.
+    pub pool: u64,
+    /// Most milliseconds a chunk is under way.
+    pub delay_ms: u64,
+    /// By how much each clock is off.
+    pub skews_ms: Vec<i64>,
+    /// Faults in use.
+    pub troubles: BTreeSet<Trouble>,
+    /// Whether faults overlap.
+    pub is_wild: bool,
+    /// How often each kind of operation comes.
+    pub weights: Vec<(Kind, u64)>,
+    /// Percent of the puts and deletes that have a condition.
+    pub conditional: u64,
+}
+
+impl ClusterPlan {
+    /// The plan of a seed.
+    pub fn new(seed: u64, ops: usize) -> Self {
+        let mut random = Generator::new(seed ^ 0x636c_7573);
+        let engine = if random.below(REDB_EVERY) == 0 { EngineChoice::Redb } else { EngineChoice::Memory };
+        let (storing, gateways) = match random.below(20) {
+            0 => (1, 1),
+            1 | 2 => (3, 1),
+            3 => (5, 0),
+            _ => (3, 0),
+        };
+        let mut troubles = BTreeSet::new();
+        for trouble in Trouble::OF_CLUSTERS {
+            if random.below(100) < 40 {
+                troubles.insert(trouble);
+            }
+        }
+        let mut keys = KEYS.to_vec();
+        let wanted = 1 + random.below(5) as usize;
+        while keys.len() > wanted {
+            keys.swap_remove(random.below(keys.len() as u64) as usize);
+        }
+        keys.sort_unstable();
+        let is_skewed = random.coin();
+        let skew = |random: &mut Generator| random.below(2 * SKEW_MAX_MS as u64) as i64 - SKEW_MAX_MS;
+        let skews_ms =
+            (0..storing + gateways).map(|_| if is_skewed { skew(&mut random) } else { 0 }).collect();
+        let weights = Kind::ALL
+            .map(|(kind, weight)| (kind, weight * [0, 1, 1, 1, 1, 1, 1, 3, 3, 3][random.below(10) as usize]));
+        let mut weights = weights.to_vec();
+        // Without these nothing else means anything.
+        weights.extend([(Kind::Put, 10), (Kind::Get, 10)]);
+        Self {
+            seed,
+            ops,
+            engine,
+            storing,
+            gateways,
+            clients: 2 + random.below(5) as usize,
+            keys,
+            block_bytes: [64, 500, 3000][random.below(3) as usize],
+            pool: 2 + random.below(6),
+            delay_ms: [1, 5, 40, 200][random.below(4) as usize],
+            skews_ms,
+            troubles,
+            is_wild: random.below(3) == 0,
+            weights,
+            conditional: [0, 20, 20, 60][random.below(4) as usize],
+        }
+    }
+
+    /// All homes.
+    pub fn homes(&self) -> usize {
+        self.storing + self.gateways
+    }
+
+    /// Whether a kind of fault is on.
+    pub fn has(&self, trouble: Trouble) -> bool {
+        self.troubles.contains(&trouble)
+    }
+}
+
+impl fmt::Display for ClusterPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { engine, storing, gateways, clients, keys, delay_ms, skews_ms, troubles, .. } = self;
+        let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };
+        write!(
+            f,
+            "{engine:?}, {storing} homes and {gateways} gateways, {clients} clients, {} keys, up to {delay_ms} ms, \
+             clocks {skews_ms:?}, {faults} {troubles:?}",
+            keys.len()
+        )
+    }
+}

@@ -1,0 +1,80 @@
+//! One seed of a cluster: clients and weather together, then calm.
+
+use super::calm;
+use super::client::Client;
+use super::gathering::{Gathering, Shared};
+use super::plan::ClusterPlan;
+use super::weather;
+use crate::checks::{self, Failure};
+use crate::run::Report;
+use env::sim::Generator;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Virtual time after which clients count as waiting for ever.
+const CLIENTS_MAX: Duration = Duration::from_secs(6 * 3600);
+
+/// Runs a seed.
+pub fn run(plan: &ClusterPlan, prints: bool) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without sockets needs nothing from the machine");
+    let homes: Shared = Arc::new(Gathering::new(plan));
+    homes.book().trace.prints = prints;
+    let outcome = runtime.block_on(async {
+        let outcome = all(&homes).await;
+        // Whatever was being waited for, the processes end inside of the runtime.
+        for home in &homes.homes {
+            let _: Result<(), String> = home.kill(env::sim::Keep::Everything).await;
+        }
+        outcome
+    });
+    if let Err(failure) = outcome {
+        homes.book().fail(failure);
+    }
+    let mut book = homes.book();
+    for home in &homes.homes {
+        let disk = &home.world.disk;
+        let line =
+            format!("end: home {}, {} effects, {}", home.number, disk.effects(), disk.content_digest());
+        book.trace.note(&line);
+    }
+    Report { failure: book.failure.clone(), hash: book.trace.hash(), counts: book.counts.clone() }
+}
+
+async fn all(homes: &Shared) -> Result<(), Failure> {
+    let bucket = homes.found().await?;
+    let mut random = Generator::new(homes.plan.seed ^ 0x7275_6e00);
+    let tasks = env::Tasks::inline();
+    let left = Arc::new(AtomicUsize::new(homes.plan.ops));
+    let clients: Vec<_> = (0..homes.plan.clients)
+        .map(|number| {
+            let client = Client::new(homes, bucket, number, random.next_u64());
+            tasks.spawn(client.run(Arc::clone(&left)))
+        })
+        .collect();
+    let weather = tasks.spawn(weather::blow(Arc::clone(homes), random.next_u64()));
+    let watch = tasks.spawn(weather::watch(Arc::clone(homes)));
+    let working = async {
+        for client in clients {
+            client.join().await;
+        }
+    };
+    let ended = env::timeout(CLIENTS_MAX, working).await;
+    homes.is_calm.store(true, Ordering::Relaxed);
+    if ended.is_none() {
+        return Err(Failure::new("liveness", "clients wait for ever"));
+    }
+    weather.join().await;
+    drop(watch);
+    homes.stop_on_failure()?;
+    homes.note("the weather is over");
+    checks::linearizable::check(&homes.book().history)?;
+    calm::settle(homes, bucket).await?;
+    let book = homes.book();
+    checks::linearizable::check(&book.history)?;
+    checks::stamps::check(&book.history)
+}
