@@ -79,12 +79,7 @@ pub async fn read(
 }
 
 /// Judges what was found: somebody wrote it, with this size, these bytes and this stamp.
-fn judge(
-    book: &mut Book,
-    place: &Register,
-    found: &Found,
-    bytes: Option<&Content>,
-) -> Needs {
+fn judge(book: &mut Book, place: &Register, found: &Found, bytes: Option<&Content>) -> Needs {
     let etag = &found.object.etag;
     let what = format!("{place:?}");
     let (Some(version), Some(whole)) =
