@@ -1,0 +1,117 @@
+"""A home with data becomes three under steady requests: errors, losses, time, bytes, steps.
+
+The two new homes join by invitation, as a person would have them: three commands on the first home, one on each
+new machine. Afterwards every object is read with each home off in turn.
+"""
+
+import json
+import re
+import signal
+import subprocess
+import time
+
+from several import BUCKET, Several, Steady
+from three_homes import Homes
+
+WITHIN_S = 1800
+
+
+def options(parser):
+    parser.add_argument("--objects", type=int, default=20_000)
+    parser.add_argument("--per-second", type=float, default=20)
+    parser.add_argument("--read", type=int, default=2_000, help="objects read with each home off")
+
+
+def run(frame):
+    with Several(frame, 3, first_alone=True) as homes:
+        first = homes.nodes[0]
+        first.start()
+        first.wait_until_up()
+        homes.connect()
+        sizes = fill(frame, homes)
+        frame.figure("objects and MiB on one home", f"{len(sizes)}, {sum(sizes.values()) >> 20}")
+        steady = Steady([homes.s3[0]], frame.options.per_second, frame.options.seed, "steady")
+        steady.start()
+        time.sleep(5)
+        begin, steps = time.monotonic(), join(homes)
+        wait_until_grown(homes)
+        seconds = time.monotonic() - begin
+        time.sleep(5)
+        steady.stop()
+        frame.figure("steps typed", steps)
+        frame.figure("seconds from the first step to three copies", f"{seconds:.0f}")
+        frame.figure("bytes on each home's disk, MiB", [used(node) for node in homes.nodes])
+        frame.figure("steady requests, errors", f"{steady.requests}, {len(steady.errors)}")
+        frame.figure("worst PUT, GET in seconds", f"{steady.worst_s['put']:.2f}, {steady.worst_s['get']:.2f}")
+        frame.demand(not steady.errors, f"no request fails: {steady.errors[:3]}")
+        frame.demand(not steady.wrong, f"no read is wrong: {steady.wrong[:3]}")
+        read_with_each_off(frame, homes, sizes, steady)
+
+
+def fill(frame, homes):
+    sizes = {}
+    for number in range(frame.options.objects):
+        size = 1_500_000 if number % 1000 == 0 else frame.random.randrange(1, 8192)
+        homes.s3[0].put_object(Bucket=BUCKET, Key=f"old/{number}", Body=content(number, size))
+        sizes[f"old/{number}"] = size
+    return sizes
+
+
+def content(number, size):
+    return (f"{number} ".encode() * (size // 2 + 1))[:size]
+
+
+def join(homes):
+    """Returns how many commands it took."""
+    first, steps = homes.nodes[0], 0
+    for node in homes.nodes[1:]:
+        said = first.cli("node", "invite", "--address", f"127.0.0.1:{first.rpc_port}")
+        code = re.search(r"--join (\S+)", said).group(1)
+        log = (node.folder / "log").open("ab")
+        command = [node.binary, "-c", str(node.config), "server", "--join", code]
+        node.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        node.wait_until_up()
+        steps += 2
+    deadline = time.monotonic() + 30
+    while waiting(first) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    first.cli("node", "approve", "--all", "--yes")
+    return steps + 1
+
+
+def waiting(node):
+    nodes = json.loads(node.cli("json-api", "GetClusterStatus"))["nodes"]
+    return sum("waiting" in node for node in nodes)
+
+
+def wait_until_grown(homes):
+    deadline = time.monotonic() + WITHIN_S
+    for node in homes.nodes:
+        while True:
+            layout = json.loads(node.cli("json-api", "GetClusterLayout"))
+            if layout["version"] == 2 and "coming" not in layout:
+                break
+            if time.monotonic() > deadline:
+                raise AssertionError(node.cli("layout", "show"))
+            time.sleep(0.5)
+
+
+def used(node):
+    done = subprocess.run(["du", "-sm", node.folder], capture_output=True, text=True)
+    return int(done.stdout.split()[0])
+
+
+def read_with_each_off(frame, homes, sizes, steady):
+    lost = 0
+    for off in range(3):
+        homes.nodes[off].stop(signal.SIGKILL)
+        through = homes.s3[(off + 1) % 3]
+        for key in frame.random.sample(sorted(sizes), min(frame.options.read, len(sizes))):
+            body = through.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            lost += body != content(int(key.split("/")[1]), sizes[key])
+        lost += steady.check(through)
+        homes.nodes[off].start()
+        homes.nodes[off].wait_until_up()
+        Homes.wait_until_serving(homes.nodes)
+    frame.figure("objects wrong or gone with any one home off", lost)
+    frame.demand(lost == 0, "every object is readable with any one home off")
