@@ -350,7 +350,7 @@ impl ClusterState {
             }
             let node = nodes.iter().find(|node| node.id == id && node.is_up);
             let status = node.and_then(|node| node.contact.as_ref()?.status.as_ref());
-            status.is_some_and(|status| status.behind.unwrap_or(0) == 0)
+            status.is_some_and(|status| status.behind == Some(0))
         };
         Safety::judge(&self.layout(), &is_good)
     }
@@ -359,7 +359,8 @@ impl ClusterState {
     pub fn health(&self, service: &LocalService) -> Health {
         let nodes = self.nodes();
         // A node that has not said yet how it is may have to be filled first.
-        let is_heard = |node: &Node| node.contact.as_ref().is_none_or(|contact| contact.status.is_some());
+        let says = |contact: &Contact| contact.status.as_ref().is_some_and(|status| status.behind.is_some());
+        let is_heard = |node: &Node| node.contact.as_ref().is_none_or(says);
         let up = nodes.iter().filter(|node| node.is_up && is_heard(node)).map(|node| node.id);
         let up: BTreeSet<NodeId> = up.collect();
         let is_up = |node| up.contains(&node);

@@ -40,8 +40,8 @@ pub(super) async fn run(inner: Arc<Inner>, mut first_peers: Vec<NodeAddress>) {
     }
 }
 
-/// Forgets what a node said of itself as soon as its links are gone, and gossips with it at once when it is
-/// back: it may have started anew meanwhile.
+/// Forgets that a node's copies count as soon as its links are gone, and gossips with it at once when it is back:
+/// it may have started anew meanwhile.
 pub(super) async fn watch_links(inner: Arc<Inner>) {
     let mut changes = inner.net.changes();
     let mut before = BTreeSet::new();
@@ -49,7 +49,11 @@ pub(super) async fn watch_links(inner: Arc<Inner>) {
         changes.mark_unchanged();
         let peers = inner.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
         let connected: BTreeSet<NodeId> = peers.map(|peer| peer.node).collect();
-        inner.heard.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| connected.contains(node));
+        for (node, status) in inner.heard.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            if !connected.contains(node) {
+                status.behind = None;
+            }
+        }
         for node in connected.difference(&before).copied() {
             let asking = Arc::clone(&inner);
             // It ends by itself: a call has a limit.

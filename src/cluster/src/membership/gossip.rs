@@ -84,7 +84,7 @@ pub struct NodeStatus {
     /// The role it asks for, if it has none.
     #[serde(default)]
     pub waiting: Option<Waiting>,
-    /// Arcs that it owns and does not answer for yet.
+    /// Arcs that it owns and does not answer for yet; `None`: not known since its links came up.
     #[serde(default)]
     pub behind: Option<u64>,
 }
