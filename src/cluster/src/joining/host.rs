@@ -36,6 +36,15 @@ pub enum InviteError {
          rpc_bind_addr in the configuration"
     )]
     NotListening,
+    /// It listens, and knows no address of its own.
+    #[error(
+        "this node does not know at which address other machines reach it: say it, as in\n\n    \
+         garage node invite --address HOST:{port}"
+    )]
+    NoAddress {
+        /// Where it listens.
+        port: u16,
+    },
     /// An address of the operator's.
     #[error(
         "`{0}` is not an address that fits into an invitation: write it as host:port, with at most 100 letters"
@@ -63,7 +72,10 @@ impl ClusterState {
     ) -> Result<Invitation, InviteError> {
         let addresses = if addresses.is_empty() { self.own_addresses() } else { addresses };
         if addresses.is_empty() {
-            return Err(InviteError::NotListening);
+            let listening = self.membership().and_then(|membership| membership.addresses().first().copied());
+            return Err(
+                listening.map_or(InviteError::NotListening, |at| InviteError::NoAddress { port: at.port() })
+            );
         }
         if addresses.len() > ADDRESSES_MAX {
             return Err(InviteError::TooManyAddresses);
