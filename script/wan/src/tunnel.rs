@@ -28,6 +28,10 @@ impl Tunnel {
     /// Makes the namespace of home `number`.
     pub fn open(number: usize) -> io::Result<Self> {
         let namespace = format!("home{number}");
+        if std::path::Path::new(&format!("/var/run/netns/{namespace}")).exists() {
+            // Left by a run that was killed.
+            ip(&format!("netns del {namespace}"))?;
+        }
         ip(&format!("netns add {namespace}"))?;
         let device = open_device(&namespace)?;
         ip(&format!("-n {namespace} addr add 10.77.0.{number}/24 dev wan0"))?;

@@ -5,6 +5,7 @@
 //! first (rule T6).
 
 use super::Step;
+use super::copy::Sources;
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
 use crate::{Model, ModelError};
@@ -46,7 +47,10 @@ impl Model {
             version = mark.0,
             "copying what a new layout version gives this node"
         );
-        let copies = left.into_iter().map(|arc| async move { (arc, self.fill_arc(layout, arc).await) });
+        let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
+        let sources = &self.sources(&clocks).await;
+        let copies =
+            left.into_iter().map(|arc| async move { (arc, self.fill_arc(layout, arc, sources).await) });
         let mut copies = futures_util::stream::iter(copies).buffer_unordered(ARCS_AT_ONCE);
         while let Some((arc, copied)) = copies.next().await {
             match copied {
@@ -99,10 +103,17 @@ impl Model {
     }
 
     /// Copies an arc from the nearest of its owners that answers.
-    async fn fill_arc(self: &Arc<Self>, layout: &Layout, arc: u16) -> Result<(), ModelError> {
+    async fn fill_arc(
+        self: &Arc<Self>,
+        layout: &Layout,
+        arc: u16,
+        sources: &Sources,
+    ) -> Result<(), ModelError> {
         let mut failure = ModelError::Unavailable;
         for node in self.nearest(layout.current().assignment.owners(arc)) {
-            match self.copy_arc(node, arc, Manner { pace: Pace::GENTLE, taking: Taking::Newest }).await {
+            let Some(differs) = sources.get(&node) else { continue };
+            let manner = Manner { pace: Pace::GENTLE, taking: Taking::Newest };
+            match self.copy_from((node, differs), arc, manner).await {
                 Ok(_) => return Ok(()),
                 Err(error) => failure = error,
             }

@@ -5,6 +5,7 @@
 //! with a quorum of the older set, itself counted. Where one node is that quorum, what it holds is taken as it is;
 //! otherwise each key on which anybody differs is read as a client reads it, which makes the sets agree.
 
+use super::copy::Sources;
 use super::{AskClock, owned_now};
 use crate::replicas::{Asked, READ_LIMIT, Reply};
 use crate::rows::standing::Standing;
@@ -104,11 +105,11 @@ impl Model {
         self.copy_names(layout, members / 2 + 1).await?;
         // Whoever told its clock under the view of both versions has all that came before on its disk.
         let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
-        let clocks = &clocks;
+        let sources = &self.sources(&clocks).await;
         let mut complete = said.complete;
         let due: Vec<u16> = due.iter().collect();
         let comparisons =
-            due.into_iter().map(|arc| async move { (arc, self.complete_arc(layout, arc, clocks).await) });
+            due.into_iter().map(|arc| async move { (arc, self.complete_arc(layout, arc, sources).await) });
         let mut comparisons = futures_util::stream::iter(comparisons).buffer_unordered(ARCS_AT_ONCE);
         while let Some((arc, compared)) = comparisons.next().await {
             match compared {
@@ -125,18 +126,19 @@ impl Model {
         self: &Arc<Self>,
         layout: &Layout,
         arc: u16,
-        clocks: &BTreeMap<NodeId, (Stamp, ArcSet)>,
+        sources: &Sources,
     ) -> Result<(), ModelError> {
         let (current, me) = (layout.current(), self.peers.me());
         let owners = current.assignment.owners(arc);
         let mut left = current.quorum().saturating_sub(usize::from(owners.contains(&me)));
         let taking = if current.quorum() == 1 { Taking::Newest } else { Taking::Agreed };
-        let answers = |node: &NodeId| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
-        for node in self.nearest(owners).into_iter().filter(answers) {
+        let manner = Manner { pace: Pace::EAGER, taking };
+        for node in self.nearest(owners) {
             if left == 0 {
                 break;
             }
-            if self.copy_arc(node, arc, Manner { pace: Pace::EAGER, taking }).await.is_ok() {
+            let Some(differs) = sources.get(&node) else { continue };
+            if self.copy_from((node, differs), arc, manner).await.is_ok() {
                 left -= 1;
             }
         }
@@ -181,11 +183,14 @@ impl Model {
         self.drop_stale(&arcs).await?;
         tracing::info!(arcs = arcs.len(), "filling again what this node must answer for");
         self.copy_names(layout, layout.current().roles.len() / 2 + 1).await?;
+        let sources = &self.sources(&clocks).await;
         let pulls = arcs.into_iter().map(|arc| {
             let others = others_of(arc);
             async move {
                 for node in others {
-                    self.copy_arc(node, arc, Manner { pace: Pace::GENTLE, taking: Taking::Newest }).await?;
+                    let differs = sources.get(&node).ok_or(ModelError::Unavailable)?;
+                    let manner = Manner { pace: Pace::GENTLE, taking: Taking::Newest };
+                    self.copy_from((node, differs), arc, manner).await?;
                 }
                 Ok::<_, ModelError>(arc)
             }

@@ -147,7 +147,12 @@ impl Model {
         Ok(whole)
     }
 
-    async fn differing_arcs(self: &Arc<Self>, node: NodeId, table: Digested) -> Result<Vec<u16>, ModelError> {
+    /// The arcs of a table in which another owner holds other rows than this node.
+    pub(crate) async fn differing_arcs(
+        self: &Arc<Self>,
+        node: NodeId,
+        table: Digested,
+    ) -> Result<Vec<u16>, ModelError> {
         let key = self.digest_key().ok_or(ModelError::NoLayout)?;
         let view = self.peers.view();
         let read = self.store.view()?;
