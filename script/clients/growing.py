@@ -11,7 +11,7 @@ import time
 from home import equal
 from homes import Cluster
 from suite import Suite
-from three_homes import Homes, client_of, free_ports
+from three_homes import Homes, client_of, figures, free_ports, rows
 
 SUITE = Suite("growing")
 OBJECTS = 300
@@ -22,9 +22,9 @@ GROWN_WITHIN_S = 90
 class Growing:
     """One home with data, and two that wait to join it."""
 
-    def __init__(self, home):
+    def __init__(self, home, count=3):
         self.folder = tempfile.mkdtemp(prefix="garage-growing-")
-        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=free_ports(), first_alone=True)
+        self.cluster = Cluster(home.server.binary, self.folder, count, first_port=free_ports(), first_alone=True)
         self.first = self.cluster.nodes[0]
         self.bucket, self.wanted = "photos", {}
 
@@ -71,6 +71,19 @@ class Growing:
             self.first.cli("layout", "assign", "-z", f"home{number}", "-c", "10G", node.id().split("@")[0])
         self.first.cli("layout", "apply", "--version", str(version))
 
+    def replace(self, old, new, version):
+        """Has one node take the place of another."""
+        node = self.cluster.nodes[new]
+        node.start()
+        node.wait_until_up()
+        through = self.cluster.nodes[old]
+        through.cli("node", "connect", node.id())
+        through.cli(
+            "layout", "assign", "-z", f"home{old}", "-c", "10G", "--replace", through.id().split("@")[0],
+            node.id().split("@")[0],
+        )
+        through.cli("layout", "apply", "--version", str(version))
+
     def wait_until_grown(self, version):
         """Until this version stands alone on every running node."""
         deadline = time.monotonic() + GROWN_WITHIN_S
@@ -102,8 +115,9 @@ def _stands_alone(node, version):
 class Writer(threading.Thread):
     """Writes, reads and deletes at a steady rate; notes what fails and how long the worst took."""
 
-    def __init__(self, growing):
+    def __init__(self, growing, through=0):
         super().__init__(daemon=True)
+        self.through = through
         self.growing, self.errors, self.worst_s, self.requests = growing, [], 0.0, 0
         self.ends = threading.Event()
 
@@ -122,11 +136,11 @@ class Writer(threading.Thread):
     def _one(self, number):
         key = f"live/{number % 400}"
         if number % 10 == 9:
-            self.growing.delete(key.replace("9", "3"))
+            self.growing.delete(key.replace("9", "3"), self.through)
         elif number % 10 == 7:
-            self.growing.put(key, random.Random(number).randbytes(1_500_000))
+            self.growing.put(key, random.Random(number).randbytes(1_500_000), self.through)
         else:
-            self.growing.put(key, f"{number}".encode() * 50)
+            self.growing.put(key, f"{number}".encode() * 50, self.through)
 
     def stop(self):
         self.ends.set()
@@ -168,3 +182,36 @@ def one_by_one(home):
         growing.put("with three", b"x" * 200_000, through=2)
         growing.cluster.nodes[0].stop(signal.SIGKILL)
         growing.check_all(2)
+
+
+@SUITE.case("a home is replaced by another one while clients write; the old one keeps nothing")
+def one_is_replaced(home):
+    with Growing(home, count=4) as growing:
+        growing.fill()
+        growing.grow([1, 2], 2)
+        growing.wait_until_grown(2)
+        writer = Writer(growing, through=1)
+        writer.start()
+        growing.replace(0, 3, 3)
+        growing.wait_until_grown(3)
+        time.sleep(1)
+        writer.stop()
+        print(f"   {writer.requests} requests, {len(writer.errors)} errors, worst {writer.worst_s:.2f} s")
+        equal(writer.errors, [], "errors of the writer")
+        _wait_until_empty(growing.first)
+        growing.first.stop(signal.SIGKILL)
+        for dead in [1, 2, 3]:
+            growing.cluster.nodes[dead].stop(signal.SIGKILL)
+            for through in [number for number in [1, 2, 3] if number != dead]:
+                growing.check_all(through)
+            growing.cluster.nodes[dead].start()
+            growing.cluster.nodes[dead].wait_until_up()
+            Homes.wait_until_serving(growing.cluster.nodes[1:])
+
+
+def _wait_until_empty(node):
+    deadline = time.monotonic() + GROWN_WITHIN_S
+    while any(rows(figures(node)).values()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"it still holds {rows(figures(node))}")
+        time.sleep(0.2)
