@@ -17,12 +17,12 @@ use model::listing::ListQuery;
 use model::objects::Condition;
 use model::rows::object::{Body, ObjectRow};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, ControlFlow};
 use std::time::Duration;
 use store::{Read, Space, Step};
 
-/// Whether replicas are compared with each other. Off: a replica that missed a write stays behind until a
-/// read writes it back, since ranges are not synced between replicas yet.
-pub const CHECK_REPLICAS: bool = false;
+/// How long replicas may take to hold the same: some rounds of synchronisation.
+const ALIKE_MAX: Duration = Duration::from_secs(300);
 /// Copies of everything, where there are as many homes.
 const COPIES_MAX: usize = 3;
 /// How long homes may take to find each other again.
@@ -77,32 +77,57 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     for off in 0..homes.homes.len() {
         one_off(homes, off, bucket).await?;
     }
-    if CHECK_REPLICAS {
-        check_replicas(homes)?;
-    }
+    check_replicas(homes).await?;
     homes.stop_on_failure()
 }
 
-/// Every home that stores holds the same rows.
-fn check_replicas(homes: &Gathering) -> Result<(), Failure> {
-    let mut first: Option<BTreeMap<Vec<u8>, Stamp>> = None;
+/// Every home that stores comes to hold the same rows: what clients do not read is synchronised too.
+async fn check_replicas(homes: &Gathering) -> Result<(), Failure> {
     // With more homes than copies each holds something else.
-    for home in (0..homes.plan.storing).filter(|_| homes.plan.storing <= COPIES_MAX) {
-        let view = homes.node(home)?.store.view().map_err(failed)?;
-        let mut orders = BTreeMap::new();
-        let walked = view.walk(Space::Object, &[], None, &mut |key, row: ObjectRow| {
-            orders.insert(key.to_vec(), row.order);
-            Step::Next
-        });
-        walked.map_err(failed)?;
-        if *first.get_or_insert_with(|| orders.clone()) != orders {
-            return Err(Failure::new(
-                "replicas are equal",
-                format!("home {home} holds other rows than home 0"),
-            ));
-        }
+    if homes.plan.storing > COPIES_MAX {
+        return Ok(());
     }
-    Ok(())
+    let alike = async {
+        loop {
+            let first = rows_of(homes, 0)?;
+            let mut differing = None;
+            for home in 1..homes.plan.storing {
+                if rows_of(homes, home)? != first {
+                    differing = Some(home);
+                }
+            }
+            match differing {
+                Some(_) => env::sleep(Duration::from_secs(1)).await,
+                None => return Ok::<_, Failure>(()),
+            }
+        }
+    };
+    match env::timeout(ALIKE_MAX, alike).await {
+        Some(outcome) => outcome,
+        None => Err(Failure::new("replicas are equal", "the homes never come to hold the same rows")),
+    }
+}
+
+/// What replicas must agree about, of all replicated tables.
+fn rows_of(homes: &Gathering, home: usize) -> Result<BTreeMap<(u8, Vec<u8>), Vec<u8>>, Failure> {
+    let view = homes.node(home)?.store.view().map_err(failed)?;
+    let mut rows = BTreeMap::new();
+    let walked = view.walk(Space::Object, &[], None, &mut |key, row: ObjectRow| {
+        // A mere promise is nothing to agree about.
+        if row.order > Stamp::ZERO {
+            rows.insert((Space::Object.number(), key.to_vec()), format!("{:?}", row.order).into_bytes());
+        }
+        Step::Next
+    });
+    walked.map_err(failed)?;
+    for space in [Space::Version, Space::BlockRef, Space::Upload, Space::Part] {
+        let scanned = view.scan(space, Bound::Unbounded, Bound::Unbounded, &mut |key, value| {
+            rows.insert((space.number(), key.to_vec()), value.to_vec());
+            ControlFlow::Continue(())
+        });
+        scanned.map_err(failed)?;
+    }
+    Ok(rows)
 }
 
 fn does_not_start(home: usize, error: &str) -> Failure {

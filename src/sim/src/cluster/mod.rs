@@ -4,10 +4,7 @@
 //! Clients work through any of them on a few keys; the weather cuts links, ends processes, fails disks and
 //! sets clocks. An operation whose answer never came may happen at any later time, or not at all: no end of
 //! a life limits it. When the weather is over, everything must work through every home, and with any
-//! one of them off.
-//!
-//! Not checked yet: that replicas become equal. A replica that missed a write stays behind until a read
-//! writes it back, since ranges are not synced between replicas yet ([`calm::CHECK_REPLICAS`]).
+//! one of them off; then the homes must come to hold the same rows.
 
 mod calm;
 mod client;
