@@ -91,6 +91,8 @@ impl Layout {
             let number = self.newest().number + 1;
             let version = Arc::new(Version { number, stamp, taken, ..self.newest().clone() });
             next.next = Some(Candidate { version, is_withdrawn: true });
+            // What was said about it is about nothing now.
+            next.progress = Progress::default();
             return next;
         }
         let staged = self.staged();
