@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 /// What the failure of one more zone would mean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Safety {
+    /// Zones of which no node is there with a copy that counts: they have failed already.
+    pub away: Vec<String>,
     /// Zones that may fail without loss, and without any request being refused.
     pub may_fail: Vec<String>,
     /// Zones whose failure loses nothing, and lets some requests wait until one is back.
@@ -30,6 +32,12 @@ impl Safety {
         let zones: BTreeSet<&str> = storage.map(|(node, _)| zone_of(node)).collect();
         let mut safety = Self::default();
         for zone in zones {
+            let storage = versions.iter().flat_map(|version| version.storage_nodes());
+            let mut of_zone = storage.map(|(node, _)| node).filter(|node| zone_of(node) == zone);
+            if !of_zone.any(|node| is_good(*node)) {
+                safety.away.push(zone.to_owned());
+                continue;
+            }
             let remains = |node: &&NodeId| is_good(**node) && zone_of(node) != zone;
             let left = |version: &Version, arc| version.assignment.owners(arc).iter().filter(remains).count();
             let loses = arcs().any(|arc| versions.iter().all(|version| left(version, arc) == 0));
@@ -48,6 +56,9 @@ impl Safety {
     /// For people.
     pub fn sentences(&self) -> Vec<String> {
         let mut said = Vec::new();
+        if !self.away.is_empty() {
+            said.push(format!("Away, or not complete yet: {}.", list(&self.away, "and")));
+        }
         match self.may_fail.as_slice() {
             [] => {}
             [zone] => {
@@ -121,7 +132,7 @@ mod tests {
         assert_eq!(
             said(&three, &[2]),
             [
-                "Zone cellar may fail now: nothing is lost and all requests are served.",
+                "Away, or not complete yet: cellar.",
                 "If attic or office fails now, nothing is lost, but requests wait until it is back."
             ]
         );
