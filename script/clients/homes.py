@@ -15,6 +15,10 @@ FIRST_PORT = 3900
 HEALTHY_WITHIN_S = 30
 
 
+class HomeFailed(RuntimeError):
+    """A node does not do what it must, with what it said."""
+
+
 class Node:
     """One server process and its folder. One that `waits` has no layout before it is given a role; another
     one makes a cluster of itself."""
@@ -56,11 +60,11 @@ class Node:
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise SystemExit(f"node {self.number} ended: see {self.folder}/log")
+                raise HomeFailed(f"node {self.number} ended: see {self.folder}/log")
             if self._listens():
                 return
             time.sleep(0.05)
-        raise SystemExit(f"node {self.number} does not answer: see {self.folder}/log")
+        raise HomeFailed(f"node {self.number} does not answer: see {self.folder}/log")
 
     def _listens(self):
         """Whether the S3 port, which is opened last, takes connections."""
@@ -77,7 +81,7 @@ class Node:
         """What a command prints."""
         done = self.try_cli(*arguments)
         if done.returncode != 0:
-            raise SystemExit(f"garage {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+            raise HomeFailed(f"garage {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def id(self):
@@ -136,7 +140,7 @@ class Cluster:
         for node in self.nodes:
             while "Current cluster layout version: 0" in node.cli("layout", "show"):
                 if time.monotonic() > deadline:
-                    raise SystemExit(f"the layout does not reach node {node.number}")
+                    raise HomeFailed(f"the layout does not reach node {node.number}")
                 time.sleep(0.2)
 
     def key(self, name="play"):

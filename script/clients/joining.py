@@ -11,8 +11,8 @@ from pathlib import Path
 
 from home import equal
 from homes import Node
-from server import free_port
 from suite import Suite
+from three_homes import free_ports
 
 SUITE = Suite("joining")
 SHOWN_WITHIN_S = 60
@@ -69,7 +69,7 @@ class Machines:
 
     def __init__(self, home, count, extra_of_first=""):
         self.folder = tempfile.mkdtemp(prefix="garage-joining-")
-        port = 20000 + free_port() % 20000
+        port = free_ports()
         extras = [extra_of_first] + [""] * (count - 1)
         binary = str(home.server.binary)
         self.all = [Machine(binary, self.folder, i + 1, port, extra) for i, extra in enumerate(extras)]
