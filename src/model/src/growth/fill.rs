@@ -4,8 +4,8 @@
 //! Rows that were copied for another candidate, or belong to an arc that this node left long ago, are dropped
 //! first (rule T6).
 
-use super::Step;
 use super::copy::Sources;
+use super::{ARCS_AT_ONCE, Step};
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
 use crate::{Model, ModelError};
@@ -16,8 +16,6 @@ use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Arcs copied side by side: enough that a link with a long round trip is used.
-const ARCS_AT_ONCE: usize = 8;
 /// How often it is said how far the copying is.
 const TELL_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -47,7 +45,7 @@ impl Model {
             version = mark.0,
             "copying what a new layout version gives this node"
         );
-        let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
+        let clocks = self.clocks_of_current(layout).await?;
         let sources = &self.sources(&clocks).await;
         let copies =
             left.into_iter().map(|arc| async move { (arc, self.fill_arc(layout, arc, sources).await) });

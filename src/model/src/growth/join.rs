@@ -6,7 +6,7 @@
 //! otherwise each key on which anybody differs is read as a client reads it, which makes the sets agree.
 
 use super::copy::Sources;
-use super::{AskClock, owned_now};
+use super::{ARCS_AT_ONCE, AskClock, Step, owned_now};
 use crate::replicas::{Asked, READ_LIMIT, Reply};
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
@@ -18,9 +18,6 @@ use cluster::layout::{ArcSet, Layout, Version};
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Arcs compared side by side.
-const ARCS_AT_ONCE: usize = 8;
 
 impl Model {
     /// Takes part in the arcs that this node has filled and that are new to it.
@@ -41,7 +38,7 @@ impl Model {
         if arcs.is_empty() {
             return Ok(());
         }
-        let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
+        let clocks = self.clocks_of_current(layout).await?;
         let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
         let is_heard = |arc: u16| {
             let owners = layout.current().assignment.owners(arc);
@@ -63,8 +60,16 @@ impl Model {
         self.stand(Standing { taking_part, held, ..(*standing).clone() }, raise).await
     }
 
+    /// The clocks of the storage nodes of the older version in force.
+    pub(super) async fn clocks_of_current(
+        self: &Arc<Self>,
+        layout: &Layout,
+    ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
+        self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await
+    }
+
     /// The clocks of those of these nodes that answer under the view of this one, and for which arcs they do.
-    pub(super) async fn clocks_of(
+    async fn clocks_of(
         self: &Arc<Self>,
         nodes: impl Iterator<Item = NodeId>,
     ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
@@ -104,7 +109,7 @@ impl Model {
         let members = layout.current().roles.len();
         self.copy_names(layout, members / 2 + 1).await?;
         // Whoever told its clock under the view of both versions has all that came before on its disk.
-        let clocks = self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await?;
+        let clocks = self.clocks_of_current(layout).await?;
         let sources = &self.sources(&clocks).await;
         let mut complete = said.complete;
         let due: Vec<u16> = due.iter().collect();
@@ -159,11 +164,11 @@ impl Model {
 
     /// Fills arcs that this node owns and does not answer for: its memory was lost (rule M2), or it came too
     /// late for the change. It takes part again once it has pulled from all other members.
-    pub(super) async fn recover(self: &Arc<Self>, layout: &Layout) -> Result<super::Step, ModelError> {
+    pub(super) async fn recover(self: &Arc<Self>, layout: &Layout) -> Result<Step, ModelError> {
         let me = self.peers.me();
         let lost = owned_now(layout, me).without(&self.standing().taking_part);
         if lost.is_empty() {
-            return Ok(super::Step::Idle);
+            return Ok(Step::Idle);
         }
         self.growth.set_left(lost.len());
         let versions = || layout.in_force().map(AsRef::as_ref);
@@ -178,7 +183,7 @@ impl Model {
         let can_be_whole = |arc: &u16| others_of(*arc).iter().all(|node| answers(node, *arc));
         let arcs: Vec<u16> = lost.iter().filter(can_be_whole).collect();
         if arcs.is_empty() {
-            return Ok(super::Step::Unfinished);
+            return Ok(Step::Unfinished);
         }
         self.drop_stale(&arcs).await?;
         tracing::info!(arcs = arcs.len(), "filling again what this node must answer for");
@@ -206,6 +211,6 @@ impl Model {
         }
         self.take_part(whole, floor).await?;
         let left = lost.without(&whole);
-        Ok(if left.is_empty() { super::Step::Idle } else { super::Step::Unfinished })
+        Ok(if left.is_empty() { Step::Idle } else { Step::Unfinished })
     }
 }

@@ -35,6 +35,8 @@ use std::time::Duration;
 
 /// How soon unfinished work is looked at again.
 const AGAIN_SOON: Duration = Duration::from_millis(250);
+/// Arcs copied or compared side by side: enough that a link with a long round trip is used.
+const ARCS_AT_ONCE: usize = 8;
 /// How long the task sleeps when nothing is due; a change of the layout wakes it.
 const IDLE: Duration = Duration::from_secs(10);
 
