@@ -30,7 +30,6 @@ mod writer;
 pub use batch::{NodeBatch, Write};
 pub use directory::{Directory, Names};
 pub use error::ModelError;
-pub use growth::GrowthFigures;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use replicas::Peers;
 pub use sync::SyncFigures;

@@ -49,7 +49,6 @@ impl Model {
     /// pass began is held here, or something newer.
     async fn copy_arc(self: &Arc<Self>, from: NodeId, arc: u16, manner: Manner) -> Result<(), ModelError> {
         let pulled = self.pull_arc(from, arc, manner).await?;
-        self.growth.copied(pulled.rows, pulled.bytes);
         for refused in pulled.refused {
             // A damaged row here is no copy of anything.
             if refused.why == Refusal::Damaged || !self.decide_refused(refused).await {

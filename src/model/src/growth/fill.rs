@@ -39,7 +39,6 @@ impl Model {
         let mut filled = layout.steps_of(me).filled;
         let (mut told_at, mut failures) = (self.env.clock.mono(), 0);
         let left: Vec<u16> = gained.iter().collect();
-        self.growth.set_left(left.len());
         tracing::info!(
             arcs = left.len(),
             version = mark.0,
@@ -58,7 +57,6 @@ impl Model {
                     failures += 1;
                 }
             }
-            self.growth.set_left(gained.without(&filled).len());
             if self.env.clock.mono().saturating_sub(told_at) >= TELL_INTERVAL {
                 if self.tell(cluster, mark, (filled, ArcSet::EMPTY)).await?.is_none() {
                     // Another candidate, or none.

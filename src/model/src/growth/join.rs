@@ -102,7 +102,6 @@ impl Model {
             !layout.is_unmoved(arc) && joint.assignment.owners(arc).contains(&me) && taking_part.contains(arc)
         };
         let due = ArcSet::of(is_due).without(&said.complete);
-        self.growth.set_left(due.len());
         if due.is_empty() {
             return Ok(());
         }
@@ -170,7 +169,6 @@ impl Model {
         if lost.is_empty() {
             return Ok(Step::Idle);
         }
-        self.growth.set_left(lost.len());
         let versions = || layout.in_force().map(AsRef::as_ref);
         let others_of = |arc: u16| -> BTreeSet<NodeId> {
             let owners = versions().flat_map(|version: &Version| version.assignment.owners(arc));
@@ -207,7 +205,6 @@ impl Model {
                 Ok(arc) => whole.insert(arc),
                 Err(error) => tracing::debug!(%error, "an arc is pulled again"),
             }
-            self.growth.set_left(lost.without(&whole).len());
         }
         self.take_part(whole, floor).await?;
         let left = lost.without(&whole);

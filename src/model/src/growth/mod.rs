@@ -23,7 +23,6 @@ mod standing;
 
 pub(crate) use messages::AskClock;
 pub(crate) use standing::Growth;
-pub use standing::GrowthFigures;
 
 use crate::{Model, ModelError};
 use base::NodeId;
@@ -77,7 +76,6 @@ impl Model {
         if self.peers.is_alone() && layout.coming().is_none() {
             self.peers.set_taking_part(ArcSet::ALL);
             cluster.set_behind(0);
-            self.growth.set_left(0);
             return Ok(Step::Idle);
         }
         let is_concerned = |version: &Version| version.storage_nodes().any(|(node, _)| *node == me);

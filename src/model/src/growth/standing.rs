@@ -2,7 +2,7 @@
 
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::{Model, ModelError};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Intent, Read, Space, Txn};
 
@@ -11,53 +11,15 @@ use store::{Intent, Read, Space, Txn};
 pub(crate) struct Growth {
     standing: Mutex<Arc<Standing>>,
     begun: AtomicBool,
-    left: AtomicU64,
-    copied_rows: AtomicU64,
-    copied_bytes: AtomicU64,
-}
-
-/// How far this node is, to show.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct GrowthFigures {
-    /// Arcs still to copy or to compare.
-    pub arcs_left: u64,
-    /// Rows copied since the node started.
-    pub rows: u64,
-    /// Bytes of blocks and of bodies beside rows copied since then.
-    pub bytes: u64,
 }
 
 impl Growth {
-    pub(super) fn set_left(&self, arcs: usize) {
-        self.left.store(arcs as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn copied(&self, rows: u64, bytes: u64) {
-        self.copied_rows.fetch_add(rows, Ordering::Relaxed);
-        self.copied_bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     pub(super) fn begun(&self) -> bool {
         self.begun.load(Ordering::Acquire)
-    }
-
-    /// How far this node is.
-    pub fn figures(&self) -> GrowthFigures {
-        let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-        GrowthFigures {
-            arcs_left: read(&self.left),
-            rows: read(&self.copied_rows),
-            bytes: read(&self.copied_bytes),
-        }
     }
 }
 
 impl Model {
-    /// How far this node is with what the layout asks of it.
-    pub fn growth_figures(&self) -> GrowthFigures {
-        self.growth.figures()
-    }
-
     pub(super) fn standing(&self) -> Arc<Standing> {
         Arc::clone(&self.growth.standing.lock().unwrap_or_else(PoisonError::into_inner))
     }
