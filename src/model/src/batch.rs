@@ -10,7 +10,7 @@ use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow};
 use crate::rows::version::{self, PendingBody, VersionRow};
 use crate::tables::{Tables, Upkeep};
-use crate::{ModelError, reclaim};
+use crate::{ModelError, graves};
 use base::id::kind;
 use base::{Id, PartNumber, PartitionHash, Stamp};
 use block::BlockStore;
@@ -93,10 +93,10 @@ impl NodeBatch {
     }
 
     /// Applies every write as one replica of several: the answers are those to the object rows, in the
-    /// order of their writes.
+    /// order of their writes. `birth` is that of the request.
     pub fn store(
         self,
-        position: Position,
+        (position, birth): (Position, Stamp),
         blocks: &BlockStore,
         txn: &mut Txn<'_>,
     ) -> Result<Vec<Stored>, StoreError> {
@@ -106,23 +106,29 @@ impl NodeBatch {
             match write {
                 Write::Object { partition, key, slot, inline } => {
                     let version = Version { order: position.order, id: position.id, value: slot };
-                    answers.push(store_object(
-                        &tables,
-                        txn,
-                        &object::row_key(partition, &key),
-                        version,
-                        inline,
-                    )?);
+                    let key = object::row_key(partition, &key);
+                    answers.push(store_object(&tables, txn, (&key, birth), version, inline)?);
                 }
                 Write::Accept { partition, key, row, inline } => {
                     let key = object::row_key(partition, &key);
                     let Some(version) = row.version() else { continue };
-                    answers.push(store_object(&tables, txn, &key, version, inline)?);
+                    answers.push(store_object(&tables, txn, (&key, birth), version, inline)?);
                 }
                 other => drop(other.merge(&tables, txn, position.id)?),
             }
         }
         Ok(answers)
+    }
+
+    /// T4: the fence that keeps a request of this birth from adding a row that is not there, if one does.
+    pub fn fenced(&self, birth: Stamp, read: &impl Read) -> Result<Option<Stamp>, StoreError> {
+        for (space, key) in self.writes.iter().filter_map(Write::merged_row) {
+            let fence = graves::fence_of(read, space, &key)?.birth();
+            if birth <= fence && read.get_bytes(space, &key)?.is_none() {
+                return Ok(Some(fence));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -136,6 +142,23 @@ impl Write {
             }
             Write::Hold { target, .. } | Write::Release { target, .. } => target.partition(),
             Write::Upload { id, .. } | Write::Part { upload: id, .. } => upload::partition_of(id),
+        }
+    }
+
+    /// The row that it merges into, if it is one that replicas have in common.
+    fn merged_row(&self) -> Option<(Space, Vec<u8>)> {
+        match self {
+            Write::Version { body, number, .. } => Some((Space::Version, version::row_key(body, *number))),
+            Write::Hold { target, referrer } | Write::Release { target, referrer } => {
+                Some((Space::BlockRef, reference::row_key(*target, *referrer)))
+            }
+            Write::Upload { id, .. } => Some((Space::Upload, upload::row_key(id))),
+            Write::Part { upload, number, row } => {
+                Some((Space::Part, upload::part_key(upload, *number, &row.body)))
+            }
+            Write::Object { .. } | Write::Accept { .. } | Write::Pending { .. } | Write::Settled { .. } => {
+                None
+            }
         }
     }
 
@@ -213,16 +236,16 @@ fn to_inline(bytes: Bytes) -> InlineBody {
     InlineBody(bytes.to_vec())
 }
 
-/// Puts a version to this replica of its key.
+/// Puts a version, which came with a request of this birth, to this replica of its key.
 pub(crate) fn store_object(
     tables: &Tables<'_>,
     txn: &mut Txn<'_>,
-    key: &[u8],
+    (key, birth): (&[u8], Stamp),
     version: Version<Slot>,
     inline: Option<Bytes>,
 ) -> Result<Stored, StoreError> {
-    let floor = reclaim::fence_of(txn, Space::Object, key)?;
-    put_version(tables, txn, key, (version, floor), inline)
+    let against = graves::fence_of(txn, Space::Object, key)?.against(version.order, birth);
+    put_version(tables, txn, key, (version, against), inline)
 }
 
 /// The same for a version that is copied on the way into the replica set (rule L5).
@@ -266,7 +289,10 @@ pub(crate) fn prepare(
 ) -> Result<Result<Option<ObjectRow>, Stamp>, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, &key)?;
     let mut replica = ObjectRow::replica(old.as_ref());
-    let answer = replica.prepare(ballot, reclaim::fence_of(txn, Space::Object, &key)?);
+    let fence = graves::fence_of(txn, Space::Object, &key)?;
+    // T4: of a row that is not there this replica may have forgotten what an older ballot must find.
+    let is_absent = replica.current.is_none();
+    let answer = replica.prepare(ballot, if is_absent { fence.birth() } else { fence.floor() });
     if answer.is_ok() {
         let new = ObjectRow::of_replica(replica);
         let tables = Tables::new(blocks, Upkeep::Everywhere);

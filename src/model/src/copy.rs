@@ -10,7 +10,7 @@ use crate::replicas::{Alone, Entry};
 use crate::rows::object::{self, Body};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
-use crate::writer::{BODY_DEADLINE_MS, Unsettled};
+use crate::writer::Unsettled;
 use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
@@ -83,20 +83,20 @@ impl Model {
     ) -> Result<Stamp, ModelError> {
         if !writes.is_empty() {
             unsettled.begin();
-            self.merge_everywhere(writes, None).await?;
+            self.merge_everywhere(writes, Some(unsettled.deadline())).await?;
         }
         // Only now: as long as the source is there, so is everything that its body holds.
         let now = self.find(from_bucket, &from_key, Want::Metadata).await?.ok_or(ModelError::NoSuchKey)?;
         if now.stamp != source.stamp {
             return Err(ModelError::ConditionFailed);
         }
-        let body = unsettled.body();
+        let (body, deadline) = (unsettled.body(), unsettled.deadline());
         let settled = Write::Settled { body };
         let writes = source.object.body.id().map(|_| settled).into_iter().collect();
         let described = named(body, &source.object.body);
         let object = make_object(source.object.size, source.object.etag, meta, described);
         let sent = unsettled.sent();
-        let entry = Entry { object, inline: source.inline, writes, deadline: None };
+        let entry = Entry { object, inline: source.inline, writes, deadline: Some(deadline) };
         let outcome = self.put_everywhere(place, entry).await;
         if outcome.as_ref().is_err_and(ModelError::is_refusal) {
             sent.refused();
@@ -112,8 +112,7 @@ impl Model {
         (unsettled, alone): (&mut Unsettled, Option<&Alone>),
     ) -> Result<Vec<Write>, ModelError> {
         let Some(old) = source.object.body.id() else { return Ok(Vec::new()) };
-        let deadline = WallTime(self.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
-        let new = unsettled.body();
+        let (new, deadline) = (unsettled.body(), unsettled.deadline());
         let mut rows = Sharing { old, new, owner, deadline, next_row: Some(0) };
         let mut writes = rows.next_page(self).await?;
         if rows.next_row.is_none() && alone.is_some() {

@@ -12,6 +12,7 @@ mod batch;
 mod copy;
 mod directory;
 mod error;
+mod graves;
 mod growth;
 pub mod listing;
 pub mod multipart;
@@ -24,6 +25,7 @@ mod sync;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod timing;
 pub mod usage;
 mod writer;
 
@@ -33,6 +35,7 @@ pub use error::ModelError;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use replicas::Peers;
 pub use sync::SyncFigures;
+pub use timing::Timing;
 pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::Stamp;
@@ -40,7 +43,7 @@ use block::BlockStore;
 use env::{Env, Task};
 use growth::Growth;
 use reader::{Memory, Readers};
-use replicas::Alone;
+use replicas::{Alone, Audit, Burials};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
@@ -61,16 +64,38 @@ pub struct Model {
     pub(crate) peers: Arc<Peers>,
     pub(crate) growth: Growth,
     pub(crate) sync: SyncRecord,
+    pub(crate) burials: Burials,
+    pub(crate) audit: Audit,
+    pub(crate) timing: Timing,
 }
 
 impl Model {
     /// Opens the model over a node's store and blocks.
     pub fn open(env: &Env, store: Store, blocks: BlockStore, peers: Peers) -> Result<Arc<Self>, ModelError> {
-        let directory = Directory::open(&store)?;
-        let (readers, memory) = (Arc::default(), Memory::default());
-        let peers = Arc::new(peers);
-        let (env, growth, sync) = (env.clone(), Growth::default(), SyncRecord::default());
-        Ok(Arc::new(Self { env, store, blocks, directory, readers, memory, peers, growth, sync }))
+        Self::open_timed(env, store, blocks, (peers, Timing::default()))
+    }
+
+    /// The same with a timing of its own.
+    pub fn open_timed(
+        env: &Env,
+        store: Store,
+        blocks: BlockStore,
+        (peers, timing): (Peers, Timing),
+    ) -> Result<Arc<Self>, ModelError> {
+        Ok(Arc::new(Self {
+            directory: Directory::open(&store)?,
+            env: env.clone(),
+            store,
+            blocks,
+            readers: Arc::default(),
+            memory: Memory::default(),
+            peers: Arc::new(peers),
+            growth: Growth::default(),
+            sync: SyncRecord::default(),
+            burials: Burials::default(),
+            audit: Audit::default(),
+            timing,
+        }))
     }
 
     /// The names, buckets and keys as they are now.

@@ -12,7 +12,7 @@ use crate::rows::object::{Body, Checksum, ETag, Object};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
 use crate::rows::version::{Contents, Owner, PartPiece, PendingBody, VersionRow};
-use crate::writer::{BODY_DEADLINE_MS, Unsettled};
+use crate::writer::Unsettled;
 use crate::{FinishedBody, Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::limits::PART_SIZE_MIN_BYTES;
@@ -362,11 +362,11 @@ impl Model {
         condition: Condition,
     ) -> Result<Completed, ModelError> {
         let body = Id::from_bytes(random_array(self.env.rng.as_ref()));
-        let mut rows = self.composite_rows(&name, &completion, body);
+        let mut unsettled = Unsettled::new(self, body);
+        let mut rows = composite_rows(&name, &completion, &unsettled);
         let alone = self.peers.stay_alone().await;
         // On a node that is alone the last rows travel with the entry.
         let last = if alone.is_some() { rows.pop().unwrap_or_default() } else { Vec::new() };
-        let mut unsettled = Unsettled::new(self, body);
         for row in rows {
             unsettled.begin();
             match &alone {
@@ -401,7 +401,8 @@ impl Model {
         let body = unsettled.body();
         let object = composite(&completion, body, checksum.clone());
         let etag = object.etag;
-        let entry = Entry { object, inline: None, writes: vec![Write::Settled { body }], deadline: None };
+        let deadline = Some(unsettled.deadline());
+        let entry = Entry { object, inline: None, writes: vec![Write::Settled { body }], deadline };
         let place = Place { bucket: name.bucket, key: name.key, condition };
         let sent = unsettled.sent();
         let outcome = self.put_everywhere(place, entry).await;
@@ -413,33 +414,6 @@ impl Model {
         let row = UploadRow { state, ..completion.row };
         self.merge_everywhere(vec![Write::Upload { id: name.id, row }], None).await?;
         Ok(Completed { stamp, etag, checksum })
-    }
-
-    /// The composite's rows and references, in batches of bounded size.
-    fn composite_rows(
-        &self,
-        name: &UploadName,
-        completion: &Completion,
-        body: Id<kind::Body>,
-    ) -> Vec<Vec<Write>> {
-        let deadline = WallTime(self.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
-        let owner = Owner::Object(name.bucket, name.key.clone());
-        let mut batches = Vec::new();
-        for (number, parts) in completion.parts.chunks(PARTS_PER_ROW).enumerate() {
-            let hold = |part: &Part| Write::Hold {
-                target: Target::Body(part.row.body),
-                referrer: Referrer::Body(body),
-            };
-            let mut writes: Vec<Write> = parts.iter().map(hold).collect();
-            let contents = Contents::Parts(parts.iter().map(piece_of).collect());
-            let row = VersionRow { owner: owner.clone(), deadline, dead: false, contents };
-            writes.push(Write::Version { body, number: number as u32, row });
-            if number == 0 {
-                writes.push(Write::Pending { body, mark: PendingBody { deadline } });
-            }
-            batches.push(writes);
-        }
-        batches
     }
 
     async fn commit_completion(
@@ -465,6 +439,26 @@ impl Model {
         })
         .await
     }
+}
+
+/// The composite's rows and references, in batches of bounded size.
+fn composite_rows(name: &UploadName, completion: &Completion, unsettled: &Unsettled) -> Vec<Vec<Write>> {
+    let (body, deadline) = (unsettled.body(), unsettled.deadline());
+    let owner = Owner::Object(name.bucket, name.key.clone());
+    let mut batches = Vec::new();
+    for (number, parts) in completion.parts.chunks(PARTS_PER_ROW).enumerate() {
+        let hold =
+            |part: &Part| Write::Hold { target: Target::Body(part.row.body), referrer: Referrer::Body(body) };
+        let mut writes: Vec<Write> = parts.iter().map(hold).collect();
+        let contents = Contents::Parts(parts.iter().map(piece_of).collect());
+        let row = VersionRow { owner: owner.clone(), deadline, dead: false, contents };
+        writes.push(Write::Version { body, number: number as u32, row });
+        if number == 0 {
+            writes.push(Write::Pending { body, mark: PendingBody { deadline } });
+        }
+        batches.push(writes);
+    }
+    batches
 }
 
 /// The object that a completion makes.

@@ -5,16 +5,16 @@
 //! its owner's row, read now, does not name it. Each step is one small transaction; repeating one
 //! does no harm.
 //!
-//! Tombstones are collected on a cluster of one replica, where every replica has acknowledged them
-//! as soon as they are durable; a fence keeps the highest stamp up to which a partition has
-//! forgotten, for the day there are more replicas (rules T1–T4).
+//! Where this node is alone, every replica has acknowledged a tombstone as soon as it is durable: it goes after
+//! a while (`graves`). What several nodes do instead is in `replicas/release` and `replicas/bury`.
 
-use crate::rows::object::{self, ObjectRow, Slot};
+use crate::graves::{self, Candidate, Grave, Held, enqueue_tombstone};
+use crate::rows::object::{self, ObjectRow};
 use crate::rows::record_kind;
 use crate::rows::reference::{Referrer, Target};
-use crate::rows::upload::{self, PartRow, UploadState};
+use crate::rows::upload::{self, PartRow};
 use crate::rows::version::{self, Owner, PendingBody, VersionRow};
-use crate::tables::{self, Objects, Parts, References, Tables, Upkeep, Uploads, Versions};
+use crate::tables::{self, Tables, Upkeep};
 use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
@@ -22,12 +22,7 @@ use block::BlockStore;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{Intent, Read, Record, Space, Step, StoreError, Txn};
-use table::Table;
-use table::digest::arc_of;
 
-/// How long a tombstone stays at least. Long enough that a request that began before the delete
-/// has ended; collection itself never rests on time.
-const TOMBSTONE_GRACE_MS: u64 = 10 * 60 * 1000;
 /// Items taken from a queue in one step.
 const STEP_MAX_ITEMS: usize = 128;
 /// Version rows or parts touched in one transaction.
@@ -87,37 +82,13 @@ pub struct Queued {
     /// It was tried, and is not tried again before this.
     #[serde(default)]
     pub not_before: Option<WallTime>,
+    /// It is a body of which only all replicas together can tell whether anything names it (rule K6).
+    #[serde(default)]
+    pub in_doubt: bool,
 }
 
 impl Record for Queued {
     const KIND: u8 = record_kind::OUTBOX;
-    const VERSION: u8 = 1;
-}
-
-/// A queued tombstone: the row key, behind the due time that its own key begins with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Buried {
-    /// Number of the row's keyspace.
-    pub space: u8,
-    /// The row's key.
-    #[serde(with = "serde_bytes")]
-    pub row_key: Vec<u8>,
-}
-
-impl Record for Buried {
-    const KIND: u8 = record_kind::TOMBSTONE;
-    const VERSION: u8 = 1;
-}
-
-/// Up to which stamp a table's arc has forgotten tombstones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fence {
-    /// The highest stamp of a collected tombstone.
-    pub stamp: Stamp,
-}
-
-impl Record for Fence {
-    const KIND: u8 = record_kind::FENCE;
     const VERSION: u8 = 1;
 }
 
@@ -127,43 +98,25 @@ pub(crate) fn enqueue(txn: &mut Txn<'_>, work: Work) {
     txn.put(Space::Outbox, work.key(), &Queued { since, ..Queued::default() });
 }
 
-/// Queues the body of an entry that lost under this order.
-pub(crate) fn enqueue_beaten(txn: &mut Txn<'_>, body: Id<kind::Body>, order: Stamp) {
-    let queued = Queued { since: Some(txn.now()), beaten: Some(order), ..Queued::default() };
-    txn.put(Space::Outbox, Work::ReleaseBody(body).key(), &queued);
-}
-
-/// Up to which stamp the arc of a row has forgotten, or stands for what others remember.
-pub(crate) fn fence_of(read: &impl Read, space: Space, row_key: &[u8]) -> Result<Stamp, StoreError> {
-    let fence: Option<Fence> = read.get(Space::Fence, &fence_key(space, row_key))?;
-    Ok(fence.map_or(Stamp::ZERO, |fence| fence.stamp))
-}
-
-fn fence_key(space: Space, row_key: &[u8]) -> Vec<u8> {
-    fence_key_of(space, arc_of(row_key))
-}
-
-fn fence_key_of(space: Space, arc: u16) -> Vec<u8> {
-    [&[space.number()], arc.to_be_bytes().as_slice()].concat()
-}
-
-/// Raises the fence of an arc to the floor under which this replica takes part in it (rule L4).
-pub(crate) fn raise_floor(txn: &mut Txn<'_>, arc: u16, floor: Stamp) -> Result<(), StoreError> {
-    let key = fence_key_of(Space::Object, arc);
-    let fence: Option<Fence> = txn.get(Space::Fence, &key)?;
-    if fence.is_none_or(|fence| fence.stamp < floor) {
-        txn.put(Space::Fence, key, &Fence { stamp: floor });
+/// Queues a body of which it is in doubt whether anything names it.
+pub(crate) fn enqueue_doubted(txn: &mut Txn<'_>, body: Id<kind::Body>) -> Result<(), StoreError> {
+    let work = Work::ReleaseBody(body);
+    if !is_queued(txn, work)? {
+        let queued = Queued { since: Some(txn.now()), in_doubt: true, ..Queued::default() };
+        txn.put(Space::Outbox, work.key(), &queued);
     }
     Ok(())
 }
 
-/// Queues a row that is now a tombstone for collection.
-pub(crate) fn enqueue_tombstone(txn: &mut Txn<'_>, space: Space, row_key: &[u8]) {
-    let due_ms = txn.now().millis().saturating_add(TOMBSTONE_GRACE_MS);
-    let mut key = due_ms.to_be_bytes().to_vec();
-    key.push(space.number());
-    key.extend(row_key);
-    txn.put(Space::Tombstone, key, &Buried { space: space.number(), row_key: row_key.to_vec() });
+/// Whether work is queued here.
+pub(crate) fn is_queued(read: &impl Read, work: Work) -> Result<bool, StoreError> {
+    Ok(read.get::<Queued>(Space::Outbox, &work.key())?.is_some())
+}
+
+/// Queues the body of an entry that lost under this order.
+pub(crate) fn enqueue_beaten(txn: &mut Txn<'_>, body: Id<kind::Body>, order: Stamp) {
+    let queued = Queued { since: Some(txn.now()), beaten: Some(order), ..Queued::default() };
+    txn.put(Space::Outbox, Work::ReleaseBody(body).key(), &queued);
 }
 
 /// What one step did.
@@ -294,34 +247,47 @@ impl Model {
     }
 
     async fn collect_tombstones(&self) -> Result<usize, ModelError> {
-        let now = self.env.clock.wall();
-        let mut due = Vec::new();
-        self.store.view()?.walk(Space::Tombstone, &[], Some(&due_before(now)), &mut |key, row: Buried| {
-            due.push((key.to_vec(), row));
-            if due.len() < STEP_MAX_ITEMS { Step::Next } else { Step::Stop }
-        })?;
+        let before = self.buried_before();
+        let due = graves::candidates(&self.store.view()?, &[], before, STEP_MAX_ITEMS)?;
         let collected = due.len();
         if collected > 0 {
             let peers = Arc::clone(&self.peers);
-            self.store
-                .commit(Intent::Free, move |txn| {
-                    if peers.is_changing() {
-                        return Ok(());
-                    }
-                    for (queue_key, row) in due {
-                        collect(txn, &row)?;
-                        txn.delete(Space::Tombstone, queue_key);
-                    }
-                    Ok::<_, ModelError>(())
-                })
-                .await?;
+            let collect = move |txn: &mut Txn<'_>| {
+                if peers.is_changing() {
+                    return Ok(());
+                }
+                due.into_iter().try_for_each(|candidate| collect_alone(txn, candidate))
+            };
+            self.commit_alone(Intent::Free, move |txn| Ok(collect(txn)?)).await?;
         }
         Ok(collected)
     }
+
+    /// Tombstones that are older than this may go.
+    pub(crate) fn buried_before(&self) -> WallTime {
+        WallTime(self.env.clock.wall().millis().saturating_sub(self.timing.tombstones_stay_ms))
+    }
 }
 
-fn due_before(now: WallTime) -> [u8; 8] {
-    now.millis().to_be_bytes()
+/// Collects what a tombstone was queued for, here, where nobody else holds anything.
+fn collect_alone(txn: &mut Txn<'_>, candidate: Candidate) -> Result<(), StoreError> {
+    let Candidate { queue_key, buried } = candidate;
+    let fence = txn.stamp();
+    let parts = graves::graves_of_parts(txn, &buried, STEP_MAX_ITEMS)?;
+    for part in &parts {
+        graves::collect(txn, part, Held::Tombstone(Stamp::ZERO), fence)?;
+    }
+    let held = graves::look(txn, buried.space, &buried.row_key)?;
+    match held {
+        Held::Needed => return Ok(()),
+        Held::Nothing => {}
+        Held::Promised(order) | Held::Tombstone(order) => {
+            let grave = Grave { space: buried.space, row_key: buried.row_key.into(), order };
+            graves::collect(txn, &grave, held, fence)?;
+        }
+    }
+    txn.delete(Space::Tombstone, queue_key);
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -373,55 +339,4 @@ fn is_needed(txn: &Txn<'_>, body: Id<kind::Body>, owner: &Owner) -> Result<bool,
             Ok(row.is_some_and(|row| row.live().and_then(|object| object.body.id()) == Some(body)))
         }
     }
-}
-
-/// Drops a row if it is still a tombstone, and raises the fence of its arc.
-fn collect(txn: &mut Txn<'_>, buried: &Buried) -> Result<(), StoreError> {
-    let key = buried.row_key.as_slice();
-    let collected = match buried.space {
-        space if space == Space::Object.number() => {
-            remove_if::<Objects>(txn, key, |row| row.slot == Slot::Deleted)?
-        }
-        space if space == Space::Version.number() => remove_if::<Versions<'_>>(txn, key, |row| row.dead)?,
-        space if space == Space::BlockRef.number() => {
-            remove_if::<References<'_>>(txn, key, |row| row.removed)?
-        }
-        space if space == Space::Upload.number() => {
-            remove_if::<Uploads>(txn, key, |row| row.state != UploadState::Open)?
-        }
-        _ => None,
-    };
-    let Some(space) = collected else { return Ok(()) };
-    if space == Space::Upload {
-        drop_parts(txn, key)?;
-    }
-    raise_fence(txn, space, key)
-}
-
-/// Removes a row that is still a tombstone; the keyspace it was in.
-fn remove_if<T: Table>(
-    txn: &mut Txn<'_>,
-    key: &[u8],
-    is_tombstone: impl Fn(&T::Row) -> bool,
-) -> Result<Option<Space>, StoreError> {
-    let row: Option<T::Row> = txn.get(T::SPACE, key)?;
-    let Some(row) = row.filter(is_tombstone) else { return Ok(None) };
-    table::remove::<T>(txn, key.to_vec(), &row)?;
-    Ok(Some(T::SPACE))
-}
-
-fn drop_parts(txn: &mut Txn<'_>, upload: &[u8]) -> Result<(), StoreError> {
-    let mut parts = Vec::new();
-    let to = table::sort_key::after_prefix(upload);
-    txn.walk(Space::Part, upload, to.as_deref(), &mut |key, row: PartRow| {
-        parts.push((key.to_vec(), row));
-        Step::Next
-    })?;
-    parts.into_iter().try_for_each(|(key, row)| table::remove::<Parts>(txn, key, &row))
-}
-
-fn raise_fence(txn: &mut Txn<'_>, space: Space, row_key: &[u8]) -> Result<(), StoreError> {
-    let fence = Fence { stamp: txn.stamp() };
-    txn.put(Space::Fence, fence_key(space, row_key), &fence);
-    Ok(())
 }

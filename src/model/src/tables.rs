@@ -3,6 +3,7 @@
 //! Hooks never remove a body (rule K4): they queue a release, and the body's own partition
 //! decides. Everything here runs inside the transaction of the change.
 
+use crate::graves::enqueue_tombstone;
 use crate::reclaim::{self, Work};
 use crate::rows::object::{InlineBody, Object, ObjectRow};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
@@ -89,7 +90,10 @@ impl Table for Objects {
     ) -> Result<(), StoreError> {
         let place = |row: &ObjectRow| (row.order, row.stamp);
         if change.old.map_or((Stamp::ZERO, Stamp::ZERO), place) == place(change.new) {
-            // A promise, and nothing else.
+            // A promise, and nothing else. Where there was no row, it is what is left if nothing comes of it.
+            if change.old.is_none() {
+                enqueue_tombstone(txn, Space::Object, key);
+            }
             return Ok(());
         }
         let is_same_write = change.old.is_some_and(|old| old.stamp == change.new.stamp);
@@ -107,7 +111,7 @@ impl Table for Objects {
             reclaim::enqueue_beaten(txn, body, change.old.map_or(Stamp::ZERO, |old| old.order));
         }
         if new.is_none() {
-            reclaim::enqueue_tombstone(txn, Space::Object, key);
+            enqueue_tombstone(txn, Space::Object, key);
         }
         Ok(())
     }
@@ -151,7 +155,7 @@ impl Table for Versions<'_> {
         if !change.new.dead || change.old.is_some_and(|old| old.dead) {
             return Ok(());
         }
-        reclaim::enqueue_tombstone(txn, Space::Version, key);
+        enqueue_tombstone(txn, Space::Version, key);
         let (body, number) = version::parse_row_key(key).expect("the table's own key");
         if self.upkeep == Upkeep::Everywhere {
             reclaim::enqueue(txn, Work::DropReferences(body, number));
@@ -191,7 +195,7 @@ impl Table for References<'_> {
         let was_held = change.old.is_some_and(held);
         let is_held = held(change.new);
         if !is_held {
-            reclaim::enqueue_tombstone(txn, Space::BlockRef, key);
+            enqueue_tombstone(txn, Space::BlockRef, key);
         }
         match (reference::target_of(key).expect("the table's own key"), was_held, is_held) {
             (Target::Block(hash), false, true) => self.blocks.add_reference(txn, &hash),

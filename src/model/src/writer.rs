@@ -82,6 +82,8 @@ impl Sent {
 pub(crate) struct Unsettled {
     model: Arc<Model>,
     body: Id<kind::Body>,
+    /// After this nobody accepts anything for the body any more (rule K2).
+    deadline: WallTime,
     in_flight: VecDeque<Task<Result<(), ModelError>>>,
     /// Whether any row of the body has been sent.
     begun: bool,
@@ -91,8 +93,8 @@ impl BodyWriter {
     /// Begins a body for `owner`.
     pub fn new(model: &Arc<Model>, owner: Owner) -> Self {
         let body = Id::from_bytes(random_array(model.env.rng.as_ref()));
-        let deadline = WallTime(model.env.clock.wall().millis().saturating_add(BODY_DEADLINE_MS));
         let unsettled = Unsettled::new(model, body);
+        let deadline = unsettled.deadline;
         Self { unsettled, owner, deadline, pieces: Vec::new(), size: 0 }
     }
 
@@ -268,12 +270,20 @@ impl FinishedBody {
 impl Unsettled {
     /// For a body of which nothing has been sent.
     pub fn new(model: &Arc<Model>, body: Id<kind::Body>) -> Self {
-        Self { model: Arc::clone(model), body, in_flight: VecDeque::new(), begun: false }
+        // By what this node has heard, too: a replica measures it by that.
+        let now = model.env.clock.wall().max(model.store.latest().wall());
+        let deadline = WallTime(now.millis().saturating_add(BODY_DEADLINE_MS));
+        Self { model: Arc::clone(model), body, deadline, in_flight: VecDeque::new(), begun: false }
     }
 
     /// The body.
     pub fn body(&self) -> Id<kind::Body> {
         self.body
+    }
+
+    /// Until when replicas accept something for it.
+    pub fn deadline(&self) -> WallTime {
+        self.deadline
     }
 
     /// Notes that rows are being sent; whether they are the first.
@@ -359,7 +369,7 @@ async fn store_block(
     let alone = model.peers.stay_alone().await;
     if alone.is_none() {
         let (position, deadline) = (model.position().await?, Some(deadline));
-        let batch = Batch { position, deadline, writes, block: Some(block) };
+        let batch = Batch { position, birth: position.id, deadline, writes, block: Some(block) };
         return model.store_everywhere(batch).await.map(|_| ());
     }
     let lock = model.blocks.lock([block.hash()]).await;

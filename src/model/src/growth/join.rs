@@ -10,7 +10,7 @@ use super::{ARCS_AT_ONCE, AskClock, Step, owned_now};
 use crate::replicas::{Asked, READ_LIMIT, Reply};
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
-use crate::{Model, ModelError, reclaim};
+use crate::{Model, ModelError, graves};
 use base::{NodeId, Stamp};
 use bytes::Bytes;
 use cluster::ClusterState;
@@ -54,7 +54,7 @@ impl Model {
         let standing = self.standing();
         let (taking_part, held) = (standing.taking_part.union(&arcs), standing.held.union(&arcs));
         let raise = move |txn: &mut store::Txn<'_>| {
-            arcs.iter().try_for_each(|arc| reclaim::raise_floor(txn, arc, floor)).map_err(ModelError::from)
+            arcs.iter().try_for_each(|arc| graves::raise_floor(txn, arc, floor)).map_err(ModelError::from)
         };
         self.store.observe(floor).await?;
         self.stand(Standing { taking_part, held, ..(*standing).clone() }, raise).await

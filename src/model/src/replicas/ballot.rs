@@ -8,7 +8,7 @@ use crate::batch::{Position, Write};
 use crate::replicas::Batch;
 use crate::rows::object::{Object, ObjectRow, Slot};
 use crate::{Model, ModelError};
-use base::Stamp;
+use base::{Stamp, WallTime};
 use bytes::Bytes;
 use env::random_below;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(crate) struct Proposal {
     pub inline: Option<Bytes>,
     /// Rows that go with it.
     pub writes: Vec<Write>,
+    /// After this nobody accepts it any more (rule K2).
+    pub deadline: Option<WallTime>,
 }
 
 /// How a ballot ended.
@@ -80,10 +82,12 @@ impl Model {
         let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let held = match self.prepare(place, &mut asking, &mut ballot, stamp).await? {
             Ended::Value(BallotStep::Evaluate(held)) => held,
-            Ended::Value(BallotStep::Stabilise(version)) => match self.stabilise(place, version).await? {
-                Some(version) => Some(version),
-                None => return Ok(Ended::Lost),
-            },
+            Ended::Value(BallotStep::Stabilise(version)) => {
+                match self.stabilise(place, version, stamp).await? {
+                    Some(version) => Some(version),
+                    None => return Ok(Ended::Lost),
+                }
+            }
             Ended::Moved => return Ok(Ended::Moved),
             _ => return Ok(Ended::Lost),
         };
@@ -139,13 +143,14 @@ impl Model {
         self: &Arc<Self>,
         place: &KeyPlace,
         version: Version<Slot>,
+        ballot: Stamp,
     ) -> Result<Option<Version<Slot>>, ModelError> {
         let row = ObjectRow::of_version(version.clone());
         let inline = match row.live().and_then(Object::inline_hash) {
             Some(_) => Some(self.content_of(place, &row).await?),
             None => None,
         };
-        let step = self.put_forward(place, row, inline).await?;
+        let step = self.put_forward(place, (row, ballot), inline).await?;
         Ok((step == WriteStep::Done).then_some(version))
     }
 
@@ -156,13 +161,14 @@ impl Model {
         stamp: Stamp,
         proposal: Proposal,
     ) -> Result<(), ModelError> {
-        let Proposal { slot, inline, mut writes } = proposal;
+        let Proposal { slot, inline, mut writes, deadline } = proposal;
         let row = ObjectRow { stamp, order: stamp.proposal(), slot, register: None };
         let KeyPlace { partition, key } = place.clone();
         let number = writes.len();
         writes.push(Write::Accept { partition, key, row, inline });
         let position = Position { order: stamp.proposal(), id: stamp };
-        let steps = self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await?;
+        let batch = Batch { position, birth: stamp, deadline, writes, block: None };
+        let steps = self.store_everywhere(batch).await?;
         match steps.get(&number) {
             Some(WriteStep::Done) => Ok(()),
             _ => Err(ModelError::Unavailable),

@@ -79,7 +79,7 @@ fn claim_of(id: Id<kind::Bucket>, now: WallTime) -> Proposal {
         body: Body::Inline(BlockHash::of(&nothing)),
         tags: Vec::new(),
     };
-    Proposal { slot: Slot::Live(Box::new(object)), inline: Some(nothing), writes: Vec::new() }
+    Proposal { slot: Slot::Live(Box::new(object)), inline: Some(nothing), writes: Vec::new(), deadline: None }
 }
 
 /// The bucket that a claim is for, and when it was made.

@@ -22,6 +22,9 @@ pub(crate) enum Reply<T> {
     /// This node does not keep that row, or does not take part in it yet.
     #[serde(rename = "n")]
     NotReady,
+    /// This replica has forgotten what requests of this birth, or an older one, would have to find (rule T4).
+    #[serde(rename = "g")]
+    Fenced(Stamp),
     /// The record is there and damaged: it counts nowhere.
     #[serde(rename = "d")]
     Unreadable,
@@ -41,6 +44,8 @@ pub(crate) enum Reply<T> {
 pub(crate) struct StoreRows {
     pub view: View,
     pub position: Position,
+    /// When what writes them began (rule T1).
+    pub birth: Stamp,
     pub deadline: Option<WallTime>,
     pub writes: Vec<Write>,
 }

@@ -15,7 +15,9 @@
 mod ask;
 mod ballot;
 mod blocks;
+mod bury;
 mod claim;
+mod judge;
 mod list;
 mod messages;
 mod names;
@@ -29,6 +31,8 @@ mod stamp;
 mod store;
 
 pub(crate) use ask::{Asked, READ_LIMIT};
+pub(crate) use bury::Burials;
+pub(crate) use judge::Audit;
 pub(crate) use list::Page;
 pub(crate) use messages::{HeldRow, ListRows, ListedRow, Listing, Reply};
 pub(crate) use names::NAME_SPACES;

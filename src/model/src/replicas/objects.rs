@@ -21,6 +21,7 @@ use table::register::WriteStep;
 const RESTAMPS_MAX: usize = 4;
 
 /// An object that is to be written, with the rows that go with it.
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub object: Object,
     pub inline: Option<Bytes>,
@@ -59,7 +60,8 @@ impl Model {
             .decide(&key_place, |current| {
                 condition.check(current)?;
                 let slot = Slot::Live(Box::new(entry.object.clone()));
-                Ok(Some(Proposal { slot, inline: entry.inline.clone(), writes: entry.writes.clone() }))
+                let Entry { inline, writes, deadline, .. } = entry.clone();
+                Ok(Some(Proposal { slot, inline, writes, deadline }))
             })
             .await?;
         decided.ok_or(ModelError::Unavailable)
@@ -74,7 +76,8 @@ impl Model {
         writes.push(Write::Object { partition, key, slot: Slot::Live(Box::new(object)), inline });
         let mut position = self.position_in(partition).await?;
         for _ in 0..RESTAMPS_MAX {
-            let batch = Batch { position, deadline, writes: writes.clone(), block: None };
+            let birth = position.order;
+            let batch = Batch { position, birth, deadline, writes: writes.clone(), block: None };
             let steps = self.store_everywhere(batch).await?;
             match steps.get(&number) {
                 Some(WriteStep::Done) => return Ok(position.id),
@@ -117,7 +120,8 @@ impl Model {
         let place = KeyPlace::of(bucket, key);
         let decided = self.decide(&place, |current| {
             condition.check(current)?;
-            let proposal = || Proposal { slot: Slot::Deleted, inline: None, writes: Vec::new() };
+            let proposal =
+                || Proposal { slot: Slot::Deleted, inline: None, writes: Vec::new(), deadline: None };
             Ok(current.is_some().then(proposal))
         });
         decided.await.map(|_| ())
@@ -146,8 +150,8 @@ impl Model {
                 inline: None,
             };
             let writes = left.iter().map(write).collect();
-            let steps =
-                self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await?;
+            let batch = Batch { position, birth: position.order, deadline: None, writes, block: None };
+            let steps = self.store_everywhere(batch).await?;
             let mut again = Vec::new();
             for (key, step) in left.into_iter().zip(steps.into_values()) {
                 match step {

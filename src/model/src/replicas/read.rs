@@ -140,12 +140,17 @@ impl Model {
                         ReadStep::Wait => None,
                         ReadStep::Answer(found) => return Ok(answer_of(found, &mut contents)),
                         ReadStep::WriteBack(version) => {
+                            let version = (version, request.birth);
                             return self.write_back(place, version, (contents, content)).await;
                         }
                         ReadStep::Again => return Ok(Attempt::Again),
                         ReadStep::Blocked => return Ok(Attempt::Blocked),
                     },
                     Ok(Reply::Old(_)) => return Ok(Attempt::Again),
+                    Ok(Reply::Fenced(fence)) => {
+                        self.store.observe(fence).await?;
+                        return Ok(Attempt::Again);
+                    }
                     Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Attempt::Again),
                     _ if !asking.lose(member) => return Err(ModelError::Unavailable),
                     _ => asking.another(),
@@ -166,7 +171,7 @@ impl Model {
     async fn write_back(
         self: &Arc<Self>,
         place: &KeyPlace,
-        version: Version<Slot>,
+        (version, birth): (Version<Slot>, Stamp),
         (mut contents, content): (BTreeMap<Stamp, Bytes>, bool),
     ) -> Result<Attempt, ModelError> {
         let row = ObjectRow::of_version(version);
@@ -175,24 +180,25 @@ impl Model {
             None if is_inline => Some(self.content_of(place, &row).await?),
             known => known,
         };
-        match self.put_forward(place, row.clone(), inline.clone()).await? {
+        match self.put_forward(place, (row.clone(), birth), inline.clone()).await? {
             WriteStep::Done => Ok(Attempt::Answer(Some((row, inline.filter(|_| content))))),
             WriteStep::Again { .. } => Ok(Attempt::Again),
             WriteStep::Wait | WriteStep::Unknown => Ok(Attempt::Blocked),
         }
     }
 
-    /// Sends a version that exists to all its replicas, under its own order.
+    /// Sends a version that exists to all its replicas, under its own order; `birth` is that of the read or the
+    /// ballot that found it.
     pub(super) async fn put_forward(
         self: &Arc<Self>,
         place: &KeyPlace,
-        row: ObjectRow,
+        (row, birth): (ObjectRow, Stamp),
         inline: Option<Bytes>,
     ) -> Result<WriteStep, ModelError> {
         let position = Position { order: row.order, id: row.stamp };
         let KeyPlace { partition, key } = place.clone();
         let writes = vec![Write::Accept { partition, key, row, inline }];
-        match self.store_everywhere(Batch { position, deadline: None, writes, block: None }).await {
+        match self.store_everywhere(Batch { position, birth, deadline: None, writes, block: None }).await {
             Ok(steps) => Ok(steps.get(&0).copied().unwrap_or(WriteStep::Unknown)),
             // With one replica away, a promise that one of the others gave keeps it from a quorum for good:
             // taking over helps where waiting does not. Nothing new was put forward, so that is always safe.

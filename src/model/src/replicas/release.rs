@@ -3,10 +3,8 @@
 //! Every replica that saw an entry lose has queued its body; each of them would do the same work, so they
 //! take their turn one after the other and the later ones find it done. A body dies only when a quorum
 //! read, written back, shows a newer entry than the one that named it; a part only when a quorum shows
-//! nobody who holds it, after the clocks have passed the last moment at which a completion is taken.
-//!
-//! Not here yet: bodies whose coordinator vanished before it wrote their entry (rule K6), and collecting
-//! tombstones, which waits for the acknowledgement of all replicas.
+//! nobody who holds it, after the clocks have passed the last moment at which a completion is taken. Where that proves
+//! nothing, all replicas are asked (`judge`).
 
 use super::range::RowRange;
 use super::read::KeyPlace;
@@ -16,19 +14,14 @@ use crate::reclaim::{Progress, Queued, Work};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
 use crate::rows::version::{Owner, VersionRow};
-use crate::{Model, ModelError};
+use crate::writer::BODY_DEADLINE_MS;
+use crate::{Model, ModelError, graves};
 use base::id::kind;
 use base::{Id, PartitionHash, WallTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Intent, Read, Space, Step};
 
-/// How long a body that lost stays: a reader on another node may be in the middle of its rows.
-const RELEASE_DELAY_MS: u64 = 5 * 60 * 1000;
-/// How much later the next replica takes its turn.
-const TURN_MS: u64 = 45 * 1000;
-/// After how long an item is tried again that could not be done.
-const AGAIN_MS: u64 = 60 * 1000;
 /// Items done in one step.
 const STEP_MAX_ITEMS: usize = 64;
 /// Rows read at once.
@@ -51,12 +44,15 @@ impl Model {
                 Err(error) => return Err(error),
             }
         }
-        Ok(Progress { done, more: done == STEP_MAX_ITEMS })
+        self.queue_overdue().await?;
+        self.audit().await?;
+        let buried = self.bury().await?;
+        Ok(Progress { done: done + buried, more: done == STEP_MAX_ITEMS || buried > 0 })
     }
 
     /// Tries an item again later: other nodes are away, or nothing is proven yet.
     async fn postpone(&self, work: Work, mut queued: Queued) -> Result<(), ModelError> {
-        let later = self.env.clock.wall().millis().saturating_add(AGAIN_MS);
+        let later = self.env.clock.wall().millis().saturating_add(self.timing.again_ms);
         queued.not_before = Some(WallTime(later));
         let note = move |txn: &mut store::Txn<'_>| {
             txn.put(Space::Outbox, work.key(), &queued);
@@ -83,7 +79,9 @@ impl Model {
     fn due_ms(&self, work: &Work, queued: &Queued) -> u64 {
         let since = queued.since.map_or(0, WallTime::millis);
         let (partition, delay) = match work {
-            Work::ReleaseBody(body) => (PartitionHash::of_uniform(body.as_bytes()), RELEASE_DELAY_MS),
+            Work::ReleaseBody(body) => {
+                (PartitionHash::of_uniform(body.as_bytes()), self.timing.bodies_stay_ms)
+            }
             Work::DropReferences(body, _) => (PartitionHash::of_uniform(body.as_bytes()), 0),
             Work::CloseUpload(upload) => (upload::partition_of(upload), 0),
         };
@@ -92,7 +90,7 @@ impl Model {
         let place = |set: &[base::NodeId]| set.iter().position(|node| *node == me);
         let turn = placement.sets(partition).into_iter().find_map(place).unwrap_or(0);
         let turn = u64::try_from(turn).unwrap_or(0);
-        let due = since.saturating_add(delay).saturating_add(turn * TURN_MS);
+        let due = since.saturating_add(delay).saturating_add(turn.saturating_mul(self.timing.turn_ms));
         [queued.closed, queued.not_before].into_iter().flatten().map(WallTime::millis).fold(due, u64::max)
     }
 
@@ -102,29 +100,44 @@ impl Model {
         queued: &Queued,
     ) -> Result<(), ModelError> {
         let rows = self.rows_of_body(body).await?;
-        let alive = rows.values().find(|row| !row.dead);
-        let is_free = match alive.map(|row| &row.owner) {
+        let is_free = match rows.values().find(|row| !row.dead) {
             None => true,
-            Some(Owner::Part(..)) => !self.is_held_anywhere(body).await?,
-            Some(Owner::Object(bucket, key)) => {
-                let place = KeyPlace::of(*bucket, key.clone());
-                let found = self.read_row(&place, false).await?;
-                let current = found.as_ref().and_then(|(row, _)| row.live()?.body.id());
-                if current == Some(body) {
-                    return self.forget_work(Work::ReleaseBody(body)).await;
-                }
-                let beaten = queued.beaten.zip(found).is_some_and(|(lost, (row, _))| row.order > lost);
-                if !beaten {
-                    // Nothing proves that the entry can no longer be chosen: look again later.
-                    return Err(ModelError::Unavailable);
-                }
-                true
-            }
+            Some(alive) => self.is_free(body, alive, queued).await?,
         };
-        if is_free && alive.is_some() {
+        if is_free {
             self.kill_rows(body, rows).await?;
+        } else if queued.in_doubt {
+            self.settle(body).await?;
         }
         self.forget_work(Work::ReleaseBody(body)).await
+    }
+
+    /// Whether nothing names a body, or holds it, and never will. An error: that is not proven yet.
+    async fn is_free(
+        self: &Arc<Self>,
+        body: Id<kind::Body>,
+        row: &VersionRow,
+        queued: &Queued,
+    ) -> Result<bool, ModelError> {
+        let Owner::Object(bucket, key) = &row.owner else {
+            return match queued.in_doubt {
+                true => self.is_unheld(body, row.deadline).await,
+                false => self.is_held_anywhere(body).await.map(|held| !held),
+            };
+        };
+        let place = KeyPlace::of(*bucket, key.clone());
+        let found = self.read_row(&place, false).await?;
+        if found.as_ref().and_then(|(row, _)| row.live()?.body.id()) == Some(body) {
+            return Ok(false);
+        }
+        let is_beaten = queued.beaten.zip(found).is_some_and(|(lost, (row, _))| row.order > lost);
+        // Where nothing proves that the entry can no longer be chosen, its deadline does.
+        if is_beaten { Ok(true) } else { self.is_unnamed(&place, body, row.deadline).await }
+    }
+
+    /// Takes back everywhere the mark that a body is pending.
+    async fn settle(self: &Arc<Self>, body: Id<kind::Body>) -> Result<(), ModelError> {
+        self.merge_everywhere(vec![Write::Settled { body }], None).await.map(|_| ())
     }
 
     /// Ends a body of which it is certain that nothing will ever name it.
@@ -215,7 +228,14 @@ impl Model {
         for some in releases.chunks(ROWS_PER_PAGE) {
             self.merge_everywhere(some.to_vec(), None).await?;
         }
-        self.forget_work(Work::CloseUpload(upload)).await
+        // A part that was on its way then may come until its own deadline is over.
+        let forget = move |txn: &mut store::Txn<'_>| {
+            txn.delete(Space::Outbox, Work::CloseUpload(upload).key());
+            let row_key = upload::row_key(&upload);
+            graves::enqueue_tombstone_after(txn, BODY_DEADLINE_MS, (Space::Upload, &row_key));
+            Ok::<_, ModelError>(())
+        };
+        self.store.commit(Intent::Free, forget).await
     }
 
     /// Lets go what a dead row holds, wherever it lies.

@@ -5,6 +5,7 @@
 //! request's stamp first (T1).
 
 use super::ask::READ_LIMIT;
+use super::bury::{AskGraves, Forget};
 use super::messages::{
     AskStamp, GetBlock, HeldRow, ListRows, Listing, Prepare, Promise, ReadRange, ReadRow, Records, Reply,
     StoreBlock, StoreRows,
@@ -14,7 +15,7 @@ use crate::batch::{self, Write};
 use crate::growth::AskClock;
 use crate::rows::object::{self, InlineBody, ObjectRow};
 use crate::rows::reference::Target;
-use crate::{Model, ModelError, NodeBatch, listing, reclaim};
+use crate::{Model, ModelError, NodeBatch, graves, listing};
 use base::{BlockHash, NodeId, PartitionHash, Stamp};
 use block::{BlockError, BlockLock, HashedBlock};
 use bytes::Bytes;
@@ -56,6 +57,8 @@ impl Model {
         self.answer::<CompareNames>(net);
         self.answer::<AskStamp>(net);
         self.answer::<AskClock>(net);
+        self.answer::<AskGraves>(net);
+        self.answer::<Forget>(net);
         self.answer_sync(net);
     }
 
@@ -90,14 +93,14 @@ impl Model {
         request: StoreRows,
         block: Option<HashedBlock>,
     ) -> Result<Reply<Vec<Stored>>, ModelError> {
-        let StoreRows { view, position, deadline, writes } = request;
+        let StoreRows { view, position, birth, deadline, writes } = request;
         for partition in writes.iter().map(Write::partition).collect::<BTreeSet<_>>() {
             if let Err(reply) = self.admit(view, partition) {
                 return Ok(reply);
             }
         }
         writes.iter().try_for_each(Write::check)?;
-        self.store.observe(position.order.max(position.id)).await?;
+        self.store.observe(position.order.max(position.id).max(birth)).await?;
         if deadline.is_some_and(|deadline| self.store.latest().wall() >= deadline) {
             return Ok(Reply::Expired);
         }
@@ -109,7 +112,11 @@ impl Model {
             if view != mine {
                 return Ok(Reply::Old(mine));
             }
-            let stored = NodeBatch::new(writes).store(position, &blocks, txn)?;
+            let batch = NodeBatch::new(writes);
+            if let Some(fence) = batch.fenced(birth, txn)? {
+                return Ok(Reply::Fenced(fence));
+            }
+            let stored = batch.store((position, birth), &blocks, txn)?;
             drop(lock);
             Ok::<_, ModelError>(Reply::Done(stored))
         };
@@ -177,11 +184,13 @@ impl Model {
         let view = self.store.view()?;
         let key = object::row_key(request.partition, &request.key);
         let held = self.held_row(&view, &key, request.content)?;
+        let fence = graves::fence_of(&view, Space::Object, &key)?.birth();
         // T4: this replica may have forgotten what an older request expects to find.
-        if held.row.is_none() && reclaim::fence_of(&view, Space::Object, &key)? >= request.birth {
-            return Ok(Reply::NotReady);
-        }
-        Ok(Reply::Done(held))
+        Ok(if held.row.is_none() && request.birth <= fence {
+            Reply::Fenced(fence)
+        } else {
+            Reply::Done(held)
+        })
     }
 
     async fn prepare_here(&self, request: Prepare) -> Result<Reply<Promise>, ModelError> {
@@ -225,6 +234,11 @@ impl Model {
         }
         self.store.observe(request.birth).await?;
         let view = self.store.view()?;
+        // T4: what is absent in the range may have been forgotten.
+        let fence = graves::fence_of(&view, space, request.partition.as_bytes())?.birth();
+        if request.birth <= fence {
+            return Ok(Reply::Fenced(fence));
+        }
         let read = move || {
             let mut page = Records::default();
             let mut bytes_left = PAGE_MAX_BYTES;
@@ -249,6 +263,10 @@ impl Model {
         }
         self.store.observe(request.birth).await?;
         let view = self.store.view()?;
+        let fence = graves::fence_of(&view, Space::Object, request.partition.as_bytes())?.birth();
+        if request.birth <= fence {
+            return Ok(Reply::Fenced(fence));
+        }
         let list = move || listing::rows_for(&view, &request);
         Ok(Reply::Done(self.env.tasks.blocking(list).await?))
     }

@@ -25,6 +25,8 @@ pub(super) const VIEW_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     pub position: Position,
+    /// When what writes it began: before its first read (rule T1).
+    pub birth: Stamp,
     /// After this nobody accepts it any more (rule K2).
     pub deadline: Option<WallTime>,
     pub writes: Vec<Write>,
@@ -125,6 +127,7 @@ impl Round {
         match reply {
             Some(Reply::Full) => self.failure = Some(StoreError::Full.into()),
             Some(Reply::Old(_) | Reply::NotReady) => self.views_differ = true,
+            Some(Reply::Fenced(fence)) => self.against = self.against.max(fence),
             _ => {}
         }
     }
@@ -197,7 +200,7 @@ impl Model {
         deadline: Option<WallTime>,
     ) -> Result<Position, ModelError> {
         let position = self.position().await?;
-        self.store_everywhere(Batch { position, deadline, writes, block: None }).await?;
+        self.store_everywhere(Batch { position, birth: position.id, deadline, writes, block: None }).await?;
         Ok(position)
     }
 
@@ -216,7 +219,8 @@ impl Model {
     ) {
         let writes: Vec<Write> =
             round.shares[member].iter().map(|&number| batch.writes[number].clone()).collect();
-        let rows = StoreRows { view, position: batch.position, deadline: batch.deadline, writes };
+        let Batch { position, birth, deadline, .. } = *batch;
+        let rows = StoreRows { view, position, birth, deadline, writes };
         let place = (member, round.nodes[member]);
         let block = batch.block.as_ref().filter(|block| holds(&rows.writes, block));
         match block {

@@ -195,6 +195,11 @@ impl ObjectRow {
         row
     }
 
+    /// Below this ballot this replica accepts nothing.
+    pub fn promise(&self) -> Stamp {
+        self.register.as_ref().and_then(|register| register.promise).unwrap_or(Stamp::ZERO)
+    }
+
     /// The object, if there is one.
     pub fn live(&self) -> Option<&Object> {
         match &self.slot {

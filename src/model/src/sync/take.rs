@@ -5,7 +5,7 @@ use super::received::{Received, Row};
 use crate::rows::object::ObjectRow;
 use crate::tables::{Tables, Upkeep};
 use crate::{Model, ModelError};
-use crate::{batch, reclaim};
+use crate::{batch, graves};
 use base::{BlockHash, Stamp};
 use block::{BlockError, BlockLock, HashedBlock};
 use cluster::View;
@@ -84,10 +84,10 @@ impl Model {
             let tables = Tables::new(&blocks, Upkeep::Everywhere);
             for row in rows {
                 // T4: this replica may have forgotten meanwhile what the other one still told.
-                if reclaim::fence_of(txn, row.space(), &row.key)? >= asking.birth {
+                if asking.birth <= graves::fence_of(txn, row.space(), &row.key)?.birth() {
                     return Err(ModelError::Unavailable);
                 }
-                store_row((&tables, taking), txn, row, &mut taken)?;
+                store_row((&tables, asking.birth, taking), txn, row, &mut taken)?;
             }
             drop(lock);
             Ok(taken)
@@ -143,14 +143,16 @@ impl Model {
 }
 
 fn store_row(
-    (tables, taking): (&Tables<'_>, Taking),
+    (tables, birth, taking): (&Tables<'_>, Stamp, Taking),
     txn: &mut Txn<'_>,
     received: Received,
     taken: &mut Taken,
 ) -> Result<(), StoreError> {
     let Received { key, row, .. } = received;
     let applied = match row {
-        Row::Object(row, inline) => return store_object((tables, taking), txn, (key, *row, inline), taken),
+        Row::Object(row, inline) => {
+            return store_object((tables, birth, taking), txn, (key, *row, inline), taken);
+        }
         Row::Version(row) => merge(&tables.versions, txn, key, &row)?,
         Row::Reference(row, _) => merge(&tables.references, txn, key, &row)?,
         Row::Upload(row) => merge(&tables.uploads, txn, key, &row)?,
@@ -180,7 +182,7 @@ fn merge<T: Table>(
 /// G10: an object's row goes through the register, under its own order and id; L5: whatever the floor, where
 /// it is copied on the way into the replica set.
 fn store_object(
-    (tables, taking): (&Tables<'_>, Taking),
+    (tables, birth, taking): (&Tables<'_>, Stamp, Taking),
     txn: &mut Txn<'_>,
     (row_key, row, inline): (Vec<u8>, ObjectRow, Option<bytes::Bytes>),
     taken: &mut Taken,
@@ -200,7 +202,9 @@ fn store_object(
     let Some(version) = row.version() else { return Ok(()) };
     match taking {
         Taking::Newest => batch::copy_object(tables, txn, &row_key, version, inline)?,
-        Taking::ByTheRules | Taking::Agreed => batch::store_object(tables, txn, &row_key, version, inline)?,
+        Taking::ByTheRules | Taking::Agreed => {
+            batch::store_object(tables, txn, (&row_key, birth), version, inline)?
+        }
     };
     if order_of(txn.get(space, &row_key)?) == order {
         taken.rows += 1;

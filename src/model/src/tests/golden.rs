@@ -6,6 +6,7 @@
 
 use super::support::Node;
 use super::{bucket_named, run};
+use crate::graves;
 use crate::reclaim::{self, Work};
 use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
@@ -236,7 +237,7 @@ async fn work_of_others() -> Vec<Line> {
             contents: Contents::Blocks(Vec::new()),
         };
         txn.put(Space::Version, version::row_key(&BODY, 0), &dead);
-        reclaim::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));
+        graves::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));
         Ok::<_, StoreError>(())
     };
     node.store.commit(Intent::Free, bury).await.unwrap();
@@ -245,7 +246,7 @@ async fn work_of_others() -> Vec<Line> {
     let work = move |txn: &mut store::Txn<'_>| {
         reclaim::enqueue(txn, Work::ReleaseBody(BODY));
         reclaim::enqueue(txn, Work::CloseUpload(UPLOAD));
-        reclaim::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));
+        graves::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));
         blocks.add_reference(txn, &HASH)?;
         blocks.drop_reference(txn, &HASH)
     };

@@ -107,6 +107,22 @@ impl Homes {
         env::sleep(Duration::from_secs(1)).await;
     }
 
+    /// Lets wall clocks go on.
+    pub fn pass(&self, time: Duration) {
+        let ms = i64::try_from(time.as_millis()).unwrap();
+        self.machines.iter().for_each(|machine| machine.world.clock.jump(ms));
+    }
+
+    /// All nodes do what is queued and due, round after round, while the time that this takes goes by.
+    pub async fn tidy_up(&self) {
+        for _ in 0..60 {
+            for number in self.running() {
+                self.model(number).reclaim_step().await.unwrap();
+            }
+            env::sleep(Duration::from_secs(2)).await;
+        }
+    }
+
     pub fn running(&self) -> Vec<usize> {
         (0..self.machines.len()).filter(|number| self.machines[*number].running.is_some()).collect()
     }
@@ -159,8 +175,31 @@ impl Running {
         DIGESTED.into_iter().flat_map(|table| digests.arcs(table).unwrap()).collect()
     }
 
+    /// Rows of all tables that replicas have in common.
+    pub fn rows(&self) -> usize {
+        let view = self.model.store().view().unwrap();
+        let spaces = DIGESTED.into_iter().map(|table| table.space());
+        spaces.map(|space| count(&view, space)).sum()
+    }
+
+    /// Records of a keyspace.
+    pub fn records(&self, space: store::Space) -> usize {
+        count(&self.model.store().view().unwrap(), space)
+    }
+
     /// Whether a record of any kind is stored under a key.
     pub fn has(&self, space: store::Space, key: &[u8]) -> bool {
         self.model.store().view().unwrap().get_bytes(space, key).unwrap().is_some()
     }
+}
+
+fn count(read: &impl Read, space: store::Space) -> usize {
+    let mut rows = 0;
+    let all = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
+    read.scan(space, all.0, all.1, &mut |_, _| {
+        rows += 1;
+        std::ops::ControlFlow::Continue(())
+    })
+    .unwrap();
+    rows
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod bodies;
+mod burial;
 mod crash;
 mod golden;
 mod homes;

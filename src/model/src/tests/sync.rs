@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Read, Space, Txn};
 
-const BUCKET: Bucket = Id::from_bytes([9; 32]);
+pub const BUCKET: Bucket = Id::from_bytes([9; 32]);
 const BLOCK: [u8; 5000] = [7; 5000];
 const GENTLY: Manner = Manner { pace: Pace::GENTLE, taking: Taking::ByTheRules };
 
@@ -30,7 +30,7 @@ async fn pull_all(homes: &Homes, number: usize, from: &[usize]) -> Pulled {
     whole
 }
 
-async fn with_bucket(homes: &Homes) {
+pub async fn with_bucket(homes: &Homes) {
     // Buckets are copied by other means; here each node makes the same row.
     for number in homes.running() {
         homes.model(number).make_bucket_for_test(BUCKET).await;
@@ -143,7 +143,7 @@ fn what_a_promise_blocks_is_handed_back_and_decided_by_a_read() {
         let blocks = homes.model(0).blocks().clone();
         let store = move |txn: &mut Txn<'_>| {
             let tables = crate::tables::Tables::new(&blocks, crate::tables::Upkeep::Everywhere);
-            crate::batch::store_object(&tables, txn, &key, version, None)
+            crate::batch::store_object(&tables, txn, (&key, version.order), version, None)
         };
         homes.model(0).store().commit(Intent::Free, store).await.unwrap();
         env::sleep(Duration::from_secs(1)).await;

@@ -1,0 +1,42 @@
+//! How long what is not needed any more stays. No rule of the store rests on any of this: a simulation may set all
+//! of it to nothing, and does.
+
+use std::time::Duration;
+
+/// When a node tidies up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a tombstone stays at least: long enough that a request that began before the delete has ended.
+    pub tombstones_stay_ms: u64,
+    /// How long all replicas' word that they hold a tombstone rests before they are told to drop it. Requests that
+    /// were under way then have ended, so that they do not meet the fence.
+    pub word_rests: Duration,
+    /// The pause between two rounds over the queue of tombstones.
+    pub round_pause: Duration,
+    /// The same after a round in which some replica was away.
+    pub long_round_pause: Duration,
+    /// How long a body that lost stays where there are several nodes: a reader on another one may be in the
+    /// middle of its rows.
+    pub bodies_stay_ms: u64,
+    /// How much later the next replica takes its turn at work that all of them have queued.
+    pub turn_ms: u64,
+    /// After how long an item is tried again that could not be done.
+    pub again_ms: u64,
+    /// How often all bodies are looked at for some that nothing names.
+    pub audit_every: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            tombstones_stay_ms: 10 * 60 * 1000,
+            word_rests: Duration::from_secs(30),
+            round_pause: Duration::from_secs(20),
+            long_round_pause: Duration::from_secs(600),
+            bodies_stay_ms: 5 * 60 * 1000,
+            turn_ms: 45 * 1000,
+            again_ms: 60 * 1000,
+            audit_every: Duration::from_secs(24 * 3600),
+        }
+    }
+}
