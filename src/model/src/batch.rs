@@ -289,10 +289,9 @@ pub(crate) fn prepare(
 ) -> Result<Result<Option<ObjectRow>, Stamp>, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, &key)?;
     let mut replica = ObjectRow::replica(old.as_ref());
-    let fence = graves::fence_of(txn, Space::Object, &key)?;
-    // T4: of a row that is not there this replica may have forgotten what an older ballot must find.
-    let is_absent = replica.current.is_none();
-    let answer = replica.prepare(ballot, if is_absent { fence.birth() } else { fence.floor() });
+    // T4: what an older ballot sent would be refused, and of a row that is not there this replica may have forgotten
+    // what it must find.
+    let answer = replica.prepare(ballot, graves::fence_of(txn, Space::Object, &key)?.birth());
     if answer.is_ok() {
         let new = ObjectRow::of_replica(replica);
         let tables = Tables::new(blocks, Upkeep::Everywhere);

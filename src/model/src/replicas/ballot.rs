@@ -60,9 +60,28 @@ impl Model {
         Err(ModelError::Unavailable)
     }
 
-    /// G9: makes the replicas of a key agree, whatever promise is in the way.
-    pub(super) async fn take_over(self: &Arc<Self>, place: &KeyPlace) -> Result<(), ModelError> {
-        self.decide(place, |_| Ok(None)).await.map(|_| ())
+    /// G9: makes the replicas of a key agree, whatever promise is in the way. The newest version is put forward
+    /// again even if those who were asked first agree: it is another one that a promise keeps from it.
+    pub(crate) async fn take_over(self: &Arc<Self>, place: &KeyPlace) -> Result<(), ModelError> {
+        for attempt in 0..ATTEMPTS_MAX {
+            let stamp = self.store.stamp().await?;
+            let placement = self.peers.placement();
+            let mut asking = Asking::new(self, &placement, place.partition)?;
+            let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
+            let newest = match self.prepare(place, &mut asking, &mut ballot, stamp).await? {
+                Ended::Value(BallotStep::Evaluate(None)) => return Ok(()),
+                Ended::Value(BallotStep::Evaluate(Some(held))) => Some(Version { order: stamp, ..held }),
+                Ended::Value(BallotStep::Stabilise(version)) => Some(version),
+                _ => None,
+            };
+            if let Some(newest) = newest
+                && self.stabilise(place, newest, stamp).await?.is_some()
+            {
+                return Ok(());
+            }
+            env::sleep(self.back_off(attempt)).await;
+        }
+        Err(ModelError::Unavailable)
     }
 
     fn back_off(&self, attempt: u32) -> Duration {

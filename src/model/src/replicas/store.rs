@@ -49,6 +49,8 @@ struct Round {
     against: Stamp,
     /// Whether somebody sees another layout than this node.
     views_differ: bool,
+    /// Whether it was older than the fence of a replica.
+    is_fenced: bool,
 }
 
 /// Who keeps a partition, as members of one question.
@@ -98,6 +100,7 @@ impl Round {
             failure: None,
             against: Stamp::ZERO,
             views_differ: false,
+            is_fenced: false,
         })
     }
 
@@ -127,7 +130,10 @@ impl Round {
         match reply {
             Some(Reply::Full) => self.failure = Some(StoreError::Full.into()),
             Some(Reply::Old(_) | Reply::NotReady) => self.views_differ = true,
-            Some(Reply::Fenced(fence)) => self.against = self.against.max(fence),
+            Some(Reply::Fenced(fence)) => {
+                self.is_fenced = true;
+                self.against = self.against.max(fence);
+            }
             _ => {}
         }
     }
@@ -149,7 +155,7 @@ impl Model {
     /// back by their place in the batch; an error says that the outcome of all is unknown.
     pub(crate) async fn store_everywhere(
         self: &Arc<Self>,
-        batch: Batch,
+        mut batch: Batch,
     ) -> Result<BTreeMap<usize, WriteStep>, ModelError> {
         // V3: the same stamps go out again under a newer view of the layout.
         for attempt in 1..VIEW_ATTEMPTS_MAX {
@@ -161,6 +167,11 @@ impl Model {
             }
             if round.is_decided() {
                 return Ok(round.steps());
+            }
+            if round.is_fenced && round.decided.is_empty() {
+                // What only merges is no older than this moment.
+                batch.birth = self.store.stamp().await?;
+                continue;
             }
             if !round.views_differ {
                 return Err(round.failure.unwrap_or(ModelError::Unavailable));

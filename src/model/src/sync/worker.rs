@@ -5,10 +5,10 @@ use super::messages::ArcDigests;
 use super::pass::{Manner, Pace, Pulled, Taking};
 use super::take::{Refusal, Refused};
 use crate::replicas::{KeyPlace, READ_LIMIT, Reply};
-use crate::rows::object;
+use crate::rows::object::{self, ObjectRow};
 use crate::tables::DIGESTED;
 use crate::{Model, ModelError};
-use base::{NodeId, PartitionHash};
+use base::{NodeId, PartitionHash, Stamp};
 use bytes::Bytes;
 use env::{Task, random_below};
 use futures_util::future::{Either, pending, select};
@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use store::StoreError;
+use store::{Read, Space, StoreError};
 use table::digest::{ARCS, Digest, Digested, Digests};
 use tokio::sync::watch;
 
@@ -181,8 +181,20 @@ impl Model {
         let partition = row_key.first_chunk::<{ PartitionHash::LEN }>().copied();
         let place = partition.map(PartitionHash::from_bytes).zip(object::key_of(&row_key));
         match place {
-            Some((partition, key)) => self.read_row(&KeyPlace { partition, key }, false).await.is_ok(),
+            Some((partition, key)) => self.agree(&KeyPlace { partition, key }, &row_key).await.is_ok(),
             None => false,
+        }
+    }
+
+    /// Reads a key, which has a quorum agree, and then has this replica agree with it.
+    async fn agree(self: &Arc<Self>, place: &KeyPlace, row_key: &[u8]) -> Result<(), ModelError> {
+        let found = self.read_row(place, false).await?;
+        let here: Option<ObjectRow> = self.store.view()?.get(Space::Object, row_key)?;
+        let order_of = |row: Option<ObjectRow>| row.map_or(Stamp::ZERO, |row| row.order);
+        if order_of(here) < order_of(found.map(|(row, _)| row)) {
+            self.take_over(place).await
+        } else {
+            Ok(())
         }
     }
 }

@@ -16,6 +16,7 @@ use env::sim::Keep;
 use model::listing::ListQuery;
 use model::objects::Condition;
 use model::rows::object::{Body, ObjectRow};
+use model::rows::version::{Owner, VersionRow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use std::time::Duration;
@@ -34,8 +35,16 @@ const CALM_ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How often a put of blocks may be refused where the clock is behind: a refusal tells the clock of the version
 /// that is held, and the next one of a promise above it; then whoever comes back is served.
 const REFUSALS_MAX: u32 = 2;
+/// How often any write may be refused where homes forget in haste.
+const HASTY_REFUSALS_MAX: u32 = 5;
 /// By how much clocks go on, so that everything that waits for a time is due.
 const LATER_MS: i64 = 30 * 60 * 1000;
+/// Longer than a body may be on its way.
+const DEADLINE_MS: i64 = 49 * 3600 * 1000;
+/// How long everything may take to be tidied up, while clocks go on.
+const TIDY_MAX: Duration = Duration::from_secs(3600);
+/// Between two looks at that.
+const TIDY_STEP: Duration = Duration::from_secs(20);
 /// For how long background work runs then.
 const WORK_TIME: Duration = Duration::from_secs(20);
 /// How often.
@@ -74,11 +83,68 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     }
     read_all(homes, bucket).await?;
     check_blocks(homes, bucket).await?;
+    homes.note("the deadlines of all bodies are over");
+    homes.homes.iter().for_each(|home| home.world.clock.jump(DEADLINE_MS));
+    check_nothing_left(homes).await?;
+    read_all(homes, bucket).await?;
+    check_blocks(homes, bucket).await?;
     for off in 0..homes.homes.len() {
         one_off(homes, off, bucket).await?;
     }
     check_replicas(homes).await?;
     homes.stop_on_failure()
+}
+
+/// No tombstone, no half of an upload and no queued work stays for ever.
+async fn check_nothing_left(homes: &Gathering) -> Result<(), Failure> {
+    let mut left = String::new();
+    let mut waited = Duration::ZERO;
+    while waited < TIDY_MAX {
+        left = (0..homes.homes.len()).map(|home| left_at(homes, home)).collect::<Result<_, _>>()?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        env::sleep(TIDY_STEP).await;
+        waited += TIDY_STEP;
+        homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
+    }
+    Err(Failure::new("nothing is left behind", left))
+}
+
+/// What a home still holds that nobody needs.
+fn left_at(homes: &Gathering, home: usize) -> Result<String, Failure> {
+    let view = homes.node(home)?.store.view().map_err(failed)?;
+    let mut left = String::new();
+    for space in [Space::Pending, Space::Outbox, Space::Tombstone] {
+        let mut records = 0_usize;
+        let count = &mut |_: &[u8], _: &[u8]| {
+            records += 1;
+            ControlFlow::Continue(())
+        };
+        view.scan(space, Bound::Unbounded, Bound::Unbounded, count).map_err(failed)?;
+        if records > 0 {
+            left.push_str(&format!("home {home}: {records} of {}; ", space.name()));
+        }
+    }
+    let mut named = BTreeSet::new();
+    view.walk(Space::Object, &[], None, &mut |_, row: ObjectRow| {
+        named.extend(row.live().and_then(|object| object.body.id()));
+        Step::Next
+    })
+    .map_err(failed)?;
+    let mut unnamed = BTreeSet::new();
+    view.walk(Space::Version, &[], None, &mut |key, row: VersionRow| {
+        let body = key.first_chunk().map(|id| Id::from_bytes(*id));
+        // With more homes than copies its entry may lie elsewhere.
+        let is_object = matches!(row.owner, Owner::Object(..)) && homes.plan.storing <= COPIES_MAX;
+        unnamed.extend(body.filter(|body| row.dead || (is_object && !named.contains(body))));
+        Step::Next
+    })
+    .map_err(failed)?;
+    if !unnamed.is_empty() {
+        left.push_str(&format!("home {home}: {} bodies that nothing names; ", unnamed.len()));
+    }
+    Ok(left)
 }
 
 /// Every home that stores comes to hold the same rows: what clients do not read is synchronised too.
@@ -203,11 +269,6 @@ fn no_answer(homes: &Gathering, home: usize, what: &str) -> Failure {
 /// Puts, reads, lists and deletes through a home, plainly and with conditions.
 async fn prove_alive(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(), Failure> {
     let key = homes.plan.keys[0];
-    // A condition may be refused: a write whose answer never came may still happen.
-    let must = |verdict: Verdict, what: &str| match verdict {
-        Verdict::Done | Verdict::Refused => Ok(()),
-        Verdict::Failed | Verdict::Idle => Err(no_answer(homes, home, what)),
-    };
     let patience = Some(CALM_ANSWER_MAX);
     let piece = |fill, length| Piece { fill, length };
     let blocks = Sending {
@@ -219,22 +280,34 @@ async fn prove_alive(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(
         ops::put_body(homes, home, (bucket, key), (sending.clone(), condition, patience))
     };
     let delete = |condition| ops::delete_key(homes, home, (bucket, key), (condition, patience));
-    let mut refusals = 0;
-    while put(&blocks, Condition::Always).await == Verdict::Failed {
-        refusals += 1;
-        homes.book().count("refused since the clock was behind");
-        if refusals > REFUSALS_MAX {
-            return Err(no_answer(homes, home, "a put of blocks"));
-        }
-    }
+    must(homes, home, "a put of blocks", || put(&blocks, Condition::Always)).await?;
     read_key(homes, home, (bucket, key)).await?;
-    must(put(&inline, Condition::Present).await, "a put on what is there")?;
+    must(homes, home, "a put on what is there", || put(&inline, Condition::Present)).await?;
     read_key(homes, home, (bucket, key)).await?;
-    must(delete(Condition::Present).await, "a delete of what is there")?;
-    must(put(&blocks, Condition::Absent).await, "a put on nothing")?;
-    must(delete(Condition::Always).await, "a delete")?;
-    must(put(&inline, Condition::Always).await, "a put")?;
+    must(homes, home, "a delete of what is there", || delete(Condition::Present)).await?;
+    must(homes, home, "a put on nothing", || put(&blocks, Condition::Absent)).await?;
+    must(homes, home, "a delete", || delete(Condition::Always)).await?;
+    must(homes, home, "a put", || put(&inline, Condition::Always)).await?;
     list_all(homes, home, bucket).await
+}
+
+/// Has a write answered. A condition may be refused: a write whose answer never came may still happen.
+async fn must<F: Future<Output = Verdict>>(
+    homes: &Gathering,
+    home: usize,
+    what: &str,
+    write: impl Fn() -> F,
+) -> Result<(), Failure> {
+    // In haste a write can meet the fence of what was deleted just before, and nobody knows what became of it.
+    let refusals_max = if homes.plan.is_hasty { HASTY_REFUSALS_MAX } else { REFUSALS_MAX };
+    for _ in 0..=refusals_max {
+        if matches!(write().await, Verdict::Done | Verdict::Refused) {
+            return Ok(());
+        }
+        homes.book().count("refused when all was calm");
+        homes.stop_on_failure()?;
+    }
+    Err(no_answer(homes, home, what))
 }
 
 /// Every block of every object is whole on a quorum of those who hold it.

@@ -9,7 +9,7 @@ use cluster::membership::{Membership, MembershipOptions, NodeAddress, Rooms};
 use cluster::{ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::sim::{Keep, Process, SimNet, SimOptions, SimWorld};
 use env::{Env, Task};
-use model::{Model, Peers};
+use model::{Model, Peers, Timing};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,7 @@ pub struct Home {
     pub world: SimWorld,
     rows: Arc<MemPlatter>,
     engine: EngineChoice,
+    timing: Timing,
     running: Mutex<Running>,
 }
 
@@ -72,7 +73,14 @@ impl Home {
         let seed = plan.seed.wrapping_mul(0x1_0001).wrapping_add(number as u64);
         let mut world = SimWorld::new(seed, &options);
         world.net = net.of_machine(number);
-        Self { number, world, rows: Arc::default(), engine: plan.engine, running: Mutex::default() }
+        Self {
+            number,
+            world,
+            rows: Arc::default(),
+            engine: plan.engine,
+            timing: plan.timing(),
+            running: Mutex::default(),
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -93,7 +101,7 @@ impl Home {
     pub async fn start(&self, first_peers: Vec<NodeAddress>) -> Result<(), String> {
         let (env, process) = self.world.env_of_process();
         self.running().process = Some(process);
-        let parts = (env.clone(), self.engine, Arc::clone(&self.rows), self.world.disk.clone());
+        let parts = (env.clone(), self.engine, Arc::clone(&self.rows), self.world.disk.clone(), self.timing);
         let started = env.tasks.spawn(start(parts, self.number, first_peers)).join().await;
         let node = started.unwrap_or_else(|| Err("its process ended while it started".to_owned()))?;
         let mut running = self.running();
@@ -143,10 +151,10 @@ impl Member {
     }
 }
 
-type Parts = (Env, EngineChoice, Arc<MemPlatter>, env::sim::SimDisk);
+type Parts = (Env, EngineChoice, Arc<MemPlatter>, env::sim::SimDisk, Timing);
 
 async fn start(
-    (env, engine, rows, disk): Parts,
+    (env, engine, rows, disk, timing): Parts,
     number: usize,
     first_peers: Vec<NodeAddress>,
 ) -> Result<Member, String> {
@@ -168,7 +176,8 @@ async fn start(
     let store = Store::open(&env, engine, options).map_err(text)?;
     let config = BlockConfig::new(cluster.id(), PathBuf::from(DATA_FOLDER));
     let blocks = BlockStore::open(&env, &store, config).await.map_err(text)?;
-    let model = Model::open(&env, store.clone(), blocks.clone(), Peers::of(&cluster)).map_err(text)?;
+    let model = Model::open_timed(&env, store.clone(), blocks.clone(), (Peers::of(&cluster), timing))
+        .map_err(text)?;
     model.settle_interrupted_uploads().await.map_err(text)?;
     let options = MembershipOptions {
         listen: vec![address(number)],

@@ -2,14 +2,19 @@
 
 use crate::plan::{EngineChoice, KEYS, Trouble};
 use env::sim::Generator;
+use model::Timing;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 /// One in this many seeds runs on the real engine.
 const REDB_EVERY: u64 = 10;
 /// How far a wall clock may be off, either way: a homes' clocks are set by the network, and completions
 /// of uploads are given up when they are off by more.
 pub const SKEW_MAX_MS: i64 = 20_000;
+
+/// How often homes look for bodies that nothing names: what only this finds is found before the end.
+const AUDIT_EVERY: Duration = Duration::from_secs(600);
 
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +80,8 @@ pub struct ClusterPlan {
     pub weights: Vec<(Kind, u64)>,
     /// Percent of the puts and deletes that have a condition.
     pub conditional: u64,
+    /// Whether homes forget what was deleted as fast as they can: no rule rests on how long it stays.
+    pub is_hasty: bool,
 }
 
 impl ClusterPlan {
@@ -125,6 +132,25 @@ impl ClusterPlan {
             is_wild: random.below(3) == 0,
             weights,
             conditional: [0, 20, 20, 60][random.below(4) as usize],
+            is_hasty: Generator::new(seed ^ 0x6861_7374).below(3) > 0,
+        }
+    }
+
+    /// When homes tidy up.
+    pub fn timing(&self) -> Timing {
+        let patient = Timing { audit_every: AUDIT_EVERY, ..Timing::default() };
+        if !self.is_hasty {
+            return patient;
+        }
+        Timing {
+            // As long as a ballot may take: what it promised is ended by another one else, again and again.
+            tombstones_stay_ms: 2000,
+            word_rests: Duration::ZERO,
+            round_pause: Duration::from_millis(500),
+            long_round_pause: Duration::from_secs(2),
+            turn_ms: 300,
+            again_ms: 2000,
+            ..patient
         }
     }
 
@@ -142,11 +168,12 @@ impl ClusterPlan {
 impl fmt::Display for ClusterPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, storing, gateways, clients, keys, delay_ms, skews_ms, troubles, .. } = self;
+        let haste = if self.is_hasty { "forgetting in haste, " } else { "" };
         let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };
         write!(
             f,
             "{engine:?}, {storing} homes and {gateways} gateways, {clients} clients, {} keys, up to {delay_ms} ms, \
-             clocks {skews_ms:?}, {faults} {troubles:?}",
+             clocks {skews_ms:?}, {haste}{faults} {troubles:?}",
             keys.len()
         )
     }
