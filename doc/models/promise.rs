@@ -70,7 +70,6 @@ struct Promise {
     /// The fence of replicas that do not, raised by the collection of another key.
     fenced: u8,
     births: Vec<u8>,
-    clocks_first: u8,
     clocks_max: u8,
     tries: u8,
     /// Acknowledgements are given again with a later clock.
@@ -306,16 +305,13 @@ impl Promise {
         // The collector knows the promise that it wants to resolve.
         let promises = nodes.iter().filter(|node| stuck(node)).map(|node| node.promise / 2);
         let above = if *op == Op::Purge { promises.max().unwrap_or(0) } else { 0 };
-        let least = self.next_stamp(who, above);
-        for clock in 0..if *op == Op::Purge { 1 } else { self.clocks_first } {
-            let Some(stamp) = least.map(|least| least + clock * self.width()) else { continue };
-            let mut start = state.clone();
-            let c = &mut start.clients[who];
-            let kind = if [Op::Write, Op::Delete].contains(op) { WRITE } else { PREPARE };
-            (c.phase, c.stamp) = (kind, stamp);
-            Self::send(&mut start, kind, who);
-            visit(Step::Begin(who as u8), None, start);
-        }
+        let Some(stamp) = self.next_stamp(who, above) else { return };
+        let mut start = state.clone();
+        let c = &mut start.clients[who];
+        let kind = if [Op::Write, Op::Delete].contains(op) { WRITE } else { PREPARE };
+        (c.phase, c.stamp) = (kind, stamp);
+        Self::send(&mut start, kind, who);
+        visit(Step::Begin(who as u8), None, start);
     }
     fn next_stamp(&self, who: usize, above: u8) -> Option<u8> {
         let mut clock = (above / self.width()).max(1);
@@ -855,7 +851,6 @@ fn scope(name: &str, off: Option<&str>) -> Promise {
         promised: start == "stuck" || start == "mere",
         fenced: 0,
         births: vec![1, 3 * width - 1],
-        clocks_first: 1,
         clocks_max: 2,
         tries: 1,
         again: false,
@@ -868,7 +863,6 @@ fn scope(name: &str, off: Option<&str>) -> Promise {
     for word in words {
         match word {
             "twice" => promise.tries = 2,
-            "clocks" => promise.clocks_first = 2,
             "slow" => promise.births = vec![1],
             "fast" => promise.births = vec![3 * width - 1],
             "again" => promise.again = true,
