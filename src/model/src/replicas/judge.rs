@@ -23,6 +23,7 @@ use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
 use cluster::layout::partition_of;
 use env::MonoTime;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Intent, Read, Space, Step, StoreError, Txn};
 use table::register::WriteStep;
@@ -196,14 +197,17 @@ impl Model {
     pub(super) async fn audit(self: &Arc<Self>) -> Result<(), ModelError> {
         let now = self.env.clock.mono();
         let Some(from) = self.place_in_audit(now) else { return Ok(()) };
-        let (mut bodies, mut looked_at, mut last) = (Vec::new(), 0, None);
+        let (mut bodies, mut looked_at, mut last) = (BTreeMap::new(), 0, None);
         let time = self.env.clock.wall();
         self.store.view()?.walk(Space::Version, &from, None, &mut |key, row: VersionRow| {
             looked_at += 1;
             last = Some(key.to_vec());
-            match version::parse_row_key(key) {
-                Some((body, 0)) if !row.dead && row.deadline < time => bodies.push((body, row.owner)),
-                _ => {}
+            // Whichever of its rows came.
+            if let Some((body, _)) = version::parse_row_key(key)
+                && !row.dead
+                && row.deadline < time
+            {
+                bodies.insert(body, row.owner);
             }
             if looked_at < ROWS_PER_STEP { Step::Next } else { Step::Stop }
         })?;
