@@ -12,7 +12,7 @@ mod batch;
 mod copy;
 mod directory;
 mod error;
-mod graves;
+pub mod graves;
 mod growth;
 pub mod listing;
 pub mod multipart;
