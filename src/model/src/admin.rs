@@ -1,7 +1,6 @@
 //! Changes of buckets, names and access keys. Every one is a single transaction that reads what it
 //! decides on, so two administrators at once cannot leave half a change behind.
 
-use crate::listing::ListQuery;
 use crate::replicas::NAME_SPACES;
 use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
@@ -87,7 +86,7 @@ impl Model {
         let alone = self.peers.stay_alone().await;
         let is_alone = alone.is_some();
         if !is_alone {
-            self.clear_everywhere(id).await?;
+            self.empty_for_ever(id).await?;
         }
         self.change_names(move |txn| {
             let mut bucket = read_bucket(txn, id)?;
@@ -107,19 +106,6 @@ impl Model {
             Ok(())
         })
         .await
-    }
-
-    /// What a quorum says of a bucket that is to go: no object is there, and its open uploads are aborted.
-    async fn clear_everywhere(self: &Arc<Self>, id: Id<kind::Bucket>) -> Result<(), ModelError> {
-        let query = ListQuery { limit: 1, ..ListQuery::default() };
-        if !self.list_objects(id, query).await?.entries.is_empty() {
-            return Err(ModelError::BucketNotEmpty);
-        }
-        for upload in self.uploads_everywhere(PartitionHash::of_shard(&id, 0)).await? {
-            let row = UploadRow { state: UploadState::Aborted, ..upload.row };
-            self.merge_everywhere(vec![Write::Upload { id: upload.id, row }], None).await?;
-        }
-        Ok(())
     }
 
     /// Changes limits or web site of a bucket.

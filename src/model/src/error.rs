@@ -58,6 +58,9 @@ pub enum ModelError {
     /// No quorum of the nodes that keep this answered. A write may have happened or not.
     #[error("too few of the nodes that keep this can be reached; try again")]
     Unavailable,
+    /// Somebody is about to delete the bucket.
+    #[error("the bucket is about to be deleted; try again")]
+    BucketBusy,
     /// The node has no part in a cluster yet: no layout was applied.
     #[error("no layout was applied yet: give this node a role, then apply it")]
     NoLayout,
@@ -77,7 +80,7 @@ impl ModelError {
     /// else leaves that open.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Unavailable | Self::NoLayout | Self::Store(_) | Self::Block(_) => false,
+            Self::Unavailable | Self::BucketBusy | Self::NoLayout | Self::Store(_) | Self::Block(_) => false,
             Self::NoSuchBucket
             | Self::NoSuchKey
             | Self::NoSuchUpload

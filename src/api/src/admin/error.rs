@@ -162,7 +162,7 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         ModelError::BucketNotEmpty => (S::BAD_REQUEST, "BucketNotEmpty"),
         ModelError::AccessKeyExists => (S::CONFLICT, "KeyAlreadyExists"),
         ModelError::Store(error) => of_store(error),
-        ModelError::Block(_) | ModelError::Unavailable | ModelError::NoLayout => {
+        ModelError::Block(_) | ModelError::Unavailable | ModelError::BucketBusy | ModelError::NoLayout => {
             (S::SERVICE_UNAVAILABLE, "ServiceUnavailable")
         }
         ModelError::ConditionFailed

@@ -146,7 +146,9 @@ impl From<ModelError> for S3Error {
             ModelError::ChecksumMismatch => S3Code::BadDigest,
             ModelError::RangeNotSatisfiable => S3Code::InvalidRange,
             ModelError::QuotaExceeded => S3Code::QuotaExceeded,
-            ModelError::Unavailable | ModelError::NoLayout => S3Code::ServiceUnavailable,
+            ModelError::Unavailable | ModelError::BucketBusy | ModelError::NoLayout => {
+                S3Code::ServiceUnavailable
+            }
             ModelError::Damaged => S3Code::InternalError,
             ModelError::Store(error) => store_code(error),
             ModelError::Block(error) => block_code(error),

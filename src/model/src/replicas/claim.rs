@@ -69,16 +69,22 @@ impl Model {
     }
 }
 
-fn claim_of(id: Id<kind::Bucket>, now: WallTime) -> Proposal {
+/// An empty object that says one thing, for keys that no client can reach; and its bytes.
+pub(super) fn note_object(field: &str, text: String) -> (Object, Bytes) {
     let nothing = Bytes::new();
     let object = Object {
         size: 0,
         etag: ETag { md5: [0; 16], parts: None },
         checksum: None,
-        headers: vec![(HOLDER.to_owned(), format!("{id} {}", now.millis()))],
+        headers: vec![(field.to_owned(), text)],
         body: Body::Inline(BlockHash::of(&nothing)),
         tags: Vec::new(),
     };
+    (object, nothing)
+}
+
+fn claim_of(id: Id<kind::Bucket>, now: WallTime) -> Proposal {
+    let (object, nothing) = note_object(HOLDER, format!("{id} {}", now.millis()));
     Proposal { slot: Slot::Live(Box::new(object)), inline: Some(nothing), writes: Vec::new(), deadline: None }
 }
 

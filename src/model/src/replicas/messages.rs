@@ -25,6 +25,9 @@ pub(crate) enum Reply<T> {
     /// This replica has forgotten what requests of this birth, or an older one, would have to find (rule T4).
     #[serde(rename = "g")]
     Fenced(Stamp),
+    /// The bucket is closed for new objects; whether it is gone.
+    #[serde(rename = "s")]
+    Closed(bool),
     /// The record is there and damaged: it counts nowhere.
     #[serde(rename = "d")]
     Unreadable,

@@ -26,6 +26,7 @@ mod peers;
 mod range;
 mod read;
 mod release;
+mod seal;
 mod serve;
 mod stamp;
 mod store;

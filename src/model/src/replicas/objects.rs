@@ -53,18 +53,29 @@ impl Model {
             let old = old.as_ref().and_then(|(row, _)| row.live());
             check_quotas(used, quotas, old, &entry.object)?;
         }
-        if condition == Condition::Always {
-            return self.put_plainly(key_place, entry).await;
+        let put = match condition {
+            Condition::Always => self.put_plainly(key_place, entry).await,
+            condition => self.put_decided(key_place, entry, condition).await,
+        };
+        if matches!(put, Err(ModelError::BucketBusy)) {
+            self.break_seal(bucket).await?;
         }
-        let decided = self
-            .decide(&key_place, |current| {
-                condition.check(current)?;
-                let slot = Slot::Live(Box::new(entry.object.clone()));
-                let Entry { inline, writes, deadline, .. } = entry.clone();
-                Ok(Some(Proposal { slot, inline, writes, deadline }))
-            })
-            .await?;
-        decided.ok_or(ModelError::Unavailable)
+        put
+    }
+
+    async fn put_decided(
+        self: &Arc<Self>,
+        place: KeyPlace,
+        entry: Entry,
+        condition: Condition,
+    ) -> Result<Stamp, ModelError> {
+        let decided = self.decide(&place, |current| {
+            condition.check(current)?;
+            let slot = Slot::Live(Box::new(entry.object.clone()));
+            let Entry { inline, writes, deadline, .. } = entry.clone();
+            Ok(Some(Proposal { slot, inline, writes, deadline }))
+        });
+        decided.await?.ok_or(ModelError::Unavailable)
     }
 
     async fn put_plainly(self: &Arc<Self>, place: KeyPlace, entry: Entry) -> Result<Stamp, ModelError> {

@@ -11,6 +11,7 @@ use super::messages::{
     StoreBlock, StoreRows,
 };
 use super::names::{CompareNames, NameRows};
+use super::seal::{self, Closed};
 use crate::batch::{self, Write};
 use crate::growth::AskClock;
 use crate::rows::object::{self, InlineBody, ObjectRow};
@@ -111,6 +112,9 @@ impl Model {
             let mine = peers.view();
             if view != mine {
                 return Ok(Reply::Old(mine));
+            }
+            if let Some(closed) = seal::closed_for(txn, &writes, birth)? {
+                return Ok(Reply::Closed(closed == Closed::Gone));
             }
             let batch = NodeBatch::new(writes);
             if let Some(fence) = batch.fenced(birth, txn)? {

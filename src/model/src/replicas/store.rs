@@ -130,6 +130,12 @@ impl Round {
         match reply {
             Some(Reply::Full) => self.failure = Some(StoreError::Full.into()),
             Some(Reply::Old(_) | Reply::NotReady) => self.views_differ = true,
+            Some(Reply::Closed(true)) => self.failure = Some(ModelError::NoSuchBucket),
+            // Whoever is about to delete the bucket soon has done so, or gives up.
+            Some(Reply::Closed(false)) => {
+                self.failure = Some(ModelError::BucketBusy);
+                self.views_differ = true;
+            }
             Some(Reply::Fenced(fence)) => {
                 self.is_fenced = true;
                 self.against = self.against.max(fence);
@@ -157,6 +163,7 @@ impl Model {
         self: &Arc<Self>,
         mut batch: Batch,
     ) -> Result<BTreeMap<usize, WriteStep>, ModelError> {
+        let mut failure = ModelError::Unavailable;
         // V3: the same stamps go out again under a newer view of the layout.
         for attempt in 1..VIEW_ATTEMPTS_MAX {
             let round = self.store_round(&batch).await?;
@@ -174,11 +181,12 @@ impl Model {
                 continue;
             }
             if !round.views_differ {
-                return Err(round.failure.unwrap_or(ModelError::Unavailable));
+                return Err(round.failure.unwrap_or(failure));
             }
+            failure = round.failure.unwrap_or(ModelError::Unavailable);
             env::sleep(VIEW_PAUSE * attempt).await;
         }
-        Err(ModelError::Unavailable)
+        Err(failure)
     }
 
     async fn store_round(self: &Arc<Self>, batch: &Batch) -> Result<Round, ModelError> {

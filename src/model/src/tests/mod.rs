@@ -12,6 +12,7 @@ mod multipart;
 mod names;
 mod objects;
 mod races;
+mod seal;
 mod support;
 mod sync;
 
