@@ -80,9 +80,9 @@ impl Client {
         }
     }
 
-    /// Any home.
+    /// Any home of the cluster.
     pub fn pick_home(&mut self) -> usize {
-        self.random.below(self.homes.homes.len() as u64) as usize
+        self.random.below(self.homes.members().len() as u64) as usize
     }
 
     /// How long the client waits, if it goes away in the middle.

@@ -11,7 +11,7 @@ use base::{Id, NodeId};
 use cluster::layout::Role;
 use cluster::membership::NodeAddress;
 use env::sim::{Keep, SimNet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub struct Gathering {
     pub homes: Vec<Home>,
     /// Whether the weather is over.
     pub is_calm: AtomicBool,
+    /// How many of the homes belong to the cluster: the first ones.
+    members: AtomicUsize,
 }
 
 impl Gathering {
@@ -43,7 +45,17 @@ impl Gathering {
         let net = SimNet::new(plan.seed ^ 0x6e65_7400, Duration::from_millis(plan.delay_ms));
         let homes = (0..plan.homes()).map(|number| Home::new(plan, number, &net)).collect();
         let (plan, book) = (plan.clone(), Mutex::default());
-        Self { plan, book, net, homes, is_calm: AtomicBool::new(false) }
+        Self { plan, book, net, homes, is_calm: AtomicBool::new(false), members: AtomicUsize::new(0) }
+    }
+
+    /// The homes that belong to the cluster.
+    pub fn members(&self) -> std::ops::Range<usize> {
+        0..self.members.load(Ordering::Relaxed)
+    }
+
+    /// Says that the first `count` homes do.
+    pub fn set_members(&self, count: usize) {
+        self.members.store(count, Ordering::Relaxed);
     }
 
     /// The book, for a moment.
@@ -62,7 +74,10 @@ impl Gathering {
                 first.push(place);
             }
         }
-        self.lay_out()?;
+        let (first, gateways) = (self.plan.first, self.plan.gateways);
+        let is_whole = first == self.plan.storing;
+        self.lay_out(&self.node(0)?, 0..if is_whole { first + gateways } else { first }).map_err(failed)?;
+        self.set_members(if is_whole { self.plan.homes() } else { first });
         self.meet(MEETING_MAX).await?;
         let name = BucketName::parse("first").map_err(failed)?;
         let node = self.node(0)?;
@@ -72,23 +87,23 @@ impl Gathering {
         Ok(bucket)
     }
 
-    fn lay_out(&self) -> Result<(), Failure> {
+    /// Gives some homes their roles through a node, and applies the next version.
+    pub fn lay_out(&self, through: &Member, homes: std::ops::Range<usize>) -> Result<(), String> {
         let mut ids = Vec::new();
-        for home in &self.homes {
-            ids.push(self.node(home.number)?.id());
+        for number in homes {
+            ids.push((number, self.homes[number].node().ok_or("a home is off")?.id()));
         }
-        let first = self.node(0)?;
         let storing = self.plan.storing;
-        let changed = first.cluster.change_layout(|layout, moment| {
+        let changed = through.cluster.change_layout(|layout, moment| {
             let mut layout = layout.clone();
-            for (number, id) in ids.iter().enumerate() {
-                let capacity_bytes = (number < storing).then_some(CAPACITY_BYTES);
+            for (number, id) in &ids {
+                let capacity_bytes = (*number < storing).then_some(CAPACITY_BYTES);
                 let role = Role { zone: format!("zone{number}"), capacity_bytes, tags: Vec::new() };
                 layout = layout.assign(*id, role, moment)?;
             }
-            layout.apply(1, moment)
+            layout.apply(layout.current().number + 1, moment)
         });
-        changed.map(|_| ()).map_err(failed)
+        changed.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// A node that must run.
@@ -102,10 +117,12 @@ impl Gathering {
             self.homes.iter().filter_map(|home| home.node().map(|node| node.id())).collect();
         let views =
             || self.homes.iter().filter_map(|home| home.node().map(|node| node.cluster.placement().view()));
+        let version = if self.members() == (0..self.plan.first) { 1 } else { self.plan.versions() };
         let meets = |node: &Member| {
             let view = node.cluster.placement().view();
             ids.iter().all(|id| node.reaches(*id))
-                && view.newest == 1
+                && (view.newest, view.oldest) == (version, version)
+                && node.cluster.layout().coming().is_none()
                 && views().all(|other| other == view)
                 && node.cluster.behind() == 0
         };

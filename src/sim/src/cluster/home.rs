@@ -17,6 +17,8 @@ use store::{Engine, MemEngine, MemPlatter, RedbEngine, Store, StoreOptions};
 
 const META_FOLDER: &str = "/meta";
 const DATA_FOLDER: &str = "/data";
+/// Where an empty disk is, for a home that lost its own.
+const ANOTHER_DATA_FOLDER: &str = "/data2";
 /// What all homes know. Any secret will do.
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 /// Where every node listens, on an address of its own.
@@ -36,10 +38,20 @@ pub struct Home {
     running: Mutex<Running>,
 }
 
-#[derive(Default)]
 struct Running {
     node: Option<Member>,
     process: Option<Process>,
+    data_folder: &'static str,
+}
+
+/// What a start needs of the machine.
+struct Machine {
+    env: Env,
+    engine: EngineChoice,
+    rows: Arc<MemPlatter>,
+    disk: env::sim::SimDisk,
+    data_folder: &'static str,
+    timing: Timing,
 }
 
 /// A running node. Whoever keeps one keeps the node's memory: never across the end of its process.
@@ -73,13 +85,27 @@ impl Home {
         let seed = plan.seed.wrapping_mul(0x1_0001).wrapping_add(number as u64);
         let mut world = SimWorld::new(seed, &options);
         world.net = net.of_machine(number);
+        let running = Running { node: None, process: None, data_folder: DATA_FOLDER };
         Self {
             number,
             world,
             rows: Arc::default(),
             engine: plan.engine,
             timing: plan.timing(),
-            running: Mutex::default(),
+            running: Mutex::new(running),
+        }
+    }
+
+    /// A copy of its metadata.
+    pub fn copy_rows(&self) -> MemPlatter {
+        self.rows.copy()
+    }
+
+    /// Has another memory from its next start on, and another disk for blocks, if they go too. It does not run.
+    pub fn lose(&self, copy: &MemPlatter, with_blocks: bool) {
+        self.rows.restore(copy);
+        if with_blocks {
+            self.running().data_folder = ANOTHER_DATA_FOLDER;
         }
     }
 
@@ -101,8 +127,15 @@ impl Home {
     pub async fn start(&self, first_peers: Vec<NodeAddress>) -> Result<(), String> {
         let (env, process) = self.world.env_of_process();
         self.running().process = Some(process);
-        let parts = (env.clone(), self.engine, Arc::clone(&self.rows), self.world.disk.clone(), self.timing);
-        let started = env.tasks.spawn(start(parts, self.number, first_peers)).join().await;
+        let machine = Machine {
+            env: env.clone(),
+            engine: self.engine,
+            rows: Arc::clone(&self.rows),
+            disk: self.world.disk.clone(),
+            data_folder: self.running().data_folder,
+            timing: self.timing,
+        };
+        let started = env.tasks.spawn(start(machine, self.number, first_peers)).join().await;
         let node = started.unwrap_or_else(|| Err("its process ended while it started".to_owned()))?;
         let mut running = self.running();
         if running.process.is_some() {
@@ -151,13 +184,8 @@ impl Member {
     }
 }
 
-type Parts = (Env, EngineChoice, Arc<MemPlatter>, env::sim::SimDisk, Timing);
-
-async fn start(
-    (env, engine, rows, disk, timing): Parts,
-    number: usize,
-    first_peers: Vec<NodeAddress>,
-) -> Result<Member, String> {
+async fn start(machine: Machine, number: usize, first_peers: Vec<NodeAddress>) -> Result<Member, String> {
+    let Machine { env, engine, rows, disk, data_folder, timing } = machine;
     let folder = Path::new(META_FOLDER);
     env.disk.create_dir_all(folder).map_err(text)?;
     let options = ClusterOptions {
@@ -174,7 +202,7 @@ async fn start(
     };
     let options = StoreOptions { folder: folder.to_owned(), node_tag: cluster.id().tag() };
     let store = Store::open(&env, engine, options).map_err(text)?;
-    let config = BlockConfig::new(cluster.id(), PathBuf::from(DATA_FOLDER));
+    let config = BlockConfig::new(cluster.id(), PathBuf::from(data_folder));
     let blocks = BlockStore::open(&env, &store, config).await.map_err(text)?;
     let model = Model::open_timed(&env, store.clone(), blocks.clone(), (Peers::of(&cluster), timing))
         .map_err(text)?;

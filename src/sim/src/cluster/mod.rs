@@ -10,6 +10,7 @@ mod calm;
 mod client;
 mod gathering;
 mod home;
+mod moves;
 mod note;
 mod ops;
 mod plan;

@@ -16,6 +16,28 @@ pub const SKEW_MAX_MS: i64 = 20_000;
 /// How often homes look for bodies that nothing names: what only this finds is found before the end.
 const AUDIT_EVERY: Duration = Duration::from_secs(600);
 
+/// So many homes store where one may lose its memory: the others have all that was acknowledged.
+pub const STORE_MIN_FOR_LOSS: usize = 3;
+
+/// Which memory a home loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Rows and blocks; it keeps its key and knows the others.
+    Everything,
+    /// The rows of some time: an old copy was put back.
+    Recent,
+}
+
+impl Loss {
+    /// Under what it is counted.
+    pub fn label(self) -> &'static str {
+        match self {
+            Loss::Everything => "move: a home loses everything",
+            Loss::Recent => "move: a home gets an old copy back",
+        }
+    }
+}
+
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -80,6 +102,10 @@ pub struct ClusterPlan {
     pub weights: Vec<(Kind, u64)>,
     /// Percent of the puts and deletes that have a condition.
     pub conditional: u64,
+    /// Homes that store from the beginning; the others join while clients work.
+    pub first: usize,
+    /// Which memory one of them loses.
+    pub loss: Option<Loss>,
     /// Whether homes forget what was deleted as fast as they can: no rule rests on how long it stays.
     pub is_hasty: bool,
 }
@@ -132,8 +158,25 @@ impl ClusterPlan {
             is_wild: random.below(3) == 0,
             weights,
             conditional: [0, 20, 20, 60][random.below(4) as usize],
+            first: storing,
+            loss: None,
             is_hasty: Generator::new(seed ^ 0x6861_7374).below(3) > 0,
         }
+        .with_moves()
+    }
+
+    /// What people do to the homes; drawn apart, so that all else about a seed stays what it is without.
+    fn with_moves(mut self) -> Self {
+        let mut random = Generator::new(self.seed ^ 0x6d6f_7665);
+        let may_grow = self.storing == 3 && self.gateways == 0;
+        if may_grow && random.below(100) < 60 {
+            self.first = 1 + random.below(2) as usize;
+        }
+        // The real engine's files are not put back.
+        if self.engine == EngineChoice::Memory && self.storing >= STORE_MIN_FOR_LOSS {
+            self.loss = [None, Some(Loss::Everything), Some(Loss::Recent)][random.below(3) as usize];
+        }
+        self
     }
 
     /// When homes tidy up.
@@ -154,6 +197,11 @@ impl ClusterPlan {
         }
     }
 
+    /// Versions of the layout that come into force.
+    pub fn versions(&self) -> u64 {
+        if self.first < self.storing { 2 } else { 1 }
+    }
+
     /// All homes.
     pub fn homes(&self) -> usize {
         self.storing + self.gateways
@@ -168,12 +216,19 @@ impl ClusterPlan {
 impl fmt::Display for ClusterPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, storing, gateways, clients, keys, delay_ms, skews_ms, troubles, .. } = self;
+        let moves = match (self.first < *storing, self.loss) {
+            (false, None) => String::new(),
+            (grows, loss) => {
+                let grows = if grows { format!("from {} homes, ", self.first) } else { String::new() };
+                grows + &loss.map_or(String::new(), |loss| format!("one loses {loss:?}, "))
+            }
+        };
         let haste = if self.is_hasty { "forgetting in haste, " } else { "" };
         let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };
         write!(
             f,
             "{engine:?}, {storing} homes and {gateways} gateways, {clients} clients, {} keys, up to {delay_ms} ms, \
-             clocks {skews_ms:?}, {haste}{faults} {troubles:?}",
+             clocks {skews_ms:?}, {moves}{haste}{faults} {troubles:?}",
             keys.len()
         )
     }

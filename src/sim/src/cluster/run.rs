@@ -4,7 +4,7 @@ use super::calm;
 use super::client::Client;
 use super::gathering::{Gathering, Shared};
 use super::plan::ClusterPlan;
-use super::weather;
+use super::{moves, weather};
 use crate::checks::{self, Failure};
 use crate::run::Report;
 use env::sim::Generator;
@@ -57,6 +57,7 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
         })
         .collect();
     let weather = tasks.spawn(weather::blow(Arc::clone(homes), random.next_u64()));
+    let moves = tasks.spawn(moves::make(Arc::clone(homes), random.next_u64()));
     let watch = tasks.spawn(weather::watch(Arc::clone(homes)));
     let working = async {
         for client in clients {
@@ -69,6 +70,7 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
         return Err(Failure::new("liveness", "clients wait for ever"));
     }
     weather.join().await;
+    moves.join().await;
     drop(watch);
     homes.stop_on_failure()?;
     homes.note("the weather is over");

@@ -26,7 +26,7 @@ pub struct MemPlatter {
     readers: Mutex<BTreeMap<u64, usize>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Rows {
     last_commit: u64,
     /// Rows with changes that no reader may need any more.
@@ -55,6 +55,18 @@ impl MemEngine {
 }
 
 impl MemPlatter {
+    /// What is stored now, as a backup takes it.
+    pub fn copy(&self) -> Self {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { rows: RwLock::new(rows), readers: Mutex::default() }
+    }
+
+    /// Puts a copy back in the place of all that is stored. No engine is open over either.
+    pub fn restore(&self, copy: &Self) {
+        let rows = copy.rows.read().unwrap_or_else(PoisonError::into_inner).clone();
+        *self.rows.write().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+
     fn apply(&self, batch: &Batch) {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,102 @@
+//! What people do to a cluster while clients work: homes join one that has data, and a home loses its memory or gets
+//! an old copy of it back.
+//!
+//! Each happens once in a run, with everything else that goes wrong around it. Nothing that was acknowledged may be
+//! lost by it: memory is lost only when three copies are in force.
+
+use super::gathering::Shared;
+use super::plan::{Loss, STORE_MIN_FOR_LOSS};
+use crate::checks::Failure;
+use env::sim::{Generator, Keep};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use store::MemPlatter;
+
+/// The longest time before each move.
+const BEFORE_MAX_MS: u64 = 6000;
+/// Between two looks at whether a change has ended.
+const LOOK: Duration = Duration::from_millis(200);
+/// How old a copy is at least that is put back: peers have heard of the home since.
+const COPY_AGE: Duration = Duration::from_secs(20);
+
+/// Makes the moves of a run, one after the other.
+pub async fn make(homes: Shared, seed: u64) {
+    let mut random = Generator::new(seed);
+    if let Err(failure) = all(&homes, &mut random).await {
+        homes.book().fail(failure);
+    }
+}
+
+async fn all(homes: &Shared, random: &mut Generator) -> Result<(), Failure> {
+    if homes.plan.first < homes.plan.storing {
+        wait(homes, Duration::from_millis(random.below(BEFORE_MAX_MS))).await;
+        homes.note("  move: the other homes join");
+        homes.book().count("move: growth");
+        grow(homes).await?;
+        settled(homes).await;
+    }
+    let Some(loss) = homes.plan.loss.filter(|_| homes.plan.storing >= STORE_MIN_FOR_LOSS) else {
+        return Ok(());
+    };
+    let home = random.below(homes.plan.storing as u64) as usize;
+    wait(homes, Duration::from_millis(random.below(BEFORE_MAX_MS))).await;
+    let copy = match loss {
+        Loss::Everything => MemPlatter::default(),
+        Loss::Recent => {
+            let copy = homes.homes[home].copy_rows();
+            env::sleep(COPY_AGE).await;
+            copy
+        }
+    };
+    // Who is starting now is waited for.
+    while !homes.homes[home].has_process() || homes.homes[home].node().is_none() {
+        env::sleep(LOOK).await;
+        homes.stop_on_failure()?;
+    }
+    homes.note(&format!("  move: home {home} loses {loss:?}"));
+    homes.book().count(loss.label());
+    homes.switch_off(home, Keep::Everything).await?;
+    homes.homes[home].lose(&copy, loss == Loss::Everything);
+    homes.switch_on(home, Keep::Everything).await
+}
+
+/// Lets time pass, less when the weather is over.
+async fn wait(homes: &Shared, time: Duration) {
+    let mut waited = Duration::ZERO;
+    while waited < time && !homes.is_calm.load(Ordering::Relaxed) {
+        env::sleep(LOOK).await;
+        waited += LOOK;
+    }
+}
+
+/// Stages the other homes through any home that runs, and applies it.
+async fn grow(homes: &Shared) -> Result<(), Failure> {
+    let first = homes.plan.first;
+    loop {
+        homes.stop_on_failure()?;
+        for home in homes.members() {
+            let changed =
+                homes.homes[home].node().map(|node| homes.lay_out(&node, first..homes.plan.storing));
+            if let Some(Ok(())) = changed {
+                homes.set_members(homes.plan.homes());
+                return Ok(());
+            }
+        }
+        env::sleep(LOOK).await;
+    }
+}
+
+/// Waits until the change is over, or the weather is.
+async fn settled(homes: &Shared) {
+    let is_over = |homes: &Shared| {
+        let mut nodes = homes.homes.iter().filter_map(|home| home.node());
+        nodes.any(|node| {
+            node.cluster.layout().coming().is_none() && node.cluster.layout().current().number > 1
+        })
+    };
+    let homes = Arc::clone(homes);
+    while !is_over(&homes) && !homes.is_calm.load(Ordering::Relaxed) {
+        env::sleep(LOOK).await;
+    }
+}
