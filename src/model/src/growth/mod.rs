@@ -131,8 +131,15 @@ impl Model {
     async fn retire(self: &Arc<Self>, cluster: &Arc<ClusterState>) -> Result<(), ModelError> {
         let layout = cluster.layout();
         let (Some(_), Some(joint)) = (layout.retired(), layout.joint()) else { return Ok(()) };
-        let is_behind =
-            |node: &NodeId| arcs().any(|arc| owns(joint, *node, arc) && !layout.has_completed(*node, arc));
+        // Whoever was away when the version was chosen has not filled its arcs: it recovers them afterwards.
+        let can_complete = |node: NodeId, arc: u16| {
+            owns(layout.current(), node, arc) || layout.steps_of(node).filled.contains(arc)
+        };
+        let is_behind = |node: &NodeId| {
+            arcs().any(|arc| {
+                owns(joint, *node, arc) && can_complete(*node, arc) && !layout.has_completed(*node, arc)
+            })
+        };
         if joint.storage_nodes().any(|(node, _)| self.peers.is_up(*node) && is_behind(node)) {
             return Ok(());
         }
