@@ -70,10 +70,8 @@ class Node:
 
     def _listens(self):
         """Whether the S3 port, which is opened last, takes connections."""
-        if self.within:
-            return self.try_cli("health", "-q").returncode < 3
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.s3_port)) == 0
+            return probe.connect_ex((self.host, self.s3_port)) == 0
 
     def try_cli(self, *arguments):
         command = [self.binary, "-c", str(self.config), *arguments]
@@ -96,7 +94,7 @@ class Node:
 
 
 def _in_namespace(number):
-    """Where a node runs whose home is a network namespace of `script/wan`."""
+    """Where a node runs whose home is a network namespace; whoever works with it is in one (`wan.Wan`)."""
     return {"host": f"10.77.0.{number}", "within": ["ip", "netns", "exec", f"home{number}"]}
 
 

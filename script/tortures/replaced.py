@@ -29,7 +29,7 @@ def run(frame):
     count, size_bytes = make_tree(tree, frame.options, frame.options.seed)
     frame.figure("files, bytes in the tree", f"{count}, {size_bytes:,}")
     for name in filter(None, frame.options.clients.split(",")):
-        with Several(frame, 4) as homes:
+        with Several(frame, 4, name) as homes:
             one_client(frame, homes, name, tree, size_bytes)
         shutil.rmtree(homes.cluster.folder)
 

@@ -16,9 +16,9 @@ BUCKET = "photos"
 class Several:
     """Some homes in the run's folder, and their clients. Ends them all."""
 
-    def __init__(self, frame, count, **settings):
+    def __init__(self, frame, count, name="homes", **settings):
         self.frame = frame
-        self.cluster = Cluster(frame.options.binary, frame.folder / "homes", count, first_port=free_ports(), **settings)
+        self.cluster = Cluster(frame.options.binary, frame.folder / name, count, first_port=free_ports(), **settings)
         self.nodes = self.cluster.nodes
 
     def __enter__(self):
