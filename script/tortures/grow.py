@@ -5,11 +5,14 @@ new machine. Afterwards every object is read with each home off in turn.
 """
 
 import json
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
 
+from home import Skip
 from several import BUCKET, Several, Steady
 from three_homes import Homes
 from wan import Wan
@@ -21,6 +24,7 @@ def options(parser):
     parser.add_argument("--objects", type=int, default=20_000)
     parser.add_argument("--per-second", type=float, default=20)
     parser.add_argument("--rtt", type=float, help="milliseconds between the homes, which are network namespaces then")
+    parser.add_argument("--flush-ms", type=int, help="so much longer each flush of each home takes: a very busy disk")
     parser.add_argument("--read", type=int, default=2_000, help="objects read with each home off")
 
 
@@ -34,6 +38,10 @@ def run(frame):
 
 def grow(frame, wide=False):
     with Several(frame, 3, first_alone=True, wide=wide) as homes:
+        if frame.options.flush_ms:
+            around = slow_flushes(frame, frame.options.flush_ms)
+            for node in homes.nodes:
+                node.around = around
         first = homes.nodes[0]
         first.start()
         first.wait_until_up()
@@ -56,6 +64,16 @@ def grow(frame, wide=False):
         frame.demand(not steady.errors, f"no request fails: {steady.errors[:3]}")
         frame.demand(not steady.wrong, f"no read is wrong: {steady.wrong[:3]}")
         read_with_each_off(frame, homes, sizes, steady)
+
+
+def slow_flushes(frame, ms):
+    """The environment of a server whose flushes take so much longer."""
+    if shutil.which("cc") is None:
+        raise Skip("slow flushes need a C compiler, cc")
+    library = frame.folder / "slow_flush.so"
+    source = pathlib.Path(__file__).with_name("slow_flush.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return {"LD_PRELOAD": str(library), "SLOW_FLUSH_MS": str(ms)}
 
 
 def fill(frame, homes):
