@@ -88,7 +88,7 @@ class Growing:
         """Until this version stands alone on every running node."""
         deadline = time.monotonic() + GROWN_WITHIN_S
         for node in [node for node in self.cluster.nodes if node.process]:
-            while not _stands_alone(node, version):
+            while not stands_alone(node, version):
                 if time.monotonic() > deadline:
                     raise AssertionError(f"node {node.number}: {node.cli('layout', 'show')}")
                 time.sleep(0.2)
@@ -107,7 +107,7 @@ class Growing:
             equal(got == body, True, f"the bytes of {key} through {through}")
 
 
-def _stands_alone(node, version):
+def stands_alone(node, version):
     layout = json.loads(node.cli("json-api", "GetClusterLayout"))
     return layout["version"] == version and "coming" not in layout
 

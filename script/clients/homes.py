@@ -4,6 +4,7 @@ Every node has a folder of its own, listens on 127.0.0.1 only, and is administer
 by the command line of its own binary.
 """
 
+import os
 import secrets
 import signal
 import socket
@@ -28,8 +29,8 @@ class Node:
         self.host, self.within = host, list(within)
         base = first_port + 10 * number
         self.s3_port, self.rpc_port, self.admin_port = base, base + 1, base + 3
-        self.config = self.folder / "garage.toml"
-        self.process = None
+        self.config, self.log_path = self.folder / "garage.toml", self.folder / "log"
+        self.process, self.around = None, {}  # what it finds in its environment beside ours
         if not self.config.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             self.config.write_text(
@@ -51,27 +52,26 @@ class Node:
     def endpoint(self):
         return f"http://{self.host}:{self.s3_port}"
 
-    def start(self):
-        log = (self.folder / "log").open("ab")
-        command = [*self.within, self.binary, "-c", str(self.config), "server"]
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    def start(self, *arguments):
+        log = self.log_path.open("ab")
+        command = [*self.within, self.binary, "-c", str(self.config), "server", *arguments]
+        around = dict(os.environ, **self.around)
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, env=around, start_new_session=True)
 
     def wait_until_up(self):
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise HomeFailed(f"node {self.number} ended: see {self.folder}/log")
+                raise HomeFailed(f"node {self.number} ended: see {self.log_path}")
             if self._listens():
                 return
             time.sleep(0.05)
-        raise HomeFailed(f"node {self.number} does not answer: see {self.folder}/log")
+        raise HomeFailed(f"node {self.number} does not answer: see {self.log_path}")
 
     def _listens(self):
         """Whether the S3 port, which is opened last, takes connections."""
-        if self.within:
-            return self.try_cli("health", "-q").returncode < 3
         with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.s3_port)) == 0
+            return probe.connect_ex((self.host, self.s3_port)) == 0
 
     def try_cli(self, *arguments):
         command = [self.binary, "-c", str(self.config), *arguments]
@@ -94,7 +94,7 @@ class Node:
 
 
 def _in_namespace(number):
-    """Where a node runs whose home is a network namespace of `script/wan`."""
+    """Where a node runs whose home is a network namespace; whoever works with it is in one (`wan.Wan`)."""
     return {"host": f"10.77.0.{number}", "within": ["ip", "netns", "exec", f"home{number}"]}
 
 

@@ -1,10 +1,13 @@
 """A home that lost its disk, and one that comes back from an old copy of it: nothing is lost, nothing returns."""
 
+import contextlib
 import random
 import shutil
 import signal
 import time
+from datetime import datetime, timezone
 
+import past
 from home import equal
 from suite import Suite
 from three_homes import Homes, serving
@@ -12,6 +15,7 @@ from three_homes import Homes, serving
 SUITE = Suite("lost_memory")
 MIB = 1024 * 1024
 WHOLE_WITHIN_S = 60
+DAYS = 7
 
 
 class Photos:
@@ -92,17 +96,52 @@ def old_copy(home):
         photos, node = Photos(homes, 2), homes.cluster.nodes[2]
         photos.put(120, "a")
         node.stop()
-        copy = node.folder.with_name("copy")
-        shutil.copytree(node.folder, copy, ignore=shutil.ignore_patterns("*.sock"))
+        copy = _copy_of(node)
         homes.restart(2)
         photos.put(60, "b")
         photos.delete("a", 3)
-        node.stop(signal.SIGKILL)
-        shutil.rmtree(node.folder)
-        shutil.copytree(copy, node.folder)
-        node.start()
-        node.wait_until_up()
-        _wait_until_whole(homes)
-        log = (node.folder / "log").read_text()
-        equal("older copy than the cluster remembers" in log, True, "the node notices that its copy is old")
+        _return_from(copy, homes)
         _check_with_each_off(homes, photos)
+
+
+@SUITE.case("the copy is a week old, and what was deleted was deleted today: no deleted key comes back, nothing is lost")
+def week_old_copy(home):
+    with contextlib.ExitStack() as run:
+        with past.signing(DAYS):
+            homes = run.enter_context(Homes(home, around=past.clock(DAYS)))
+            photos, nodes = Photos(homes, 3), homes.cluster.nodes
+            photos.put(120, "a")
+            photos.delete("a", 5)
+        homes.cluster.stop()
+        copy = _copy_of(nodes[2])
+        for node in nodes:
+            node.around = {}
+        homes.cluster.start()
+        Homes.wait_until_serving(nodes)
+        photos.check(2)
+        written = homes.s3[0].head_object(Bucket=homes.bucket, Key="a/1")["LastModified"]
+        equal((datetime.now(timezone.utc) - written).days, DAYS, "days since the photos were written")
+        photos.put(60, "b")
+        photos.delete("a", 3)
+        _return_from(copy, homes)
+        _check_with_each_off(homes, photos)
+
+
+def _copy_of(node):
+    """A copy of what a node that does not run has stored."""
+    return shutil.copytree(node.folder, node.folder.with_name("copy"), ignore=shutil.ignore_patterns("*.sock"))
+
+
+def _return_from(copy, homes):
+    """Has the third home die and start again from its copy; returns when it is whole."""
+    node = homes.cluster.nodes[2]
+    node.stop(signal.SIGKILL)
+    shutil.rmtree(node.folder)
+    shutil.copytree(copy, node.folder)
+    begin = time.monotonic()
+    node.start()
+    node.wait_until_up()
+    _wait_until_whole(homes)
+    print(f"   whole again after {time.monotonic() - begin:.1f} s")
+    log = (node.folder / "log").read_text()
+    equal("older copy than the cluster remembers" in log, True, "the node notices that its copy is old")

@@ -29,10 +29,12 @@ CAUGHT_UP_WITHIN_S = 60
 class Homes:
     """A running cluster of three, with a client for each node and a bucket."""
 
-    def __init__(self, home):
+    def __init__(self, home, around=None):
         self.folder = tempfile.mkdtemp(prefix="garage-homes-")
         self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=free_ports())
         self.bucket = "photos"
+        for node in self.cluster.nodes:
+            node.around = around or {}
 
     def __enter__(self):
         self.cluster.start()

@@ -29,7 +29,7 @@ def options(parser):
 
 def run(frame):
     tree = frame.folder / "tree"
-    count, size_bytes = _make_tree(tree, frame.options, frame.options.seed)
+    count, size_bytes = make_tree(tree, frame.options, frame.options.seed)
     frame.figure("files in the tree", count)
     frame.figure("bytes in the tree", f"{size_bytes:,}")
     frame.demand(count >= frame.options.files and size_bytes >= frame.options.mib * 10**6, "the tree is as large as asked")
@@ -37,7 +37,7 @@ def run(frame):
         _one_client(frame, CLIENTS[name], name, tree, size_bytes)
 
 
-def _make_tree(tree, wanted, seed):
+def make_tree(tree, wanted, seed):
     """Many small files of text and noise, some large ones, odd names, and repeated content."""
     numbers = random.Random(seed)
     small = wanted.files - 20
@@ -69,9 +69,13 @@ class Restic:
             raise Skip("restic is not installed (script/test --install-clients)")
         self.env = dict(os.environ, AWS_ACCESS_KEY_ID=server.key_id, AWS_SECRET_ACCESS_KEY=server.secret,
                         AWS_DEFAULT_REGION=server.region, RESTIC_PASSWORD="only for this run",
-                        RESTIC_REPOSITORY=f"s3:{server.endpoint}/restic/repo", RESTIC_CACHE_DIR=str(frame.folder / "cache"))
+                        RESTIC_CACHE_DIR=str(frame.folder / "cache"))
+        self.turn_to(server.endpoint)
         self.frame, self.restored = frame, frame.folder / "restored-restic"
         _must(self, "init")
+
+    def turn_to(self, endpoint):
+        self.env["RESTIC_REPOSITORY"] = f"s3:{endpoint}/restic/repo"
 
     def command(self, *words):
         return [RESTIC, "--quiet", *map(str, words)]
@@ -94,9 +98,13 @@ class Rclone:
             raise Skip("rclone is not installed: script/test --only setup")
         self.env = dict(os.environ, RCLONE_CONFIG="/dev/null", RCLONE_CONFIG_S_TYPE="s3", RCLONE_CONFIG_S_PROVIDER="Other",
                         RCLONE_CONFIG_S_ACCESS_KEY_ID=server.key_id, RCLONE_CONFIG_S_SECRET_ACCESS_KEY=server.secret,
-                        RCLONE_CONFIG_S_ENDPOINT=server.endpoint, RCLONE_CONFIG_S_REGION=server.region)
+                        RCLONE_CONFIG_S_REGION=server.region)
+        self.turn_to(server.endpoint)
         self.program, self.frame, self.restored = program, frame, frame.folder / "restored-rclone"
         _must(self, "mkdir", "S:rclone")
+
+    def turn_to(self, endpoint):
+        self.env["RCLONE_CONFIG_S_ENDPOINT"] = endpoint
 
     def command(self, *words):
         return [str(self.program), *map(str, words)]
@@ -156,7 +164,7 @@ def _one_client(frame, kind, name, tree, size_bytes):
     killer = Killer(server, frame.options.kills, size_bytes // (frame.options.kills + 2))
     begin = time.monotonic()
     killer.start()
-    tries = _until_done(frame, client, client.backup(tree))
+    tries = until_done(frame, client, client.backup(tree))
     killer.ended.set()
     killer.join()
     if killer.error:
@@ -164,7 +172,7 @@ def _one_client(frame, kind, name, tree, size_bytes):
     frame.figure(f"{name}: backed up in", f"{time.monotonic() - begin:.0f} s, {killer.done} kills, {tries} runs of the client")
     frame.demand(killer.done >= frame.options.kills, f"{name}: the server was killed {frame.options.kills} times on the way")
     begin = time.monotonic()
-    _until_done(frame, client, client.restore(tree))
+    until_done(frame, client, client.restore(tree))
     different = subprocess.run(["diff", "-r", tree, client.same_as], capture_output=True, text=True)
     lines = different.stdout.splitlines() + different.stderr.splitlines()
     frame.figure(f"{name}: restored in", f"{time.monotonic() - begin:.0f} s, diff -r prints {len(lines)} lines")
@@ -175,7 +183,7 @@ def _one_client(frame, kind, name, tree, size_bytes):
     shutil.rmtree(client.restored, ignore_errors=True)
 
 
-def _until_done(frame, client, commands):
+def until_done(frame, client, commands):
     """Runs each command until it succeeds; returns how many runs the last one took."""
     for command in commands:
         for run_number in range(1, TRIES + 1):

@@ -5,13 +5,17 @@ new machine. Afterwards every object is read with each home off in turn.
 """
 
 import json
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
 
+from home import Skip
 from several import BUCKET, Several, Steady
 from three_homes import Homes
+from wan import Wan
 
 WITHIN_S = 1800
 
@@ -19,11 +23,25 @@ WITHIN_S = 1800
 def options(parser):
     parser.add_argument("--objects", type=int, default=20_000)
     parser.add_argument("--per-second", type=float, default=20)
+    parser.add_argument("--rtt", type=float, help="milliseconds between the homes, which are network namespaces then")
+    parser.add_argument("--flush-ms", type=int, help="so much longer each flush of each home takes: a very busy disk")
     parser.add_argument("--read", type=int, default=2_000, help="objects read with each home off")
 
 
 def run(frame):
-    with Several(frame, 3, first_alone=True) as homes:
+    if frame.options.rtt is None:
+        grow(frame)
+        return
+    with Wan(3, frame.options.rtt):
+        grow(frame, wide=True)
+
+
+def grow(frame, wide=False):
+    with Several(frame, 3, first_alone=True, wide=wide) as homes:
+        if frame.options.flush_ms:
+            around = slow_flushes(frame, frame.options.flush_ms)
+            for node in homes.nodes:
+                node.around = around
         first = homes.nodes[0]
         first.start()
         first.wait_until_up()
@@ -42,10 +60,20 @@ def run(frame):
         frame.figure("seconds from the first step to three copies", f"{seconds:.0f}")
         frame.figure("bytes on each home's disk, MiB", [used(node) for node in homes.nodes])
         frame.figure("steady requests, errors", f"{steady.requests}, {len(steady.errors)}")
-        frame.figure("worst PUT, GET in seconds", f"{steady.worst_s['put']:.2f}, {steady.worst_s['get']:.2f}")
+        steady.show_slowest(frame, "steady")
         frame.demand(not steady.errors, f"no request fails: {steady.errors[:3]}")
         frame.demand(not steady.wrong, f"no read is wrong: {steady.wrong[:3]}")
         read_with_each_off(frame, homes, sizes, steady)
+
+
+def slow_flushes(frame, ms):
+    """The environment of a server whose flushes take so much longer."""
+    if shutil.which("cc") is None:
+        raise Skip("slow flushes need a C compiler, cc")
+    library = frame.folder / "slow_flush.so"
+    source = pathlib.Path(__file__).with_name("slow_flush.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return {"LD_PRELOAD": str(library), "SLOW_FLUSH_MS": str(ms)}
 
 
 def fill(frame, homes):
@@ -65,11 +93,8 @@ def join(homes):
     """Returns how many commands it took."""
     first, steps = homes.nodes[0], 0
     for node in homes.nodes[1:]:
-        said = first.cli("node", "invite", "--address", f"127.0.0.1:{first.rpc_port}")
-        code = re.search(r"--join (\S+)", said).group(1)
-        log = (node.folder / "log").open("ab")
-        command = [node.binary, "-c", str(node.config), "server", "--join", code]
-        node.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        said = first.cli("node", "invite", "--address", f"{first.host}:{first.rpc_port}")
+        node.start("--join", re.search(r"--join (\S+)", said).group(1))
         node.wait_until_up()
         steps += 2
     deadline = time.monotonic() + 30

@@ -1,9 +1,18 @@
-"""Racers on three homes for one key that must not be there: winners in each round."""
+"""Racers on three homes for one key that must not be there: winners in each round, and what the others are told.
+
+A round without a winner is allowed (every racer may be told that it cannot be known who won), but each is shown
+with its answers and with what the key holds afterwards: nothing, or the value of a racer who was told 503.
+"""
 
 import threading
+import time
+from collections import Counter
 
 from botocore.exceptions import ClientError
 from several import BUCKET, Several
+
+WON = 200
+SHOWN_ROUNDS = 10
 
 
 def options(parser):
@@ -15,35 +24,57 @@ def run(frame):
     with Several(frame, 3) as homes:
         homes.start_all()
         clients = [homes.client(homes.nodes[number % 3]) for number in range(frame.options.racers)]
-        won, wrong = {}, 0
+        won, told, wrong, seconds = Counter(), Counter(), 0, []
         for race in range(frame.options.rounds):
-            winners = one_race(clients, race)
-            won[len(winners)] = won.get(len(winners), 0) + 1
-            if winners:
-                held = homes.s3[race % 3].get_object(Bucket=BUCKET, Key=f"race/{race}")["Body"].read()
-                wrong += held != str(winners[0]).encode()
+            begin = time.monotonic()
+            answers = one_race(clients, race)
+            seconds.append(time.monotonic() - begin)
+            winners = [number for number, answer in answers.items() if answer == WON]
+            won[len(winners)] += 1
+            told.update(answers.values())
+            held = value(homes.s3[race % 3], race)
+            wrong += not may_hold(held, winners, answers)
+            if not winners and won[0] <= SHOWN_ROUNDS:
+                print(f"  race {race}: nobody won; told {dict(Counter(answers.values()))}, held afterwards: {held}", flush=True)
+        seconds.sort()
         frame.figure("rounds by number of winners", dict(sorted(won.items())))
-        frame.figure("rounds in which the winner's value is not there", wrong)
+        frame.figure("answers", dict(sorted(told.items())))
+        frame.figure("a round: median, worst in seconds", f"{seconds[len(seconds) // 2]:.2f}, {seconds[-1]:.2f}")
+        frame.figure("rounds in which the value is not one that may be there", wrong)
         frame.demand(max(won) <= 1, "nobody wins beside another one")
         frame.demand(wrong == 0, "what the winner wrote is there")
 
 
+def value(s3, race):
+    """The number of the racer whose value the key holds, if it holds one."""
+    try:
+        return int(s3.get_object(Bucket=BUCKET, Key=f"race/{race}")["Body"].read())
+    except s3.exceptions.NoSuchKey:
+        return None
+
+
+def may_hold(held, winners, answers):
+    """The winner's value; without a winner nothing, or the value of one whose outcome is unknown."""
+    return held == winners[0] if winners else held is None or answers[held] == 503
+
+
 def one_race(clients, race):
-    winners, start = [], threading.Barrier(len(clients))
+    """The status that each racer got."""
+    answers, start = {}, threading.Barrier(len(clients))
 
     def put(number, s3):
         start.wait()
         try:
             s3.put_object(Bucket=BUCKET, Key=f"race/{race}", Body=str(number).encode(), IfNoneMatch="*")
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            assert status in (409, 412, 503), status
+            answers[number] = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            assert answers[number] in (409, 412, 503), answers[number]
         else:
-            winners.append(number)
+            answers[number] = WON
 
     racers = [threading.Thread(target=put, args=(number, s3)) for number, s3 in enumerate(clients)]
     for racer in racers:
         racer.start()
     for racer in racers:
         racer.join()
-    return winners
+    return answers

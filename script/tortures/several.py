@@ -4,7 +4,9 @@ import random
 import signal
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 
+from botocore.exceptions import ClientError
 from homes import Cluster
 from three_homes import Homes, client_of, free_ports
 
@@ -14,11 +16,9 @@ BUCKET = "photos"
 class Several:
     """Some homes in the run's folder, and their clients. Ends them all."""
 
-    def __init__(self, frame, count, first_alone=False):
+    def __init__(self, frame, count, name="homes", **settings):
         self.frame = frame
-        self.cluster = Cluster(
-            frame.options.binary, frame.folder / "homes", count, first_port=free_ports(), first_alone=first_alone
-        )
+        self.cluster = Cluster(frame.options.binary, frame.folder / name, count, first_port=free_ports(), **settings)
         self.nodes = self.cluster.nodes
 
     def __enter__(self):
@@ -44,6 +44,19 @@ class Several:
         return client_of(node, self.key, self.secret)
 
 
+class Error:
+    """A request that failed: when it was sent, and what came of it."""
+
+    def __init__(self, sent_at, kind, error):
+        self.sent_at, self.kind = sent_at, kind
+        self.text = f"{type(error).__name__}: {error}"
+        answer = error.response if isinstance(error, ClientError) else {}
+        self.status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+
+    def __repr__(self):
+        return f"{self.kind}: {self.text}"
+
+
 class Steady(threading.Thread):
     """Requests at a steady rate through some homes in turn, without trying anything again.
 
@@ -55,7 +68,8 @@ class Steady(threading.Thread):
         self.clients, self.per_s, self.prefix = clients, per_s, prefix
         self.random, self.ends = random.Random(seed), threading.Event()
         self.may_hold, self.wrong, self.errors, self.requests = {}, [], [], 0
-        self.worst_s = {"put": 0.0, "get": 0.0}
+        # How long the slowest request took, and when it began.
+        self.slowest = {"put": (0.0, 0.0), "get": (0.0, 0.0)}
 
     def run(self):
         begin = time.monotonic()
@@ -72,8 +86,9 @@ class Steady(threading.Thread):
         try:
             self._put(s3, key) if kind == "put" else self._get(s3, key)
         except Exception as error:  # every failure is an answer to count
-            self.errors.append((time.monotonic(), kind, f"{type(error).__name__}: {error}"))
-        self.worst_s[kind] = max(self.worst_s[kind], time.monotonic() - begin)
+            self.errors.append(Error(begin, kind, error))
+        seconds = time.monotonic() - begin
+        self.slowest[kind] = max(self.slowest[kind], (seconds, begin))
 
     def _put(self, s3, key):
         value = self.random.randbytes(200_000 if self.random.random() < 0.1 else 4096)
@@ -92,6 +107,15 @@ class Steady(threading.Thread):
     def stop(self):
         self.ends.set()
         self.join()
+
+    def worst_s(self, kind):
+        return self.slowest[kind][0]
+
+    def show_slowest(self, frame, name):
+        """States how slow it was, and when, as the homes' logs tell the time."""
+        for kind, (seconds, begin) in self.slowest.items():
+            sent_at = datetime.now(timezone.utc) - timedelta(seconds=time.monotonic() - begin)
+            frame.figure(f"{name}: worst {kind.upper()} in seconds", f"{seconds:.2f}, sent at {sent_at:%H:%M:%S.%f} UTC")
 
     def check(self, s3):
         """How many keys do not hold what they must, read through one home."""

@@ -3,7 +3,7 @@
 //! Only a storage node of the current version proposes, and asks itself first: the ballot that it uses is
 //! durable here before anybody else hears of it, so no ballot is ever used twice.
 
-use crate::layout::Version;
+use crate::layout::{Layout, Version};
 use crate::state::ClusterState;
 use crate::vote::{Accepted, AskVote, Voted, can_choose};
 use base::NodeId;
@@ -27,8 +27,9 @@ pub enum Chosen {
 }
 
 impl ClusterState {
-    /// Tries to put the candidate in force, if it may be.
-    pub async fn choose_next(self: &Arc<Self>, tasks: &Tasks) -> Chosen {
+    /// Tries to put the candidate in force, if it may be. When all that takes time is done, `ready` is waited for, and
+    /// what it yields is held while the version comes into force on this node.
+    pub async fn choose_next<T>(self: &Arc<Self>, tasks: &Tasks, ready: impl Future<Output = T>) -> Chosen {
         let layout = self.layout();
         let Some(candidate) = layout.ready_candidate() else { return Chosen::NotYet };
         let voters: BTreeSet<NodeId> = layout.current().storage_nodes().map(|(node, _)| *node).collect();
@@ -48,31 +49,33 @@ impl ClusterState {
         let accepted = self.ballot(tasks, &voters, &ask).await;
         match accepted {
             Some(from) if can_choose(layout.current(), &from.keys().copied().collect()) => {
-                self.join(tasks, version).await
+                self.join(tasks, version, ready).await
             }
             _ => Chosen::NotYet,
         }
     }
 
-    async fn join(self: &Arc<Self>, tasks: &Tasks, version: Arc<Version>) -> Chosen {
-        let state = Arc::clone(self);
-        let number = version.number;
-        let joined = tasks
-            .blocking(move || {
-                state.change_layout(|layout, _| Ok(layout.joined(version).unwrap_or_else(|| layout.clone())))
-            })
-            .await;
-        match joined {
-            Ok(layout) if layout.newest().number >= number => {
-                tracing::info!(version = number, "a new layout version is in force");
-                Chosen::Yes
-            }
-            Ok(_) => Chosen::NotYet,
+    async fn join<T>(
+        self: &Arc<Self>,
+        tasks: &Tasks,
+        version: Arc<Version>,
+        ready: impl Future<Output = T>,
+    ) -> Chosen {
+        let (state, number) = (Arc::clone(self), version.number);
+        let join = move |layout: &Layout| layout.joined(version).unwrap_or_else(|| layout.clone());
+        let stored = match tasks.blocking(move || state.keeper().store(join)).await {
+            Ok(stored) => stored,
             Err(error) => {
                 tracing::warn!(%error, "a chosen layout version is not stored; it will be tried again");
-                Chosen::NotYet
+                return Chosen::NotYet;
             }
+        };
+        let _ready = ready.await;
+        if !self.keeper().show(stored) || self.layout().newest().number < number {
+            return Chosen::NotYet;
         }
+        tracing::info!(version = number, "a new layout version is in force");
+        Chosen::Yes
     }
 
     /// Asks all voters, this node first: who agreed, and what each had accepted. `None` when this node, or

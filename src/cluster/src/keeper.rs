@@ -7,11 +7,10 @@ use crate::layout::{ClusterId, Layout, LayoutError, Moment, OtherCluster, Versio
 use crate::placement::Placement;
 use crate::state::{ChangeError, ClusterError, ClusterOptions, FirstLayout};
 use crate::state_file::{self, StateFileError, StateKind};
-use crate::vote::{self, Accepted, AskVote, Vote, Voted};
+use crate::vote::{Accepted, AskVote, Vote, Voted};
 use arc_swap::ArcSwap;
 use base::{Hlc, NodeId, Stamp};
 use env::{Env, random_array};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -29,6 +28,12 @@ pub(crate) struct Keeper {
     /// Locked after the clock.
     vote: Mutex<Vote>,
     changes: watch::Sender<u64>,
+}
+
+/// A layout that is on disk and that nobody has seen.
+pub(crate) struct Unseen {
+    before: Arc<Layout>,
+    after: Arc<Layout>,
 }
 
 /// Why another node's layout was not taken in.
@@ -92,6 +97,25 @@ impl Keeper {
         Ok(self.replace(&old, new, &mut clock)?)
     }
 
+    /// Makes durable what `change` makes of the layout, and shows it to nobody yet. Blocks.
+    pub fn store(&self, change: impl FnOnce(&Layout) -> Layout) -> Result<Unseen, StateFileError> {
+        let _clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.layout();
+        let after = Arc::new(change(&before));
+        self.write(&before, &after)?;
+        Ok(Unseen { before, after })
+    }
+
+    /// Shows a layout that was stored; not if another one has come up since or is about to. Waits for nothing.
+    pub fn show(&self, unseen: Unseen) -> bool {
+        let Ok(mut clock) = self.clock.try_lock() else { return false };
+        if !Arc::ptr_eq(&self.layout(), &unseen.before) {
+            return false;
+        }
+        self.publish(unseen.after, &mut clock);
+        true
+    }
+
     /// Takes in what another node knows; says whether anything was new. Blocks.
     pub fn adopt(&self, text: &str) -> Result<bool, AdoptError> {
         let theirs = Layout::from_text(text).ok_or(AdoptError::Malformed)?;
@@ -142,14 +166,8 @@ impl Keeper {
             state_file::write(self.env.disk.as_ref(), &self.folder, StateKind::Vote, &new.to_text())?;
             *vote = new;
         }
-        let Some(version) = version else {
+        if version.is_none() {
             return Ok(Voted::Promised(vote.accepted().map(Accepted::to_text)));
-        };
-        // Whoever is a quorum by itself has chosen with this.
-        if vote::can_choose(layout.current(), &BTreeSet::from([self.node]))
-            && let Some(joined) = layout.joined(version)
-        {
-            self.replace(&layout, joined, &mut clock)?;
         }
         Ok(Voted::Accepted)
     }
@@ -163,14 +181,23 @@ impl Keeper {
         if new == **old {
             return Ok(Arc::clone(old));
         }
-        let (disk, folder, new) = (self.env.disk.as_ref(), &self.folder, Arc::new(new));
+        let new = Arc::new(new);
+        self.write(old, &new)?;
+        self.publish(Arc::clone(&new), clock);
+        Ok(new)
+    }
+
+    fn write(&self, old: &Layout, new: &Layout) -> Result<(), StateFileError> {
+        let (disk, folder) = (self.env.disk.as_ref(), &self.folder);
         state_file::write(disk, folder, StateKind::PreviousLayout, &old.to_text())?;
-        state_file::write(disk, folder, StateKind::Layout, &new.to_text())?;
+        state_file::write(disk, folder, StateKind::Layout, &new.to_text())
+    }
+
+    fn publish(&self, new: Arc<Layout>, clock: &mut Hlc) {
         clock.observe(new.latest_stamp());
         self.placement.store(Arc::new(placement_of(&new)));
-        self.layout.store(Arc::clone(&new));
+        self.layout.store(new);
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
-        Ok(new)
     }
 }
 

@@ -123,8 +123,9 @@ impl Model {
         if candidate.storage_nodes().any(|(node, _)| self.peers.is_up(*node) && is_behind(node)) {
             return;
         }
-        let _gate = if self.peers.is_alone() { Some(self.peers.end_alone().await) } else { None };
-        cluster.choose_next(&self.env.tasks).await;
+        // Requests wait from here on, so nothing that needs the disk comes after.
+        let ready = async { if self.peers.is_alone() { Some(self.peers.end_alone().await) } else { None } };
+        cluster.choose_next(&self.env.tasks, ready).await;
     }
 
     /// Retires the older of two versions, once a quorum of every new set is complete.

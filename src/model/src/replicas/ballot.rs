@@ -114,7 +114,7 @@ impl Model {
         let Some(proposal) = decide(row.as_ref().and_then(ObjectRow::live))? else {
             return Ok(Ended::Value(None));
         };
-        self.accept(place, stamp, proposal).await.map(|()| Ended::Value(Some(stamp)))
+        self.accept(place, stamp, proposal).await
     }
 
     /// Asks everybody for a promise, until the ballot knows what is next.
@@ -173,14 +173,16 @@ impl Model {
         Ok((step == WriteStep::Done).then_some(version))
     }
 
-    /// Sends the new version. From here on the outcome is "done" or "unknown" (G8).
+    /// Sends the new version. From here on the outcome is "done" or "unknown", unless it can never happen (G8).
     async fn accept(
         self: &Arc<Self>,
         place: &KeyPlace,
         stamp: Stamp,
         proposal: Proposal,
-    ) -> Result<(), ModelError> {
+    ) -> Result<Ended<Option<Stamp>>, ModelError> {
         let Proposal { slot, inline, mut writes, deadline } = proposal;
+        // K1: a body never goes out under two stamps.
+        let has_body = matches!(&slot, Slot::Live(object) if object.body.id().is_some());
         let row = ObjectRow { stamp, order: stamp.proposal(), slot, register: None };
         let KeyPlace { partition, key } = place.clone();
         let number = writes.len();
@@ -189,8 +191,20 @@ impl Model {
         let batch = Batch { position, birth: stamp, deadline, writes, block: None };
         let steps = self.store_everywhere(batch).await?;
         match steps.get(&number) {
-            Some(WriteStep::Done) => Ok(()),
+            Some(WriteStep::Done) => Ok(Ended::Value(Some(stamp))),
+            Some(WriteStep::Again { above }) if !has_body => {
+                self.store.observe(*above).await?;
+                Ok(Ended::Lost)
+            }
+            _ if self.is_there(place, stamp).await? => Ok(Ended::Value(Some(stamp))),
             _ => Err(ModelError::Unavailable),
         }
+    }
+
+    /// Whether a version whose outcome is unknown turns out to have been chosen: whoever was ahead of it found it
+    /// on a replica and put it forward. One that is not found may have been, and overwritten since.
+    async fn is_there(self: &Arc<Self>, place: &KeyPlace, stamp: Stamp) -> Result<bool, ModelError> {
+        let found = self.read_row(place, false).await?;
+        Ok(found.is_some_and(|(row, _)| row.stamp == stamp))
     }
 }

@@ -101,15 +101,11 @@ impl Model {
             return Ok(());
         }
         let emptied = self.see_that_it_is_empty(bucket).await;
-        let last = match &emptied {
-            Ok(()) => proposal(GONE),
-            Err(_) => open(),
-        };
-        let mut last = Some(last);
+        let last = || if emptied.is_ok() { proposal(GONE) } else { open() };
         let is_mine = |current: Option<&Object>| current.is_some_and(|seal| text_of(seal) == mine);
         let decided = self
             .decide(&place, |current| match is_mine(current) {
-                true => Ok(last.take()),
+                true => Ok(Some(last())),
                 false => Err(ModelError::Unavailable),
             })
             .await;

@@ -15,9 +15,9 @@ use store::StoreError;
 use table::register::{Member, PlainWrite, Quorum, ReplicaSet, Stored, WriteStep};
 
 /// How often a request begins again because a replica sees another layout, or does not take part yet: a
-/// new version is known, and its floors are there, some round trips after it came into force. About three
-/// seconds in all.
-pub(super) const VIEW_ATTEMPTS_MAX: u32 = 12;
+/// new version is known, and its floors are there, some round trips and some five flushes after it came into
+/// force. About six seconds in all, which is enough for a disk that is so busy that a flush takes one.
+pub(super) const VIEW_ATTEMPTS_MAX: u32 = 16;
 /// The first pause between two attempts.
 pub(super) const VIEW_PAUSE: Duration = Duration::from_millis(50);
 

@@ -144,7 +144,7 @@ fn a_promise_above_a_tombstone_is_ended_before_it_goes() {
             assert_eq!(row(&homes, number, "key"), None, "node {number}");
             assert_eq!(row(&homes, number, "never written"), None, "node {number}");
         }
-        homes.node(1).put_if(BUCKET, "key", &[b"three"], Condition::Absent).await;
+        homes.node(1).put_if(BUCKET, "key", &[b"three"], Condition::Absent).await.unwrap();
         assert_eq!(homes.node(2).content(BUCKET, "key").await, Some(b"three".to_vec()));
     });
 }

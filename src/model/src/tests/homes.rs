@@ -4,8 +4,8 @@ use super::support::{Bucket, tag};
 use crate::objects::{Condition, Deletion, ObjectMeta, Place, Want};
 use crate::rows::version::Owner;
 use crate::tables::DIGESTED;
-use crate::{BodyWriter, ByteRange, Model, Peers};
-use base::NodeId;
+use crate::{BodyWriter, ByteRange, Model, ModelError, Peers};
+use base::{NodeId, Stamp};
 use block::{BlockConfig, BlockStore};
 use bytes::Bytes;
 use cluster::Placement;
@@ -138,10 +138,16 @@ impl Homes {
 
 impl Running {
     pub async fn put(&self, bucket: Bucket, key: &str, pieces: &[&[u8]]) {
-        self.put_if(bucket, key, pieces, Condition::Always).await;
+        self.put_if(bucket, key, pieces, Condition::Always).await.unwrap();
     }
 
-    pub async fn put_if(&self, bucket: Bucket, key: &str, pieces: &[&[u8]], condition: Condition) {
+    pub async fn put_if(
+        &self,
+        bucket: Bucket,
+        key: &str,
+        pieces: &[&[u8]],
+        condition: Condition,
+    ) -> Result<Stamp, ModelError> {
         let (last, whole) = pieces.split_last().unwrap();
         let mut writer = BodyWriter::new(&self.model, Owner::Object(bucket, key.into()));
         for piece in whole {
@@ -149,7 +155,7 @@ impl Running {
         }
         let body = writer.finish(Bytes::copy_from_slice(last)).await.unwrap();
         let place = Place { bucket, key: key.into(), condition };
-        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await.unwrap();
+        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await
     }
 
     pub async fn delete(&self, bucket: Bucket, key: &str) {

@@ -1,6 +1,8 @@
 //! Requests at the same time: of those that exclude each other exactly one wins.
 
+use super::homes::Homes;
 use super::support::{Node, tag};
+use super::sync::{BUCKET, with_bucket};
 use super::{bucket_named, run};
 use crate::ModelError;
 use crate::objects::{Condition, ObjectMeta, Place};
@@ -54,6 +56,39 @@ fn of_many_writers_that_want_an_absent_key_one_wins() {
         node.expire().await;
         assert_eq!(node.block_rows(), 2, "the losers' blocks are freed");
         node.assert_usage_is_exact(bucket);
+    });
+}
+
+#[test]
+fn of_many_writers_through_three_homes_one_wins_and_the_others_are_told_so() {
+    const ROUNDS: usize = 20;
+    const RACERS: usize = 30;
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        let mut told_nothing = 0;
+        for round in 0..ROUNDS {
+            let key = format!("race-{round}");
+            let contents: Vec<[u8; 8]> = (0..RACERS).map(usize::to_be_bytes).collect();
+            let puts = contents.iter().enumerate().map(|(number, content)| {
+                let home = homes.node(number % 3);
+                let key = &key;
+                async move { home.put_if(BUCKET, key, &[content], Condition::Absent).await }
+            });
+            let outcomes = join_all(puts).await;
+            let winners: Vec<usize> = (0..RACERS).filter(|number| outcomes[*number].is_ok()).collect();
+            let [winner] = winners[..] else { panic!("winners: {winners:?}") };
+            assert_eq!(homes.node(0).content(BUCKET, &key).await, Some(contents[winner].to_vec()));
+            for outcome in outcomes {
+                match outcome {
+                    Ok(_) | Err(ModelError::ConditionFailed) => {}
+                    Err(ModelError::Unavailable) => told_nothing += 1,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        // Whoever was overtaken after one replica had stored its version cannot know.
+        assert!(told_nothing <= ROUNDS, "{told_nothing} cannot know what came of their put");
     });
 }
 

@@ -264,7 +264,7 @@ fn the_worker_takes_over_what_was_missed_by_itself() {
         homes.stop(2).await;
         for number in 0..50 {
             let content = Condition::Absent;
-            homes.node(0).put_if(BUCKET, &format!("key-{number}"), &[b"content"], content).await;
+            homes.node(0).put_if(BUCKET, &format!("key-{number}"), &[b"content"], content).await.unwrap();
         }
         homes.start(2).await;
         let workers: Vec<_> = (0..3).map(|number| homes.model(number).spawn_sync()).collect();

@@ -54,10 +54,13 @@ fn step() -> impl Strategy<Value = Step> {
 /// Three operators at three nodes of one cluster, with clocks so coarse that they do things at once.
 fn play(steps: &[(u8, Step)]) -> Vec<Layout> {
     let first = Layout::of_one_node(node(1), role(0, Some(1 << 20)), &at(1, 1)).unwrap();
-    let (mut layouts, mut chosen) = (vec![first; 3], 1);
+    let (mut layouts, mut chosen, mut stamps_given) = (vec![first; 3], 1, [0; 3]);
     for (number, (who, step)) in steps.iter().enumerate() {
         let who = usize::from(*who);
-        let moment = at(2 + number as u64 / 4, who as u64 + 1);
+        let mut moment = at(2 + number as u64 / 4, who as u64 + 1);
+        // No node gives a stamp twice.
+        stamps_given[who] += 1;
+        moment.stamp.time += stamps_given[who];
         let (layout, me) = (&layouts[who], moment.by);
         let next: Result<Layout, LayoutError> = match *step {
             Step::Assign(to, zone) => layout.assign(node(to), role(zone, Some(1 << 20)), &moment),
