@@ -185,6 +185,7 @@ async fn start(
         first_peers,
         release: "simulated".to_owned(),
         room: Arc::new(Rooms::default),
+        courier: model.courier(),
     };
     let membership = Membership::start(&env, &cluster, options).await.map_err(text)?;
     model.join(membership.net());
