@@ -132,7 +132,7 @@ impl Round {
                 self.failure = Some(ModelError::BucketBusy);
                 self.views_differ = true;
             }
-            // The clock of its reply lies above the fence.
+            // Its reply told a clock that does not lie below the fence.
             Some(Reply::Fenced(_)) => self.is_fenced = true,
             _ => {}
         }
