@@ -7,6 +7,7 @@ use block::BlockStore;
 use cluster::ClusterState;
 use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
 use env::{Env, Space};
+use model::Model;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub async fn open(
     env: &Env,
     config: &Config,
     state: &Arc<ClusterState>,
-    blocks: &BlockStore,
+    model: &Model,
 ) -> anyhow::Result<Arc<Membership>> {
     let Bind::Tcp(bind) = config.rpc.bind else {
         bail!("rpc_bind_addr must be an address and a port: nodes reach each other over TCP");
@@ -29,7 +30,8 @@ pub async fn open(
         advertised,
         first_peers: first_peers.clone(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
-        room: room(env, config, blocks),
+        room: room(env, config, model.blocks()),
+        courier: model.courier(),
     };
     let started = match Membership::start(env, state, options(vec![bind])).await {
         Err(MembershipError::Net(error)) if config.rpc.bind_is_default => {

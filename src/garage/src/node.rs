@@ -78,7 +78,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), Arc::clone(&metrics), host_id);
     let admin_config = admin_config(&env, &config).await?;
     let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
-    let membership = links::open(&env, &config, &cluster, &blocks).await?;
+    let membership = links::open(&env, &config, &cluster, &model).await?;
     model.join(membership.net());
     let (stop, shutdown) = Shutdown::new();
     let listener = listen_for_s3(&env, &config).await?;

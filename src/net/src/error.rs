@@ -62,6 +62,9 @@ pub enum NoAnswer {
     /// The answer is not a message, or not the reply to this request.
     #[error("the answer cannot be read")]
     BadAnswer,
+    /// This node's upper layer does not accept the header of the answer.
+    #[error("its answer is not accepted: {0}")]
+    NotAccepted(Refusal),
     /// The handler at the other end panicked.
     #[error("the handler failed")]
     HandlerFailed,
@@ -69,7 +72,7 @@ pub enum NoAnswer {
 
 /// A typed no. Whoever gives it has not done what was asked, except for [`Refusal::Failed`], which
 /// callers see as [`CallError::Unknown`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// No handler for this request: an older release, or not started yet.
     #[error("unknown request")]
@@ -91,10 +94,10 @@ pub enum Refusal {
     #[error("the target is not connected")]
     #[serde(rename = "away")]
     NotReachable,
-    /// The upper layer says no; the code is its own (an old layout, a clock too far ahead).
-    #[error("refused with code {0}")]
-    #[serde(rename = "code")]
-    Code(u16),
+    /// The sender's clock, as its message's header says, is so far ahead that it is not believed.
+    #[error("the sender's clock is too far ahead of the receiver's")]
+    #[serde(rename = "ahead")]
+    ClockAhead,
     /// The handler panicked.
     #[error("the handler failed")]
     #[serde(rename = "failed")]

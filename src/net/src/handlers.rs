@@ -78,8 +78,8 @@ where
         call: Incoming<T>,
         request: R,
     ) -> impl Future<Output = Result<Answer<R::Reply>, Refusal>> + Send + 'static {
-        let Incoming { from, attachment, envelope, level, limit, request: _ } = call;
-        let call = Incoming { from, request, attachment, envelope, level, limit };
+        let Incoming { from, attachment, level, limit, request: _ } = call;
+        let call = Incoming { from, request, attachment, level, limit };
         let started = std::panic::catch_unwind(AssertUnwindSafe(|| (self.handler)(call)));
         async move {
             let Ok(running) = started else { return Err(Refusal::Failed) };
@@ -108,11 +108,11 @@ where
     }
 
     fn local(&self, call: Incoming<AnyValue>) -> BoxFuture<'static, Result<Answer<AnyValue>, Refusal>> {
-        let Incoming { from, request, attachment, envelope, level, limit } = call;
+        let Incoming { from, request, attachment, level, limit } = call;
         let Ok(request) = request.downcast::<R>() else {
             return async { Err(Refusal::Malformed) }.boxed();
         };
-        let call = Incoming { from, request: (), attachment, envelope, level, limit };
+        let call = Incoming { from, request: (), attachment, level, limit };
         let running = self.run(call, *request);
         async move {
             let Answer { reply, attachment } = running.await?;

@@ -56,8 +56,6 @@ pub struct Incoming<T> {
     pub request: T,
     /// The bytes that came with it.
     pub attachment: Attachment,
-    /// The upper layer's header, already accepted by [`Courier::open`].
-    pub envelope: Bytes,
     /// What the link speaks.
     pub level: Level,
     /// How long the caller waits. When it gives up, the handler's future is dropped.
@@ -90,13 +88,14 @@ pub struct Outgoing<'a, R> {
     pub limit: Duration,
 }
 
-/// Writes and reads the header that the upper layer puts into every message: clock, layout version,
-/// birth, incarnation. This crate carries its bytes and does not look inside.
+/// Writes and reads the header that the upper layer puts into every message, request and reply: what its sender
+/// knows of time and of the layout. This crate carries its bytes and does not look inside.
 pub trait Courier: Send + Sync + 'static {
     /// The header of a message to this node, at most [`crate::limits::ENVELOPE_MAX_BYTES`].
     fn seal(&self, to: NodeId) -> Bytes;
-    /// Takes note of the header of a message that came. A refusal goes back to the sender and the
-    /// message is not handled; on a reply, the caller sees it as a bad answer.
+    /// Takes note of the header of a message that came, before a request is handled and before a reply is
+    /// handed to its caller. A refusal goes back to the sender of a request; on a reply the caller sees it as
+    /// [`crate::NoAnswer::NotAccepted`].
     fn open(&self, from: NodeId, envelope: &[u8]) -> Result<(), crate::Refusal>;
     /// Whether a node that knows the secret may be a peer: false for one that was removed from the
     /// cluster. Asked for each new link, whoever dialled.

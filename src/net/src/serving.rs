@@ -119,7 +119,6 @@ async fn handle(
         from: peer.id,
         request: received.body,
         attachment: received.attachment,
-        envelope: received.envelope,
         level,
         limit: Duration::from_millis(u64::from(received.head.limit_ms)),
     };

@@ -171,7 +171,6 @@ impl Shared {
             from: me,
             request: Box::new(request.clone()) as AnyValue,
             attachment,
-            envelope: self.courier.seal(me),
             level: Level { protocol: versions.max, feature: versions.feature },
             limit,
         };
@@ -224,10 +223,9 @@ impl Shared {
             None if is_sent.load(Ordering::Relaxed) => return Err(CallError::TimedOut(to)),
             None => return Err(CallError::Busy(to)),
         };
-        match self.courier.open(to, &received.envelope) {
-            Ok(()) => Ok(received),
-            Err(_) => Err(CallError::Unknown { node: to, cause: NoAnswer::BadAnswer }),
-        }
+        let accepted = self.courier.open(to, &received.envelope);
+        accepted.map_err(|refusal| CallError::Unknown { node: to, cause: NoAnswer::NotAccepted(refusal) })?;
+        Ok(received)
     }
 }
 

@@ -6,18 +6,19 @@
 //! called durable.
 
 use crate::StoreError;
+use crate::clock::StoreClock;
 use crate::engine::{Batch, Engine, EngineError};
 use crate::envelope::Record;
 use crate::space::Space;
 use crate::txn::{AfterCommit, Txn};
 use crate::view::{Read, View, read_error};
-use base::{Hlc, Stamp};
+use base::Stamp;
 use env::Env;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Closures in one batch: enough to share a flush among every connection of a busy node, few
@@ -57,7 +58,7 @@ pub struct Store {
 
 struct Shared {
     engine: Arc<dyn Engine>,
-    clock: Mutex<Hlc>,
+    clock: StoreClock,
     /// Up to where the clock may go without another commit; durable.
     reserved: AtomicU64,
     /// Whether a commit that moves it on is under way.
@@ -67,11 +68,11 @@ struct Shared {
     failed: AtomicBool,
 }
 
-/// The clock's high-water mark, so that stamps rise across restarts. It is written ahead: a stamp that
-/// leaves this node, or one that was heard of, lies at or below it.
+/// The clock's high-water mark, so that stamps rise across restarts. It is written ahead: a stamp that this
+/// node gave, and every time that an answer of it rests on, lies at or below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HighWater {
-    /// Every time given or heard of so far is at most this.
+    /// Every time that was given or settled so far is at most this.
     pub time: u64,
 }
 
@@ -89,7 +90,7 @@ impl Store {
         let high_water = view.get::<HighWater>(Space::Meta, HIGH_WATER_KEY)?.map_or(0, |mark| mark.time);
         let shared = Arc::new(Shared {
             engine,
-            clock: Mutex::new(Hlc::new(options.node_tag, high_water)),
+            clock: StoreClock::new(env, options.node_tag, high_water),
             reserved: AtomicU64::new(high_water),
             reserving: AtomicBool::new(false),
             env: env.clone(),
@@ -127,20 +128,34 @@ impl Store {
     /// A stamp above every one given or heard of, for a write that other nodes store too: the stamp is
     /// never given again, whatever happens to this node.
     pub async fn stamp(&self) -> Result<Stamp, StoreError> {
-        let stamp = self.shared.clock().tick(self.shared.env.clock.wall());
+        let stamp = self.shared.clock.tick(self.shared.env.clock.wall());
         self.reserve(stamp.time).await?;
         Ok(stamp)
     }
 
-    /// Takes note of a stamp from elsewhere: later ones lie above it, after a restart too.
+    /// Takes note of the time of another node, in memory: later stamps lie above it. One that is absurdly far
+    /// ahead is refused.
+    pub fn hear(&self, seen: Stamp) -> Result<(), StoreError> {
+        self.shared.clock.hear(seen)
+    }
+
+    /// The same, durably: later stamps lie above it after a restart too.
     pub async fn observe(&self, seen: Stamp) -> Result<(), StoreError> {
-        self.shared.clock().observe(seen);
+        self.hear(seen)?;
         self.reserve(seen.time).await
     }
 
-    /// The latest time given or heard of, as a stamp of this node; giving it uses up nothing.
+    /// The latest time given or heard of, as a stamp of this node; giving it uses up nothing. It may be lost
+    /// with a power cut: nothing may rest on it that [`Store::settled`] is for.
     pub fn latest(&self) -> Stamp {
-        Stamp { time: self.shared.clock().high_water(), node: self.shared.options.node_tag }
+        Stamp { time: self.shared.clock.high_water(), node: self.shared.options.node_tag }
+    }
+
+    /// The same once it is durable: this node never forgets that it has heard so much.
+    pub async fn settled(&self) -> Result<Stamp, StoreError> {
+        let latest = self.latest();
+        self.reserve(latest.time).await?;
+        Ok(latest)
     }
 
     /// Waits until the stored mark covers `time`, and has it moved on in good time.
@@ -208,7 +223,7 @@ impl Shared {
                 after_commit.extend(actions);
             }
         }
-        let high_water = self.clock().high_water();
+        let high_water = self.clock.high_water();
         // An engine that has to open its database again waits for everybody who reads it.
         drop(snapshot);
         let reserved = self.reserved.load(Ordering::Acquire);
@@ -228,10 +243,6 @@ impl Shared {
             self.reserved.fetch_max(ahead, Ordering::AcqRel);
         }
         Ok(())
-    }
-
-    fn clock(&self) -> std::sync::MutexGuard<'_, Hlc> {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, batch: &Batch, after_commit: Vec<AfterCommit>) -> Result<(), StoreError> {

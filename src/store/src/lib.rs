@@ -9,6 +9,7 @@
 //! - a refused closure leaves nothing behind, and does not disturb the others in its batch;
 //! - a record that fails its check is reported as unreadable, never as absent.
 
+mod clock;
 mod committer;
 pub mod engine;
 mod envelope;
@@ -27,6 +28,8 @@ pub use envelope::{Record, Unreadable, decode, encode};
 pub use space::Space;
 pub use txn::Txn;
 pub use view::{Read, Step, View};
+
+use base::WallTime;
 
 /// Why the store could not do its work. The variants are what a caller can decide on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +52,13 @@ pub enum StoreError {
     /// A read failed in the engine or on the disk.
     #[error("the metadata store cannot be read: {0}")]
     Read(String),
+    /// A time from elsewhere lies so far ahead of this node's clock that it is not believed.
+    #[error(
+        "the time {} ms since 1970 that another node told is more than a day ahead of this node's clock: one of the \
+         two clocks is wrong",
+        .0.millis()
+    )]
+    AheadOfClock(WallTime),
     /// The closure panicked; its changes were dropped.
     #[error("an internal check failed; nothing was changed")]
     Panicked,

@@ -1,6 +1,7 @@
 //! Tests of the store: committer, transactions, record envelope, crashes.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod clock;
 mod committer;
 mod crash;
 mod envelope;

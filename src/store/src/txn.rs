@@ -2,15 +2,15 @@
 //! the engine before the whole batch does.
 
 use crate::StoreError;
+use crate::clock::StoreClock;
 use crate::engine::{Batch, Row, Snapshot, Visit};
 use crate::envelope::{Record, encode};
 use crate::overlay::Overlay;
 use crate::space::Space;
 use crate::view::{Read, read_error};
-use base::{Hlc, Stamp, WallTime};
+use base::{Stamp, WallTime};
 use bytes::Bytes;
 use std::ops::Bound;
-use std::sync::{Mutex, PoisonError};
 
 /// Runs after the batch is durable, before its callers are answered.
 pub(crate) type AfterCommit = Box<dyn FnOnce() + Send>;
@@ -20,7 +20,7 @@ pub struct Txn<'a> {
     base: &'a dyn Snapshot,
     batch: &'a Batch,
     pub(crate) own: Batch,
-    clock: &'a Mutex<Hlc>,
+    clock: &'a StoreClock,
     now: WallTime,
     pub(crate) after_commit: Vec<AfterCommit>,
 }
@@ -29,7 +29,7 @@ impl<'a> Txn<'a> {
     pub(crate) fn new(
         base: &'a dyn Snapshot,
         batch: &'a Batch,
-        clock: &'a Mutex<Hlc>,
+        clock: &'a StoreClock,
         now: WallTime,
     ) -> Self {
         Self { base, batch, own: Batch::new(), clock, now, after_commit: Vec::new() }
@@ -42,7 +42,7 @@ impl<'a> Txn<'a> {
 
     /// A new stamp, above all stamps given or seen so far: the instant of this commit.
     pub fn stamp(&mut self) -> Stamp {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner).tick(self.now)
+        self.clock.tick(self.now)
     }
 
     /// Writes raw bytes.

@@ -181,7 +181,9 @@ fn of_store(error: &StoreError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
         StoreError::Full => (S::INSUFFICIENT_STORAGE, "StorageFull"),
-        StoreError::Failed | StoreError::Closed => (S::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+        StoreError::Failed | StoreError::Closed | StoreError::AheadOfClock(_) => {
+            (S::SERVICE_UNAVAILABLE, "ServiceUnavailable")
+        }
         StoreError::Unreadable { .. } | StoreError::Read(_) | StoreError::Panicked => {
             (S::INTERNAL_SERVER_ERROR, "InternalError")
         }

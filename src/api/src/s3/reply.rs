@@ -177,7 +177,7 @@ fn store_code(error: &store::StoreError) -> S3Code {
     match error {
         StoreError::Full => S3Code::InsufficientStorage,
         // The outcome is unknown: never a 4xx.
-        StoreError::Failed | StoreError::Closed => S3Code::ServiceUnavailable,
+        StoreError::Failed | StoreError::Closed | StoreError::AheadOfClock(_) => S3Code::ServiceUnavailable,
         StoreError::Unreadable { .. } | StoreError::Read(_) | StoreError::Panicked => S3Code::InternalError,
     }
 }

@@ -154,6 +154,7 @@ impl Home {
             first_peers: Vec::<NodeAddress>::new(),
             release: "1.2.3".to_owned(),
             room: Arc::new(|| Rooms { data: Some((1 << 30, 1 << 40)), ..Rooms::default() }),
+            courier: Arc::new(net::NoCourier),
         };
         let membership = Membership::start(&self.env, &state, options).await.unwrap();
         Running { state, membership }

@@ -178,7 +178,14 @@ impl Inner {
         let ours = LayoutMark::of(&self.state.layout());
         if mark.is_of_another_cluster(&ours) {
             self.state.note_stranger(node, mark.cluster);
-        } else if *mark != ours && self.asked().insert(node) {
+        } else if *mark != ours {
+            self.fetch_layout_once(node).await;
+        }
+    }
+
+    /// Asks for the layout of a node, unless that is under way.
+    pub(super) async fn fetch_layout_once(&self, node: NodeId) {
+        if self.asked().insert(node) {
             self.fetch_layout(node).await;
             self.asked().remove(&node);
         }

@@ -23,7 +23,7 @@ use crate::state::ClusterState;
 use crate::state_file::StateFileError;
 use base::NodeId;
 use env::{Env, Task};
-use net::{ConnectError, Connection, Identity, Net, NoCourier, Options, Versions};
+use net::{ConnectError, Connection, Courier, Identity, Net, Options, Versions};
 use saved::Peers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -42,6 +42,8 @@ pub struct MembershipOptions {
     pub release: String,
     /// Looks how much room the node has. Blocks.
     pub room: Arc<dyn Fn() -> Rooms + Send + Sync>,
+    /// Writes and reads the header of each message.
+    pub courier: Arc<dyn Courier>,
 }
 
 /// How much room a node has, and what it holds: bytes.
@@ -161,7 +163,7 @@ impl Membership {
             listen: options.listen,
             advertised: options.advertised,
             versions: Versions::CURRENT,
-            courier: Arc::new(NoCourier),
+            courier: options.courier,
         };
         let net = Net::start(env.clone(), net_options).await?;
         let inner = Arc::new(Inner {
@@ -241,6 +243,15 @@ impl Membership {
     /// Takes in the layout that a node has now; whether it answered.
     pub async fn learn_layout(&self, node: NodeId) -> bool {
         self.inner.fetch_layout(node).await
+    }
+
+    /// Asks a node for its layout, of which another message says that it is newer; returns at once.
+    pub fn ask_for_layout(&self, node: NodeId) {
+        if !self.inner.state.is_stranger(node) {
+            let asking = Arc::clone(&self.inner);
+            // It ends by itself: a call has a limit.
+            self.inner.env.tasks.spawn(async move { asking.fetch_layout_once(node).await }).detach();
+        }
     }
 
     /// Everybody known but this node.

@@ -32,6 +32,7 @@ impl Home {
             first_peers: Vec::new(),
             release: "1.2.3".to_owned(),
             room: Arc::new(|| Rooms { data: Some((3, 4)), ..Rooms::default() }),
+            courier: Arc::new(net::NoCourier),
         };
         let membership = Membership::start(&self.env, &state, options).await.unwrap();
         // The state is kept alive by the membership.

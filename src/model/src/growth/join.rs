@@ -74,7 +74,7 @@ impl Model {
         nodes: impl Iterator<Item = NodeId>,
     ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
         let nodes: Vec<NodeId> = nodes.collect();
-        let request = AskClock { view: self.peers.view(), birth: self.store.stamp().await? };
+        let request = AskClock { view: self.peers.view() };
         let mut asked = Asked::new(nodes.len());
         for (member, node) in nodes.iter().enumerate() {
             self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);

@@ -14,8 +14,6 @@ use store::{Intent, Txn};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AskClock {
     pub view: View,
-    /// The asker's clock, which the replica takes in.
-    pub birth: Stamp,
 }
 
 impl Request for AskClock {
@@ -27,8 +25,7 @@ impl Request for AskClock {
 
 impl Serve for AskClock {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        let Self { view, birth } = self;
-        let told = model.clock_under(view, birth).await;
+        let told = model.clock_under(self.view).await;
         Ok(Answer::from(told.unwrap_or_else(|error| {
             tracing::warn!(%error, "the clock could not be told to another node");
             Reply::Failed
@@ -39,15 +36,10 @@ impl Serve for AskClock {
 impl Model {
     /// A stamp above all that this replica has stored or promised under any view before this one. What it does
     /// runs in the committer, behind everything that was let in under an earlier view.
-    pub(super) async fn clock_under(
-        &self,
-        view: View,
-        birth: Stamp,
-    ) -> Result<Reply<(Stamp, ArcSet)>, ModelError> {
+    pub(super) async fn clock_under(&self, view: View) -> Result<Reply<(Stamp, ArcSet)>, ModelError> {
         if self.peers.view() != view {
             return Ok(Reply::Old(self.peers.view()));
         }
-        self.store.observe(birth).await?;
         let peers = Arc::clone(&self.peers);
         let told = move |txn: &mut Txn<'_>| {
             let mine = peers.view();

@@ -136,10 +136,7 @@ impl Model {
                 Ok(Reply::Done(Promise::Given(held))) => {
                     ballot.prepared(member, Ok(held.row.as_ref().and_then(ObjectRow::version)))
                 }
-                Ok(Reply::Done(Promise::Refused(against))) => {
-                    self.store.observe(against).await?;
-                    ballot.prepared(member, Err(against))
-                }
+                Ok(Reply::Done(Promise::Refused(against))) => ballot.prepared(member, Err(against)),
                 Ok(Reply::Old(_)) => return Ok(Ended::Moved),
                 Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Ended::Moved),
                 _ if asking.lose(member) => BallotStep::Wait,

@@ -300,7 +300,7 @@ impl Model {
             }
         }
         // After the rows: whoever was told of anything older had been heard of by then.
-        Ok(Reply::Done(Word { clock: self.store.latest(), missing }))
+        Ok(Reply::Done(Word { clock: self.store.settled().await?, missing }))
     }
 
     async fn forget_here(&self, request: Forget) -> Result<Reply<u32>, ModelError> {

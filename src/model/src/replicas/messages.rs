@@ -114,13 +114,12 @@ impl Request for ReadRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AskStamp {
     pub view: View,
-    pub birth: Stamp,
     pub partition: PartitionHash,
 }
 
 impl Request for AskStamp {
-    /// No stamp that it has given or heard of lies above.
-    type Reply = Reply<Stamp>;
+    /// Nothing: the clock is in the header of every reply.
+    type Reply = Reply<()>;
     const NAME: &'static str = "model/stamp";
     const CLASS: Class = Class::Metadata;
 }

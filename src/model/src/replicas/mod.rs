@@ -17,6 +17,7 @@ mod ballot;
 mod blocks;
 mod bury;
 mod claim;
+mod courier;
 mod judge;
 mod list;
 mod messages;

@@ -2,7 +2,7 @@
 //!
 //! The request's view is checked before anything is read, and once more in the transaction that writes
 //! (rule V2): a write is never counted under a layout that its replica has left. The clock takes in the
-//! request's stamp first (T1).
+//! request's stamp first (T1): its header was heard before it came here, and what an answer rests on is settled.
 
 use super::ask::READ_LIMIT;
 use super::bury::{AskGraves, Forget};
@@ -102,7 +102,9 @@ impl Model {
         }
         writes.iter().try_for_each(Write::check)?;
         self.store.observe(position.order.max(position.id).max(birth)).await?;
-        if deadline.is_some_and(|deadline| self.store.latest().wall() >= deadline) {
+        if let Some(deadline) = deadline
+            && self.store.settled().await?.wall() >= deadline
+        {
             return Ok(Reply::Expired);
         }
         let lock = self.hold_blocks(&writes, block).await?;
@@ -184,7 +186,7 @@ impl Model {
         if let Err(reply) = self.admit(request.view, request.partition) {
             return Ok(reply);
         }
-        self.store.observe(request.birth).await?;
+        self.store.settled().await?;
         let view = self.store.view()?;
         let key = object::row_key(request.partition, &request.key);
         let held = self.held_row(&view, &key, request.content)?;
@@ -236,7 +238,7 @@ impl Model {
         if !inside {
             return Ok(Reply::Failed);
         }
-        self.store.observe(request.birth).await?;
+        self.store.settled().await?;
         let view = self.store.view()?;
         // T4: what is absent in the range may have been forgotten.
         let fence = graves::fence_of(&view, space, request.partition.as_bytes())?.birth();
@@ -265,7 +267,7 @@ impl Model {
         if let Err(reply) = self.admit(request.view, request.partition) {
             return Ok(reply);
         }
-        self.store.observe(request.birth).await?;
+        self.store.settled().await?;
         let view = self.store.view()?;
         let fence = graves::fence_of(&view, Space::Object, request.partition.as_bytes())?.birth();
         if request.birth <= fence {
@@ -349,7 +351,7 @@ impl Serve for ReadRow {
 
 impl Serve for AskStamp {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.stamp_here(self).await))
+        Ok(Answer::from(model.stamp_here(self)))
     }
 }
 

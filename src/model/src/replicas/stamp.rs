@@ -10,7 +10,7 @@ use super::messages::{AskStamp, Reply};
 use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE, quorum_of};
 use crate::batch::Position;
 use crate::{Model, ModelError};
-use base::{PartitionHash, Stamp};
+use base::PartitionHash;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,56 +24,48 @@ impl Model {
         let placement = self.peers.placement();
         let sets = placement.sets(partition);
         if sets.len() > 1 || sets.iter().any(|set| set.iter().any(|node| !self.peers.is_up(*node))) {
-            let clock = self.clock_of_quorum(partition).await?;
-            self.store.observe(clock).await?;
+            self.hear_quorum(partition).await?;
         }
         self.position().await
     }
 
-    /// The highest clock of a quorum of every set that keeps a partition.
-    async fn clock_of_quorum(self: &Arc<Self>, partition: PartitionHash) -> Result<Stamp, ModelError> {
+    /// Hears the clocks of a quorum of every set that keeps a partition.
+    async fn hear_quorum(self: &Arc<Self>, partition: PartitionHash) -> Result<(), ModelError> {
         for attempt in 1..VIEW_ATTEMPTS_MAX {
-            if let Some(clock) = self.ask_stamps(partition).await? {
-                return Ok(clock);
+            if self.ask_stamps(partition).await? {
+                return Ok(());
             }
             env::sleep(VIEW_PAUSE * attempt).await;
         }
         Err(ModelError::Unavailable)
     }
 
-    /// `None` when somebody sees another layout, or does not take part yet.
-    async fn ask_stamps(self: &Arc<Self>, partition: PartitionHash) -> Result<Option<Stamp>, ModelError> {
+    /// Whether a quorum has answered; not when somebody sees another layout, or does not take part yet.
+    async fn ask_stamps(self: &Arc<Self>, partition: PartitionHash) -> Result<bool, ModelError> {
         let placement = self.peers.placement();
         let mut nodes = Vec::new();
         let quorum = quorum_of(&placement, partition, &mut nodes)?;
-        let request = AskStamp { view: placement.view(), birth: self.store.stamp().await?, partition };
+        let request = AskStamp { view: placement.view(), partition };
         let mut asked = Asked::new(nodes.len());
         for (member, node) in nodes.iter().enumerate() {
             self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
         }
-        let (mut heard, mut highest, mut may_change) = (BTreeSet::new(), Stamp::ZERO, false);
+        let (mut heard, mut may_change) = (BTreeSet::new(), false);
         while !quorum.reached(&heard) {
             let Some((member, answer)) = asked.next().await else {
-                return if may_change { Ok(None) } else { Err(ModelError::Unavailable) };
+                return if may_change { Ok(false) } else { Err(ModelError::Unavailable) };
             };
             match answer.map(|answer| answer.reply) {
-                Ok(Reply::Done(clock)) => {
-                    heard.insert(member);
-                    highest = highest.max(clock);
-                }
+                Ok(Reply::Done(())) => _ = heard.insert(member),
                 Ok(Reply::Old(_) | Reply::NotReady) => may_change = true,
                 _ => {}
             }
         }
-        Ok(Some(highest))
+        Ok(true)
     }
 
-    /// This replica's clock, for a coordinator that will stamp above it.
-    pub(super) async fn stamp_here(&self, request: AskStamp) -> Result<Reply<Stamp>, ModelError> {
-        if let Err(reply) = self.admit(request.view, request.partition) {
-            return Ok(reply);
-        }
-        self.store.observe(request.birth).await?;
-        Ok(Reply::Done(self.store.latest()))
+    /// Lets a coordinator hear this replica's clock, which will stamp above it.
+    pub(super) fn stamp_here(&self, request: AskStamp) -> Reply<()> {
+        self.admit(request.view, request.partition).map_or_else(|reply| reply, Reply::Done)
     }
 }

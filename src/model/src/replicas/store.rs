@@ -45,8 +45,6 @@ struct Round {
     decided: BTreeMap<usize, (PlainWrite, Quorum, WriteStep)>,
     lost: BTreeSet<Member>,
     failure: Option<ModelError>,
-    /// The highest stamp that stands against any of the writes.
-    against: Stamp,
     /// Whether somebody sees another layout than this node.
     views_differ: bool,
     /// Whether it was older than the fence of a replica.
@@ -98,7 +96,6 @@ impl Round {
             decided,
             lost: BTreeSet::new(),
             failure: None,
-            against: Stamp::ZERO,
             views_differ: false,
             is_fenced: false,
         })
@@ -110,7 +107,6 @@ impl Round {
         for &number in &self.shares[member] {
             if let Some((write, _, step)) = self.decided.get_mut(&number) {
                 if let Some(answer) = stored.next() {
-                    self.against = self.against.max(stamp_against(*answer));
                     *step = write.answer(member, *answer);
                 }
             } else if let Some((_, holders)) = self.merging.get_mut(&writes[number].partition()) {
@@ -136,10 +132,8 @@ impl Round {
                 self.failure = Some(ModelError::BucketBusy);
                 self.views_differ = true;
             }
-            Some(Reply::Fenced(fence)) => {
-                self.is_fenced = true;
-                self.against = self.against.max(fence);
-            }
+            // Its reply told a clock that does not lie below the fence.
+            Some(Reply::Fenced(_)) => self.is_fenced = true,
             _ => {}
         }
     }
@@ -167,11 +161,6 @@ impl Model {
         // V3: the same stamps go out again under a newer view of the layout.
         for attempt in 1..VIEW_ATTEMPTS_MAX {
             let round = self.store_round(&batch).await?;
-            // A clock that is behind learns so, whatever became of the writes: else whoever comes back would
-            // be refused again until it has caught up by itself.
-            if round.against > Stamp::ZERO {
-                self.store.observe(round.against).await?;
-            }
             if round.is_decided() {
                 return Ok(round.steps());
             }
@@ -249,15 +238,6 @@ impl Model {
             }
             None => self.ask(asked, place, (rows, Bytes::new()), WRITE_LIMIT),
         }
-    }
-}
-
-/// What a replica holds, or has promised, that stands against a write.
-fn stamp_against(answer: Stored) -> Stamp {
-    match answer {
-        Stored::Yes => Stamp::ZERO,
-        Stored::Dead { newest } | Stored::Unknown { newest } => newest,
-        Stored::Blocked { promise } => promise,
     }
 }
 

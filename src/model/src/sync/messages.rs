@@ -1,7 +1,6 @@
 //! What nodes ask each other to find rows that one of them missed.
 
 use crate::replicas::Reply;
-use base::Stamp;
 use bytes::Bytes;
 use cluster::View;
 use net::{Class, Request};
@@ -98,8 +97,6 @@ impl Request for ListRange {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FetchRows {
     pub view: View,
-    /// The asker's clock before it asked (rule T1).
-    pub birth: Stamp,
     pub space: u8,
     pub keys: Vec<Bytes>,
 }

@@ -198,7 +198,7 @@ impl Pass<'_> {
             let begin = self.model.env.clock.mono();
             let asking = Asking { view: self.view, birth: self.model.store.stamp().await? };
             let space = table.space().number();
-            let request = FetchRows { view: asking.view, birth: asking.birth, space, keys: wanted.clone() };
+            let request = FetchRows { view: asking.view, space, keys: wanted.clone() };
             let FetchedRows { rows, keys_done } = self.ask(request).await?;
             let done = usize::try_from(keys_done).unwrap_or(usize::MAX).min(wanted.len());
             if done == 0 || rows.len() > done {

@@ -108,7 +108,7 @@ impl Model {
     }
 
     async fn fetch_rows(self: &Arc<Self>, request: FetchRows) -> Result<Reply<FetchedRows>, ModelError> {
-        let FetchRows { view, birth, space, keys } = request;
+        let FetchRows { view, space, keys } = request;
         let (Some(table), Some(arc)) = (table_of(space), keys.first().map(|key| arc_of(key))) else {
             return Ok(Reply::Failed);
         };
@@ -118,7 +118,7 @@ impl Model {
         if let Err(reply) = self.admit_sync(view, arc) {
             return Ok(reply);
         }
-        self.store.observe(birth).await?;
+        self.store.settled().await?;
         let (read, model) = (self.store.view()?, Arc::clone(self));
         let fetch = move || {
             let (mut page, mut bytes) = (FetchedRows::default(), 0);

@@ -10,7 +10,7 @@ use block::{BlockConfig, BlockStore};
 use bytes::Bytes;
 use cluster::Placement;
 use env::sim::{SimNet, SimOptions, SimWorld};
-use net::{Identity, Net, NoCourier, Options, SeedIdentity, Versions};
+use net::{Identity, Net, Options, SeedIdentity, Versions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Homes {
             listen: vec![address(number)],
             advertised: None,
             versions: Versions::CURRENT,
-            courier: Arc::new(NoCourier),
+            courier: model.courier(),
         };
         let net = Net::start(env, options).await.unwrap();
         model.join(&net);
@@ -97,6 +97,11 @@ impl Homes {
                 assert!(self.node(from).net.wait_connected(id(to), LINK_LIMIT).await);
             }
         }
+    }
+
+    /// Sets a machine's wall clock.
+    pub fn jump(&self, number: usize, by: Duration) {
+        self.machines[number].world.clock.jump(i64::try_from(by.as_millis()).unwrap());
     }
 
     /// Ends a node; what it stored stays.

@@ -3,6 +3,7 @@
 
 mod bodies;
 mod burial;
+mod clocks;
 mod crash;
 mod golden;
 mod homes;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use net::{Answer, Attachment, CallError, Class, Cut, NoAnswer, Options, Outgoing, Refusal, Request};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Two nodes; the second dials the first and cannot be dialled.
@@ -220,7 +220,7 @@ fn add_misbehaviour(node: &TestNode) {
         async move {
             match call.request {
                 Misbehave::Panic | Misbehave::PanicLater => panic!("as asked"),
-                Misbehave::Refuse => Err(Refusal::Code(9)),
+                Misbehave::Refuse => Err(Refusal::NotReachable),
                 Misbehave::Long(length) => Ok("x".repeat(length).into()),
             }
         }
@@ -245,7 +245,7 @@ fn every_failure_says_what_it_means() {
             assert_eq!(unheard, Err(CallError::Refused { node, refusal: Refusal::UnknownRequest }));
             assert_eq!(ask(Misbehave::Panic).await, unknown(node, NoAnswer::HandlerFailed));
             assert_eq!(ask(Misbehave::PanicLater).await, unknown(node, NoAnswer::HandlerFailed));
-            assert_eq!(ask(Misbehave::Refuse).await, refused(node, Refusal::Code(9)));
+            assert_eq!(ask(Misbehave::Refuse).await, refused(node, Refusal::NotReachable));
             assert_eq!(ask(Misbehave::Long(9)).await, Ok("x".repeat(9)));
         }
         let nonsense = home.net.call(id(2), &Nonsense("?".to_owned()), LIMIT).await;
@@ -265,29 +265,83 @@ fn every_failure_says_what_it_means() {
     });
 }
 
+/// What a node's clock shows while it serves this.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct TellClock;
+
+impl Request for TellClock {
+    type Reply = u64;
+    const NAME: &'static str = "test/tell_clock";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Two nodes with clocks in the headers of their messages, which show `clocks`.
+async fn ticking_pair(clocks: [u64; 2]) -> ([TestNode; 2], [Arc<Ticking>; 2]) {
+    let couriers = clocks.map(Ticking::at);
+    let with = |number: u8, listen: &[std::net::SocketAddr]| {
+        let courier = Arc::clone(&couriers[usize::from(number) - 1]) as Arc<dyn net::Courier>;
+        Options { courier, ..options(number, listen) }
+    };
+    let home = TestNode::start(env::real::env(), with(1, &[ANY_PORT])).await;
+    let away = TestNode::start(env::real::env(), with(2, &[])).await;
+    for (node, courier) in [&home, &away].into_iter().zip(&couriers) {
+        let clock = Arc::clone(courier);
+        node.net.handle::<TellClock, _, _>(move |_| std::future::ready(Ok(clock.now().into())));
+    }
+    away.net.connect(home.address(), None).await.unwrap();
+    home.wait_connected(id(2)).await;
+    ([home, away], couriers)
+}
+
 #[test]
-fn each_message_carries_the_envelope_of_the_upper_layer() {
+fn a_clock_travels_both_ways_and_is_heard_before_anybody_goes_on() {
     real(async {
-        let courier = Arc::new(Counting {
-            sealed: AtomicUsize::new(0),
-            opened: AtomicUsize::new(0),
-            refuses: AtomicBool::new(false),
-        });
-        let with = |number: u8, listen: &[std::net::SocketAddr]| Options {
-            courier: Arc::clone(&courier) as Arc<dyn net::Courier>,
-            ..options(number, listen)
-        };
-        let home = TestNode::start(env::real::env(), with(1, &[ANY_PORT])).await;
-        let away = TestNode::start(env::real::env(), with(2, &[])).await;
-        away.net.connect(home.address(), None).await.unwrap();
+        let ([home, away], [clock, _]) = ticking_pair([7, 40]).await;
+        let served_at = away.net.call(id(1), &TellClock, LIMIT).await;
+        assert_eq!(served_at, Ok(40), "the request's was heard before it was served");
+        clock.clock.store(90, Ordering::SeqCst);
+        away.echo(id(1), "whatever is asked").await;
+        let served_at = home.net.call(id(2), &TellClock, LIMIT).await;
+        assert_eq!(served_at, Ok(90));
+        let ([_home, away], [_, clock]) = ticking_pair([40, 7]).await;
         away.echo(id(1), "x").await;
-        let counted = (courier.sealed.load(Ordering::SeqCst), courier.opened.load(Ordering::SeqCst));
-        assert_eq!(counted, (2, 2), "request and reply");
-        courier.refuses.store(true, Ordering::SeqCst);
-        let refused = away.net.call(id(1), &Echo(String::new()), LIMIT).await;
-        // The refusal's own envelope is refused as well: a bad answer.
-        let cause = NoAnswer::BadAnswer;
-        assert_eq!(refused, Err(CallError::Unknown { node: id(1), cause }));
+        assert_eq!(clock.now(), 40, "the reply's was heard before the caller had it");
+        let refused = away.net.call(id(1), &Unheard, LIMIT).await;
+        assert_eq!(refused, Err(CallError::Refused { node: id(1), refusal: Refusal::UnknownRequest }));
+    });
+}
+
+#[test]
+fn a_header_that_is_not_accepted_ends_the_call_and_says_so() {
+    real(async {
+        let ([home, away], [clock, other]) = ticking_pair([7, 40]).await;
+        let not_accepted = |node, refusal| CallError::Unknown { node, cause: NoAnswer::NotAccepted(refusal) };
+        let garbage = || clock.sends_garbage.store(true, Ordering::SeqCst);
+        let absurd = || {
+            clock.sends_garbage.store(false, Ordering::SeqCst);
+            clock.clock.store(u64::MAX, Ordering::SeqCst);
+        };
+        let ways: [(&dyn Fn(), Refusal, &str); 2] = [
+            (&garbage, Refusal::Malformed, "malformed message"),
+            (&absurd, Refusal::ClockAhead, "the sender's clock is too far ahead of the receiver's"),
+        ];
+        for (begin, refusal, text) in ways {
+            begin();
+            let refused = home.net.call(id(2), &Hang, LIMIT).await.unwrap_err();
+            assert_eq!(refused, CallError::Refused { node: id(2), refusal });
+            assert!(refused.to_string().ends_with(&format!("refused: {text}")), "{refused}");
+            let refused = away.net.call(id(1), &Echo(String::new()), LIMIT).await.unwrap_err();
+            assert_eq!(refused, not_accepted(id(1), refusal));
+            assert!(refused.to_string().ends_with(&format!("is not accepted: {text}")), "{refused}");
+        }
+        assert_eq!(
+            (away.hanging.load(Ordering::SeqCst), other.now()),
+            (0, 40),
+            "nothing was served or heard"
+        );
+        clock.clock.store(50, Ordering::SeqCst);
+        home.echo(id(2), "the link has survived all of it").await;
+        assert_eq!(other.now(), 50);
     });
 }
 

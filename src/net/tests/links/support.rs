@@ -8,14 +8,15 @@ use env::{BoxStream, Env, Listener};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use net::{
-    Answer, Attachment, Class, Courier, Identity, Net, NoCourier, Options, Request, SeedIdentity, Versions,
+    Answer, Attachment, Class, Courier, Identity, Net, NoCourier, Options, Refusal, Request, SeedIdentity,
+    Versions,
 };
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -148,23 +149,39 @@ pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("never so: {what}");
 }
 
-/// Counts headers, and refuses what it is told to.
-pub struct Counting {
-    pub sealed: AtomicUsize,
-    pub opened: AtomicUsize,
-    pub refuses: AtomicBool,
+/// Carries a clock of its own; sends and refuses what it is told to.
+pub struct Ticking {
+    pub clock: AtomicU64,
+    pub sends_garbage: AtomicBool,
+    /// The latest clock that it believes.
+    pub latest: u64,
 }
 
-impl Courier for Counting {
-    fn seal(&self, to: NodeId) -> Bytes {
-        self.sealed.fetch_add(1, Ordering::SeqCst);
-        Bytes::copy_from_slice(&to.as_bytes()[..4])
+impl Ticking {
+    pub fn at(clock: u64) -> Arc<Self> {
+        Arc::new(Self { clock: clock.into(), sends_garbage: false.into(), latest: 1000 })
     }
 
-    fn open(&self, _: NodeId, envelope: &[u8]) -> Result<(), net::Refusal> {
-        assert_eq!(envelope.len(), 4);
-        self.opened.fetch_add(1, Ordering::SeqCst);
-        if self.refuses.load(Ordering::SeqCst) { Err(net::Refusal::Code(7)) } else { Ok(()) }
+    pub fn now(&self) -> u64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+}
+
+impl Courier for Ticking {
+    fn seal(&self, _: NodeId) -> Bytes {
+        let header = self.now().to_be_bytes();
+        let length = if self.sends_garbage.load(Ordering::SeqCst) { 5 } else { header.len() };
+        Bytes::copy_from_slice(&header[..length])
+    }
+
+    fn open(&self, _: NodeId, envelope: &[u8]) -> Result<(), Refusal> {
+        let header = envelope.try_into().map_err(|_| Refusal::Malformed)?;
+        let told = u64::from_be_bytes(header);
+        if told > self.latest {
+            return Err(Refusal::ClockAhead);
+        }
+        self.clock.fetch_max(told, Ordering::SeqCst);
+        Ok(())
     }
 }
 

@@ -32,9 +32,6 @@ const MEETING_MAX: Duration = Duration::from_secs(90);
 const DETOUR_MAX: Duration = Duration::from_secs(20);
 /// How long any operation may take when nothing is wrong, or one home is off.
 const CALM_ANSWER_MAX: Duration = Duration::from_secs(30);
-/// How often a put of blocks may be refused where the clock is behind: a refusal tells the clock of the version
-/// that is held, and the next one of a promise above it; then whoever comes back is served.
-const REFUSALS_MAX: u32 = 2;
 /// How often any write may be refused where homes forget in haste.
 const HASTY_REFUSALS_MAX: u32 = 5;
 /// By how much clocks go on, so that everything that waits for a time is due.
@@ -299,7 +296,7 @@ async fn must<F: Future<Output = Verdict>>(
     write: impl Fn() -> F,
 ) -> Result<(), Failure> {
     // In haste a write can meet the fence of what was deleted just before, and nobody knows what became of it.
-    let refusals_max = if homes.plan.is_hasty { HASTY_REFUSALS_MAX } else { REFUSALS_MAX };
+    let refusals_max = if homes.plan.is_hasty { HASTY_REFUSALS_MAX } else { 0 };
     for _ in 0..=refusals_max {
         if matches!(write().await, Verdict::Done | Verdict::Refused) {
             return Ok(());

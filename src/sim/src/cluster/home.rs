@@ -213,6 +213,7 @@ async fn start(machine: Machine, number: usize, first_peers: Vec<NodeAddress>) -
         first_peers,
         release: "simulated".to_owned(),
         room: Arc::new(Rooms::default),
+        courier: model.courier(),
     };
     let membership = Membership::start(&env, &cluster, options).await.map_err(text)?;
     model.join(membership.net());

@@ -1,0 +1,117 @@
+//! The header of every message between nodes, requests and replies: what the sender's clock shows, and which
+//! versions of the layout it sees in force (rules T1 and V1).
+//!
+//! What always holds: whoever has an answer of a node, or serves a request of it, has heard of every stamp that
+//! this node had given or heard of when it wrote the message, so its own stamps lie above all of them. That is so
+//! in memory; a replica makes it durable before it answers what rests on it (`Store::settled`). And a newer layout
+//! is asked for as soon as anybody who has it says anything.
+
+use super::Peers;
+use crate::Model;
+use base::{NodeId, Stamp};
+use bytes::Bytes;
+use net::{Courier, Refusal};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use store::Store;
+
+/// Bytes of a header.
+const HEADER_BYTES: usize = 24;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Header {
+    /// The highest time that the sender gave or heard of.
+    clock: u64,
+    /// The newest version of the layout that it sees in force.
+    newest: u64,
+    /// The oldest one.
+    oldest: u64,
+}
+
+impl Header {
+    fn encode(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        for (place, number) in bytes.chunks_exact_mut(8).zip([self.clock, self.newest, self.oldest]) {
+            place.copy_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// What follows it is skipped, as in all messages.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        Some(Self { clock: number(0)?, newest: number(8)?, oldest: number(16)? })
+    }
+}
+
+/// Writes and reads the header of each message.
+struct HeaderCourier {
+    store: Store,
+    /// Weak: they hold the network, which holds this.
+    peers: Weak<Peers>,
+    /// Whose clock is not believed, so that it is said once.
+    refused: Mutex<BTreeSet<NodeId>>,
+}
+
+impl Model {
+    /// What puts this node's clock and view into its messages, and takes in those of others.
+    pub fn courier(&self) -> Arc<dyn Courier> {
+        let (store, peers) = (self.store.clone(), Arc::downgrade(&self.peers));
+        Arc::new(HeaderCourier { store, peers, refused: Mutex::default() })
+    }
+}
+
+impl Courier for HeaderCourier {
+    fn seal(&self, _: NodeId) -> Bytes {
+        let view = self.peers.upgrade().map(|peers| peers.view()).unwrap_or_default();
+        let header = Header { clock: self.store.latest().time, newest: view.newest, oldest: view.oldest };
+        Bytes::copy_from_slice(&header.encode())
+    }
+
+    fn open(&self, from: NodeId, envelope: &[u8]) -> Result<(), Refusal> {
+        let header = Header::decode(envelope).ok_or(Refusal::Malformed)?;
+        let heard = self.store.hear(Stamp { time: header.clock, node: from.tag() });
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        match heard {
+            Ok(()) => refused.remove(&from),
+            Err(error) => {
+                if refused.insert(from) {
+                    tracing::warn!(node = %from, %error, "the messages of a node are refused");
+                }
+                return Err(Refusal::ClockAhead);
+            }
+        };
+        drop(refused);
+        self.compare(from, header);
+        Ok(())
+    }
+}
+
+impl HeaderCourier {
+    /// Has the layout asked for if the other one sees a newer one in force.
+    fn compare(&self, from: NodeId, header: Header) {
+        let Some(peers) = self.peers.upgrade() else { return };
+        let mine = peers.view();
+        if header.newest <= mine.newest && header.oldest <= mine.oldest {
+            return;
+        }
+        if let Some(membership) = peers.cluster().and_then(|cluster| cluster.membership()) {
+            membership.ask_for_layout(from);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_has_a_fixed_form() {
+        let header = Header { clock: 0x0102_0304_0506_0708, newest: 9, oldest: 10 };
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 10];
+        assert_eq!(header.encode(), bytes);
+        assert_eq!(Header::decode(&bytes), Some(header));
+        assert_eq!(Header::decode(&[bytes.as_slice(), b"later fields"].concat()), Some(header));
+        assert_eq!(Header::decode(&bytes[..23]), None);
+    }
+}
