@@ -134,7 +134,8 @@ fn decode_text(text: &str) -> Result<String, S3Error> {
     percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| S3Code::InvalidURI.into())
 }
 
-fn decode_query(query: &str) -> Result<Vec<(String, String)>, S3Error> {
+/// The pairs of a query, decoded, in order.
+pub(super) fn decode_query(query: &str) -> Result<Vec<(String, String)>, S3Error> {
     if query.len() > QUERY_MAX_BYTES {
         return Err(S3Code::InvalidURI.into());
     }

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod conditions;
+pub mod cors;
 pub mod error;
 pub mod head;
 pub mod intake;
@@ -14,18 +15,22 @@ pub mod operation;
 pub mod ops;
 pub mod parameters;
 pub mod reply;
+pub mod settings;
+pub mod tags;
 pub mod xml;
 
 use crate::metrics::Metrics;
 use crate::signature::{Credentials, RequestHead, Secret, SigningKeyCache, VerifyPolicy};
 use access::{Access, Caller};
 use base::limits::BLOCK_SIZE_BYTES;
+use cors::CrossOrigin;
 use error::{ErrorPlace, S3Code, S3Error};
 use head::Head;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use intake::Incoming;
 use model::Model;
+use model::rows::bucket::BucketRow;
 use operation::{Call, NamedBucket, Operation, Target};
 use reply::{Reply, ReplyBody};
 use std::sync::Arc;
@@ -58,6 +63,14 @@ pub struct S3Api {
     host_id: String,
 }
 
+/// What was found out about a request on its way.
+struct Seen {
+    /// For metrics and log.
+    operation: &'static str,
+    /// The bucket, as the caller's name for it means it.
+    bucket: Option<Arc<BucketRow>>,
+}
+
 impl S3Api {
     /// An API over a model. `host_id` names this node in answers.
     pub fn new(model: Arc<Model>, config: S3Config, metrics: Arc<Metrics>, host_id: String) -> Arc<Self> {
@@ -74,10 +87,13 @@ impl S3Api {
         let (parts, body) = request.into_parts();
         let mut incoming = Incoming::new(body, &parts.headers, &self.model.env().clock);
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let mut name = "Unknown";
-        let outcome = match Head::parse(parts, &self.config.root_domains, request_id.clone()) {
+        let mut seen = Seen { operation: "Unknown", bucket: None };
+        let parsed = Head::parse(parts, &self.config.root_domains, request_id.clone());
+        let cross_origin = parsed.as_ref().ok().and_then(CrossOrigin::of);
+        let outcome = match parsed {
             Err(error) => Err(error),
-            Ok(head) => self.answer(head, &mut incoming, &mut name).await,
+            Ok(head) if head.method == Method::OPTIONS => self.preflight(&head, &mut seen).await,
+            Ok(head) => self.answer(head, &mut incoming, &mut seen).await,
         };
         let mut response = match outcome {
             Ok(reply) => respond(reply),
@@ -87,6 +103,13 @@ impl S3Api {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.stamp(&mut response, &request_id);
+        if let Some(asked) = cross_origin {
+            let known = || self.model.names().resolve(&asked.bucket, None).map(|(_, row)| row);
+            if let Some(bucket) = seen.bucket.or_else(known) {
+                asked.show(&bucket, response.headers_mut());
+            }
+        }
+        let name = seen.operation;
         let status = response.status().as_u16();
         let took = self.model.env().clock.mono().saturating_sub(started);
         self.metrics.record_s3(name, status, took);
@@ -98,19 +121,31 @@ impl S3Api {
         self: &Arc<Self>,
         mut head: Head,
         incoming: &mut Incoming,
-        name: &mut &'static str,
+        seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
         let caller = self.authenticate(&head).await?;
         parameters::lift_headers(&mut head)?;
-        let operation = operation::route(&head).filter(|_| !parameters::is_subresource(&head));
+        let operation = operation::route(&head).filter(|found| parameters::serves_all(found, &head));
         parameters::refuse_unsupported(&head, operation, caller.verified.payload())?;
         let Some(operation) = operation else {
             return self.answer_unknown(&head, &caller).await;
         };
-        *name = operation.name;
+        seen.operation = operation.name;
         let bucket = self.find_bucket(&head, operation, &caller).await?;
+        seen.bucket = bucket.as_ref().map(|bucket| Arc::clone(&bucket.row));
         let call = Call::new(Arc::clone(self), Arc::new(head), caller, bucket);
         (operation.run)(call, incoming).await
+    }
+
+    /// A browser asks what it may send; it is told by the rules of the bucket, whoever asks.
+    async fn preflight(&self, head: &Head, seen: &mut Seen) -> Result<Reply, S3Error> {
+        seen.operation = "Preflight";
+        let name = head.bucket.as_deref().unwrap_or_default();
+        let mut found = self.model.names().resolve(name, None);
+        if found.is_none() && self.model.learn_bucket(name).await {
+            found = self.model.names().resolve(name, None);
+        }
+        cors::preflight(head, found.as_ref().map(|(_, row)| row.as_ref()))
     }
 
     async fn authenticate(&self, head: &Head) -> Result<Caller, S3Error> {

@@ -18,6 +18,7 @@ const fn row(operation: &'static str, allowed: &'static [Who]) -> Row {
 
 const EVERYBODY: &[Who] = &[Root, Reader, Writer, Owner, Stranger, Creator];
 const ANY_GRANT: &[Who] = &[Root, Reader, Writer, Owner];
+const OWNER: &[Who] = &[Root, Owner];
 const READ: &[Who] = &[Root, Reader];
 const WRITE: &[Who] = &[Root, Writer];
 
@@ -25,17 +26,27 @@ static ROWS: &[Row] = &[
     row("ListBuckets", EVERYBODY),
     row("CreateBucket", &[Root, Creator]),
     row("HeadBucket", ANY_GRANT),
-    row("DeleteBucket", &[Root, Owner]),
+    row("DeleteBucket", OWNER),
     row("GetBucketLocation", ANY_GRANT),
     row("ListObjects", READ),
     row("ListObjectsV2", READ),
     row("ListMultipartUploads", READ),
+    row("PutBucketCors", OWNER),
+    row("GetBucketCors", OWNER),
+    row("DeleteBucketCors", OWNER),
+    row("PutBucketTagging", OWNER),
+    row("GetBucketTagging", OWNER),
+    row("DeleteBucketTagging", OWNER),
     row("DeleteObjects", WRITE),
     row("PutObject", WRITE),
     row("GetObject", READ),
     row("HeadObject", READ),
     row("DeleteObject", WRITE),
     row("CopyObject", WRITE),
+    row("GetObjectAttributes", READ),
+    row("PutObjectTagging", WRITE),
+    row("GetObjectTagging", READ),
+    row("DeleteObjectTagging", WRITE),
     row("CreateMultipartUpload", WRITE),
     row("UploadPart", WRITE),
     row("UploadPartCopy", WRITE),

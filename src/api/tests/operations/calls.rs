@@ -41,6 +41,15 @@ pub fn part_list(shelf: &Shelf) -> String {
     )
 }
 
+/// Rules for one origin.
+pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page.example</AllowedOrigin>\
+    <AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedHeader>*</AllowedHeader>\
+    <ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></CORSRule></CORSConfiguration>";
+
+/// One tag.
+pub const TAGS: &str =
+    "<Tagging><TagSet><Tag><Key>state</Key><Value>sold + gone</Value></Tag></TagSet></Tagging>";
+
 pub static SAMPLES: &[Sample] = &[
     sample("ListBuckets", 200, |_, _| Req::new("GET", "/")),
     sample("CreateBucket", 200, |home, _| Req::new("PUT", &format!("/{}", home.fresh_name()))),
@@ -55,6 +64,14 @@ pub static SAMPLES: &[Sample] = &[
     sample("ListObjects", 200, |_, shelf| bucket("GET", shelf)),
     sample("ListObjectsV2", 200, |_, shelf| bucket("GET", shelf).query("list-type", "2")),
     sample("ListMultipartUploads", 200, |_, shelf| bucket("GET", shelf).query("uploads", "")),
+    sample("PutBucketCors", 200, |_, shelf| bucket("PUT", shelf).query("cors", "").body(CORS.as_bytes())),
+    sample("GetBucketCors", 200, |_, shelf| bucket("GET", shelf).query("cors", "")),
+    sample("DeleteBucketCors", 204, |_, shelf| bucket("DELETE", shelf).query("cors", "")),
+    sample("PutBucketTagging", 204, |_, shelf| {
+        bucket("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
+    }),
+    sample("GetBucketTagging", 200, |_, shelf| bucket("GET", shelf).query("tagging", "")),
+    sample("DeleteBucketTagging", 204, |_, shelf| bucket("DELETE", shelf).query("tagging", "")),
     sample("DeleteObjects", 200, |_, shelf| {
         let body = b"<Delete><Object><Key>thing</Key></Object></Delete>";
         bucket("POST", shelf).query("delete", "").body(body).content_md5()
@@ -68,6 +85,14 @@ pub static SAMPLES: &[Sample] = &[
     sample("CopyObject", 200, |_, shelf| {
         Req::new("PUT", &format!("/{}/copy", shelf.bucket)).header("x-amz-copy-source", book(shelf))
     }),
+    sample("GetObjectAttributes", 200, |_, shelf| {
+        thing("GET", shelf).query("attributes", "").header("x-amz-object-attributes", "ETag,ObjectSize")
+    }),
+    sample("PutObjectTagging", 200, |_, shelf| {
+        thing("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
+    }),
+    sample("GetObjectTagging", 200, |_, shelf| thing("GET", shelf).query("tagging", "")),
+    sample("DeleteObjectTagging", 204, |_, shelf| thing("DELETE", shelf).query("tagging", "")),
     sample("CreateMultipartUpload", 200, |_, shelf| {
         Req::new("POST", &format!("/{}/more", shelf.bucket)).query("uploads", "")
     }),

@@ -30,12 +30,22 @@ cases! {
     "ListObjects" => list_objects,
     "ListObjectsV2" => list_objects_v2,
     "ListMultipartUploads" => list_multipart_uploads,
+    "PutBucketCors" => put_bucket_cors,
+    "GetBucketCors" => get_bucket_cors,
+    "DeleteBucketCors" => delete_bucket_cors,
+    "PutBucketTagging" => put_bucket_tagging,
+    "GetBucketTagging" => get_bucket_tagging,
+    "DeleteBucketTagging" => delete_bucket_tagging,
     "DeleteObjects" => delete_objects,
     "PutObject" => put_object,
     "GetObject" => get_object,
     "HeadObject" => head_object,
     "DeleteObject" => delete_object,
     "CopyObject" => copy_object,
+    "GetObjectAttributes" => get_object_attributes,
+    "PutObjectTagging" => put_object_tagging,
+    "GetObjectTagging" => get_object_tagging,
+    "DeleteObjectTagging" => delete_object_tagging,
     "CreateMultipartUpload" => create_multipart_upload,
     "UploadPart" => upload_part,
     "UploadPartCopy" => upload_part_copy,
@@ -153,6 +163,73 @@ async fn list_multipart_uploads(home: &Home, shelf: &Shelf, answer: Answer) {
     let listed = home.root(&listed).await;
     let sum = (listed.xml("ChecksumAlgorithm"), listed.xml("ChecksumType"));
     assert_eq!(sum, ("SHA256".to_owned(), "COMPOSITE".to_owned()));
+}
+
+async fn setting(home: &Home, shelf: &Shelf, name: &str) -> Answer {
+    home.root(&Req::new("GET", &format!("/{}", shelf.bucket)).query(name, "")).await
+}
+
+async fn put_bucket_cors(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(setting(home, shelf, "cors").await.xml("AllowedOrigin"), "https://page.example");
+}
+
+async fn get_bucket_cors(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!((answer.xml("MaxAgeSeconds").as_str(), answer.xml("ExposeHeader").as_str()), ("60", "ETag"));
+    let none = home.empty_shelf().await;
+    assert_eq!(setting(home, &none, "cors").await.code(), "NoSuchCORSConfiguration");
+}
+
+async fn delete_bucket_cors(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let gone = setting(home, shelf, "cors").await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchCORSConfiguration"));
+    assert_eq!(setting(home, shelf, "tagging").await.status, 200, "each setting stands by itself");
+}
+
+async fn put_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "tagging").await.xml("Value"), "sold + gone");
+}
+
+async fn get_bucket_tagging(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Key"), "state");
+    let none = setting(home, &home.empty_shelf().await, "tagging").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "NoSuchTagSet"));
+}
+
+async fn delete_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "tagging").await.code(), "NoSuchTagSet");
+}
+
+async fn get_object_attributes(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!((answer.xml("ETag"), answer.xml("ObjectSize")), (hex(&Md5::digest(CONTENT)), "10".to_owned()));
+    assert!(answer.maybe_xml("StorageClass").is_none() && answer.header("last-modified").is_some());
+    let ask = thing("GET", shelf).query("attributes", "");
+    let none = home.root(&ask.clone()).await;
+    assert_eq!((none.status, none.code().as_str()), (400, "InvalidArgument"));
+    let sum = home.root(&ask.header("x-amz-object-attributes", "Checksum")).await;
+    assert_eq!(sum.xml("ChecksumType"), "FULL_OBJECT");
+}
+
+async fn put_object_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {
+    let head = home.root(&thing("HEAD", shelf)).await;
+    assert_eq!(head.header("x-amz-tagging-count"), Some("1"));
+    let missing = Req::new("PUT", &format!("/{}/none", shelf.bucket)).query("tagging", "");
+    assert_eq!(home.root(&missing.body(super::calls::TAGS.as_bytes())).await.code(), "NoSuchKey");
+}
+
+async fn get_object_tagging(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.text().contains("<TagSet></TagSet>"), "{}", answer.text());
+    let path = format!("/{}/tagged", shelf.bucket);
+    let put = Req::new("PUT", &path).header("x-amz-tagging", "a=1&b=%2B%20+").body(CONTENT);
+    assert_eq!(home.root(&put).await.status, 200);
+    let tags = home.root(&Req::new("GET", &path).query("tagging", "")).await;
+    assert!(tags.text().contains("<Key>b</Key><Value>+  </Value>"), "{}", tags.text());
+}
+
+async fn delete_object_tagging(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(home.root(&thing("HEAD", shelf)).await.header("x-amz-tagging-count"), None);
 }
 
 async fn delete_objects(home: &Home, shelf: &Shelf, answer: Answer) {

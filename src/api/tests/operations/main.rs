@@ -9,6 +9,7 @@ mod bad_input;
 mod calls;
 mod client;
 mod conformance;
+mod cross_origin;
 mod documentation;
 mod expect;
 mod home;

@@ -4,6 +4,7 @@
 mod bodies;
 mod burial;
 mod crash;
+mod entries;
 mod golden;
 mod homes;
 mod laws;

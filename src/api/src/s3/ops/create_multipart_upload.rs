@@ -7,6 +7,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::tags;
 use crate::s3::xml::InitiateMultipartUploadResult;
 use http::header::HeaderName;
 use model::objects::ObjectMeta;
@@ -38,7 +39,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
             Some((algorithm, kind))
         }
     };
-    let meta = ObjectMeta { headers: metadata::read_headers(&head.headers)?, ..ObjectMeta::default() };
+    let (headers, tags) = (metadata::read_headers(&head.headers)?, tags::of_object(head)?);
+    let meta = ObjectMeta { headers, tags, checksum: None };
     let stored = checksum.map(|(algorithm, kind)| (algorithm.code(), kind == ChecksumType::Composite));
     let initiator = call.caller.access_key.clone();
     let id = call.api.model.create_upload((bucket.id, key.to_owned()), meta, stored, initiator).await?;

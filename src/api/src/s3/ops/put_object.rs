@@ -10,6 +10,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::tags;
 use base::limits::PART_SIZE_MAX_BYTES;
 use http::StatusCode;
 use http::header::ETAG;
@@ -30,6 +31,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (bucket, key) = (call.bucket()?.id, head.object_key()?);
     let headers = metadata::read_headers(&head.headers)?;
+    let tags = tags::of_object(head)?;
     let place = Place { bucket, key: key.to_owned(), condition: write_condition(head)? };
     let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
     check_length(plan.length())?;
@@ -44,8 +46,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
     let sum = received.sums.iter().find(|sum| sum.algorithm() == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
-    let meta =
-        ObjectMeta { headers, tags: Vec::new(), checksum: checksum.as_ref().map(metadata::stored_checksum) };
+    let meta = ObjectMeta { headers, tags, checksum: checksum.as_ref().map(metadata::stored_checksum) };
     call.api.model.put_object(place, received.body, etag, meta).await?;
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
     if let Some(sum) = &checksum {

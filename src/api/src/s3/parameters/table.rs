@@ -94,8 +94,16 @@ const LISTS: &[&str] = &["ListObjects", "ListObjectsV2"];
 const OF_BUCKETS: &[&str] = &["ListObjects", "ListObjectsV2", "ListMultipartUploads"];
 const OF_UPLOADS: &[&str] =
     &["UploadPart", "UploadPartCopy", "ListParts", "CompleteMultipartUpload", "AbortMultipartUpload"];
-const CHECKED: &[&str] =
-    &["PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObjects", "CreateBucket"];
+const CHECKED: &[&str] = &[
+    "PutObject",
+    "UploadPart",
+    "CompleteMultipartUpload",
+    "DeleteObjects",
+    "CreateBucket",
+    "PutBucketCors",
+    "PutBucketTagging",
+    "PutObjectTagging",
+];
 const IN_BUCKETS: &[&str] = &[
     "HeadBucket",
     "DeleteBucket",
@@ -103,12 +111,22 @@ const IN_BUCKETS: &[&str] = &[
     "ListObjects",
     "ListObjectsV2",
     "ListMultipartUploads",
+    "PutBucketCors",
+    "GetBucketCors",
+    "DeleteBucketCors",
+    "PutBucketTagging",
+    "GetBucketTagging",
+    "DeleteBucketTagging",
     "DeleteObjects",
     "PutObject",
     "GetObject",
     "HeadObject",
     "DeleteObject",
     "CopyObject",
+    "GetObjectAttributes",
+    "PutObjectTagging",
+    "GetObjectTagging",
+    "DeleteObjectTagging",
     "CreateMultipartUpload",
     "UploadPart",
     "UploadPartCopy",
@@ -124,6 +142,26 @@ pub static TABLE: &[Decision] = &[
     query("list-type", ObeyedOnly, &["ListObjectsV2"], "chooses the operation; only 2 is known"),
     query("uploads", ObeyedOnly, &["ListMultipartUploads", "CreateMultipartUpload"], "chooses the operation"),
     query("delete", ObeyedOnly, &["DeleteObjects"], "chooses the operation"),
+    query(
+        "cors",
+        ObeyedOnly,
+        &["PutBucketCors", "GetBucketCors", "DeleteBucketCors"],
+        "chooses the operation",
+    ),
+    query(
+        "tagging",
+        ObeyedOnly,
+        &[
+            "PutBucketTagging",
+            "GetBucketTagging",
+            "DeleteBucketTagging",
+            "PutObjectTagging",
+            "GetObjectTagging",
+            "DeleteObjectTagging",
+        ],
+        "chooses the operation",
+    ),
+    query("attributes", ObeyedOnly, &["GetObjectAttributes"], "chooses the operation"),
     query("uploadId", ObeyedOnly, OF_UPLOADS, "names the upload"),
     query(
         "partNumber",
@@ -134,7 +172,15 @@ pub static TABLE: &[Decision] = &[
     query(
         "versionId",
         Obeyed,
-        &["GetObject", "HeadObject", "DeleteObject"],
+        &[
+            "GetObject",
+            "HeadObject",
+            "DeleteObject",
+            "GetObjectAttributes",
+            "PutObjectTagging",
+            "GetObjectTagging",
+            "DeleteObjectTagging",
+        ],
         "only null exists without versions",
     ),
     header("x-amz-copy-source", ObeyedOnly, COPIES, "names the source"),
@@ -170,6 +216,9 @@ pub static TABLE: &[Decision] = &[
     header("if-modified-since", Obeyed, READS, "condition"),
     header("if-unmodified-since", Obeyed, READS, "condition"),
     query("response-", Obeyed, READS, "replaces a header of the answer"),
+    header("x-amz-object-attributes", Obeyed, &["GetObjectAttributes"], "what is asked for"),
+    header("x-amz-max-parts", Obeyed, &["GetObjectAttributes"], "the size of the page, at most 1000"),
+    header("x-amz-part-number-marker", Obeyed, &["GetObjectAttributes"], "where the page begins"),
     header("x-amz-checksum-mode", Obeyed, READS, "shows the checksum"),
     // Conditions of writes.
     header(
@@ -216,8 +265,8 @@ pub static TABLE: &[Decision] = &[
     header("expires", Obeyed, STORES, "kept"),
     header("x-amz-meta-", Obeyed, STORES, "kept"),
     header("x-amz-metadata-directive", Obeyed, &["CopyObject"], "COPY or REPLACE"),
-    header("x-amz-tagging-directive", HarmlessIf(&["COPY"]), &[], "objects have no tags"),
-    header("x-amz-tagging", HarmlessIf(&[""]), &[], "objects have no tags"),
+    header("x-amz-tagging-directive", ObeyedOnly, &["CopyObject"], "COPY or REPLACE"),
+    header("x-amz-tagging", ObeyedOnly, STORES, "kept as the object's tags"),
     header(
         "x-amz-object-annotation-directive",
         HarmlessIf(&["COPY", "EXCLUDE"]),
