@@ -8,6 +8,7 @@ pub mod access;
 pub mod conditions;
 pub mod cors;
 pub mod error;
+pub mod form;
 pub mod head;
 pub mod intake;
 pub mod metadata;
@@ -19,18 +20,23 @@ pub mod settings;
 pub mod tags;
 pub mod xml;
 
+use crate::body::PayloadMode;
 use crate::metrics::Metrics;
-use crate::signature::{Credentials, RequestHead, Secret, SigningKeyCache, VerifyPolicy};
+use crate::signature::{
+    Credentials, FormClaim, RequestHead, Secret, SignatureError, SigningKeyCache, Verified, VerifyPolicy,
+};
 use access::{Access, Caller};
+use base::WallTime;
 use base::limits::BLOCK_SIZE_BYTES;
 use cors::CrossOrigin;
 use error::{ErrorPlace, S3Code, S3Error};
+use form::{Form, PostPolicy};
 use head::Head;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use intake::Incoming;
-use model::Model;
 use model::rows::bucket::BucketRow;
+use model::{Model, Names};
 use operation::{Call, NamedBucket, Operation, Target};
 use reply::{Reply, ReplyBody};
 use std::sync::Arc;
@@ -123,17 +129,22 @@ impl S3Api {
         incoming: &mut Incoming,
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
-        let caller = self.authenticate(&head).await?;
+        let mut caller = self.authenticate(&head).await?;
         parameters::lift_headers(&mut head)?;
         let operation = operation::route(&head).filter(|found| parameters::serves_all(found, &head));
-        parameters::refuse_unsupported(&head, operation, caller.verified.payload())?;
+        let form = match operation.filter(|found| found.name == ops::post_object::OPERATION.name) {
+            Some(_) => Some(self.open_form(&mut head, &mut caller, incoming).await?),
+            None => None,
+        };
+        let payload = caller.verified().map_or(&PayloadMode::Unsigned, Verified::payload);
+        parameters::refuse_unsupported(&head, operation, payload)?;
         let Some(operation) = operation else {
             return self.answer_unknown(&head, &caller).await;
         };
         seen.operation = operation.name;
         let bucket = self.find_bucket(&head, operation, &caller).await?;
         seen.bucket = bucket.as_ref().map(|bucket| Arc::clone(&bucket.row));
-        let call = Call::new(Arc::clone(self), Arc::new(head), caller, bucket);
+        let call = Call::new((Arc::clone(self), Arc::new(head)), caller, bucket, form);
         (operation.run)(call, incoming).await
     }
 
@@ -161,23 +172,58 @@ impl S3Api {
             hosts: &hosts,
         };
         let claim = match Credentials::parse(&signed, i64::try_from(now.seconds()).unwrap_or(i64::MAX))? {
-            // Anonymous access comes with bucket policies and ACLs.
-            Credentials::Anonymous => return Err(S3Code::AccessDenied.into()),
+            Credentials::Anonymous => return Ok(Caller::anonymous()),
             Credentials::Header(claim) | Credentials::Presigned(claim) => claim,
         };
-        let required_region = self.config.region_is_required.then_some(self.config.region.as_str());
-        let policy = VerifyPolicy { required_region, key_cache: Some(&self.key_cache) };
-        let mut names = self.model.names();
-        // Made on another node a moment ago?
-        if !names.keys.contains_key(claim.claimed_access_key_id())
-            && self.model.learn_key(claim.claimed_access_key_id()).await
-        {
-            names = self.model.names();
-        }
-        let verified = claim.verify(&policy, |id| {
-            names.usable_key(id, now).map(|key| Secret::new(key.secret.value.reveal()))
-        })?;
+        let names = self.names_with_key(claim.claimed_access_key_id()).await;
+        let verified = claim.verify(&self.verify_policy(), |id| secret_of(&names, id, now))?;
         Ok(Caller::signed(verified))
+    }
+
+    fn verify_policy(&self) -> VerifyPolicy<'_> {
+        let required_region = self.config.region_is_required.then_some(self.config.region.as_str());
+        VerifyPolicy { required_region, key_cache: Some(&self.key_cache) }
+    }
+
+    /// The names, with a key that another node made a moment ago.
+    async fn names_with_key(&self, id: &str) -> Arc<Names> {
+        let names = self.model.names();
+        match !names.keys.contains_key(id) && self.model.learn_key(id).await {
+            true => self.model.names(),
+            false => names,
+        }
+    }
+
+    /// Reads a form up to its file, finds out who signed its policy and whether that allows it, and makes
+    /// its fields the head of the request.
+    async fn open_form(
+        &self,
+        head: &mut Head,
+        caller: &mut Caller,
+        incoming: &mut Incoming,
+    ) -> Result<Form, S3Error> {
+        let mut form = Form::open(head, caller.verified(), incoming).await?;
+        let now = self.model.env().clock.wall();
+        let claim = FormClaim::parse(|name| form.fields.get(name))?;
+        if claim.is_some() && caller.access_key().is_some() {
+            return Err(SignatureError::SeveralMechanisms.into());
+        }
+        if let Some(text) = form.fields.get("policy") {
+            let policy = PostPolicy::parse(text)?;
+            if let Some(claim) = claim {
+                let names = self.names_with_key(claim.claimed_access_key_id()).await;
+                let verified = claim.verify(&self.verify_policy(), text, |id| secret_of(&names, id, now))?;
+                *caller = Caller::of_form(&verified);
+            }
+            let now_unix_s = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
+            policy.check(&form.fields, head.bucket.as_deref().unwrap_or_default(), now_unix_s)?;
+            form.length = policy.length.unwrap_or(form.length);
+        } else if claim.is_some() {
+            let message = "Bucket POST must contain a field named 'policy'.";
+            return Err(S3Error::invalid_argument("policy", "", message));
+        }
+        form.fill(head)?;
+        Ok(form)
     }
 
     async fn find_bucket(
@@ -187,6 +233,7 @@ impl S3Api {
         caller: &Caller,
     ) -> Result<Option<NamedBucket>, S3Error> {
         if operation.route.target == Target::Service || operation.access == Access::CreateBucket {
+            caller.key()?;
             return Ok(None);
         }
         let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller).await?;
@@ -199,9 +246,9 @@ impl S3Api {
 
     /// The bucket that a name means to the caller. Access to it is not checked here.
     pub(crate) async fn bucket_named(&self, name: &str, caller: &Caller) -> Result<NamedBucket, S3Error> {
-        let mut found = self.model.names().resolve(name, Some(&caller.access_key));
+        let mut found = self.model.names().resolve(name, caller.access_key());
         if found.is_none() && self.model.learn_bucket(name).await {
-            found = self.model.names().resolve(name, Some(&caller.access_key));
+            found = self.model.names().resolve(name, caller.access_key());
         }
         let (id, row) = found.ok_or_else(|| S3Error::new(S3Code::NoSuchBucket).field("BucketName", name))?;
         Ok(NamedBucket { name: name.to_owned(), id, row })
@@ -210,9 +257,12 @@ impl S3Api {
     /// A request for an operation that is not there: on reads the answer of an unconfigured bucket,
     /// on writes 501.
     async fn answer_unknown(&self, head: &Head, caller: &Caller) -> Result<Reply, S3Error> {
-        if let Some(name) = head.bucket.as_deref() {
-            let bucket = self.bucket_named(name, caller).await?;
-            caller.check(Access::AnyGrant, &bucket.row)?;
+        match head.bucket.as_deref() {
+            Some(name) => {
+                let bucket = self.bucket_named(name, caller).await?;
+                caller.check(Access::AnyGrant, &bucket.row)?;
+            }
+            None => _ = caller.key()?,
         }
         parameters::unconfigured(head)
     }
@@ -253,6 +303,11 @@ fn respond(reply: Reply) -> Response<ReplyBody> {
         response.headers_mut().remove(CONTENT_TYPE);
     }
     response
+}
+
+/// The secret of a key that requests may be signed with now.
+fn secret_of(names: &Names, id: &str, now: WallTime) -> Option<Secret> {
+    names.usable_key(id, now).map(|key| Secret::new(key.secret.value.reveal()))
 }
 
 /// What the client may have had for `Host` before a proxy changed it: the name without the port.

@@ -4,6 +4,7 @@
 use super::S3Api;
 use super::access::{Access, Caller};
 use super::error::S3Error;
+use super::form::Form;
 use super::head::Head;
 use super::intake::Incoming;
 use super::ops;
@@ -108,12 +109,19 @@ pub struct Call {
     pub caller: Caller,
     /// The bucket it names.
     bucket: Option<NamedBucket>,
+    /// The form it brings, read up to its file.
+    pub form: Option<Form>,
 }
 
 impl Call {
     /// Puts a call together. Only the dispatcher does, after authorization.
-    pub(super) fn new(api: Arc<S3Api>, head: Arc<Head>, caller: Caller, bucket: Option<NamedBucket>) -> Self {
-        Self { api, head, caller, bucket }
+    pub(super) fn new(
+        (api, head): (Arc<S3Api>, Arc<Head>),
+        caller: Caller,
+        bucket: Option<NamedBucket>,
+        form: Option<Form>,
+    ) -> Self {
+        Self { api, head, caller, bucket, form }
     }
 
     /// The bucket, which exists if the route names one.
@@ -140,6 +148,7 @@ pub static OPERATIONS: &[&Operation] = &[
     &ops::delete_bucket_tagging::OPERATION,
     &ops::delete_objects::OPERATION,
     &ops::put_object::OPERATION,
+    &ops::post_object::OPERATION,
     &ops::get_object::OPERATION,
     &ops::head_object::OPERATION,
     &ops::delete_object::OPERATION,

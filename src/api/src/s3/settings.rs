@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 /// Reads the document that the request carries, checked against what its headers say of it.
 pub async fn receive(call: &Call, body: &mut Incoming, max_bytes: usize) -> Result<Bytes, S3Error> {
     let headers = &call.head.headers;
-    let plan = BodyPlan::from_request(headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(headers, call.caller.verified())?;
     let sums = BodyChecksums::new(RequestChecksums::from_headers(headers)?, &[]);
     intake::collect(body, plan, sums, max_bytes).await
 }

@@ -39,6 +39,7 @@ static ROWS: &[Row] = &[
     row("DeleteBucketTagging", OWNER),
     row("DeleteObjects", WRITE),
     row("PutObject", WRITE),
+    row("PostObject", WRITE),
     row("GetObject", READ),
     row("HeadObject", READ),
     row("DeleteObject", WRITE),
@@ -136,7 +137,8 @@ async fn a_signed_request_cannot_be_changed() {
 async fn nothing_is_read_from_who_may_not() {
     let home = Home::new().await;
     let now_unix_s = i64::try_from(home.env.clock.wall().seconds()).unwrap();
-    for row in ROWS.iter().filter(|row| !row.allowed.contains(&Stranger)) {
+    // Who sends a form stands in the form.
+    for row in ROWS.iter().filter(|row| !row.allowed.contains(&Stranger) && row.operation != "PostObject") {
         let (_, request) = Sample::of(row.operation).prepare(&home).await;
         // A client that waits for leave to send is told no, not to go on.
         let request = request.body(b"").header("content-length", "1000").header("expect", "100-continue");

@@ -41,6 +41,20 @@ pub fn part_list(shelf: &Shelf) -> String {
     )
 }
 
+/// An upload form with these fields.
+pub fn form(shelf: &Shelf, fields: &[(&str, &str)], file: &[u8]) -> Req {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part = format!("--form\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let head = "--form\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cat.jpg\"\r\n\r\n";
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(file);
+    body.extend_from_slice(b"\r\n--form--\r\n");
+    bucket("POST", shelf).header("content-type", "multipart/form-data; boundary=form").body(&body)
+}
+
 /// Rules for one origin.
 pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page.example</AllowedOrigin>\
     <AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedHeader>*</AllowedHeader>\
@@ -79,6 +93,7 @@ pub static SAMPLES: &[Sample] = &[
     sample("PutObject", 200, |_, shelf| {
         Req::new("PUT", &format!("/{}/new", shelf.bucket)).body(b"new content")
     }),
+    sample("PostObject", 204, |_, shelf| form(shelf, &[("key", "new")], b"from a form")),
     sample("GetObject", 200, |_, shelf| thing("GET", shelf)),
     sample("HeadObject", 200, |_, shelf| thing("HEAD", shelf)),
     sample("DeleteObject", 204, |_, shelf| thing("DELETE", shelf)),

@@ -38,6 +38,7 @@ cases! {
     "DeleteBucketTagging" => delete_bucket_tagging,
     "DeleteObjects" => delete_objects,
     "PutObject" => put_object,
+    "PostObject" => post_object,
     "GetObject" => get_object,
     "HeadObject" => head_object,
     "DeleteObject" => delete_object,
@@ -244,6 +245,14 @@ async fn put_object(home: &Home, shelf: &Shelf, answer: Answer) {
     assert!(answer.header("x-amz-checksum-crc64nvme").is_some());
     let found = content_of(home, shelf, "new").await;
     assert_eq!((found.status, found.body.as_slice()), (200, b"new content".as_slice()));
+}
+
+async fn post_object(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("etag"), Some(quoted_md5(b"from a form").as_str()));
+    assert_eq!(answer.header("location"), Some(format!("/{}/new", shelf.bucket).as_str()));
+    assert_eq!(content_of(home, shelf, "new").await.body, b"from a form");
+    let no_form = home.root(&Req::new("POST", &format!("/{}", shelf.bucket)).body(b"x")).await;
+    assert_eq!((no_form.status, no_form.code().as_str()), (412, "PreconditionFailed"));
 }
 
 async fn get_object(_home: &Home, _shelf: &Shelf, answer: Answer) {

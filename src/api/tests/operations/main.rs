@@ -15,6 +15,7 @@ mod expect;
 mod home;
 mod parameters;
 mod slow;
+mod upload_form;
 
 use api::s3::operation::OPERATIONS;
 use std::collections::BTreeSet;

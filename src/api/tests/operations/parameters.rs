@@ -50,7 +50,9 @@ fn documented() -> Vec<Documented> {
 
 #[test]
 fn aws_list_is_of_the_operations_there_are() {
-    let names: BTreeSet<&str> = documented().iter().map(|row| row.operation).collect();
+    let mut names: BTreeSet<&str> = documented().iter().map(|row| row.operation).collect();
+    // AWS's service model does not know it: `upload_form` tries its fields out.
+    names.insert("PostObject");
     super::assert_names_all_operations("the list of documented parameters", names.into_iter());
 }
 

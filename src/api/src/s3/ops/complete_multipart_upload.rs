@@ -36,7 +36,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let condition = write_condition(head)?;
     let expected = ObjectChecksum::from_headers(&head.headers)?;
     let expected_type = checksum_type(head)?;
-    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     // Here the checksum headers speak of the object, not of the document in the body.
     let sums = BodyChecksums::new(RequestChecksums::NONE, &[]);
     let document = intake::collect(body, plan, sums, COMPLETE_BODY_MAX_BYTES).await?;

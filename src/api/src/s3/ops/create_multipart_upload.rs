@@ -1,7 +1,7 @@
 //! CreateMultipartUpload: opens a multipart upload.
 
 use crate::checksum::{ChecksumType, RequestChecksums};
-use crate::s3::access::Access;
+use crate::s3::access::{ANONYMOUS, Access};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
 use crate::s3::metadata;
@@ -42,7 +42,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let (headers, tags) = (metadata::read_headers(&head.headers)?, tags::of_object(head)?);
     let meta = ObjectMeta { headers, tags, checksum: None };
     let stored = checksum.map(|(algorithm, kind)| (algorithm.code(), kind == ChecksumType::Composite));
-    let initiator = call.caller.access_key.clone();
+    let initiator = call.caller.access_key().unwrap_or(ANONYMOUS).to_owned();
     let id = call.api.model.create_upload((bucket.id, key.to_owned()), meta, stored, initiator).await?;
     let answer = InitiateMultipartUploadResult {
         bucket: bucket.name.clone(),

@@ -22,7 +22,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let headers = &call.head.headers;
-    let plan = BodyPlan::from_request(headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(headers, call.caller.verified())?;
     let requested = RequestChecksums::from_headers(headers)?;
     if !requested.protects_body() {
         let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";

@@ -25,6 +25,7 @@ pub mod list_multipart_uploads;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+pub mod post_object;
 pub mod put_bucket_cors;
 pub mod put_bucket_tagging;
 pub mod put_object;

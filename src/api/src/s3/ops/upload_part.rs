@@ -33,7 +33,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     if upload.state != UploadState::Open {
         return Err(S3Code::NoSuchUpload.into());
     }
-    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     check_length(plan.length())?;
     let requested = RequestChecksums::from_headers(&head.headers)?;
     let algorithm = part_algorithm(upload.checksum, requested.checksum.algorithm())?;

@@ -88,7 +88,7 @@ use Verdict::{Harmless, HarmlessIf, Obeyed, ObeyedOnly, Refused};
 
 const READS: &[&str] = &["GetObject", "HeadObject"];
 const COPIES: &[&str] = &["CopyObject", "UploadPartCopy"];
-const STORES: &[&str] = &["PutObject", "CopyObject", "CreateMultipartUpload"];
+const STORES: &[&str] = &["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"];
 const BODIES: &[&str] = &["PutObject", "UploadPart"];
 const LISTS: &[&str] = &["ListObjects", "ListObjectsV2"];
 const OF_BUCKETS: &[&str] = &["ListObjects", "ListObjectsV2", "ListMultipartUploads"];
@@ -96,6 +96,7 @@ const OF_UPLOADS: &[&str] =
     &["UploadPart", "UploadPartCopy", "ListParts", "CompleteMultipartUpload", "AbortMultipartUpload"];
 const CHECKED: &[&str] = &[
     "PutObject",
+    "PostObject",
     "UploadPart",
     "CompleteMultipartUpload",
     "DeleteObjects",
@@ -119,6 +120,7 @@ const IN_BUCKETS: &[&str] = &[
     "DeleteBucketTagging",
     "DeleteObjects",
     "PutObject",
+    "PostObject",
     "GetObject",
     "HeadObject",
     "DeleteObject",
@@ -224,13 +226,21 @@ pub static TABLE: &[Decision] = &[
     header(
         "if-match",
         ObeyedOnly,
-        &["GetObject", "HeadObject", "PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"],
+        &[
+            "GetObject",
+            "HeadObject",
+            "PutObject",
+            "PostObject",
+            "CopyObject",
+            "CompleteMultipartUpload",
+            "DeleteObject",
+        ],
         "condition; a client that sends it elsewhere relies on it",
     ),
     header(
         "if-none-match",
         ObeyedOnly,
-        &["GetObject", "HeadObject", "PutObject", "CopyObject", "CompleteMultipartUpload"],
+        &["GetObject", "HeadObject", "PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"],
         "condition; on writes only the asterisk, as on AWS",
     ),
     header("x-amz-if-match-", Refused, &[], "conditions of directory buckets"),

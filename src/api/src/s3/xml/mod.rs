@@ -35,7 +35,7 @@ pub use error_body::ErrorBody;
 pub use listing::{ListObjectsV1, ListObjectsV2, ObjectEntry, Owner};
 pub use multipart::{
     COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
-    InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, UploadEntry,
+    InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, PostResponse, UploadEntry,
 };
 pub use reader::{XmlError, XmlFault};
 pub use tagging::{TAGGING_BODY_MAX_BYTES, Tagging};
