@@ -87,6 +87,7 @@ codes! {
     InvalidURI 400 "Couldn't parse the specified URI.",
     KeyTooLongError 400 "Your key is too long",
     MalformedPOSTRequest 400 "The body of your POST request is not well-formed multipart/form-data.",
+    MalformedPolicy 400 "The policy is not in the valid JSON format.",
     MalformedTrailerError 400 "The request contained trailing data that was not well-formed or did not conform to our published schema.",
     MalformedXML 400 "The XML you provided was not well-formed or did not validate against our published schema",
     MaxMessageLengthExceeded 400 "Your request was too big.",

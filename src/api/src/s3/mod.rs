@@ -15,6 +15,7 @@ pub mod metadata;
 pub mod operation;
 pub mod ops;
 pub mod parameters;
+pub mod policy;
 pub mod reply;
 pub mod settings;
 pub mod tags;
@@ -25,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::signature::{
     Credentials, FormClaim, RequestHead, Secret, SignatureError, SigningKeyCache, Verified, VerifyPolicy,
 };
-use access::{Access, Caller};
+use access::{Access, Caller, Gate, Wanted};
 use base::WallTime;
 use base::limits::BLOCK_SIZE_BYTES;
 use cors::CrossOrigin;
@@ -237,11 +238,34 @@ impl S3Api {
             return Ok(None);
         }
         let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller).await?;
-        caller.check(operation.access, &bucket.row)?;
+        self.authorize(head, operation, caller, &bucket).await?;
         if let Some(owner) = head.header("x-amz-expected-bucket-owner") {
             parameters::check_expected_owner(&owner, &bucket.row)?;
         }
         Ok(Some(bucket))
+    }
+
+    /// Refuses an operation that the caller may not do, or that gives the object what it may not give.
+    async fn authorize(
+        &self,
+        head: &Head,
+        operation: &Operation,
+        caller: &Caller,
+        bucket: &NamedBucket,
+    ) -> Result<(), S3Error> {
+        let mut gate = self.gate(caller, head, bucket);
+        let (access, key) = (operation.access, head.key.as_deref());
+        gate.check(&self.model, &Wanted { access, actions: operation.actions, key }).await?;
+        if head.headers.contains_key(tags::HEADER) {
+            gate.check(&self.model, &Wanted { access, actions: &["s3:PutObjectTagging"], key }).await?;
+        }
+        Ok(())
+    }
+
+    /// What decides about the caller's requests to a bucket.
+    pub(crate) fn gate(&self, caller: &Caller, head: &Head, bucket: &NamedBucket) -> Gate {
+        let now_unix_s = i64::try_from(self.model.env().clock.wall().seconds()).unwrap_or(i64::MAX);
+        Gate::new(caller, head, bucket, now_unix_s)
     }
 
     /// The bucket that a name means to the caller. Access to it is not checked here.
@@ -260,7 +284,9 @@ impl S3Api {
         match head.bucket.as_deref() {
             Some(name) => {
                 let bucket = self.bucket_named(name, caller).await?;
-                caller.check(Access::AnyGrant, &bucket.row)?;
+                if caller.grant(&bucket.row).is_none() {
+                    return Err(S3Code::AccessDenied.into());
+                }
             }
             None => _ = caller.key()?,
         }

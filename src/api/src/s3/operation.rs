@@ -21,8 +21,10 @@ pub struct Operation {
     pub name: &'static str,
     /// Which requests it is for.
     pub route: Route,
-    /// What the caller must be allowed.
+    /// What the caller must be granted.
     pub access: Access,
+    /// What a policy must allow instead, all of it.
+    pub actions: &'static [&'static str],
     /// What it does.
     pub run: for<'a> fn(Call, &'a mut Incoming) -> BoxFuture<'a, Result<Reply, S3Error>>,
 }
@@ -146,6 +148,16 @@ pub static OPERATIONS: &[&Operation] = &[
     &ops::put_bucket_tagging::OPERATION,
     &ops::get_bucket_tagging::OPERATION,
     &ops::delete_bucket_tagging::OPERATION,
+    &ops::put_bucket_policy::OPERATION,
+    &ops::get_bucket_policy::OPERATION,
+    &ops::delete_bucket_policy::OPERATION,
+    &ops::get_bucket_policy_status::OPERATION,
+    &ops::put_public_access_block::OPERATION,
+    &ops::get_public_access_block::OPERATION,
+    &ops::delete_public_access_block::OPERATION,
+    &ops::put_bucket_ownership_controls::OPERATION,
+    &ops::get_bucket_ownership_controls::OPERATION,
+    &ops::delete_bucket_ownership_controls::OPERATION,
     &ops::delete_objects::OPERATION,
     &ops::put_object::OPERATION,
     &ops::post_object::OPERATION,

@@ -28,6 +28,7 @@ pub struct FormClaim {
 #[derive(Debug, Clone)]
 pub struct VerifiedForm {
     access_key_id: String,
+    is_version_2: bool,
 }
 
 impl FormClaim {
@@ -88,7 +89,10 @@ impl FormClaim {
                 .is_ok_and(|given| version_2(&secret, signed_text).as_slice().ct_eq(given.as_slice()).into()),
         };
         if is_right {
-            return Ok(VerifiedForm { access_key_id: self.access_key_id });
+            return Ok(VerifiedForm {
+                access_key_id: self.access_key_id,
+                is_version_2: self.scope.is_none(),
+            });
         }
         Err(SignatureError::SignatureDoesNotMatch(Box::new(SignatureMismatch {
             access_key_id: self.access_key_id,
@@ -109,6 +113,11 @@ impl VerifiedForm {
     /// The key that signed.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
+    }
+
+    /// Whether the signature is of version 2.
+    pub fn is_version_2(&self) -> bool {
+        self.is_version_2
     }
 }
 

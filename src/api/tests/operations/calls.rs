@@ -1,7 +1,7 @@
 //! One good request for each operation, on a shelf of its own.
 
 use super::client::Req;
-use super::home::{Home, Shelf};
+use super::home::{Home, Shelf, Who};
 
 /// How to call one operation.
 pub struct Sample {
@@ -64,6 +64,24 @@ pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page
 pub const TAGS: &str =
     "<Tagging><TagSet><Tag><Key>state</Key><Value>sold + gone</Value></Tag></TagSet></Tagging>";
 
+/// Nothing is blocked that there is.
+pub const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>TRUE</BlockPublicAcls>\
+    <BlockPublicPolicy>false</BlockPublicPolicy></PublicAccessBlockConfiguration>";
+
+/// The only ownership there is.
+pub const OWNERSHIP: &str = "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+    </OwnershipControls>";
+
+/// A policy that allows nobody anything that the grants do not allow.
+pub fn policy(home: &Home, shelf: &Shelf) -> String {
+    let root = home.identity(Who::Root).id;
+    format!(
+        "{{\"Statement\": {{\"Effect\": \"Allow\", \"Principal\": {{\"AWS\": \"{root}\"}}, \
+         \"Action\": \"s3:ListBucket\", \"Resource\": \"arn:aws:s3:::{}\"}}}}",
+        shelf.bucket
+    )
+}
+
 pub static SAMPLES: &[Sample] = &[
     sample("ListBuckets", 200, |_, _| Req::new("GET", "/")),
     sample("CreateBucket", 200, |home, _| Req::new("PUT", &format!("/{}", home.fresh_name()))),
@@ -86,6 +104,24 @@ pub static SAMPLES: &[Sample] = &[
     }),
     sample("GetBucketTagging", 200, |_, shelf| bucket("GET", shelf).query("tagging", "")),
     sample("DeleteBucketTagging", 204, |_, shelf| bucket("DELETE", shelf).query("tagging", "")),
+    sample("PutBucketPolicy", 204, |home, shelf| {
+        bucket("PUT", shelf).query("policy", "").body(policy(home, shelf).as_bytes())
+    }),
+    sample("GetBucketPolicy", 200, |_, shelf| bucket("GET", shelf).query("policy", "")),
+    sample("DeleteBucketPolicy", 204, |_, shelf| bucket("DELETE", shelf).query("policy", "")),
+    sample("GetBucketPolicyStatus", 200, |_, shelf| bucket("GET", shelf).query("policyStatus", "")),
+    sample("PutPublicAccessBlock", 200, |_, shelf| {
+        bucket("PUT", shelf).query("publicAccessBlock", "").body(BLOCK.as_bytes())
+    }),
+    sample("GetPublicAccessBlock", 200, |_, shelf| bucket("GET", shelf).query("publicAccessBlock", "")),
+    sample("DeletePublicAccessBlock", 204, |_, shelf| bucket("DELETE", shelf).query("publicAccessBlock", "")),
+    sample("PutBucketOwnershipControls", 200, |_, shelf| {
+        bucket("PUT", shelf).query("ownershipControls", "").body(OWNERSHIP.as_bytes())
+    }),
+    sample("GetBucketOwnershipControls", 200, |_, shelf| bucket("GET", shelf).query("ownershipControls", "")),
+    sample("DeleteBucketOwnershipControls", 204, |_, shelf| {
+        bucket("DELETE", shelf).query("ownershipControls", "")
+    }),
     sample("DeleteObjects", 200, |_, shelf| {
         let body = b"<Delete><Object><Key>thing</Key></Object></Delete>";
         bucket("POST", shelf).query("delete", "").body(body).content_md5()

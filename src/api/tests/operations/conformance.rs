@@ -36,6 +36,16 @@ cases! {
     "PutBucketTagging" => put_bucket_tagging,
     "GetBucketTagging" => get_bucket_tagging,
     "DeleteBucketTagging" => delete_bucket_tagging,
+    "PutBucketPolicy" => put_bucket_policy,
+    "GetBucketPolicy" => get_bucket_policy,
+    "DeleteBucketPolicy" => delete_bucket_policy,
+    "GetBucketPolicyStatus" => get_bucket_policy_status,
+    "PutPublicAccessBlock" => put_public_access_block,
+    "GetPublicAccessBlock" => get_public_access_block,
+    "DeletePublicAccessBlock" => delete_public_access_block,
+    "PutBucketOwnershipControls" => put_bucket_ownership_controls,
+    "GetBucketOwnershipControls" => get_bucket_ownership_controls,
+    "DeleteBucketOwnershipControls" => delete_bucket_ownership_controls,
     "DeleteObjects" => delete_objects,
     "PutObject" => put_object,
     "PostObject" => post_object,
@@ -231,6 +241,62 @@ async fn get_object_tagging(home: &Home, shelf: &Shelf, answer: Answer) {
 async fn delete_object_tagging(home: &Home, shelf: &Shelf, answer: Answer) {
     assert!(answer.body.is_empty());
     assert_eq!(home.root(&thing("HEAD", shelf)).await.header("x-amz-tagging-count"), None);
+}
+
+async fn put_bucket_policy(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let stored = setting(home, shelf, "policy").await;
+    assert_eq!(stored.text(), super::calls::policy(home, shelf), "as it was sent");
+}
+
+async fn get_bucket_policy(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let none = setting(home, &home.empty_shelf().await, "policy").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "NoSuchBucketPolicy"));
+}
+
+async fn delete_bucket_policy(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "policy").await.code(), "NoSuchBucketPolicy");
+    assert_eq!(setting(home, shelf, "policyStatus").await.code(), "NoSuchBucketPolicy");
+}
+
+async fn get_bucket_policy_status(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("IsPublic"), "false");
+}
+
+async fn put_public_access_block(home: &Home, shelf: &Shelf, _answer: Answer) {
+    let stored = setting(home, shelf, "publicAccessBlock").await;
+    let shown = (stored.xml("BlockPublicAcls"), stored.xml("IgnorePublicAcls"));
+    assert_eq!(shown, ("true".to_owned(), "false".to_owned()));
+}
+
+async fn get_public_access_block(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("RestrictPublicBuckets"), "false");
+    let none = setting(home, &home.empty_shelf().await, "publicAccessBlock").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "NoSuchPublicAccessBlockConfiguration"));
+}
+
+async fn delete_public_access_block(home: &Home, shelf: &Shelf, _answer: Answer) {
+    let gone = setting(home, shelf, "publicAccessBlock").await;
+    assert_eq!(gone.code(), "NoSuchPublicAccessBlockConfiguration");
+}
+
+async fn put_bucket_ownership_controls(home: &Home, shelf: &Shelf, _answer: Answer) {
+    for (word, status) in [("ObjectWriter", 501), ("Everybody", 400)] {
+        let document = super::calls::OWNERSHIP.replace("BucketOwnerEnforced", word);
+        let put = Req::new("PUT", &format!("/{}", shelf.bucket)).query("ownershipControls", "");
+        assert_eq!(home.root(&put.body(document.as_bytes())).await.status, status, "{word}");
+    }
+}
+
+async fn get_bucket_ownership_controls(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("ObjectOwnership"), "BucketOwnerEnforced");
+    let none = setting(home, &home.empty_shelf().await, "ownershipControls").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "OwnershipControlsNotFoundError"));
+}
+
+async fn delete_bucket_ownership_controls(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "ownershipControls").await.code(), "OwnershipControlsNotFoundError");
 }
 
 async fn delete_objects(home: &Home, shelf: &Shelf, answer: Answer) {

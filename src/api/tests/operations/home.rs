@@ -3,7 +3,7 @@
 //! Its keys: `root` may do everything with every shelf; `reader`, `writer` and `owner` have just that
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
-use super::calls::{CORS, TAGS};
+use super::calls::{BLOCK, CORS, OWNERSHIP, TAGS, policy};
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
@@ -164,7 +164,14 @@ impl Home {
         let mut shelf = self.empty_shelf().await;
         self.put(&format!("/{}/thing", shelf.bucket), CONTENT).await;
         self.put(&format!("/{}/folder/inner", shelf.bucket), b"inner").await;
-        let settings = [("cors", CORS), ("tagging", TAGS)];
+        let policy = policy(self, &shelf);
+        let settings = [
+            ("cors", CORS),
+            ("tagging", TAGS),
+            ("policy", &policy),
+            ("publicAccessBlock", BLOCK),
+            ("ownershipControls", OWNERSHIP),
+        ];
         for (name, document) in settings {
             let set = Req::new("PUT", &format!("/{}", shelf.bucket)).query(name, "");
             let answer = self.root(&set.body(document.as_bytes())).await;

@@ -6,6 +6,7 @@
 
 mod authorization;
 mod bad_input;
+mod bucket_policy;
 mod calls;
 mod client;
 mod conformance;

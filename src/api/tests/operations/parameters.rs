@@ -160,7 +160,11 @@ fn proof(operation: &str, name: &str) -> Proof {
         ("ListBuckets", "max-buckets") => Shows("1", "<ContinuationToken>"),
         ("GetObject" | "HeadObject", "if-none-match") => Fails("*"),
         (_, "if-none-match") => FailsWhenPresent("*"),
-        (_, "location" | "uploads" | "delete" | "cors" | "tagging" | "attributes") => InSample,
+        (
+            _,
+            "location" | "uploads" | "delete" | "cors" | "tagging" | "attributes" | "policy" | "policyStatus"
+            | "publicAccessBlock" | "ownershipControls",
+        ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId") => Fails("none"),
         (_, "prefix") => Shows("none-such", "<Prefix>none-such</Prefix>"),
@@ -310,7 +314,10 @@ async fn a_parameter_of_another_operation_is_not_ignored() {
 fn other_operation(operation: &str, name: &str) -> bool {
     match name {
         "location" | "uploads" => operation == "ListObjects",
-        "cors" => ["ListObjects", "DeleteBucket"].contains(&operation),
+        "policyStatus" => operation == "ListObjects",
+        "cors" | "policy" | "publicAccessBlock" | "ownershipControls" => {
+            ["ListObjects", "DeleteBucket"].contains(&operation)
+        }
         "tagging" => ["ListObjects", "DeleteBucket", "GetObject", "DeleteObject"].contains(&operation),
         _ => false,
     }

@@ -111,7 +111,8 @@ async fn what_the_policy_does_not_allow_is_not_stored() {
     let home = Home::new().await;
     let shelf = home.empty_shelf().await;
     let range = "[\"content-length-range\", 2, 4]";
-    let cases: [(&str, &[(&str, &str)], &[u8], u16, &str); 9] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
+    let cases: [Case<'_>; 9] = [
         ("{\"key\": \"other\"}", &[("key", "k")], b"x", 403, "AccessDenied"),
         ("{\"bucket\": \"other\"}", &[("key", "k")], b"x", 403, "AccessDenied"),
         ("", &[("key", "k"), ("x-amz-meta-a", "b")], b"x", 403, "AccessDenied"),

@@ -38,6 +38,12 @@ pub enum Setting {
     Cors,
     /// Tags of the bucket.
     Tags,
+    /// Who may do what, beside the grants.
+    Policy,
+    /// What must not be public.
+    PublicAccessBlock,
+    /// To whom objects belong.
+    Ownership,
 }
 
 impl Setting {
@@ -46,6 +52,9 @@ impl Setting {
         match self {
             Self::Cors => "cors",
             Self::Tags => "tags",
+            Self::Policy => "policy",
+            Self::PublicAccessBlock => "public_access_block",
+            Self::Ownership => "ownership",
         }
     }
 }

@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn every_condition_must_hold_and_every_field_be_named() {
         let key = "[\"starts-with\", \"$key\", \"user/\"]";
-        let cases: [(&str, &[(&str, &str)], bool); 12] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], bool);
+        let cases: [Case<'_>; 12] = [
             ("{\"bucket\": \"photos\"}, [\"starts-with\", \"$key\", \"user/\"]", &[("key", "user/a")], true),
             ("{\"bucket\": \"other\"}, [\"starts-with\", \"$key\", \"user/\"]", &[("key", "user/a")], false),
             (key, &[("key", "users")], false),

@@ -19,6 +19,7 @@ pub const OPERATION: Operation = Operation {
     name: "CompleteMultipartUpload",
     route: Route::new("POST", Target::Object).query(&["uploadId"]),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -21,6 +21,7 @@ pub const OPERATION: Operation = Operation {
     name: "CopyObject",
     route: Route::new("PUT", Target::Object).header(copy_source::HEADER),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -19,6 +19,7 @@ pub const OPERATION: Operation = Operation {
     name: "CreateBucket",
     route: Route::new("PUT", Target::Bucket),
     access: Access::CreateBucket,
+    actions: &["s3:CreateBucket"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

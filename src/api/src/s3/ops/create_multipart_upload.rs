@@ -17,6 +17,7 @@ pub const OPERATION: Operation = Operation {
     name: "CreateMultipartUpload",
     route: Route::new("POST", Target::Object).query(&["uploads"]),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -14,6 +14,7 @@ pub const OPERATION: Operation = Operation {
     name: "DeleteBucketCors",
     route: Route::new("DELETE", Target::Bucket).query(&["cors"]),
     access: Access::Owner,
+    actions: &["s3:PutBucketCORS"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -14,6 +14,7 @@ pub const OPERATION: Operation = Operation {
     name: "DeleteBucketTagging",
     route: Route::new("DELETE", Target::Bucket).query(&["tagging"]),
     access: Access::Owner,
+    actions: &["s3:PutBucketTagging"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

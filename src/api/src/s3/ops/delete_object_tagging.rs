@@ -12,6 +12,7 @@ pub const OPERATION: Operation = Operation {
     name: "DeleteObjectTagging",
     route: Route::new("DELETE", Target::Object).query(&["tagging"]),
     access: Access::Write,
+    actions: &["s3:DeleteObjectTagging"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

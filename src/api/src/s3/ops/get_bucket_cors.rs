@@ -14,6 +14,7 @@ pub const OPERATION: Operation = Operation {
     name: "GetBucketCors",
     route: Route::new("GET", Target::Bucket).query(&["cors"]),
     access: Access::Owner,
+    actions: &["s3:GetBucketCORS"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

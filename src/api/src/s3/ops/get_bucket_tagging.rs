@@ -14,6 +14,7 @@ pub const OPERATION: Operation = Operation {
     name: "GetBucketTagging",
     route: Route::new("GET", Target::Bucket).query(&["tagging"]),
     access: Access::Owner,
+    actions: &["s3:GetBucketTagging"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

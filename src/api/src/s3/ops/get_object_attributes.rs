@@ -24,6 +24,7 @@ pub const OPERATION: Operation = Operation {
     name: "GetObjectAttributes",
     route: Route::new("GET", Target::Object).query(&["attributes"]),
     access: Access::Read,
+    actions: &["s3:GetObject", "s3:GetObjectAttributes"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -13,6 +13,7 @@ pub const OPERATION: Operation = Operation {
     name: "GetObjectTagging",
     route: Route::new("GET", Target::Object).query(&["tagging"]),
     access: Access::Read,
+    actions: &["s3:GetObjectTagging"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

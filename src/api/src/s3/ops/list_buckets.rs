@@ -13,6 +13,7 @@ pub const OPERATION: Operation = Operation {
     name: "ListBuckets",
     route: Route::new("GET", Target::Service),
     access: Access::AnyKey,
+    actions: &["s3:ListAllMyBuckets"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

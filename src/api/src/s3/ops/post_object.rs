@@ -22,6 +22,7 @@ pub const OPERATION: Operation = Operation {
     name: "PostObject",
     route: Route::new("POST", Target::Bucket),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -16,6 +16,7 @@ pub const OPERATION: Operation = Operation {
     name: "PutBucketCors",
     route: Route::new("PUT", Target::Bucket).query(&["cors"]),
     access: Access::Owner,
+    actions: &["s3:PutBucketCORS"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

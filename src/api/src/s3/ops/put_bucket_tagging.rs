@@ -16,6 +16,7 @@ pub const OPERATION: Operation = Operation {
     name: "PutBucketTagging",
     route: Route::new("PUT", Target::Bucket).query(&["tagging"]),
     access: Access::Owner,
+    actions: &["s3:PutBucketTagging"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

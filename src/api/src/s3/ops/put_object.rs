@@ -23,6 +23,7 @@ pub const OPERATION: Operation = Operation {
     name: "PutObject",
     route: Route::new("PUT", Target::Object),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

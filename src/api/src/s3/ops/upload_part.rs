@@ -23,6 +23,7 @@ pub const OPERATION: Operation = Operation {
     name: "UploadPart",
     route: Route::new("PUT", Target::Object).query(&["partNumber", "uploadId"]),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -6,6 +6,7 @@
 //! before it is looked at, has no DTD, no entities of its own, bounded depth and bounded element counts, and
 //! never panics; rendering is total.
 
+mod access;
 mod acl;
 mod attributes;
 mod bucket;
@@ -22,6 +23,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use access::{
+    ACCESS_BODY_MAX_BYTES, PublicAccessBlock, parse_ownership, policy_status, render_ownership,
+};
 pub use acl::{AccessControlPolicy, RequestPayment};
 pub use attributes::{AttributePart, AttributeParts, ObjectAttributes};
 pub use bucket::{

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use crate::s3::xml::reader::{BodyLimits, BodyReader, DEPTH_MAX};
 use crate::s3::xml::{
-    COMPLETE_BODY_MAX_BYTES, CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload,
-    CorsConfiguration, CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, TAGGING_BODY_MAX_BYTES,
-    Tagging, XmlError, XmlFault,
+    ACCESS_BODY_MAX_BYTES, COMPLETE_BODY_MAX_BYTES, CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES,
+    CompleteMultipartUpload, CorsConfiguration, CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete,
+    PublicAccessBlock, TAGGING_BODY_MAX_BYTES, Tagging, XmlError, XmlFault, parse_ownership,
 };
 
 fn refused(body: &[u8]) {
@@ -15,6 +15,8 @@ fn refused(body: &[u8]) {
     assert!(CreateBucketConfiguration::parse(body).is_err());
     assert!(CorsConfiguration::parse(body).is_err());
     assert!(Tagging::parse(body).is_err());
+    assert!(PublicAccessBlock::parse(body).is_err());
+    assert!(parse_ownership(body).is_err());
 }
 
 #[test]
@@ -41,6 +43,9 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = CORS_BODY_MAX_BYTES;
     let cors = CorsConfiguration::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(cors, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = ACCESS_BODY_MAX_BYTES;
+    let blocks = PublicAccessBlock::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(blocks, Err(XmlError::TooLarge { limit_bytes }));
     let limit_bytes = TAGGING_BODY_MAX_BYTES;
     assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }
