@@ -210,7 +210,7 @@ async fn public_access_is_blocked_where_it_is_to_be() {
         let put = Req::new("PUT", &path).query("publicAccessBlock", "").body(document.as_bytes());
         async move { assert_eq!(home.root(&put).await.status, 200) }
     };
-    set(&home, &shelf, &[public.clone()]).await;
+    set(&home, &shelf, std::slice::from_ref(&public)).await;
     let status = home.root(&Req::new("GET", &path).query("policyStatus", "")).await;
     assert_eq!(status.xml("IsPublic"), "true");
     let get = thing("GET", &shelf);
