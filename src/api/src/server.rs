@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -32,6 +33,10 @@ const ACCEPT_BACK_OFF: Duration = Duration::from_millis(50);
 /// Answers requests.
 pub type Handler =
     Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Response<ReplyBody>> + Send + Sync + 'static>;
+
+/// The address at the other end of a request's connection, among the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct PeerAddress(pub IpAddr);
 
 /// Tells servers to stop.
 #[derive(Clone)]
@@ -71,9 +76,10 @@ pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutd
                 () = shutdown.requested() => break,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let connection = serve_connection(
                         (stream, Arc::clone(&env.clock)),
+                        peer.map(|peer| PeerAddress(peer.ip())),
                         Arc::clone(&handler),
                         shutdown.clone(),
                         place,
@@ -94,12 +100,16 @@ pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutd
 
 async fn serve_connection(
     (stream, clock): (env::BoxStream, Arc<dyn Clock>),
+    peer: Option<PeerAddress>,
     handler: Handler,
     mut shutdown: Shutdown,
     _place: OwnedSemaphorePermit,
 ) {
     let (stream, serving) = Watched::new(stream, clock);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         let served = serving.begin();
         let answer = handler(request);
         async move { Ok::<_, std::convert::Infallible>(answer.await.map(served)) }

@@ -2,7 +2,7 @@
 //! decides on, so two administrators at once cannot leave half a change behind.
 
 use crate::replicas::NAME_SPACES;
-use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
+use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Setting, Website};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::ObjectRow;
 use crate::rows::upload::{self, UploadMark, UploadRow, UploadState};
@@ -33,6 +33,8 @@ pub struct BucketChange {
     pub quotas: Option<Quotas>,
     /// A new web site, or none.
     pub website: Option<Option<Website>>,
+    /// A document to set, or a kind to remove.
+    pub setting: Option<(Setting, Option<Document>)>,
 }
 
 impl Model {
@@ -108,7 +110,7 @@ impl Model {
         .await
     }
 
-    /// Changes limits or web site of a bucket.
+    /// Changes limits, web site or another setting of a bucket.
     pub async fn update_bucket(
         self: &Arc<Self>,
         id: Id<kind::Bucket>,
@@ -122,6 +124,9 @@ impl Model {
             }
             if let Some(website) = change.website {
                 bucket.website.set(stamp, website);
+            }
+            if let Some((kind, document)) = change.setting {
+                bucket.settings.set(kind.name().to_owned(), stamp, document);
             }
             txn.put(Space::Bucket, id.as_bytes().to_vec(), &bucket);
             Ok(())

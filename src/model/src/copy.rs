@@ -60,7 +60,7 @@ impl Model {
         let stamp = self
             .commit_alone(Intent::Grow, move |txn| {
                 let now = find_row(txn, &from_row, Want::Content)?.ok_or(ModelError::NoSuchKey)?;
-                if now.stamp != source.stamp {
+                if now.object.body != source.object.body {
                     return Err(ModelError::ConditionFailed);
                 }
                 let body = named(new_body, &now.object.body);
@@ -87,7 +87,7 @@ impl Model {
         }
         // Only now: as long as the source is there, so is everything that its body holds.
         let now = self.find(from_bucket, &from_key, Want::Metadata).await?.ok_or(ModelError::NoSuchKey)?;
-        if now.stamp != source.stamp {
+        if now.object.body != source.object.body {
             return Err(ModelError::ConditionFailed);
         }
         let (body, deadline) = (unsettled.body(), unsettled.deadline());

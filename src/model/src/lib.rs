@@ -11,6 +11,7 @@ pub mod admin;
 mod batch;
 mod copy;
 mod directory;
+mod entry;
 mod error;
 pub mod graves;
 mod growth;

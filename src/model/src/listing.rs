@@ -93,8 +93,8 @@ pub enum ListEntry {
 pub struct Listed {
     /// Its key.
     pub key: String,
-    /// When it was committed.
-    pub stamp: Stamp,
+    /// When its content was committed.
+    pub modified: Stamp,
     /// Its bytes.
     pub size: u64,
     /// Its tag.
@@ -104,8 +104,8 @@ pub struct Listed {
 }
 
 impl Listed {
-    fn of(key: String, stamp: Stamp, object: &Object) -> Self {
-        Self { key, stamp, size: object.size, etag: object.etag, checksum: object.checksum.clone() }
+    fn of(key: String, modified: Stamp, object: &Object) -> Self {
+        Self { key, modified, size: object.size, etag: object.etag, checksum: object.checksum.clone() }
     }
 }
 
@@ -183,7 +183,7 @@ fn page_of_objects(view: &View, partition: PartitionHash, query: &ListQuery) -> 
         }
         page.entries.push(match folded {
             Some(prefix) => ListEntry::Prefix(prefix),
-            None => ListEntry::Object(Listed::of(key, row.stamp, object)),
+            None => ListEntry::Object(Listed::of(key, row.modified(), object)),
         });
         Flow::Taken
     })?;
@@ -291,7 +291,7 @@ pub(crate) fn rows_for(view: &View, request: &ListRows) -> Result<Listing, Model
             listing.horizon = Some(Bytes::copy_from_slice(row_key));
             return Flow::Full;
         }
-        let live = row.live().map(|object| Listed::of(key.clone(), row.stamp, object));
+        let live = row.live().map(|object| Listed::of(key.clone(), row.modified(), object));
         let is_live = live.is_some();
         listing.rows.push(ListedRow { order: row.order, key, live });
         if is_live { Flow::Taken } else { Flow::Skip }

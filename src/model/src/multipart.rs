@@ -8,7 +8,7 @@ use crate::admin::read_bucket;
 use crate::listing::ListedUpload;
 use crate::objects::{Condition, Found, ObjectMeta, Place, Put};
 use crate::replicas::{Entry, RowRange};
-use crate::rows::object::{Body, Checksum, ETag, Object};
+use crate::rows::object::{Body, Checksum, ETag, Object, Rare};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
 use crate::rows::version::{Contents, Owner, PartPiece, PendingBody, VersionRow};
@@ -470,6 +470,7 @@ fn composite(completion: &Completion, body: Id<kind::Body>, checksum: Option<Che
         headers: completion.row.headers.clone(),
         body: Body::Composite(body),
         tags: completion.row.tags.clone(),
+        rare: Rare::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::admin::read_bucket;
 use crate::reader::{ByteRange, Reading};
 use crate::replicas::{Entry, KeyPlace};
 use crate::rows::bucket::Quotas;
-use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Slot};
+use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Rare, Slot};
 use crate::usage::Usage;
 use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage};
 use base::id::kind;
@@ -88,6 +88,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// When its content was committed: what S3 shows as the time of the last change.
+    pub fn modified(&self) -> Stamp {
+        self.object.rare.modified.unwrap_or(self.stamp)
+    }
+
     /// Reads a range of the content, which must have been wanted.
     pub fn read(&self, model: &Arc<Model>, range: ByteRange) -> BodyReader {
         BodyReader::new(model, self, range)
@@ -242,7 +247,15 @@ impl Put {
 }
 
 pub(crate) fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -> Object {
-    Object { size, etag, checksum: meta.checksum, headers: meta.headers, body, tags: meta.tags }
+    Object {
+        size,
+        etag,
+        checksum: meta.checksum,
+        headers: meta.headers,
+        body,
+        tags: meta.tags,
+        rare: Rare::default(),
+    }
 }
 
 pub(crate) fn find_row(read: &impl Read, row_key: &[u8], want: Want) -> Result<Option<Found>, ModelError> {

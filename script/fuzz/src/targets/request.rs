@@ -76,7 +76,7 @@ fn route(mut head: Head) {
     if let Err(error) = parameters::lift_headers(&mut head) {
         return answered(&error);
     }
-    let operation = operation::route(&head).filter(|_| !parameters::is_subresource(&head));
+    let operation = operation::route(&head).filter(|found| parameters::serves_all(found, &head));
     for payload in [PayloadMode::Unsigned, PayloadMode::StreamingUnsignedTrailer] {
         if let Err(error) = parameters::refuse_unsupported(&head, operation, &payload) {
             answered(&error);

@@ -70,7 +70,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
     let website = body.website_access.map(website_of).transpose()?;
     let quotas =
         body.quotas.map(|quotas| Quotas { size_bytes: quotas.max_size, objects: quotas.max_objects });
-    call.api.model.update_bucket(id, BucketChange { quotas, website }).await?;
+    call.api.model.update_bucket(id, BucketChange { quotas, website, setting: None }).await?;
     show(call.api, id).await
 }
 

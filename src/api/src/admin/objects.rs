@@ -67,7 +67,7 @@ async fn version_of(model: &Arc<Model>, found: &Found) -> Result<wire::Inspected
     let uuid = object.body.id().map_or_else(|| encode_hex(&found.stamp.to_bytes()), |id| id.to_string());
     Ok(wire::InspectedVersion {
         uuid,
-        timestamp: iso8601_ms(found.stamp.wall().millis()),
+        timestamp: iso8601_ms(found.modified().wall().millis()),
         encrypted: false,
         uploading: false,
         aborted: false,

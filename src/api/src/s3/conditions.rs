@@ -40,7 +40,7 @@ impl ReadConditions {
     /// Checks an object. A tag condition that holds outweighs the date condition of its kind.
     pub fn check(&self, head: &Head, found: &Found) -> Result<(), S3Error> {
         let tag = found.object.etag.to_string();
-        let modified_s = i64::try_from(found.stamp.wall().seconds()).unwrap_or(i64::MAX);
+        let modified_s = i64::try_from(found.modified().wall().seconds()).unwrap_or(i64::MAX);
         let date = |name: &str| head.header(name).and_then(|text| dates::parse_http_date(&text));
         let if_match = head.header(self.if_match).map(|list| lists(&list, &tag));
         match (if_match, date(self.if_unmodified_since)) {
@@ -61,7 +61,7 @@ impl ReadConditions {
             return Err(failed(self.if_none_match));
         }
         let tag = HeaderValue::try_from(quoted(&found.object.etag)).map_err(|_| S3Code::InternalError)?;
-        let modified = dates::http_date(found.stamp.wall().millis());
+        let modified = dates::http_date(found.modified().wall().millis());
         let modified = HeaderValue::try_from(modified).map_err(|_| S3Code::InternalError)?;
         Err(S3Error::new(self.not_modified).header(ETAG, tag).header(http::header::LAST_MODIFIED, modified))
     }

@@ -5,8 +5,10 @@
 
 use super::error::{S3Code, S3Error};
 use crate::decimal::is_decimal;
+use crate::server::PeerAddress;
 use http::{HeaderMap, Method, request::Parts};
 use percent_encoding::percent_decode_str;
+use std::net::IpAddr;
 
 /// Longest raw query (the longest legal one is a presigned URL with a session token).
 pub const QUERY_MAX_BYTES: usize = 16 << 10;
@@ -32,6 +34,8 @@ pub struct Head {
     pub key: Option<String>,
     /// Query parameters, decoded, in order.
     pub query: Vec<(String, String)>,
+    /// The other end of the connection.
+    pub source: Option<IpAddr>,
     /// The id of this request: in the answer's header, in an error's body and in the log.
     pub request_id: String,
 }
@@ -49,6 +53,7 @@ impl Head {
         Ok(Self {
             raw_path: parts.uri.path().to_owned(),
             raw_query: parts.uri.query().unwrap_or_default().to_owned(),
+            source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
             method: parts.method,
             headers: parts.headers,
             bucket,
@@ -134,7 +139,8 @@ fn decode_text(text: &str) -> Result<String, S3Error> {
     percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| S3Code::InvalidURI.into())
 }
 
-fn decode_query(query: &str) -> Result<Vec<(String, String)>, S3Error> {
+/// The pairs of a query, decoded, in order.
+pub(super) fn decode_query(query: &str) -> Result<Vec<(String, String)>, S3Error> {
     if query.len() > QUERY_MAX_BYTES {
         return Err(S3Code::InvalidURI.into());
     }

@@ -6,10 +6,11 @@
 
 use super::S3Api;
 use super::error::{S3Code, S3Error};
+use super::form::Form;
 use crate::body::{BodyPlan, Decoder, Trailers};
 use crate::checksum::{BodyChecksums, ChecksumValue};
 use crate::patience::Patience;
-use base::limits::BLOCK_SIZE_BYTES;
+use base::limits::{BLOCK_SIZE_BYTES, PART_SIZE_MAX_BYTES};
 use bytes::{Bytes, BytesMut};
 use env::{Clock, Task};
 use futures_util::FutureExt;
@@ -46,7 +47,7 @@ impl Incoming {
     }
 
     /// The next bytes; `None` at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, S3Error> {
         self.waits &= self.ended;
         loop {
             // What is here already needs no timer.
@@ -153,6 +154,35 @@ pub async fn receive(
     }
     let trailers = decoder.finish()?;
     intake.finish(&trailers).await
+}
+
+/// Receives the file of a form: its length is known at its end, and judged as soon as it can be.
+pub async fn receive_form(
+    api: &S3Api,
+    incoming: &mut Incoming,
+    mut form: Form,
+    sums: BodyChecksums,
+    writer: BodyWriter,
+) -> Result<Received, S3Error> {
+    let (mut intake, mut size_bytes) = (Intake::new(api, 0, sums, writer), 0);
+    let most = PART_SIZE_MAX_BYTES.min(*form.length.end());
+    while let Some(bytes) = form.file_bytes(incoming).await? {
+        size_bytes += bytes.len() as u64;
+        if size_bytes > most {
+            return Err(size_error(S3Code::EntityTooLarge, size_bytes, "MaxSizeAllowed", most));
+        }
+        intake.take(bytes).await?;
+    }
+    let least = *form.length.start();
+    if size_bytes < least {
+        return Err(size_error(S3Code::EntityTooSmall, size_bytes, "MinSizeAllowed", least));
+    }
+    form.finish(incoming).await?;
+    intake.finish(&Trailers::default()).await
+}
+
+fn size_error(code: S3Code, size_bytes: u64, bound: &'static str, allowed: u64) -> S3Error {
+    S3Error::new(code).field("ProposedSize", size_bytes.to_string()).field(bound, allowed.to_string())
 }
 
 /// Receives a body of known length from another object.

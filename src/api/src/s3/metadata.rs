@@ -72,7 +72,7 @@ pub fn show_object(reply: &mut Reply, head: &Head, found: &Found) -> Result<(), 
         }
     }
     reply.set(http::header::ETAG, &quoted(&object.etag));
-    reply.set(LAST_MODIFIED, &dates::http_date(found.stamp.wall().millis()));
+    reply.set(LAST_MODIFIED, &dates::http_date(found.modified().wall().millis()));
     reply.set(http::header::ACCEPT_RANGES, "bytes");
     if !object.tags.is_empty() {
         reply.set(HeaderName::from_static("x-amz-tagging-count"), &object.tags.len().to_string());

@@ -6,26 +6,38 @@
 
 pub mod access;
 pub mod conditions;
+pub mod cors;
 pub mod error;
+pub mod form;
 pub mod head;
 pub mod intake;
 pub mod metadata;
 pub mod operation;
 pub mod ops;
 pub mod parameters;
+pub mod policy;
 pub mod reply;
+pub mod settings;
+pub mod tags;
 pub mod xml;
 
+use crate::body::PayloadMode;
 use crate::metrics::Metrics;
-use crate::signature::{Credentials, RequestHead, Secret, SigningKeyCache, VerifyPolicy};
-use access::{Access, Caller};
+use crate::signature::{
+    Credentials, FormClaim, RequestHead, Secret, SignatureError, SigningKeyCache, Verified, VerifyPolicy,
+};
+use access::{Access, Caller, Gate, Wanted};
+use base::WallTime;
 use base::limits::BLOCK_SIZE_BYTES;
+use cors::CrossOrigin;
 use error::{ErrorPlace, S3Code, S3Error};
+use form::{Form, PostPolicy};
 use head::Head;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use intake::Incoming;
-use model::Model;
+use model::rows::bucket::BucketRow;
+use model::{Model, Names};
 use operation::{Call, NamedBucket, Operation, Target};
 use reply::{Reply, ReplyBody};
 use std::sync::Arc;
@@ -58,6 +70,14 @@ pub struct S3Api {
     host_id: String,
 }
 
+/// What was found out about a request on its way.
+struct Seen {
+    /// For metrics and log.
+    operation: &'static str,
+    /// The bucket, as the caller's name for it means it.
+    bucket: Option<Arc<BucketRow>>,
+}
+
 impl S3Api {
     /// An API over a model. `host_id` names this node in answers.
     pub fn new(model: Arc<Model>, config: S3Config, metrics: Arc<Metrics>, host_id: String) -> Arc<Self> {
@@ -74,10 +94,13 @@ impl S3Api {
         let (parts, body) = request.into_parts();
         let mut incoming = Incoming::new(body, &parts.headers, &self.model.env().clock);
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let mut name = "Unknown";
-        let outcome = match Head::parse(parts, &self.config.root_domains, request_id.clone()) {
+        let mut seen = Seen { operation: "Unknown", bucket: None };
+        let parsed = Head::parse(parts, &self.config.root_domains, request_id.clone());
+        let cross_origin = parsed.as_ref().ok().and_then(CrossOrigin::of);
+        let outcome = match parsed {
             Err(error) => Err(error),
-            Ok(head) => self.answer(head, &mut incoming, &mut name).await,
+            Ok(head) if head.method == Method::OPTIONS => self.preflight(&head, &mut seen).await,
+            Ok(head) => self.answer(head, &mut incoming, &mut seen).await,
         };
         let mut response = match outcome {
             Ok(reply) => respond(reply),
@@ -87,6 +110,13 @@ impl S3Api {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.stamp(&mut response, &request_id);
+        if let Some(asked) = cross_origin {
+            let known = || self.model.names().resolve(&asked.bucket, None).map(|(_, row)| row);
+            if let Some(bucket) = seen.bucket.or_else(known) {
+                asked.show(&bucket, response.headers_mut());
+            }
+        }
+        let name = seen.operation;
         let status = response.status().as_u16();
         let took = self.model.env().clock.mono().saturating_sub(started);
         self.metrics.record_s3(name, status, took);
@@ -98,19 +128,36 @@ impl S3Api {
         self: &Arc<Self>,
         mut head: Head,
         incoming: &mut Incoming,
-        name: &mut &'static str,
+        seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
-        let caller = self.authenticate(&head).await?;
+        let mut caller = self.authenticate(&head).await?;
         parameters::lift_headers(&mut head)?;
-        let operation = operation::route(&head).filter(|_| !parameters::is_subresource(&head));
-        parameters::refuse_unsupported(&head, operation, caller.verified.payload())?;
+        let operation = operation::route(&head).filter(|found| parameters::serves_all(found, &head));
+        let form = match operation.filter(|found| found.name == ops::post_object::OPERATION.name) {
+            Some(_) => Some(self.open_form(&mut head, &mut caller, incoming).await?),
+            None => None,
+        };
+        let payload = caller.verified().map_or(&PayloadMode::Unsigned, Verified::payload);
+        parameters::refuse_unsupported(&head, operation, payload)?;
         let Some(operation) = operation else {
             return self.answer_unknown(&head, &caller).await;
         };
-        *name = operation.name;
+        seen.operation = operation.name;
         let bucket = self.find_bucket(&head, operation, &caller).await?;
-        let call = Call::new(Arc::clone(self), Arc::new(head), caller, bucket);
+        seen.bucket = bucket.as_ref().map(|bucket| Arc::clone(&bucket.row));
+        let call = Call::new((Arc::clone(self), Arc::new(head)), caller, bucket, form);
         (operation.run)(call, incoming).await
+    }
+
+    /// A browser asks what it may send; it is told by the rules of the bucket, whoever asks.
+    async fn preflight(&self, head: &Head, seen: &mut Seen) -> Result<Reply, S3Error> {
+        seen.operation = "Preflight";
+        let name = head.bucket.as_deref().unwrap_or_default();
+        let mut found = self.model.names().resolve(name, None);
+        if found.is_none() && self.model.learn_bucket(name).await {
+            found = self.model.names().resolve(name, None);
+        }
+        cors::preflight(head, found.as_ref().map(|(_, row)| row.as_ref()))
     }
 
     async fn authenticate(&self, head: &Head) -> Result<Caller, S3Error> {
@@ -126,23 +173,58 @@ impl S3Api {
             hosts: &hosts,
         };
         let claim = match Credentials::parse(&signed, i64::try_from(now.seconds()).unwrap_or(i64::MAX))? {
-            // Anonymous access comes with bucket policies and ACLs.
-            Credentials::Anonymous => return Err(S3Code::AccessDenied.into()),
+            Credentials::Anonymous => return Ok(Caller::anonymous()),
             Credentials::Header(claim) | Credentials::Presigned(claim) => claim,
         };
-        let required_region = self.config.region_is_required.then_some(self.config.region.as_str());
-        let policy = VerifyPolicy { required_region, key_cache: Some(&self.key_cache) };
-        let mut names = self.model.names();
-        // Made on another node a moment ago?
-        if !names.keys.contains_key(claim.claimed_access_key_id())
-            && self.model.learn_key(claim.claimed_access_key_id()).await
-        {
-            names = self.model.names();
-        }
-        let verified = claim.verify(&policy, |id| {
-            names.usable_key(id, now).map(|key| Secret::new(key.secret.value.reveal()))
-        })?;
+        let names = self.names_with_key(claim.claimed_access_key_id()).await;
+        let verified = claim.verify(&self.verify_policy(), |id| secret_of(&names, id, now))?;
         Ok(Caller::signed(verified))
+    }
+
+    fn verify_policy(&self) -> VerifyPolicy<'_> {
+        let required_region = self.config.region_is_required.then_some(self.config.region.as_str());
+        VerifyPolicy { required_region, key_cache: Some(&self.key_cache) }
+    }
+
+    /// The names, with a key that another node made a moment ago.
+    async fn names_with_key(&self, id: &str) -> Arc<Names> {
+        let names = self.model.names();
+        match !names.keys.contains_key(id) && self.model.learn_key(id).await {
+            true => self.model.names(),
+            false => names,
+        }
+    }
+
+    /// Reads a form up to its file, finds out who signed its policy and whether that allows it, and makes
+    /// its fields the head of the request.
+    async fn open_form(
+        &self,
+        head: &mut Head,
+        caller: &mut Caller,
+        incoming: &mut Incoming,
+    ) -> Result<Form, S3Error> {
+        let mut form = Form::open(head, caller.verified(), incoming).await?;
+        let now = self.model.env().clock.wall();
+        let claim = FormClaim::parse(|name| form.fields.get(name))?;
+        if claim.is_some() && caller.access_key().is_some() {
+            return Err(SignatureError::SeveralMechanisms.into());
+        }
+        if let Some(text) = form.fields.get("policy") {
+            let policy = PostPolicy::parse(text)?;
+            if let Some(claim) = claim {
+                let names = self.names_with_key(claim.claimed_access_key_id()).await;
+                let verified = claim.verify(&self.verify_policy(), text, |id| secret_of(&names, id, now))?;
+                *caller = Caller::of_form(&verified);
+            }
+            let now_unix_s = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
+            policy.check(&form.fields, head.bucket.as_deref().unwrap_or_default(), now_unix_s)?;
+            form.length = policy.length.unwrap_or(form.length);
+        } else if claim.is_some() {
+            let message = "Bucket POST must contain a field named 'policy'.";
+            return Err(S3Error::invalid_argument("policy", "", message));
+        }
+        form.fill(head)?;
+        Ok(form)
     }
 
     async fn find_bucket(
@@ -152,21 +234,45 @@ impl S3Api {
         caller: &Caller,
     ) -> Result<Option<NamedBucket>, S3Error> {
         if operation.route.target == Target::Service || operation.access == Access::CreateBucket {
+            caller.key()?;
             return Ok(None);
         }
         let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller).await?;
-        caller.check(operation.access, &bucket.row)?;
+        self.authorize(head, operation, caller, &bucket).await?;
         if let Some(owner) = head.header("x-amz-expected-bucket-owner") {
             parameters::check_expected_owner(&owner, &bucket.row)?;
         }
         Ok(Some(bucket))
     }
 
+    /// Refuses an operation that the caller may not do, or that gives the object what it may not give.
+    async fn authorize(
+        &self,
+        head: &Head,
+        operation: &Operation,
+        caller: &Caller,
+        bucket: &NamedBucket,
+    ) -> Result<(), S3Error> {
+        let mut gate = self.gate(caller, head, bucket);
+        let (access, key) = (operation.access, head.key.as_deref());
+        gate.check(&self.model, &Wanted { access, actions: operation.actions, key }).await?;
+        if head.headers.contains_key(tags::HEADER) {
+            gate.check(&self.model, &Wanted { access, actions: &["s3:PutObjectTagging"], key }).await?;
+        }
+        Ok(())
+    }
+
+    /// What decides about the caller's requests to a bucket.
+    pub(crate) fn gate(&self, caller: &Caller, head: &Head, bucket: &NamedBucket) -> Gate {
+        let now_unix_s = i64::try_from(self.model.env().clock.wall().seconds()).unwrap_or(i64::MAX);
+        Gate::new(caller, head, bucket, now_unix_s)
+    }
+
     /// The bucket that a name means to the caller. Access to it is not checked here.
     pub(crate) async fn bucket_named(&self, name: &str, caller: &Caller) -> Result<NamedBucket, S3Error> {
-        let mut found = self.model.names().resolve(name, Some(&caller.access_key));
+        let mut found = self.model.names().resolve(name, caller.access_key());
         if found.is_none() && self.model.learn_bucket(name).await {
-            found = self.model.names().resolve(name, Some(&caller.access_key));
+            found = self.model.names().resolve(name, caller.access_key());
         }
         let (id, row) = found.ok_or_else(|| S3Error::new(S3Code::NoSuchBucket).field("BucketName", name))?;
         Ok(NamedBucket { name: name.to_owned(), id, row })
@@ -175,9 +281,14 @@ impl S3Api {
     /// A request for an operation that is not there: on reads the answer of an unconfigured bucket,
     /// on writes 501.
     async fn answer_unknown(&self, head: &Head, caller: &Caller) -> Result<Reply, S3Error> {
-        if let Some(name) = head.bucket.as_deref() {
-            let bucket = self.bucket_named(name, caller).await?;
-            caller.check(Access::AnyGrant, &bucket.row)?;
+        match head.bucket.as_deref() {
+            Some(name) => {
+                let bucket = self.bucket_named(name, caller).await?;
+                if caller.grant(&bucket.row).is_none() {
+                    return Err(S3Code::AccessDenied.into());
+                }
+            }
+            None => _ = caller.key()?,
         }
         parameters::unconfigured(head)
     }
@@ -218,6 +329,11 @@ fn respond(reply: Reply) -> Response<ReplyBody> {
         response.headers_mut().remove(CONTENT_TYPE);
     }
     response
+}
+
+/// The secret of a key that requests may be signed with now.
+fn secret_of(names: &Names, id: &str, now: WallTime) -> Option<Secret> {
+    names.usable_key(id, now).map(|key| Secret::new(key.secret.value.reveal()))
 }
 
 /// What the client may have had for `Host` before a proxy changed it: the name without the port.

@@ -4,6 +4,7 @@
 use super::S3Api;
 use super::access::{Access, Caller};
 use super::error::S3Error;
+use super::form::Form;
 use super::head::Head;
 use super::intake::Incoming;
 use super::ops;
@@ -20,8 +21,10 @@ pub struct Operation {
     pub name: &'static str,
     /// Which requests it is for.
     pub route: Route,
-    /// What the caller must be allowed.
+    /// What the caller must be granted.
     pub access: Access,
+    /// What a policy must allow instead, all of it.
+    pub actions: &'static [&'static str],
     /// What it does.
     pub run: for<'a> fn(Call, &'a mut Incoming) -> BoxFuture<'a, Result<Reply, S3Error>>,
 }
@@ -108,12 +111,19 @@ pub struct Call {
     pub caller: Caller,
     /// The bucket it names.
     bucket: Option<NamedBucket>,
+    /// The form it brings, read up to its file.
+    pub form: Option<Form>,
 }
 
 impl Call {
     /// Puts a call together. Only the dispatcher does, after authorization.
-    pub(super) fn new(api: Arc<S3Api>, head: Arc<Head>, caller: Caller, bucket: Option<NamedBucket>) -> Self {
-        Self { api, head, caller, bucket }
+    pub(super) fn new(
+        (api, head): (Arc<S3Api>, Arc<Head>),
+        caller: Caller,
+        bucket: Option<NamedBucket>,
+        form: Option<Form>,
+    ) -> Self {
+        Self { api, head, caller, bucket, form }
     }
 
     /// The bucket, which exists if the route names one.
@@ -132,12 +142,33 @@ pub static OPERATIONS: &[&Operation] = &[
     &ops::list_objects::OPERATION,
     &ops::list_objects_v2::OPERATION,
     &ops::list_multipart_uploads::OPERATION,
+    &ops::put_bucket_cors::OPERATION,
+    &ops::get_bucket_cors::OPERATION,
+    &ops::delete_bucket_cors::OPERATION,
+    &ops::put_bucket_tagging::OPERATION,
+    &ops::get_bucket_tagging::OPERATION,
+    &ops::delete_bucket_tagging::OPERATION,
+    &ops::put_bucket_policy::OPERATION,
+    &ops::get_bucket_policy::OPERATION,
+    &ops::delete_bucket_policy::OPERATION,
+    &ops::get_bucket_policy_status::OPERATION,
+    &ops::put_public_access_block::OPERATION,
+    &ops::get_public_access_block::OPERATION,
+    &ops::delete_public_access_block::OPERATION,
+    &ops::put_bucket_ownership_controls::OPERATION,
+    &ops::get_bucket_ownership_controls::OPERATION,
+    &ops::delete_bucket_ownership_controls::OPERATION,
     &ops::delete_objects::OPERATION,
     &ops::put_object::OPERATION,
+    &ops::post_object::OPERATION,
     &ops::get_object::OPERATION,
     &ops::head_object::OPERATION,
     &ops::delete_object::OPERATION,
     &ops::copy_object::OPERATION,
+    &ops::get_object_attributes::OPERATION,
+    &ops::put_object_tagging::OPERATION,
+    &ops::get_object_tagging::OPERATION,
+    &ops::delete_object_tagging::OPERATION,
     &ops::create_multipart_upload::OPERATION,
     &ops::upload_part::OPERATION,
     &ops::upload_part_copy::OPERATION,

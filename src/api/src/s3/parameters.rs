@@ -5,7 +5,7 @@ pub mod table;
 
 use super::error::{S3Code, S3Error};
 use super::head::{Head, header_text};
-use super::operation::{Operation, Target, target_of};
+use super::operation::Operation;
 use super::reply::Reply;
 use super::xml;
 use crate::body::PayloadMode;
@@ -103,14 +103,14 @@ enum Unconfigured {
     Refused,
 }
 
-/// Sub-resources that no operation serves yet, with the answer of an unconfigured bucket. A bucket
-/// request that carries one of them is never answered with a listing.
+/// Sub-resources, with the answer of an unconfigured bucket where no operation serves them. A request that
+/// carries one of them is never answered as if it did not.
 const SUBRESOURCES: [(&str, Unconfigured); 34] = [
     ("accelerate", Unconfigured::Empty("AccelerateConfiguration")),
     ("acl", Unconfigured::OwnerControls),
     ("analytics", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("attributes", Unconfigured::Refused),
-    ("cors", Unconfigured::Missing(S3Code::NoSuchCORSConfiguration)),
+    ("cors", Unconfigured::Refused),
     ("encryption", Unconfigured::Missing(S3Code::ServerSideEncryptionConfigurationNotFoundError)),
     ("intelligent-tiering", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("inventory", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
@@ -122,17 +122,17 @@ const SUBRESOURCES: [(&str, Unconfigured); 34] = [
     ("metrics", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("notification", Unconfigured::Empty("NotificationConfiguration")),
     ("object-lock", Unconfigured::Missing(S3Code::ObjectLockConfigurationNotFoundError)),
-    ("ownershipControls", Unconfigured::Missing(S3Code::OwnershipControlsNotFoundError)),
-    ("policy", Unconfigured::Missing(S3Code::NoSuchBucketPolicy)),
-    ("policyStatus", Unconfigured::Missing(S3Code::NoSuchBucketPolicy)),
-    ("publicAccessBlock", Unconfigured::Missing(S3Code::NoSuchPublicAccessBlockConfiguration)),
+    ("ownershipControls", Unconfigured::Refused),
+    ("policy", Unconfigured::Refused),
+    ("policyStatus", Unconfigured::Refused),
+    ("publicAccessBlock", Unconfigured::Refused),
     ("replication", Unconfigured::Missing(S3Code::ReplicationConfigurationNotFoundError)),
     ("requestPayment", Unconfigured::OwnerPays),
     ("restore", Unconfigured::Refused),
     ("retention", Unconfigured::Missing(S3Code::NoSuchObjectLockConfiguration)),
     ("select", Unconfigured::Refused),
     ("session", Unconfigured::Refused),
-    ("tagging", Unconfigured::Missing(S3Code::NoSuchTagSet)),
+    ("tagging", Unconfigured::Refused),
     ("torrent", Unconfigured::Refused),
     ("versioning", Unconfigured::Empty("VersioningConfiguration")),
     ("versions", Unconfigured::Refused),
@@ -146,9 +146,10 @@ fn subresource(head: &Head) -> Option<&'static (&'static str, Unconfigured)> {
     SUBRESOURCES.iter().find(|(name, _)| head.has_parameter(name))
 }
 
-/// Whether the request is about a sub-resource that no operation serves yet.
-pub fn is_subresource(head: &Head) -> bool {
-    subresource(head).is_some()
+/// Whether the operation serves every sub-resource that the request is about.
+pub fn serves_all(operation: &Operation, head: &Head) -> bool {
+    let mut named = SUBRESOURCES.iter().map(|(name, _)| *name).filter(|name| head.has_parameter(name));
+    named.all(|name| operation.route.query.contains(&name))
 }
 
 /// The answer for a request that no operation serves.
@@ -163,10 +164,6 @@ pub fn unconfigured(head: &Head) -> Result<Reply, S3Error> {
     }
     let owner = || xml::Owner { id: OWNER_ID.to_owned(), display_name: OWNER_NAME.to_owned() };
     match answer {
-        // Tags of an object without tags are an empty set; of a bucket, an error.
-        Unconfigured::Missing(S3Code::NoSuchTagSet) if target_of(head) == Target::Object => {
-            Ok(Reply::xml(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet/></Tagging>".to_vec()))
-        }
         Unconfigured::Empty(root) => Ok(Reply::xml(xml::empty_configuration(root))),
         Unconfigured::Missing(code) => Err((*code).into()),
         Unconfigured::OwnerControls => Ok(Reply::xml(xml::AccessControlPolicy { owner: owner() }.render())),

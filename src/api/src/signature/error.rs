@@ -42,6 +42,9 @@ pub enum SignatureError {
     /// The `X-Amz-*` query parameters cannot be used as they stand.
     #[error("Error parsing the X-Amz query parameters; {0}")]
     AuthorizationQueryParametersError(Malformed),
+    /// The credentials of an upload form cannot be used as they stand.
+    #[error("The credentials of the form are malformed; {0}")]
+    FormMalformed(Malformed),
     /// `host` or an `x-amz-*` header is in the request but not in its list of signed headers.
     #[error("There were headers present in the request which were not signed: {}", .0.join(", "))]
     HeadersNotSigned(Vec<String>),
@@ -128,9 +131,10 @@ impl SignatureError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::MechanismNotSupported | Self::MissingContentSha256 => "InvalidRequest",
-            Self::UnknownAuthorizationType | Self::SeveralMechanisms | Self::InvalidContentSha256 => {
-                "InvalidArgument"
-            }
+            Self::UnknownAuthorizationType
+            | Self::SeveralMechanisms
+            | Self::FormMalformed(_)
+            | Self::InvalidContentSha256 => "InvalidArgument",
             Self::AuthorizationHeaderMalformed(_) => "AuthorizationHeaderMalformed",
             Self::AuthorizationQueryParametersError(_) => "AuthorizationQueryParametersError",
             Self::InvalidDate
@@ -153,6 +157,7 @@ impl SignatureError {
             | Self::MissingContentSha256
             | Self::InvalidContentSha256
             | Self::AuthorizationHeaderMalformed(_)
+            | Self::FormMalformed(_)
             | Self::AuthorizationQueryParametersError(_) => StatusCode::BAD_REQUEST,
             Self::InvalidDate
             | Self::HeadersNotSigned(_)
@@ -169,6 +174,7 @@ impl SignatureError {
     pub fn expected_region(&self) -> Option<&str> {
         match self {
             Self::AuthorizationHeaderMalformed(Malformed::Region { expected })
+            | Self::FormMalformed(Malformed::Region { expected })
             | Self::AuthorizationQueryParametersError(Malformed::Region { expected }) => Some(expected),
             _ => None,
         }

@@ -29,7 +29,7 @@ impl Secret {
         Self(text.into())
     }
 
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }

@@ -15,6 +15,7 @@
 mod canonical;
 mod credentials;
 mod error;
+mod form;
 mod key;
 mod scope;
 mod streaming;
@@ -34,6 +35,7 @@ pub use credentials::{
     AuthorizationHeader, Claim, Credentials, MAX_CLOCK_SKEW_S, MAX_PRESIGNED_LIFETIME_S, Placement,
 };
 pub use error::{Malformed, SignatureError, SignatureMismatch};
+pub use form::{FormClaim, VerifiedForm};
 pub use key::{GENERATION_CAPACITY, Secret, SigningKey, SigningKeyCache};
 pub use scope::{Scope, Timestamp};
 pub use streaming::{ChunkMismatch, ChunkVerifier};

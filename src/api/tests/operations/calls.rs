@@ -1,7 +1,7 @@
 //! One good request for each operation, on a shelf of its own.
 
 use super::client::Req;
-use super::home::{Home, Shelf};
+use super::home::{Home, Shelf, Who};
 
 /// How to call one operation.
 pub struct Sample {
@@ -41,6 +41,47 @@ pub fn part_list(shelf: &Shelf) -> String {
     )
 }
 
+/// An upload form with these fields.
+pub fn form(shelf: &Shelf, fields: &[(&str, &str)], file: &[u8]) -> Req {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part = format!("--form\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let head = "--form\r\nContent-Disposition: form-data; name=\"file\"; filename=\"cat.jpg\"\r\n\r\n";
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(file);
+    body.extend_from_slice(b"\r\n--form--\r\n");
+    bucket("POST", shelf).header("content-type", "multipart/form-data; boundary=form").body(&body)
+}
+
+/// Rules for one origin.
+pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page.example</AllowedOrigin>\
+    <AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedHeader>*</AllowedHeader>\
+    <ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></CORSRule></CORSConfiguration>";
+
+/// One tag.
+pub const TAGS: &str =
+    "<Tagging><TagSet><Tag><Key>state</Key><Value>sold + gone</Value></Tag></TagSet></Tagging>";
+
+/// Nothing is blocked that there is.
+pub const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>TRUE</BlockPublicAcls>\
+    <BlockPublicPolicy>false</BlockPublicPolicy></PublicAccessBlockConfiguration>";
+
+/// The only ownership there is.
+pub const OWNERSHIP: &str = "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+    </OwnershipControls>";
+
+/// A policy that allows nobody anything that the grants do not allow.
+pub fn policy(home: &Home, shelf: &Shelf) -> String {
+    let root = home.identity(Who::Root).id;
+    format!(
+        "{{\"Statement\": {{\"Effect\": \"Allow\", \"Principal\": {{\"AWS\": \"{root}\"}}, \
+         \"Action\": \"s3:ListBucket\", \"Resource\": \"arn:aws:s3:::{}\"}}}}",
+        shelf.bucket
+    )
+}
+
 pub static SAMPLES: &[Sample] = &[
     sample("ListBuckets", 200, |_, _| Req::new("GET", "/")),
     sample("CreateBucket", 200, |home, _| Req::new("PUT", &format!("/{}", home.fresh_name()))),
@@ -55,6 +96,32 @@ pub static SAMPLES: &[Sample] = &[
     sample("ListObjects", 200, |_, shelf| bucket("GET", shelf)),
     sample("ListObjectsV2", 200, |_, shelf| bucket("GET", shelf).query("list-type", "2")),
     sample("ListMultipartUploads", 200, |_, shelf| bucket("GET", shelf).query("uploads", "")),
+    sample("PutBucketCors", 200, |_, shelf| bucket("PUT", shelf).query("cors", "").body(CORS.as_bytes())),
+    sample("GetBucketCors", 200, |_, shelf| bucket("GET", shelf).query("cors", "")),
+    sample("DeleteBucketCors", 204, |_, shelf| bucket("DELETE", shelf).query("cors", "")),
+    sample("PutBucketTagging", 204, |_, shelf| {
+        bucket("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
+    }),
+    sample("GetBucketTagging", 200, |_, shelf| bucket("GET", shelf).query("tagging", "")),
+    sample("DeleteBucketTagging", 204, |_, shelf| bucket("DELETE", shelf).query("tagging", "")),
+    sample("PutBucketPolicy", 204, |home, shelf| {
+        bucket("PUT", shelf).query("policy", "").body(policy(home, shelf).as_bytes())
+    }),
+    sample("GetBucketPolicy", 200, |_, shelf| bucket("GET", shelf).query("policy", "")),
+    sample("DeleteBucketPolicy", 204, |_, shelf| bucket("DELETE", shelf).query("policy", "")),
+    sample("GetBucketPolicyStatus", 200, |_, shelf| bucket("GET", shelf).query("policyStatus", "")),
+    sample("PutPublicAccessBlock", 200, |_, shelf| {
+        bucket("PUT", shelf).query("publicAccessBlock", "").body(BLOCK.as_bytes())
+    }),
+    sample("GetPublicAccessBlock", 200, |_, shelf| bucket("GET", shelf).query("publicAccessBlock", "")),
+    sample("DeletePublicAccessBlock", 204, |_, shelf| bucket("DELETE", shelf).query("publicAccessBlock", "")),
+    sample("PutBucketOwnershipControls", 200, |_, shelf| {
+        bucket("PUT", shelf).query("ownershipControls", "").body(OWNERSHIP.as_bytes())
+    }),
+    sample("GetBucketOwnershipControls", 200, |_, shelf| bucket("GET", shelf).query("ownershipControls", "")),
+    sample("DeleteBucketOwnershipControls", 204, |_, shelf| {
+        bucket("DELETE", shelf).query("ownershipControls", "")
+    }),
     sample("DeleteObjects", 200, |_, shelf| {
         let body = b"<Delete><Object><Key>thing</Key></Object></Delete>";
         bucket("POST", shelf).query("delete", "").body(body).content_md5()
@@ -62,12 +129,21 @@ pub static SAMPLES: &[Sample] = &[
     sample("PutObject", 200, |_, shelf| {
         Req::new("PUT", &format!("/{}/new", shelf.bucket)).body(b"new content")
     }),
+    sample("PostObject", 204, |_, shelf| form(shelf, &[("key", "new")], b"from a form")),
     sample("GetObject", 200, |_, shelf| thing("GET", shelf)),
     sample("HeadObject", 200, |_, shelf| thing("HEAD", shelf)),
     sample("DeleteObject", 204, |_, shelf| thing("DELETE", shelf)),
     sample("CopyObject", 200, |_, shelf| {
         Req::new("PUT", &format!("/{}/copy", shelf.bucket)).header("x-amz-copy-source", book(shelf))
     }),
+    sample("GetObjectAttributes", 200, |_, shelf| {
+        thing("GET", shelf).query("attributes", "").header("x-amz-object-attributes", "ETag,ObjectSize")
+    }),
+    sample("PutObjectTagging", 200, |_, shelf| {
+        thing("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
+    }),
+    sample("GetObjectTagging", 200, |_, shelf| thing("GET", shelf).query("tagging", "")),
+    sample("DeleteObjectTagging", 204, |_, shelf| thing("DELETE", shelf).query("tagging", "")),
     sample("CreateMultipartUpload", 200, |_, shelf| {
         Req::new("POST", &format!("/{}/more", shelf.bucket)).query("uploads", "")
     }),

@@ -30,12 +30,33 @@ cases! {
     "ListObjects" => list_objects,
     "ListObjectsV2" => list_objects_v2,
     "ListMultipartUploads" => list_multipart_uploads,
+    "PutBucketCors" => put_bucket_cors,
+    "GetBucketCors" => get_bucket_cors,
+    "DeleteBucketCors" => delete_bucket_cors,
+    "PutBucketTagging" => put_bucket_tagging,
+    "GetBucketTagging" => get_bucket_tagging,
+    "DeleteBucketTagging" => delete_bucket_tagging,
+    "PutBucketPolicy" => put_bucket_policy,
+    "GetBucketPolicy" => get_bucket_policy,
+    "DeleteBucketPolicy" => delete_bucket_policy,
+    "GetBucketPolicyStatus" => get_bucket_policy_status,
+    "PutPublicAccessBlock" => put_public_access_block,
+    "GetPublicAccessBlock" => get_public_access_block,
+    "DeletePublicAccessBlock" => delete_public_access_block,
+    "PutBucketOwnershipControls" => put_bucket_ownership_controls,
+    "GetBucketOwnershipControls" => get_bucket_ownership_controls,
+    "DeleteBucketOwnershipControls" => delete_bucket_ownership_controls,
     "DeleteObjects" => delete_objects,
     "PutObject" => put_object,
+    "PostObject" => post_object,
     "GetObject" => get_object,
     "HeadObject" => head_object,
     "DeleteObject" => delete_object,
     "CopyObject" => copy_object,
+    "GetObjectAttributes" => get_object_attributes,
+    "PutObjectTagging" => put_object_tagging,
+    "GetObjectTagging" => get_object_tagging,
+    "DeleteObjectTagging" => delete_object_tagging,
     "CreateMultipartUpload" => create_multipart_upload,
     "UploadPart" => upload_part,
     "UploadPartCopy" => upload_part_copy,
@@ -155,6 +176,129 @@ async fn list_multipart_uploads(home: &Home, shelf: &Shelf, answer: Answer) {
     assert_eq!(sum, ("SHA256".to_owned(), "COMPOSITE".to_owned()));
 }
 
+async fn setting(home: &Home, shelf: &Shelf, name: &str) -> Answer {
+    home.root(&Req::new("GET", &format!("/{}", shelf.bucket)).query(name, "")).await
+}
+
+async fn put_bucket_cors(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(setting(home, shelf, "cors").await.xml("AllowedOrigin"), "https://page.example");
+}
+
+async fn get_bucket_cors(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!((answer.xml("MaxAgeSeconds").as_str(), answer.xml("ExposeHeader").as_str()), ("60", "ETag"));
+    let none = home.empty_shelf().await;
+    assert_eq!(setting(home, &none, "cors").await.code(), "NoSuchCORSConfiguration");
+}
+
+async fn delete_bucket_cors(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let gone = setting(home, shelf, "cors").await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchCORSConfiguration"));
+    assert_eq!(setting(home, shelf, "tagging").await.status, 200, "each setting stands by itself");
+}
+
+async fn put_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "tagging").await.xml("Value"), "sold + gone");
+}
+
+async fn get_bucket_tagging(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Key"), "state");
+    let none = setting(home, &home.empty_shelf().await, "tagging").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "NoSuchTagSet"));
+}
+
+async fn delete_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "tagging").await.code(), "NoSuchTagSet");
+}
+
+async fn get_object_attributes(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!((answer.xml("ETag"), answer.xml("ObjectSize")), (hex(&Md5::digest(CONTENT)), "10".to_owned()));
+    assert!(answer.maybe_xml("StorageClass").is_none() && answer.header("last-modified").is_some());
+    let ask = thing("GET", shelf).query("attributes", "");
+    let none = home.root(&ask.clone()).await;
+    assert_eq!((none.status, none.code().as_str()), (400, "InvalidArgument"));
+    let sum = home.root(&ask.header("x-amz-object-attributes", "Checksum")).await;
+    assert_eq!(sum.xml("ChecksumType"), "FULL_OBJECT");
+}
+
+async fn put_object_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {
+    let head = home.root(&thing("HEAD", shelf)).await;
+    assert_eq!(head.header("x-amz-tagging-count"), Some("1"));
+    let missing = Req::new("PUT", &format!("/{}/none", shelf.bucket)).query("tagging", "");
+    assert_eq!(home.root(&missing.body(super::calls::TAGS.as_bytes())).await.code(), "NoSuchKey");
+}
+
+async fn get_object_tagging(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.text().contains("<TagSet></TagSet>"), "{}", answer.text());
+    let path = format!("/{}/tagged", shelf.bucket);
+    let put = Req::new("PUT", &path).header("x-amz-tagging", "a=1&b=%2B%20+").body(CONTENT);
+    assert_eq!(home.root(&put).await.status, 200);
+    let tags = home.root(&Req::new("GET", &path).query("tagging", "")).await;
+    assert!(tags.text().contains("<Key>b</Key><Value>+  </Value>"), "{}", tags.text());
+}
+
+async fn delete_object_tagging(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(home.root(&thing("HEAD", shelf)).await.header("x-amz-tagging-count"), None);
+}
+
+async fn put_bucket_policy(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let stored = setting(home, shelf, "policy").await;
+    assert_eq!(stored.text(), super::calls::policy(home, shelf), "as it was sent");
+}
+
+async fn get_bucket_policy(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let none = setting(home, &home.empty_shelf().await, "policy").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "NoSuchBucketPolicy"));
+}
+
+async fn delete_bucket_policy(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "policy").await.code(), "NoSuchBucketPolicy");
+    assert_eq!(setting(home, shelf, "policyStatus").await.code(), "NoSuchBucketPolicy");
+}
+
+async fn get_bucket_policy_status(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("IsPublic"), "false");
+}
+
+async fn put_public_access_block(home: &Home, shelf: &Shelf, _answer: Answer) {
+    let stored = setting(home, shelf, "publicAccessBlock").await;
+    let shown = (stored.xml("BlockPublicAcls"), stored.xml("IgnorePublicAcls"));
+    assert_eq!(shown, ("true".to_owned(), "false".to_owned()));
+}
+
+async fn get_public_access_block(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("RestrictPublicBuckets"), "false");
+    let none = setting(home, &home.empty_shelf().await, "publicAccessBlock").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "NoSuchPublicAccessBlockConfiguration"));
+}
+
+async fn delete_public_access_block(home: &Home, shelf: &Shelf, _answer: Answer) {
+    let gone = setting(home, shelf, "publicAccessBlock").await;
+    assert_eq!(gone.code(), "NoSuchPublicAccessBlockConfiguration");
+}
+
+async fn put_bucket_ownership_controls(home: &Home, shelf: &Shelf, _answer: Answer) {
+    for (word, status) in [("ObjectWriter", 501), ("Everybody", 400)] {
+        let document = super::calls::OWNERSHIP.replace("BucketOwnerEnforced", word);
+        let put = Req::new("PUT", &format!("/{}", shelf.bucket)).query("ownershipControls", "");
+        assert_eq!(home.root(&put.body(document.as_bytes())).await.status, status, "{word}");
+    }
+}
+
+async fn get_bucket_ownership_controls(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("ObjectOwnership"), "BucketOwnerEnforced");
+    let none = setting(home, &home.empty_shelf().await, "ownershipControls").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "OwnershipControlsNotFoundError"));
+}
+
+async fn delete_bucket_ownership_controls(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "ownershipControls").await.code(), "OwnershipControlsNotFoundError");
+}
+
 async fn delete_objects(home: &Home, shelf: &Shelf, answer: Answer) {
     assert_eq!(answer.xml("Key"), "thing");
     assert!(answer.text().contains("<Deleted>") && !answer.text().contains("<Error>"));
@@ -167,6 +311,14 @@ async fn put_object(home: &Home, shelf: &Shelf, answer: Answer) {
     assert!(answer.header("x-amz-checksum-crc64nvme").is_some());
     let found = content_of(home, shelf, "new").await;
     assert_eq!((found.status, found.body.as_slice()), (200, b"new content".as_slice()));
+}
+
+async fn post_object(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.header("etag"), Some(quoted_md5(b"from a form").as_str()));
+    assert_eq!(answer.header("location"), Some(format!("/{}/new", shelf.bucket).as_str()));
+    assert_eq!(content_of(home, shelf, "new").await.body, b"from a form");
+    let no_form = home.root(&Req::new("POST", &format!("/{}", shelf.bucket)).body(b"x")).await;
+    assert_eq!((no_form.status, no_form.code().as_str()), (412, "PreconditionFailed"));
 }
 
 async fn get_object(_home: &Home, _shelf: &Shelf, answer: Answer) {

@@ -32,10 +32,15 @@ fn needs(access: Access) -> &'static str {
 }
 
 fn operations() -> String {
-    let mut text = "| operation | request | needs on the bucket |\n|---|---|---|\n".to_owned();
+    let mut text = "| operation | request | needs a grant | or by policy |\n|---|---|---|---|\n".to_owned();
     for operation in OPERATIONS {
         let access = needs(operation.access);
-        text.push_str(&format!("| {} | {} | {access} |\n", operation.name, request(operation)));
+        let actions = match operation.route.target {
+            Target::Service => String::new(),
+            _ if operation.access == Access::CreateBucket => String::new(),
+            _ => operation.actions.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", "),
+        };
+        text.push_str(&format!("| {} | {} | {access} | {actions} |\n", operation.name, request(operation)));
     }
     text
 }

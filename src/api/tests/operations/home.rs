@@ -3,6 +3,7 @@
 //! Its keys: `root` may do everything with every shelf; `reader`, `writer` and `owner` have just that
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
+use super::calls::{BLOCK, CORS, OWNERSHIP, TAGS, policy};
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
@@ -158,11 +159,24 @@ impl Home {
         (library, vault)
     }
 
-    /// A shelf with `thing`, `folder/inner` and an open upload.
+    /// A shelf with `thing`, `folder/inner`, an open upload, and every setting that there is.
     pub async fn shelf(&self) -> Shelf {
         let mut shelf = self.empty_shelf().await;
         self.put(&format!("/{}/thing", shelf.bucket), CONTENT).await;
         self.put(&format!("/{}/folder/inner", shelf.bucket), b"inner").await;
+        let policy = policy(self, &shelf);
+        let settings = [
+            ("cors", CORS),
+            ("tagging", TAGS),
+            ("policy", &policy),
+            ("publicAccessBlock", BLOCK),
+            ("ownershipControls", OWNERSHIP),
+        ];
+        for (name, document) in settings {
+            let set = Req::new("PUT", &format!("/{}", shelf.bucket)).query(name, "");
+            let answer = self.root(&set.body(document.as_bytes())).await;
+            assert!(answer.status < 300, "{name}: {answer:?}");
+        }
         let parts = format!("/{}/parts", shelf.bucket);
         let opened = self.root(&Req::new("POST", &parts).query("uploads", "")).await;
         shelf.upload = opened.xml("UploadId");

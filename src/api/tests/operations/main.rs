@@ -6,14 +6,17 @@
 
 mod authorization;
 mod bad_input;
+mod bucket_policy;
 mod calls;
 mod client;
 mod conformance;
+mod cross_origin;
 mod documentation;
 mod expect;
 mod home;
 mod parameters;
 mod slow;
+mod upload_form;
 
 use api::s3::operation::OPERATIONS;
 use std::collections::BTreeSet;

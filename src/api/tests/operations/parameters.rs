@@ -50,7 +50,9 @@ fn documented() -> Vec<Documented> {
 
 #[test]
 fn aws_list_is_of_the_operations_there_are() {
-    let names: BTreeSet<&str> = documented().iter().map(|row| row.operation).collect();
+    let mut names: BTreeSet<&str> = documented().iter().map(|row| row.operation).collect();
+    // AWS's service model does not know it: `upload_form` tries its fields out.
+    names.insert("PostObject");
     super::assert_names_all_operations("the list of documented parameters", names.into_iter());
 }
 
@@ -158,7 +160,11 @@ fn proof(operation: &str, name: &str) -> Proof {
         ("ListBuckets", "max-buckets") => Shows("1", "<ContinuationToken>"),
         ("GetObject" | "HeadObject", "if-none-match") => Fails("*"),
         (_, "if-none-match") => FailsWhenPresent("*"),
-        (_, "location" | "uploads" | "delete") => InSample,
+        (
+            _,
+            "location" | "uploads" | "delete" | "cors" | "tagging" | "attributes" | "policy" | "policyStatus"
+            | "publicAccessBlock" | "ownershipControls",
+        ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId") => Fails("none"),
         (_, "prefix") => Shows("none-such", "<Prefix>none-such</Prefix>"),
@@ -221,7 +227,8 @@ async fn prove(home: &Home, row: Documented) -> Result<(), Answer> {
             let other = home.root(&request.clone().without(row.name)).await;
             let same = home.root(&request).await;
             let has_it = request.query.iter().any(|(name, _)| name == row.name);
-            ok(has_it && (same.status, kind(&same)) != (other.status, kind(&other)), same)
+            let what = |answer: &Answer| (answer.status, kind(answer), answer.header("etag").is_some());
+            ok(has_it && what(&same) != what(&other), same)
         }
         Proof::Fails(value) => {
             let answer = home.root(&row.add_to(request, value)).await;
@@ -305,7 +312,15 @@ async fn a_parameter_of_another_operation_is_not_ignored() {
 
 /// Whether the parameter makes a request of another operation of it, which succeeds.
 fn other_operation(operation: &str, name: &str) -> bool {
-    matches!((operation, name), ("ListObjects", "location" | "uploads"))
+    match name {
+        "location" | "uploads" => operation == "ListObjects",
+        "policyStatus" => operation == "ListObjects",
+        "cors" | "policy" | "publicAccessBlock" | "ownershipControls" => {
+            ["ListObjects", "DeleteBucket"].contains(&operation)
+        }
+        "tagging" => ["ListObjects", "DeleteBucket", "GetObject", "DeleteObject"].contains(&operation),
+        _ => false,
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,12 +43,12 @@ enum Ended<T> {
 }
 
 impl Model {
-    /// Decides about a key: `decide` gets what is there and says what is written, or why not. The stamp
+    /// Decides about a key: `decide` gets the live row and says what is written, or why not. The stamp
     /// of what was written comes back; `None` when nothing was to be written.
     pub(crate) async fn decide(
         self: &Arc<Self>,
         place: &KeyPlace,
-        mut decide: impl FnMut(Option<&Object>) -> Result<Option<Proposal>, ModelError> + Send,
+        mut decide: impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send,
     ) -> Result<Option<Stamp>, ModelError> {
         for attempt in 0..ATTEMPTS_MAX {
             match self.ballot(place, &mut decide).await? {
@@ -93,7 +93,7 @@ impl Model {
     async fn ballot(
         self: &Arc<Self>,
         place: &KeyPlace,
-        decide: &mut (impl FnMut(Option<&Object>) -> Result<Option<Proposal>, ModelError> + Send),
+        decide: &mut (impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send),
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
         let stamp = self.store.stamp().await?;
         let placement = self.peers.placement();
@@ -111,7 +111,8 @@ impl Model {
             _ => return Ok(Ended::Lost),
         };
         let row = held.map(ObjectRow::of_version);
-        let Some(proposal) = decide(row.as_ref().and_then(ObjectRow::live))? else {
+        let live = row.as_ref().filter(|row| row.live().is_some());
+        let Some(proposal) = decide(live)? else {
             return Ok(Ended::Value(None));
         };
         self.accept(place, stamp, proposal).await

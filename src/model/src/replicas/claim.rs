@@ -7,7 +7,7 @@
 use super::ballot::Proposal;
 use super::read::KeyPlace;
 use crate::rows::bucket::{AliasRow, BucketRow};
-use crate::rows::object::{Body, ETag, Object, Slot};
+use crate::rows::object::{Body, ETag, Object, ObjectRow, Rare, Slot};
 use crate::{Model, ModelError};
 use base::id::kind;
 use base::{BlockHash, Id, WallTime};
@@ -47,7 +47,7 @@ impl Model {
         let now = self.env.clock.wall();
         let place = KeyPlace::of(CLAIMS, name.to_owned());
         let claimed = self
-            .decide(&place, |current| match self.is_held(name, current, now)? {
+            .decide(&place, |current| match self.is_held(name, current.and_then(ObjectRow::live), now)? {
                 true => Err(ModelError::BucketNameTaken),
                 false => Ok(Some(claim_of(id, now))),
             })
@@ -79,6 +79,7 @@ pub(super) fn note_object(field: &str, text: String) -> (Object, Bytes) {
         headers: vec![(field.to_owned(), text)],
         body: Body::Inline(BlockHash::of(&nothing)),
         tags: Vec::new(),
+        rare: Rare::default(),
     };
     (object, nothing)
 }

@@ -33,6 +33,7 @@ mod stamp;
 mod store;
 
 pub(crate) use ask::{Asked, READ_LIMIT};
+pub(crate) use ballot::Proposal;
 pub(crate) use bury::Burials;
 pub(crate) use judge::Audit;
 pub(crate) use list::Page;

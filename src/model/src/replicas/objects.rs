@@ -70,7 +70,7 @@ impl Model {
         condition: Condition,
     ) -> Result<Stamp, ModelError> {
         let decided = self.decide(&place, |current| {
-            condition.check(current)?;
+            condition.check(current.and_then(ObjectRow::live))?;
             let slot = Slot::Live(Box::new(entry.object.clone()));
             let Entry { inline, writes, deadline, .. } = entry.clone();
             Ok(Some(Proposal { slot, inline, writes, deadline }))
@@ -130,7 +130,7 @@ impl Model {
         let Deletion { key, condition } = deletion;
         let place = KeyPlace::of(bucket, key);
         let decided = self.decide(&place, |current| {
-            condition.check(current)?;
+            condition.check(current.and_then(ObjectRow::live))?;
             let proposal =
                 || Proposal { slot: Slot::Deleted, inline: None, writes: Vec::new(), deadline: None };
             Ok(current.is_some().then(proposal))

@@ -95,7 +95,9 @@ impl Model {
         let place = place_of(bucket);
         let mine = encode_hex(&random_array::<16>(self.env.rng.as_ref()));
         let is_gone = |current: Option<&Object>| current.is_some_and(|seal| text_of(seal) == GONE);
-        let sealed = self.decide(&place, |current| Ok((!is_gone(current)).then(|| proposal(&mine)))).await?;
+        let sealed = self
+            .decide(&place, |row| Ok((!is_gone(row.and_then(ObjectRow::live))).then(|| proposal(&mine))))
+            .await?;
         if sealed.is_none() {
             // Whoever deleted it did not come to tell everybody.
             return Ok(());
@@ -104,7 +106,7 @@ impl Model {
         let last = || if emptied.is_ok() { proposal(GONE) } else { open() };
         let is_mine = |current: Option<&Object>| current.is_some_and(|seal| text_of(seal) == mine);
         let decided = self
-            .decide(&place, |current| match is_mine(current) {
+            .decide(&place, |row| match is_mine(row.and_then(ObjectRow::live)) {
                 true => Ok(Some(last())),
                 false => Err(ModelError::Unavailable),
             })
@@ -126,9 +128,12 @@ impl Model {
     }
 
     /// Opens a bucket that somebody sealed and did not come back to: his attempt to delete it fails then.
-    pub(super) async fn break_seal(self: &Arc<Self>, bucket: Id<kind::Bucket>) -> Result<(), ModelError> {
+    pub(crate) async fn break_seal(self: &Arc<Self>, bucket: Id<kind::Bucket>) -> Result<(), ModelError> {
         let is_sealed = |current: Option<&Object>| current.is_some_and(|seal| text_of(seal) != GONE);
-        self.decide(&place_of(bucket), |current| Ok(is_sealed(current).then(open))).await.map(|_| ())
+        let decided = self
+            .decide(&place_of(bucket), |row| Ok(is_sealed(row.and_then(ObjectRow::live)).then(open)))
+            .await;
+        decided.map(|_| ())
     }
 }
 

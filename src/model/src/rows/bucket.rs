@@ -2,7 +2,8 @@
 //!
 //! A bucket is its id. Names point at it: global aliases in the table `alias`, aliases of one
 //! access key in that key's row. Which key may do what is written in one place, the bucket's row;
-//! what a key may do is derived from it.
+//! what a key may do is derived from it. What applications set on a bucket is one map of documents, each
+//! a register of its own: two that are set at once on two nodes do not undo each other.
 
 use super::record_kind;
 use base::id::kind;
@@ -25,7 +26,42 @@ pub struct BucketRow {
     pub quotas: Lww<Quotas>,
     /// Whether and how it is served as a web site.
     pub website: Lww<Option<Website>>,
+    /// What applications set on it, by the names of [`Setting`]. What a newer release has set is kept.
+    #[serde(default)]
+    pub settings: LwwMap<String, Option<Document>>,
 }
+
+/// A kind of document that applications set on a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// Which web pages of other origins may read and write (CORS).
+    Cors,
+    /// Tags of the bucket.
+    Tags,
+    /// Who may do what, beside the grants.
+    Policy,
+    /// What must not be public.
+    PublicAccessBlock,
+    /// To whom objects belong.
+    Ownership,
+}
+
+impl Setting {
+    /// The name that it is stored under, for ever.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cors => "cors",
+            Self::Tags => "tags",
+            Self::Policy => "policy",
+            Self::PublicAccessBlock => "public_access_block",
+            Self::Ownership => "ownership",
+        }
+    }
+}
+
+/// A document in its stored form, which `api` writes and reads: the store only keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Document(#[serde(with = "serde_bytes")] pub Vec<u8>);
 
 /// What an access key may do with a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,7 +112,13 @@ impl BucketRow {
             shards: (1, 0),
             quotas: Lww::new(created, Quotas::default()),
             website: Lww::new(created, None),
+            settings: LwwMap::default(),
         }
+    }
+
+    /// What is set of a kind.
+    pub fn setting(&self, kind: Setting) -> Option<&Document> {
+        self.settings.get(&kind.name().to_owned())?.as_ref()
     }
 
     /// What an access key may do.
@@ -98,6 +140,7 @@ impl Merge for BucketRow {
         self.shards = self.shards.max(other.shards);
         self.quotas.merge(&other.quotas);
         self.website.merge(&other.website);
+        self.settings.merge(&other.settings);
     }
 }
 

@@ -67,6 +67,22 @@ pub struct Object {
     /// Tags, in the order they were sent.
     #[serde(default)]
     pub tags: Vec<(String, String)>,
+    /// What few objects have.
+    #[serde(default, skip_serializing_if = "Rare::is_none")]
+    pub rare: Rare,
+}
+
+/// What few objects have; an entry that has none of it does not spend a byte on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rare {
+    /// When the content was committed, where the entry was changed since without it.
+    pub modified: Option<Stamp>,
+}
+
+impl Rare {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// An S3 entity tag: MD5 of the content, or MD5 of the parts' MD5s with their number.
@@ -198,6 +214,11 @@ impl ObjectRow {
     /// Below this ballot this replica accepts nothing.
     pub fn promise(&self) -> Stamp {
         self.register.as_ref().and_then(|register| register.promise).unwrap_or(Stamp::ZERO)
+    }
+
+    /// When the content was committed: what S3 shows as the time of the last change.
+    pub fn modified(&self) -> Stamp {
+        self.live().and_then(|object| object.rare.modified).unwrap_or(self.stamp)
     }
 
     /// The object, if there is one.

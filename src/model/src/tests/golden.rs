@@ -8,10 +8,10 @@ use super::support::Node;
 use super::{bucket_named, run};
 use crate::graves;
 use crate::reclaim::{self, Work};
-use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
+use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
-use crate::rows::object::{ObjectRow, Register, Slot};
+use crate::rows::object::{ObjectRow, Rare, Register, Slot};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
@@ -80,8 +80,23 @@ fn objects() -> Vec<Line> {
     let live = |body: Body| {
         let etag = ETag { md5: [0xe1; 16], parts: Some(2) };
         let (headers, tags) = (pairs("x-amz-meta-a"), pairs("tag"));
-        let object = Object { size: 1 << 33, etag, checksum: Some(checksum()), headers, body, tags };
+        let object = Object {
+            size: 1 << 33,
+            etag,
+            checksum: Some(checksum()),
+            headers,
+            body,
+            tags,
+            rare: Rare::default(),
+        };
         ObjectRow::new(STAMP, Slot::Live(Box::new(object)))
+    };
+    let tagged = {
+        let mut row = live(Body::Inline(HASH));
+        if let Slot::Live(object) = &mut row.slot {
+            object.rare.modified = Some(Stamp::ZERO);
+        }
+        row
     };
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
@@ -89,6 +104,7 @@ fn objects() -> Vec<Line> {
         row("object.deleted", ObjectRow::new(STAMP, Slot::Deleted)),
         row("object.register", ObjectRow { register, ..ObjectRow::new(STAMP, Slot::Deleted) }),
         row("object.inline", live(Body::Inline(HASH))),
+        row("object.changed", tagged),
         row("object.blocks", live(Body::Blocks(BODY, pieces()))),
         row("object.rows", live(Body::Rows(BODY))),
         row("object.composite", live(Body::Composite(BODY))),
@@ -149,6 +165,8 @@ fn names() -> Vec<Line> {
     bucket.quotas = Lww::new(STAMP, Quotas { size_bytes: Some(1 << 40), objects: Some(3) });
     let site = Website { index_document: "index.html".into(), error_document: Some("e".into()) };
     bucket.website = Lww::new(STAMP, Some(site));
+    bucket.settings.set("cors".into(), STAMP, Some(Document(b"{}".to_vec())));
+    bucket.settings.set("tags".into(), STAMP, None);
     let mut key = KeyRow::new(STAMP, "phone".into(), Secret::new("5ec1e7".into()));
     key.expires = Lww::new(STAMP, Some(DEADLINE));
     key.local_aliases = LwwMap::default();

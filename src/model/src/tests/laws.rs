@@ -3,9 +3,9 @@
 //! Domains hold the states that can meet under one key. Fields that are written once, under a
 //! fresh random id, are the same in all of them: that is the rows' documented precondition.
 
-use crate::rows::bucket::{AliasRow, BucketRow, Grant, Quotas, Website};
+use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
-use crate::rows::object::{BlockPiece, Body, Checksum, ETag, Object, ObjectRow, Slot};
+use crate::rows::object::{BlockPiece, Body, Checksum, ETag, Object, ObjectRow, Rare, Slot};
 use crate::rows::reference::ReferenceRow;
 use crate::rows::upload::{PartRow, UploadRow, UploadState};
 use crate::rows::version::{Contents, Owner, VersionRow};
@@ -33,7 +33,15 @@ fn registers<T: Ord + Clone>(values: &[T]) -> Vec<Lww<T>> {
 fn object(body: u8) -> Object {
     let etag = ETag { md5: [body; 16], parts: None };
     let body = Body::Rows(Id::from_bytes([body; 32]));
-    Object { size: 1, etag, checksum: None, headers: Vec::new(), body, tags: Vec::new() }
+    Object {
+        size: 1,
+        etag,
+        checksum: None,
+        headers: Vec::new(),
+        body,
+        tags: Vec::new(),
+        rare: Rare::default(),
+    }
 }
 
 #[test]
@@ -144,6 +152,15 @@ fn bucket_row() {
             domain.push(BucketRow { grants: grants.clone(), ..new.clone() });
             grants.set("GK2".to_owned(), at, Grant { read: true, ..Grant::default() });
             domain.push(BucketRow { grants, ..new.clone() });
+        }
+    }
+    for at in STAMPS {
+        for document in [None, Some(Document(b"a".to_vec())), Some(Document(b"b".to_vec()))] {
+            let mut settings = LwwMap::default();
+            settings.set("cors".to_owned(), at, document);
+            domain.push(BucketRow { settings: settings.clone(), ..new.clone() });
+            settings.set("of-a-newer-release".to_owned(), at, None);
+            domain.push(BucketRow { settings, ..new.clone() });
         }
     }
     check(Space::Bucket, &domain);

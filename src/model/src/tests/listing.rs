@@ -189,7 +189,7 @@ fn a_page_shows_what_a_key_holds_now() {
             .entries
             .iter()
             .map(|entry| match entry {
-                ListEntry::Object(listed) => (listed.key.clone(), listed.stamp, listed.size, listed.etag),
+                ListEntry::Object(listed) => (listed.key.clone(), listed.modified, listed.size, listed.etag),
                 ListEntry::Prefix(prefix) => panic!("a prefix without a delimiter: {prefix}"),
             })
             .collect();

@@ -5,6 +5,7 @@ mod bodies;
 mod burial;
 mod clocks;
 mod crash;
+mod entries;
 mod golden;
 mod homes;
 mod laws;

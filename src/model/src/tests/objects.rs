@@ -416,7 +416,8 @@ fn quotas_refuse_growth_and_nothing_else() {
         let bucket = node.bucket().await;
         node.put(bucket, "a", &[b"1234567890"]).await;
         let set = async |size_bytes, objects| {
-            let change = BucketChange { quotas: Some(Quotas { size_bytes, objects }), website: None };
+            let change =
+                BucketChange { quotas: Some(Quotas { size_bytes, objects }), ..BucketChange::default() };
             node.model.update_bucket(bucket, change).await.unwrap();
         };
         let refused = async |key: &str, pieces: &[&[u8]]| {

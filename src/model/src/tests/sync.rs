@@ -38,7 +38,7 @@ pub async fn with_bucket(homes: &Homes) {
 }
 
 impl Model {
-    async fn make_bucket_for_test(self: &Arc<Self>, bucket: Bucket) {
+    pub(super) async fn make_bucket_for_test(self: &Arc<Self>, bucket: Bucket) {
         let directory = Arc::clone(&self.directory);
         let make = move |txn: &mut Txn<'_>| {
             let row = crate::rows::bucket::BucketRow::new(Stamp { time: 1, node: 2 });

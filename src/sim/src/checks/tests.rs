@@ -149,7 +149,7 @@ fn stamps_that_fall_are_noticed() {
 
 fn listed(key: &str) -> ListEntry {
     let etag = ETag { md5: [0; 16], parts: None };
-    ListEntry::Object(Listed { key: key.to_owned(), stamp: Stamp::ZERO, size: 0, etag, checksum: None })
+    ListEntry::Object(Listed { key: key.to_owned(), modified: Stamp::ZERO, size: 0, etag, checksum: None })
 }
 
 fn page(entries: &[ListEntry], next: Option<&str>) -> ListPage {

@@ -85,6 +85,7 @@ impl From<SignatureError> for S3Error {
             | SignatureError::InvalidContentSha256
             | SignatureError::InvalidDate
             | SignatureError::AuthorizationHeaderMalformed(_)
+            | SignatureError::FormMalformed(_)
             | SignatureError::AuthorizationQueryParametersError(_)
             | SignatureError::PresignedLifetimeOutOfRange
             | SignatureError::PresignedNotYetValid => told,
@@ -99,6 +100,7 @@ fn signature_code(error: &SignatureError) -> S3Code {
         }
         SignatureError::UnknownAuthorizationType
         | SignatureError::SeveralMechanisms
+        | SignatureError::FormMalformed(_)
         | SignatureError::InvalidContentSha256 => S3Code::InvalidArgument,
         SignatureError::AuthorizationHeaderMalformed(_) => S3Code::AuthorizationHeaderMalformed,
         SignatureError::AuthorizationQueryParametersError(_) => S3Code::AuthorizationQueryParametersError,

@@ -13,6 +13,7 @@ pub const OPERATION: Operation = Operation {
     name: "AbortMultipartUpload",
     route: Route::new("DELETE", Target::Object).query(&["uploadId"]),
     access: Access::Write,
+    actions: &["s3:AbortMultipartUpload"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -19,6 +19,7 @@ pub const OPERATION: Operation = Operation {
     name: "CompleteMultipartUpload",
     route: Route::new("POST", Target::Object).query(&["uploadId"]),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 
@@ -36,7 +37,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let condition = write_condition(head)?;
     let expected = ObjectChecksum::from_headers(&head.headers)?;
     let expected_type = checksum_type(head)?;
-    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     // Here the checksum headers speak of the object, not of the document in the body.
     let sums = BodyChecksums::new(RequestChecksums::NONE, &[]);
     let document = intake::collect(body, plan, sums, COMPLETE_BODY_MAX_BYTES).await?;

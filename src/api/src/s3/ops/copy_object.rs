@@ -5,10 +5,12 @@ use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestC
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::tags;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::ByteRange;
@@ -19,6 +21,7 @@ pub const OPERATION: Operation = Operation {
     name: "CopyObject",
     route: Route::new("PUT", Target::Object).header(copy_source::HEADER),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 
@@ -31,7 +34,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));
     }
-    let replaces = replaces_metadata(head.header("x-amz-metadata-directive").as_deref())?;
+    let replaces = replaces(head, "x-amz-metadata-directive")?;
     if !replaces && source.bucket.id == bucket.id && source.key == key {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));
@@ -41,7 +44,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let checksum = checksum_of_copy(&call, &source).await?;
     let meta = ObjectMeta {
         headers,
-        tags: source.found.object.tags.clone(),
+        tags: tags_of_copy(head, &source)?,
         checksum: checksum.as_ref().map(metadata::stored_checksum),
     };
     let etag = source.found.object.etag;
@@ -56,12 +59,24 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     Ok(Reply::xml(answer.render_object()))
 }
 
-fn replaces_metadata(directive: Option<&str>) -> Result<bool, S3Error> {
-    match directive {
+/// What a directive says: COPY, as without one, or REPLACE.
+fn replaces(head: &Head, directive: &str) -> Result<bool, S3Error> {
+    match head.header(directive).as_deref() {
         None | Some("COPY") => Ok(false),
         Some("REPLACE") => Ok(true),
-        Some(other) => {
-            Err(S3Error::invalid_argument("x-amz-metadata-directive", other, "Unknown metadata directive."))
+        Some(other) => Err(S3Error::invalid_argument(directive, other, "Unknown directive.")),
+    }
+}
+
+/// The source's tags, or those in the request. Tags that are not to replace the source's would be lost.
+fn tags_of_copy(head: &Head, source: &CopySource) -> Result<Vec<(String, String)>, S3Error> {
+    let sent = tags::of_object(head)?;
+    match replaces(head, "x-amz-tagging-directive")? {
+        true => Ok(sent),
+        false if sent.is_empty() => Ok(source.found.object.tags.clone()),
+        false => {
+            let message = "The x-amz-tagging header of a copy needs x-amz-tagging-directive: REPLACE.";
+            Err(S3Error::with_message(S3Code::InvalidRequest, message))
         }
     }
 }

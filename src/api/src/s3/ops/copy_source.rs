@@ -3,7 +3,7 @@
 //! The header is split from its `?versionId=` first and percent-decoded once; after that the key is
 //! as opaque as any. The caller needs read access to the source's bucket.
 
-use crate::s3::access::Access;
+use crate::s3::access::{Access, Wanted};
 use crate::s3::conditions::COPY_SOURCE;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::operation::{Call, NamedBucket};
@@ -29,7 +29,8 @@ pub async fn find(call: &Call) -> Result<CopySource, S3Error> {
     let text = call.head.header(HEADER).unwrap_or_default();
     let (bucket, key) = parse(&text)?;
     let bucket = call.api.bucket_named(&bucket, &call.caller).await?;
-    call.caller.check(Access::Read, &bucket.row)?;
+    let wanted = Wanted { access: Access::Read, actions: &["s3:GetObject"], key: Some(&key) };
+    call.api.gate(&call.caller, &call.head, &bucket).check(&call.api.model, &wanted).await?;
     if let Some(owner) = call.head.header("x-amz-source-expected-bucket-owner") {
         check_expected_owner(&owner, &bucket.row)?;
     }

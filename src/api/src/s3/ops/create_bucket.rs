@@ -19,19 +19,20 @@ pub const OPERATION: Operation = Operation {
     name: "CreateBucket",
     route: Route::new("PUT", Target::Bucket),
     access: Access::CreateBucket,
+    actions: &["s3:CreateBucket"],
     run: |call, body| Box::pin(run(call, body)),
 };
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
-    let (api, key) = (&call.api, &call.caller.access_key);
+    let (api, key) = (&call.api, call.caller.key()?);
     let text = call.head.bucket.as_deref().unwrap_or_default();
     let name = BucketName::parse(text)
         .map_err(|_| S3Error::new(S3Code::InvalidBucketName).field("BucketName", text))?;
     // Before the body is read, as everywhere.
-    if !may_ask(&call, text) {
+    if !may_ask(&call, key, text) {
         return Err(S3Code::AccessDenied.into());
     }
-    let plan = BodyPlan::from_request(&call.head.headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(&call.head.headers, call.caller.verified())?;
     let sums = BodyChecksums::new(RequestChecksums::from_headers(&call.head.headers)?, &[]);
     let document = intake::collect(body, plan, sums, CREATE_BUCKET_BODY_MAX_BYTES).await?;
     let wanted = CreateBucketConfiguration::parse(&document)?.location_constraint;
@@ -40,7 +41,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     {
         return Err(S3Code::IllegalLocationConstraintException.into());
     }
-    match api.model.create_bucket(Some(name), Some(key.clone())).await {
+    match api.model.create_bucket(Some(name), Some(key.to_owned())).await {
         Ok(_) => {}
         // In us-east-1 creating one's own bucket again succeeds; elsewhere it is an error.
         Err(ModelError::BucketAlreadyYours) if api.config.region == "us-east-1" => {}
@@ -50,8 +51,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
 }
 
 /// Whether the key may create buckets. One that may not still learns that a bucket of its own exists.
-fn may_ask(call: &Call, text: &str) -> bool {
-    let (names, key) = (call.api.model.names(), &call.caller.access_key);
+fn may_ask(call: &Call, key: &str, text: &str) -> bool {
+    let names = call.api.model.names();
     let may_create = names.keys.get(key).is_some_and(|key| key.may_create_buckets.value);
     may_create || names.resolve(text, Some(key)).is_some_and(|(_, row)| row.grant_of(key).owner)
 }

@@ -1,12 +1,13 @@
 //! CreateMultipartUpload: opens a multipart upload.
 
 use crate::checksum::{ChecksumType, RequestChecksums};
-use crate::s3::access::Access;
+use crate::s3::access::{ANONYMOUS, Access};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::tags;
 use crate::s3::xml::InitiateMultipartUploadResult;
 use http::header::HeaderName;
 use model::objects::ObjectMeta;
@@ -16,6 +17,7 @@ pub const OPERATION: Operation = Operation {
     name: "CreateMultipartUpload",
     route: Route::new("POST", Target::Object).query(&["uploads"]),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 
@@ -38,9 +40,10 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
             Some((algorithm, kind))
         }
     };
-    let meta = ObjectMeta { headers: metadata::read_headers(&head.headers)?, ..ObjectMeta::default() };
+    let (headers, tags) = (metadata::read_headers(&head.headers)?, tags::of_object(head)?);
+    let meta = ObjectMeta { headers, tags, checksum: None };
     let stored = checksum.map(|(algorithm, kind)| (algorithm.code(), kind == ChecksumType::Composite));
-    let initiator = call.caller.access_key.clone();
+    let initiator = call.caller.access_key().unwrap_or(ANONYMOUS).to_owned();
     let id = call.api.model.create_upload((bucket.id, key.to_owned()), meta, stored, initiator).await?;
     let answer = InitiateMultipartUploadResult {
         bucket: bucket.name.clone(),

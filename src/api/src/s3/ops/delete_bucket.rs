@@ -12,6 +12,7 @@ pub const OPERATION: Operation = Operation {
     name: "DeleteBucket",
     route: Route::new("DELETE", Target::Bucket),
     access: Access::Owner,
+    actions: &["s3:DeleteBucket"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

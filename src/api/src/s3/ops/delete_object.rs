@@ -14,6 +14,7 @@ pub const OPERATION: Operation = Operation {
     name: "DeleteObject",
     route: Route::new("DELETE", Target::Object),
     access: Access::Write,
+    actions: &["s3:DeleteObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

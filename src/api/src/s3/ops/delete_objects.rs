@@ -2,7 +2,7 @@
 
 use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, RequestChecksums};
-use crate::s3::access::Access;
+use crate::s3::access::{Access, Wanted};
 use crate::s3::conditions::tag_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
@@ -17,12 +17,13 @@ pub const OPERATION: Operation = Operation {
     name: "DeleteObjects",
     route: Route::new("POST", Target::Bucket).query(&["delete"]),
     access: Access::Write,
+    actions: &["s3:DeleteObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let headers = &call.head.headers;
-    let plan = BodyPlan::from_request(headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(headers, call.caller.verified())?;
     let requested = RequestChecksums::from_headers(headers)?;
     if !requested.protects_body() {
         let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
@@ -33,7 +34,14 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let wanted = Delete::parse(&document)?;
     let mut answer = DeleteResult::default();
     let mut deletions = Vec::new();
+    let mut gate = call.api.gate(&call.caller, &call.head, call.bucket()?);
     for object in wanted.objects {
+        let (access, actions) = (OPERATION.access, OPERATION.actions);
+        let asked = Wanted { access, actions, key: Some(&object.key) };
+        if let Err(error) = gate.check(&call.api.model, &asked).await {
+            answer.errors.push(delete_error(object.key, object.version_id, &error));
+            continue;
+        }
         match object.version_id.as_deref() {
             None | Some("null") => {
                 let condition = tag_condition(object.etag.as_deref());

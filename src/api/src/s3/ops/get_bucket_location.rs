@@ -12,6 +12,7 @@ pub const OPERATION: Operation = Operation {
     name: "GetBucketLocation",
     route: Route::new("GET", Target::Bucket).query(&["location"]),
     access: Access::AnyGrant,
+    actions: &["s3:GetBucketLocation"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

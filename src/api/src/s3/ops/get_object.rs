@@ -24,6 +24,7 @@ pub const OPERATION: Operation = Operation {
     name: "GetObject",
     route: Route::new("GET", Target::Object),
     access: Access::Read,
+    actions: &["s3:GetObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

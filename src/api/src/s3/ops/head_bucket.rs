@@ -13,6 +13,7 @@ pub const OPERATION: Operation = Operation {
     name: "HeadBucket",
     route: Route::new("HEAD", Target::Bucket),
     access: Access::AnyGrant,
+    actions: &["s3:ListBucket"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -13,6 +13,7 @@ pub const OPERATION: Operation = Operation {
     name: "HeadObject",
     route: Route::new("HEAD", Target::Object),
     access: Access::Read,
+    actions: &["s3:GetObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

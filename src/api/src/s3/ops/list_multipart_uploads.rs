@@ -15,6 +15,7 @@ pub const OPERATION: Operation = Operation {
     name: "ListMultipartUploads",
     route: Route::new("GET", Target::Bucket).query(&["uploads"]),
     access: Access::Read,
+    actions: &["s3:ListBucketMultipartUploads"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -14,6 +14,7 @@ pub const OPERATION: Operation = Operation {
     name: "ListObjects",
     route: Route::new("GET", Target::Bucket),
     access: Access::Read,
+    actions: &["s3:ListBucket"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

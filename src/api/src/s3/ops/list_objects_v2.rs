@@ -16,6 +16,7 @@ pub const OPERATION: Operation = Operation {
     name: "ListObjectsV2",
     route: Route::new("GET", Target::Bucket).query(&["list-type"]),
     access: Access::Read,
+    actions: &["s3:ListBucket"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

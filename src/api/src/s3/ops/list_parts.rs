@@ -17,6 +17,7 @@ pub const OPERATION: Operation = Operation {
     name: "ListParts",
     route: Route::new("GET", Target::Object).query(&["uploadId"]),
     access: Access::Read,
+    actions: &["s3:ListMultipartUploadParts"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

@@ -63,7 +63,7 @@ fn object_entry(listed: Listed, show_owner: bool) -> ObjectEntry {
     let sum = listed.checksum.as_ref().and_then(|checksum| object_checksum(checksum, listed.etag));
     ObjectEntry {
         key: listed.key,
-        last_modified_ms: listed.stamp.wall().millis(),
+        last_modified_ms: listed.modified.wall().millis(),
         etag: listed.etag.to_string(),
         checksum_algorithm: sum.map(|sum| ChecksumAlgorithm::name(sum.value().algorithm()).to_owned()),
         checksum_type: sum.map(|sum| sum.kind().name().to_owned()),

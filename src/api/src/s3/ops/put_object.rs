@@ -5,11 +5,11 @@ use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestC
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
-use crate::s3::intake;
-use crate::s3::intake::Incoming;
+use crate::s3::intake::{self, Incoming, Received};
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::tags;
 use base::limits::PART_SIZE_MAX_BYTES;
 use http::StatusCode;
 use http::header::ETAG;
@@ -23,35 +23,72 @@ pub const OPERATION: Operation = Operation {
     name: "PutObject",
     route: Route::new("PUT", Target::Object),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
-    let head = &call.head;
-    let (bucket, key) = (call.bucket()?.id, head.object_key()?);
-    let headers = metadata::read_headers(&head.headers)?;
-    let place = Place { bucket, key: key.to_owned(), condition: write_condition(head)? };
-    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    let upload = Upload::plan(&call)?;
+    let plan = BodyPlan::from_request(&call.head.headers, call.caller.verified())?;
     check_length(plan.length())?;
-    let requested = RequestChecksums::from_headers(&head.headers)?;
-    // S3 keeps a CRC-64 of what comes without a checksum.
-    let algorithm = requested.checksum.algorithm().or(requested.wanted_algorithm);
-    let algorithm = algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme);
-    let wanted = [ChecksumAlgorithm::Md5, algorithm];
-    let writer = BodyWriter::new(&call.api.model, Owner::Object(bucket, key.to_owned()));
-    let sums = BodyChecksums::new(requested, &wanted);
-    let received = intake::receive(&call.api, body, plan, sums, writer).await?;
-    let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
-    let sum = received.sums.iter().find(|sum| sum.algorithm() == algorithm);
-    let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
-    let meta =
-        ObjectMeta { headers, tags: Vec::new(), checksum: checksum.as_ref().map(metadata::stored_checksum) };
-    call.api.model.put_object(place, received.body, etag, meta).await?;
+    let writer = upload.writer(&call);
+    let received = intake::receive(&call.api, body, plan, upload.sums(), writer).await?;
+    let Stored { etag, checksum } = upload.commit(&call, received).await?;
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
     if let Some(sum) = &checksum {
         metadata::set_checksum(&mut reply, sum);
     }
     Ok(reply)
+}
+
+/// What a request for one object says besides its bytes, judged before any of them is read.
+pub(super) struct Upload {
+    place: Place,
+    headers: Vec<(String, String)>,
+    tags: Vec<(String, String)>,
+    requested: RequestChecksums,
+    algorithm: ChecksumAlgorithm,
+}
+
+/// What was stored.
+pub(super) struct Stored {
+    pub etag: ETag,
+    pub checksum: Option<ObjectChecksum>,
+}
+
+impl Upload {
+    pub fn plan(call: &Call) -> Result<Self, S3Error> {
+        let head = &call.head;
+        let (bucket, key) = (call.bucket()?.id, head.object_key()?.to_owned());
+        let requested = RequestChecksums::from_headers(&head.headers)?;
+        // S3 keeps a CRC-64 of what comes without a checksum.
+        let algorithm = requested.checksum.algorithm().or(requested.wanted_algorithm);
+        Ok(Self {
+            place: Place { bucket, key, condition: write_condition(head)? },
+            headers: metadata::read_headers(&head.headers)?,
+            tags: tags::of_object(head)?,
+            requested,
+            algorithm: algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme),
+        })
+    }
+
+    pub fn writer(&self, call: &Call) -> BodyWriter {
+        BodyWriter::new(&call.api.model, Owner::Object(self.place.bucket, self.place.key.clone()))
+    }
+
+    pub fn sums(&self) -> BodyChecksums {
+        BodyChecksums::new(self.requested, &[ChecksumAlgorithm::Md5, self.algorithm])
+    }
+
+    pub async fn commit(self, call: &Call, received: Received) -> Result<Stored, S3Error> {
+        let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
+        let sum = received.sums.iter().find(|sum| sum.algorithm() == self.algorithm);
+        let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
+        let stored = checksum.as_ref().map(metadata::stored_checksum);
+        let meta = ObjectMeta { headers: self.headers, tags: self.tags, checksum: stored };
+        call.api.model.put_object(self.place, received.body, etag, meta).await?;
+        Ok(Stored { etag, checksum })
+    }
 }
 
 /// Refuses a body of unknown or forbidden length before any of it is read.

@@ -23,6 +23,7 @@ pub const OPERATION: Operation = Operation {
     name: "UploadPart",
     route: Route::new("PUT", Target::Object).query(&["partNumber", "uploadId"]),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 
@@ -33,7 +34,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     if upload.state != UploadState::Open {
         return Err(S3Code::NoSuchUpload.into());
     }
-    let plan = BodyPlan::from_request(&head.headers, Some(&call.caller.verified))?;
+    let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     check_length(plan.length())?;
     let requested = RequestChecksums::from_headers(&head.headers)?;
     let algorithm = part_algorithm(upload.checksum, requested.checksum.algorithm())?;

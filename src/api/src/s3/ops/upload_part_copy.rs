@@ -24,6 +24,7 @@ pub const OPERATION: Operation = Operation {
     name: "UploadPartCopy",
     route: Route::new("PUT", Target::Object).query(&["partNumber", "uploadId"]).header(copy_source::HEADER),
     access: Access::Write,
+    actions: &["s3:PutObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
 

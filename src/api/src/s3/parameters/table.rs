@@ -88,14 +88,26 @@ use Verdict::{Harmless, HarmlessIf, Obeyed, ObeyedOnly, Refused};
 
 const READS: &[&str] = &["GetObject", "HeadObject"];
 const COPIES: &[&str] = &["CopyObject", "UploadPartCopy"];
-const STORES: &[&str] = &["PutObject", "CopyObject", "CreateMultipartUpload"];
+const STORES: &[&str] = &["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"];
 const BODIES: &[&str] = &["PutObject", "UploadPart"];
 const LISTS: &[&str] = &["ListObjects", "ListObjectsV2"];
 const OF_BUCKETS: &[&str] = &["ListObjects", "ListObjectsV2", "ListMultipartUploads"];
 const OF_UPLOADS: &[&str] =
     &["UploadPart", "UploadPartCopy", "ListParts", "CompleteMultipartUpload", "AbortMultipartUpload"];
-const CHECKED: &[&str] =
-    &["PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObjects", "CreateBucket"];
+const CHECKED: &[&str] = &[
+    "PutObject",
+    "PostObject",
+    "UploadPart",
+    "CompleteMultipartUpload",
+    "DeleteObjects",
+    "CreateBucket",
+    "PutBucketCors",
+    "PutBucketTagging",
+    "PutObjectTagging",
+    "PutBucketPolicy",
+    "PutPublicAccessBlock",
+    "PutBucketOwnershipControls",
+];
 const IN_BUCKETS: &[&str] = &[
     "HeadBucket",
     "DeleteBucket",
@@ -103,12 +115,33 @@ const IN_BUCKETS: &[&str] = &[
     "ListObjects",
     "ListObjectsV2",
     "ListMultipartUploads",
+    "PutBucketCors",
+    "GetBucketCors",
+    "DeleteBucketCors",
+    "PutBucketTagging",
+    "GetBucketTagging",
+    "DeleteBucketTagging",
+    "PutBucketPolicy",
+    "GetBucketPolicy",
+    "DeleteBucketPolicy",
+    "GetBucketPolicyStatus",
+    "PutPublicAccessBlock",
+    "GetPublicAccessBlock",
+    "DeletePublicAccessBlock",
+    "PutBucketOwnershipControls",
+    "GetBucketOwnershipControls",
+    "DeleteBucketOwnershipControls",
     "DeleteObjects",
     "PutObject",
+    "PostObject",
     "GetObject",
     "HeadObject",
     "DeleteObject",
     "CopyObject",
+    "GetObjectAttributes",
+    "PutObjectTagging",
+    "GetObjectTagging",
+    "DeleteObjectTagging",
     "CreateMultipartUpload",
     "UploadPart",
     "UploadPartCopy",
@@ -124,6 +157,45 @@ pub static TABLE: &[Decision] = &[
     query("list-type", ObeyedOnly, &["ListObjectsV2"], "chooses the operation; only 2 is known"),
     query("uploads", ObeyedOnly, &["ListMultipartUploads", "CreateMultipartUpload"], "chooses the operation"),
     query("delete", ObeyedOnly, &["DeleteObjects"], "chooses the operation"),
+    query(
+        "cors",
+        ObeyedOnly,
+        &["PutBucketCors", "GetBucketCors", "DeleteBucketCors"],
+        "chooses the operation",
+    ),
+    query(
+        "tagging",
+        ObeyedOnly,
+        &[
+            "PutBucketTagging",
+            "GetBucketTagging",
+            "DeleteBucketTagging",
+            "PutObjectTagging",
+            "GetObjectTagging",
+            "DeleteObjectTagging",
+        ],
+        "chooses the operation",
+    ),
+    query(
+        "policy",
+        ObeyedOnly,
+        &["PutBucketPolicy", "GetBucketPolicy", "DeleteBucketPolicy"],
+        "chooses the operation",
+    ),
+    query("policyStatus", ObeyedOnly, &["GetBucketPolicyStatus"], "chooses the operation"),
+    query(
+        "publicAccessBlock",
+        ObeyedOnly,
+        &["PutPublicAccessBlock", "GetPublicAccessBlock", "DeletePublicAccessBlock"],
+        "chooses the operation",
+    ),
+    query(
+        "ownershipControls",
+        ObeyedOnly,
+        &["PutBucketOwnershipControls", "GetBucketOwnershipControls", "DeleteBucketOwnershipControls"],
+        "chooses the operation",
+    ),
+    query("attributes", ObeyedOnly, &["GetObjectAttributes"], "chooses the operation"),
     query("uploadId", ObeyedOnly, OF_UPLOADS, "names the upload"),
     query(
         "partNumber",
@@ -134,7 +206,15 @@ pub static TABLE: &[Decision] = &[
     query(
         "versionId",
         Obeyed,
-        &["GetObject", "HeadObject", "DeleteObject"],
+        &[
+            "GetObject",
+            "HeadObject",
+            "DeleteObject",
+            "GetObjectAttributes",
+            "PutObjectTagging",
+            "GetObjectTagging",
+            "DeleteObjectTagging",
+        ],
         "only null exists without versions",
     ),
     header("x-amz-copy-source", ObeyedOnly, COPIES, "names the source"),
@@ -170,18 +250,29 @@ pub static TABLE: &[Decision] = &[
     header("if-modified-since", Obeyed, READS, "condition"),
     header("if-unmodified-since", Obeyed, READS, "condition"),
     query("response-", Obeyed, READS, "replaces a header of the answer"),
+    header("x-amz-object-attributes", Obeyed, &["GetObjectAttributes"], "what is asked for"),
+    header("x-amz-max-parts", Obeyed, &["GetObjectAttributes"], "the size of the page, at most 1000"),
+    header("x-amz-part-number-marker", Obeyed, &["GetObjectAttributes"], "where the page begins"),
     header("x-amz-checksum-mode", Obeyed, READS, "shows the checksum"),
     // Conditions of writes.
     header(
         "if-match",
         ObeyedOnly,
-        &["GetObject", "HeadObject", "PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"],
+        &[
+            "GetObject",
+            "HeadObject",
+            "PutObject",
+            "PostObject",
+            "CopyObject",
+            "CompleteMultipartUpload",
+            "DeleteObject",
+        ],
         "condition; a client that sends it elsewhere relies on it",
     ),
     header(
         "if-none-match",
         ObeyedOnly,
-        &["GetObject", "HeadObject", "PutObject", "CopyObject", "CompleteMultipartUpload"],
+        &["GetObject", "HeadObject", "PutObject", "PostObject", "CopyObject", "CompleteMultipartUpload"],
         "condition; on writes only the asterisk, as on AWS",
     ),
     header("x-amz-if-match-", Refused, &[], "conditions of directory buckets"),
@@ -216,8 +307,8 @@ pub static TABLE: &[Decision] = &[
     header("expires", Obeyed, STORES, "kept"),
     header("x-amz-meta-", Obeyed, STORES, "kept"),
     header("x-amz-metadata-directive", Obeyed, &["CopyObject"], "COPY or REPLACE"),
-    header("x-amz-tagging-directive", HarmlessIf(&["COPY"]), &[], "objects have no tags"),
-    header("x-amz-tagging", HarmlessIf(&[""]), &[], "objects have no tags"),
+    header("x-amz-tagging-directive", ObeyedOnly, &["CopyObject"], "COPY or REPLACE"),
+    header("x-amz-tagging", ObeyedOnly, STORES, "kept as the object's tags"),
     header(
         "x-amz-object-annotation-directive",
         HarmlessIf(&["COPY", "EXCLUDE"]),
@@ -242,6 +333,12 @@ pub static TABLE: &[Decision] = &[
     ),
     header("x-amz-grant-", Refused, &[], "no access control lists"),
     header("x-amz-object-ownership", HarmlessIf(&["BucketOwnerEnforced"]), &[], "the only mode"),
+    header(
+        "x-amz-confirm-remove-self-bucket-access",
+        Harmless,
+        &[],
+        "owners of a bucket can always change its policy",
+    ),
     header("x-amz-bucket-namespace", HarmlessIf(&["global"]), &[], "there is one namespace"),
     header("x-amz-request-payer", Harmless, &[], "nobody is billed"),
     header("x-amz-mfa", Refused, &[], "no second factor"),

@@ -6,33 +6,43 @@
 //! before it is looked at, has no DTD, no entities of its own, bounded depth and bounded element counts, and
 //! never panics; rendering is total.
 
+mod access;
 mod acl;
+mod attributes;
 mod bucket;
 mod copy;
+mod cors;
 mod delete;
 mod error_body;
 mod listing;
 mod multipart;
 mod reader;
+mod tagging;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use access::{
+    ACCESS_BODY_MAX_BYTES, PublicAccessBlock, parse_ownership, policy_status, render_ownership,
+};
 pub use acl::{AccessControlPolicy, RequestPayment};
+pub use attributes::{AttributePart, AttributeParts, ObjectAttributes};
 pub use bucket::{
     BucketEntry, CREATE_BUCKET_BODY_MAX_BYTES, CreateBucketConfiguration, ListAllMyBuckets,
     empty_configuration, location_constraint, versioning_configuration,
 };
 pub use copy::CopyResult;
+pub use cors::{CORS_BODY_MAX_BYTES, CorsConfiguration, CorsRule};
 pub use delete::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
 pub use error_body::ErrorBody;
 pub use listing::{ListObjectsV1, ListObjectsV2, ObjectEntry, Owner};
 pub use multipart::{
     COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
-    InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, UploadEntry,
+    InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, PostResponse, UploadEntry,
 };
 pub use reader::{XmlError, XmlFault};
+pub use tagging::{TAGGING_BODY_MAX_BYTES, Tagging};
 pub use writer::{KeyEncoding, S3_NAMESPACE, XML_DECLARATION, XmlWriter};
 
 /// A checksum as it stands in XML: `<Checksum{algorithm}>{value_base64}</…>`.

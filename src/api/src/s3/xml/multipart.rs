@@ -107,6 +107,31 @@ fn parse_part_number(text: &str) -> Result<u16, XmlError> {
     number.ok_or(XmlError::PartNumberOutOfRange)
 }
 
+/// Answer of an upload by a form that asks for one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PostResponse {
+    /// Where the object is.
+    pub location: String,
+    /// Bucket.
+    pub bucket: String,
+    /// Key.
+    pub key: String,
+    /// ETag, without quotes.
+    pub etag: String,
+}
+
+impl PostResponse {
+    /// The body.
+    pub fn render(&self) -> Vec<u8> {
+        let mut xml = XmlWriter::without_namespace("PostResponse", 512);
+        xml.text("Location", &self.location);
+        xml.text("Bucket", &self.bucket);
+        xml.text("Key", &self.key);
+        xml.etag(&self.etag);
+        xml.finish()
+    }
+}
+
 /// Answer of CreateMultipartUpload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InitiateMultipartUploadResult {

@@ -4,14 +4,19 @@ use proptest::prelude::*;
 
 use crate::s3::xml::reader::{BodyLimits, BodyReader, DEPTH_MAX};
 use crate::s3::xml::{
-    COMPLETE_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload,
-    CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, XmlError, XmlFault,
+    ACCESS_BODY_MAX_BYTES, COMPLETE_BODY_MAX_BYTES, CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES,
+    CompleteMultipartUpload, CorsConfiguration, CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete,
+    PublicAccessBlock, TAGGING_BODY_MAX_BYTES, Tagging, XmlError, XmlFault, parse_ownership,
 };
 
 fn refused(body: &[u8]) {
     assert!(Delete::parse(body).is_err());
     assert!(CompleteMultipartUpload::parse(body).is_err());
     assert!(CreateBucketConfiguration::parse(body).is_err());
+    assert!(CorsConfiguration::parse(body).is_err());
+    assert!(Tagging::parse(body).is_err());
+    assert!(PublicAccessBlock::parse(body).is_err());
+    assert!(parse_ownership(body).is_err());
 }
 
 #[test]
@@ -35,6 +40,14 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = CREATE_BUCKET_BODY_MAX_BYTES;
     let create = CreateBucketConfiguration::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(create, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = CORS_BODY_MAX_BYTES;
+    let cors = CorsConfiguration::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(cors, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = ACCESS_BODY_MAX_BYTES;
+    let blocks = PublicAccessBlock::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(blocks, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = TAGGING_BODY_MAX_BYTES;
+    assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }
 
 #[test]
@@ -44,6 +57,8 @@ fn nesting_and_floods_are_refused() {
     refused(format!("<Delete>{}</Delete>", "<a/>".repeat(300_000)).as_bytes());
     refused(format!("<CompleteMultipartUpload>{}", "<Part/>".repeat(300_000)).as_bytes());
     refused(format!("<Delete {}>", "a='1' ".repeat(300_000)).as_bytes());
+    refused(format!("<CORSConfiguration>{}", "<CORSRule>".repeat(5_000)).as_bytes());
+    refused(format!("<Tagging><TagSet>{}", "<Tag><Key>k</Key><Value/></Tag>".repeat(2_000)).as_bytes());
     refused("<!--".repeat(300_000).as_bytes());
     refused("&".repeat(300_000).as_bytes());
     refused("<![CDATA[".repeat(100_000).as_bytes());

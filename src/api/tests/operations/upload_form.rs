@@ -1,0 +1,214 @@
+//! Uploads by a form: the policy decides, the fields are the object's, and nothing is ignored.
+
+use super::calls::form;
+use super::client::{Answer, Identity, Req, hex};
+use super::home::{Home, REGION, Shelf, Who};
+use api::signature::{Scope, Secret, SigningKey};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+
+/// The fields with which an identity signs a policy of these conditions; fields the policy names already.
+fn signed(identity: &Identity, conditions: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    let (date, day) = ("20261122T000000Z", "20261122");
+    let credential = format!("{}/{day}/{REGION}/s3/aws4_request", identity.id);
+    let policy = format!(
+        "{{\"expiration\": \"2027-01-01T00:00:00Z\", \"conditions\": [{conditions}, {{\"x-amz-date\": \"{date}\"}}, \
+         {{\"x-amz-credential\": \"{credential}\"}}, {{\"x-amz-algorithm\": \"AWS4-HMAC-SHA256\"}}]}}"
+    );
+    let policy = STANDARD.encode(policy);
+    let (_, scope) = Scope::parse_credential(&credential).unwrap();
+    let key = SigningKey::derive(&Secret::new(identity.secret.as_str()), &scope);
+    let signature = hex(&key.sign(policy.as_bytes()));
+    let mut all: Vec<(String, String)> =
+        fields.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let more = [
+        ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
+        ("x-amz-credential", &credential),
+        ("x-amz-date", date),
+        ("policy", &policy),
+        ("x-amz-signature", &signature),
+    ];
+    all.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    all
+}
+
+fn request(shelf: &Shelf, fields: &[(String, String)], file: &[u8]) -> Req {
+    let fields: Vec<(&str, &str)> =
+        fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    form(shelf, &fields, file)
+}
+
+const ANY_KEY: &str = "[\"starts-with\", \"$key\", \"\"]";
+
+/// Sends a form whose policy allows any key and has these further conditions.
+async fn post(home: &Home, shelf: &Shelf, conditions: &str, fields: &[(&str, &str)], file: &[u8]) -> Answer {
+    let conditions =
+        if conditions.is_empty() { ANY_KEY.to_owned() } else { format!("{ANY_KEY}, {conditions}") };
+    let fields = signed(&home.identity(Who::Writer), &conditions, fields);
+    home.send_unsigned(&request(shelf, &fields, file)).await
+}
+
+async fn get(home: &Home, shelf: &Shelf, key: &str) -> Answer {
+    home.root(&Req::new("GET", &format!("/{}/{key}", shelf.bucket))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_become_the_object() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    let tags = "<Tagging><TagSet><Tag><Key>a</Key><Value>b c</Value></Tag></TagSet></Tagging>";
+    let conditions = "[\"starts-with\", \"$Content-Type\", \"image/\"], {\"x-amz-meta-who\": \"me\"}, \
+         [\"starts-with\", \"$tagging\", \"\"], {\"acl\": \"private\"}, {\"success_action_status\": \"201\"}, \
+         [\"content-length-range\", 3, 10]";
+    let fields = [
+        ("key", "user/${filename}"),
+        ("Content-Type", "image/jpeg"),
+        ("x-amz-meta-who", "me"),
+        ("tagging", tags),
+        ("acl", "private"),
+        ("success_action_status", "201"),
+    ];
+    let answer = post(&home, &shelf, conditions, &fields, b"0123456789").await;
+    assert_eq!((answer.status, answer.xml("Key").as_str()), (201, "user/cat.jpg"), "{}", answer.text());
+    assert_eq!(answer.xml("Location"), format!("/{}/user/cat.jpg", shelf.bucket));
+    let found = get(&home, &shelf, "user/cat.jpg").await;
+    assert_eq!((found.status, found.body.as_slice()), (200, b"0123456789".as_slice()));
+    let shown = [("content-type", "image/jpeg"), ("x-amz-meta-who", "me"), ("x-amz-tagging-count", "1")];
+    for (name, value) in shown {
+        assert_eq!(found.header(name), Some(value), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_is_what_the_form_asks_for() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    for (asked, status) in [("200", 200), ("201", 201), ("204", 204), ("500", 204)] {
+        let condition = format!("{{\"success_action_status\": \"{asked}\"}}");
+        let fields = [("key", "k"), ("success_action_status", asked)];
+        assert_eq!(post(&home, &shelf, &condition, &fields, b"x").await.status, status, "{asked}");
+    }
+    for (url, wanted) in [
+        ("https://page.example/done", "https://page.example/done?bucket="),
+        ("http://p?a=b", "http://p?a=b&bucket="),
+    ] {
+        let condition = format!("{{\"success_action_redirect\": \"{url}\"}}");
+        let answer =
+            post(&home, &shelf, &condition, &[("key", "a b"), ("success_action_redirect", url)], b"x").await;
+        let location = answer.header("location").unwrap();
+        assert_eq!(answer.status, 303);
+        assert!(location.starts_with(wanted) && location.contains("&key=a%20b&etag=%22"), "{location}");
+    }
+    let condition = "{\"success_action_redirect\": \"javascript:alert(1)\"}";
+    let fields = [("key", "k"), ("success_action_redirect", "javascript:alert(1)")];
+    assert_eq!(post(&home, &shelf, condition, &fields, b"x").await.status, 204);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_policy_does_not_allow_is_not_stored() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    let range = "[\"content-length-range\", 2, 4]";
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
+    let cases: [Case<'_>; 9] = [
+        ("{\"key\": \"other\"}", &[("key", "k")], b"x", 403, "AccessDenied"),
+        ("{\"bucket\": \"other\"}", &[("key", "k")], b"x", 403, "AccessDenied"),
+        ("", &[("key", "k"), ("x-amz-meta-a", "b")], b"x", 403, "AccessDenied"),
+        (range, &[("key", "k")], b"x", 400, "EntityTooSmall"),
+        (range, &[("key", "k")], b"12345", 400, "EntityTooLarge"),
+        ("", &[], b"x", 400, "InvalidArgument"),
+        ("[\"like\", \"$key\", \"k\"]", &[("key", "k")], b"x", 400, "InvalidPolicyDocument"),
+        (
+            "{\"acl\": \"aws-exec-read\"}",
+            &[("key", "k"), ("acl", "aws-exec-read")],
+            b"x",
+            501,
+            "NotImplemented",
+        ),
+        ("{\"key\": \"k\"}", &[("key", "k"), ("Key", "k")], b"x", 400, "InvalidArgument"),
+    ];
+    for (conditions, fields, file, status, code) in cases {
+        let answer = post(&home, &shelf, conditions, fields, file).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{conditions} {fields:?}");
+        assert_eq!(get(&home, &shelf, "k").await.status, 404, "{conditions} {fields:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_signature_by_who_may_write_opens_the_bucket() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    let good = signed(&home.identity(Who::Writer), ANY_KEY, &[("key", "k")]);
+    let send = |fields: Vec<(String, String)>| {
+        let request = request(&shelf, &fields, b"x");
+        let home = &home;
+        async move { home.send_unsigned(&request).await }
+    };
+    let without = |name: &str| good.iter().filter(|(known, _)| known != name).cloned().collect::<Vec<_>>();
+    let with = |name: &str, value: &str| {
+        let replace = |(known, old): &(String, String)| {
+            (known.clone(), if known == name { value.to_owned() } else { old.clone() })
+        };
+        good.iter().map(replace).collect::<Vec<_>>()
+    };
+    let reader = signed(&home.identity(Who::Reader), ANY_KEY, &[("key", "k")]);
+    let other_policy = STANDARD.encode("{\"expiration\": \"2027-01-01T00:00:00Z\", \"conditions\": []}");
+    let unknown = Identity { id: "GK000000000000000000000000".into(), ..home.identity(Who::Writer) };
+    let cases = [
+        (reader, 403, "AccessDenied"),
+        (signed(&unknown, ANY_KEY, &[("key", "k")]), 403, "InvalidAccessKeyId"),
+        (with("x-amz-signature", &"0".repeat(64)), 403, "SignatureDoesNotMatch"),
+        (with("policy", &other_policy), 403, "SignatureDoesNotMatch"),
+        (without("policy"), 400, "InvalidArgument"),
+        (without("x-amz-signature"), 400, "InvalidArgument"),
+        (without("x-amz-credential"), 400, "InvalidArgument"),
+        (vec![("key".into(), "k".into())], 403, "AccessDenied"),
+        (vec![("key".into(), "k".into()), ("policy".into(), other_policy.clone())], 403, "AccessDenied"),
+    ];
+    for (fields, status, code) in cases {
+        let answer = send(fields.clone()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{fields:?}");
+    }
+    assert_eq!(get(&home, &shelf, "k").await.status, 404);
+    assert_eq!(send(good.clone()).await.status, 204);
+    let twice = request(&shelf, &good, b"x");
+    assert_eq!(home.root(&twice).await.code(), "InvalidArgument", "one signature, not two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_of_version_2_works_too() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    let writer = home.identity(Who::Writer);
+    let policy =
+        STANDARD.encode(format!("{{\"expiration\": \"2027-01-01T00:00:00Z\", \"conditions\": [{ANY_KEY}]}}"));
+    let mut mac = Hmac::<Sha1>::new_from_slice(writer.secret.as_bytes()).unwrap();
+    mac.update(policy.as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let fields =
+        [("key", "old"), ("AWSAccessKeyId", &writer.id), ("policy", &policy), ("signature", &signature)];
+    assert_eq!(home.send_unsigned(&form(&shelf, &fields, b"x")).await.status, 204);
+    let forged = [("key", "new"), ("AWSAccessKeyId", &writer.id), ("policy", &policy), ("signature", "AAAA")];
+    assert_eq!(home.send_unsigned(&form(&shelf, &forged, b"x")).await.code(), "SignatureDoesNotMatch");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_file_streams_and_a_cut_one_is_not_stored() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    let file: Vec<u8> = (0..3_500_000_u32).map(|number| (number % 251) as u8).collect();
+    assert_eq!(post(&home, &shelf, "", &[("key", "large")], &file).await.status, 204);
+    assert_eq!(get(&home, &shelf, "large").await.body, file);
+    let fields = signed(&home.identity(Who::Writer), ANY_KEY, &[("key", "cut")]);
+    let mut cut = request(&shelf, &fields, &file);
+    cut.body.truncate(cut.body.len() - 20);
+    let answer = home.send_unsigned(&cut).await;
+    assert_eq!((answer.status, answer.code().as_str()), (400, "MalformedPOSTRequest"));
+    let mut endless = request(&shelf, &fields, b"x");
+    endless.body = b"--form\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n".to_vec();
+    endless.body.extend(vec![b'k'; 100_000]);
+    assert_eq!(home.send_unsigned(&endless).await.code(), "MaxPostPreDataLengthExceededError");
+    assert_eq!(get(&home, &shelf, "cut").await.status, 404);
+}

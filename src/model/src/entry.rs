@@ -1,0 +1,92 @@
+//! Changes of what is said about an object – its tags – without touching its bytes.
+//!
+//! Such a change writes the object's entry anew, with the same body: what was decided on is what is under
+//! the key at that moment, so it goes the way of a write with a condition. The entry keeps the time of its
+//! content. A body then stands in two entries of one key, of which the second is put forward only under a promise of
+//! a quorum that held the first, or stabilised it. So whoever sees that a newer entry has beaten the first (rule K5),
+//! or that no replica names the body (K6), sees an order above that promise, and the second can no longer be chosen.
+//! It needs no deadline for that, and has none: its body's own may be long over.
+
+use crate::admin::read_bucket;
+use crate::objects::{Want, find_row};
+use crate::replicas::{KeyPlace, Proposal};
+use crate::rows::object::{self, Object, ObjectRow, Slot};
+use crate::{Model, ModelError, NodeBatch, Write};
+use base::id::kind;
+use base::{Id, PartitionHash, Stamp};
+use std::sync::Arc;
+use store::Intent;
+
+/// Attempts of a change whose object is overwritten meanwhile, before its caller is told to come back.
+const ATTEMPTS_MAX: usize = 8;
+
+impl Model {
+    /// Replaces the tags of the object under a key.
+    pub async fn set_object_tags(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        key: String,
+        tags: Vec<(String, String)>,
+    ) -> Result<(), ModelError> {
+        self.change_object(bucket, key, move |object| object.tags.clone_from(&tags)).await
+    }
+
+    async fn change_object(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        key: String,
+        change: impl Fn(&mut Object) + Send + Sync + 'static,
+    ) -> Result<(), ModelError> {
+        let Some(_alone) = self.peers.stay_alone().await else {
+            let outcome = self.change_everywhere(KeyPlace::of(bucket, key), change).await;
+            if matches!(outcome, Err(ModelError::BucketBusy)) {
+                self.break_seal(bucket).await?;
+            }
+            return outcome;
+        };
+        let blocks = self.blocks.clone();
+        self.commit_alone(Intent::Grow, move |txn| {
+            read_bucket(txn, bucket)?;
+            let partition = PartitionHash::of_shard(&bucket, 0);
+            let found = find_row(txn, &object::row_key(partition, &key), Want::Content)?;
+            let found = found.ok_or(ModelError::NoSuchKey)?;
+            let slot = changed(found.object, found.stamp, &change);
+            let write = Write::Object { partition, key, slot, inline: found.inline };
+            NodeBatch::new(vec![write]).apply(&blocks, txn)?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn change_everywhere(
+        self: &Arc<Self>,
+        place: KeyPlace,
+        change: impl Fn(&mut Object) + Send + Sync + 'static,
+    ) -> Result<(), ModelError> {
+        for _ in 0..ATTEMPTS_MAX {
+            // The bytes beside the row travel with every entry.
+            let found = self.find_everywhere(&place, Want::Content).await?;
+            let (read, inline) = found.ok_or(ModelError::NoSuchKey)?;
+            let decide = |current: Option<&ObjectRow>| {
+                let row = current.ok_or(ModelError::NoSuchKey)?;
+                let object = row.live().ok_or(ModelError::NoSuchKey)?;
+                if read.live().map(|object| &object.body) != Some(&object.body) {
+                    return Ok(None);
+                }
+                let slot = changed(object.clone(), row.stamp, &change);
+                Ok(Some(Proposal { slot, inline: inline.clone(), writes: Vec::new(), deadline: None }))
+            };
+            if self.decide(&place, decide).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(ModelError::Unavailable)
+    }
+}
+
+/// The object with a change, at the time of its content.
+fn changed(mut object: Object, stamp: Stamp, change: &impl Fn(&mut Object)) -> Slot {
+    object.rare.modified.get_or_insert(stamp);
+    change(&mut object);
+    Slot::Live(Box::new(object))
+}
