@@ -7,7 +7,8 @@
 //! stop anywhere.
 //!
 //! Each replica acts on its *gate*: what its own transactions know of the seal. It shuts when the replica
-//! accepts a seal, chosen or not, and opens when the replica learns that "open" was chosen; so it lags.
+//! accepts a seal, chosen or not, and opens when the replica learns that "open" was chosen; so it lags. With "steps"
+//! the gate is the replica's own row, and a seal is opened by two decisions: "opening", which is shut, then open.
 //!
 //! Not modelled: layout changes and lost memory (change.rs), conditional writes and collection (promise.rs),
 //! several keys, the row of the bucket that merges everywhere (it follows the register).
@@ -66,6 +67,8 @@ struct Seal {
     held: bool,
     scripts: Vec<Vec<Op>>,
     sync: bool,
+    /// The seal is opened in two decisions, and the gate is the replica's own row.
+    two_steps: bool,
     off: Option<&'static str>,
 }
 
@@ -139,6 +142,8 @@ const BREAKS: u8 = 3;
 // States of the register: open, gone by a client (1 and more), sealed (8 and more).
 const OPEN: u8 = 0;
 const SEALED: u8 = 8;
+/// About to open, for those who open in two steps: no seal any more, and still shut.
+const OPENING: u8 = SEALED + 32;
 /// The value of a bucket that is gone, in a history.
 const GONE: u32 = 15;
 
@@ -320,7 +325,7 @@ impl Seal {
             }
             let proposed = state.asked[order as usize] - 1;
             (node.promise, node.order, node.state) = (order / 2, order, proposed);
-            let opens = proposed == OPEN && self.on("open-chosen");
+            let opens = proposed == OPEN && self.on("open-chosen") && !self.two_steps;
             if self.on("same-set") && !opens {
                 Self::turn(node, order, proposed);
             }
@@ -345,7 +350,7 @@ impl Seal {
         for order in (0..32u8).filter(|order| state.chosen >> order & 1 == 1) {
             let fact = self.state_at(state, order);
             // A seal and its end come with the accept, where the register is here.
-            if fact != OPEN && self.on("same-set") {
+            if self.two_steps || fact != OPEN && self.on("same-set") {
                 continue;
             }
             let mut next = state.clone();
@@ -485,13 +490,13 @@ impl Seal {
                 self.propose(state, who, SEALED + name, visit);
             }
             ENDS if client.live && (now == client.seal || !self.on("open-if")) => {
-                self.propose(state, who, OPEN, visit);
+                self.propose(state, who, self.opened(now), visit);
             }
             ENDS if !client.live && (now == client.seal || !self.on("gone-if")) => {
                 self.propose(state, who, 1 + who as u8, visit);
             }
             ENDS => self.over(state, who, "finds another state", visit),
-            _ if sealed || !self.on("open-if") => self.propose(state, who, OPEN, visit),
+            _ if sealed || !self.on("open-if") => self.propose(state, who, self.opened(now), visit),
             _ if is_gone(now) => {
                 let mut next = state.clone();
                 next.clients[who].phase = LOST;
@@ -499,6 +504,10 @@ impl Seal {
             }
             _ => self.try_again(state, who, visit),
         }
+    }
+    /// What follows this state on the way to open.
+    fn opened(&self, now: u8) -> u8 {
+        if self.two_steps && now != OPENING { OPENING } else { OPEN }
     }
     fn propose(&self, state: &State, who: usize, proposed: u8, visit: Visit) {
         let mut next = state.clone();
@@ -512,8 +521,14 @@ impl Seal {
     }
     /// What it proposed is chosen.
     fn accepted(&self, state: &State, who: usize, visit: Visit) {
-        match state.clients[who].aim {
+        let client = state.clients[who];
+        match client.aim {
             SEALS => self.sealed(state.clone(), who, "has sealed", visit),
+            _ if self.state_at(state, 2 * client.ballot + 1) == OPENING => {
+                let mut next = state.clone();
+                (next.clients[who].phase, next.clients[who].aim) = (NEXT, BREAKS);
+                visit(Step::Decide(who as u8, "goes on to open"), None, Self::fresh(next, who));
+            }
             ENDS => self.over(state, who, "has opened it: not empty", visit),
             _ => self.try_again(state, who, visit),
         }
@@ -536,7 +551,7 @@ impl Seal {
     }
     /// The put whose seal is broken.
     fn try_again(&self, state: &State, who: usize, visit: Visit) {
-        if self.op(state, who) == Some(Op::Open) {
+        if [Some(Op::Open), Some(Op::Remove)].contains(&self.op(state, who)) {
             return self.over(state, who, "has opened it", visit);
         }
         let mut next = state.clone();
@@ -719,6 +734,7 @@ impl Model for Seal {
         let state = |state: u8| match state {
             OPEN => "open".to_owned(),
             gone if is_gone(gone) => format!("gone by {}", gone - 1),
+            OPENING => "opening".to_owned(),
             seal => format!("sealed {}", seal - SEALED),
         };
         let at_order = |order: u8| format!("{} @{}", state(self.state_at(after, order)), order);
@@ -829,8 +845,22 @@ fn scope(name: &str, off: Option<&str>) -> Seal {
         letters.chars().map(op).collect::<Vec<_>>()
     };
     let scripts: Vec<_> = words.next().unwrap_or_default().split('/').map(script).collect();
-    let sync = words.next() == Some("sync");
-    Seal { nodes, held, scripts, sync, off: search::rule_to_leave_out(RULES, off) }
+    let mut seal = Seal {
+        nodes,
+        held,
+        scripts,
+        sync: false,
+        two_steps: false,
+        off: search::rule_to_leave_out(RULES, off),
+    };
+    for word in words {
+        match word {
+            "sync" => seal.sync = true,
+            "steps" => seal.two_steps = true,
+            other => panic!("word {other}"),
+        }
+    }
+    seal
 }
 
 fn run(name: &str, off: Option<&str>, limit: usize) -> Outcome {
@@ -847,6 +877,9 @@ fn main() {
         all("2 empty x/b/r sync"),
         all("2 held x/d/b"),
         all("2 empty x/ox/w"),
+        all("2 empty x/b/w steps"),
+        all("2 empty x/ox/w steps"),
+        long("3 empty x/o/w steps"),
         long("3 empty x/b"),
         long("3 empty x/x/w"),
         long("2 empty x/x/b"),
@@ -862,9 +895,10 @@ fn main() {
         without("gone-if", "2 empty x/b"),
         without("open-if", "2 empty x/b"),
         without("own-seal", "2 empty x/ox/w"),
+        without("own-seal", "2 empty x/ox/w steps"),
         not_needed("take-over", "2 empty x/ox/w"),
         without("register", "2 empty x/o/w"),
-        Case { long: true, ..without("register-quorum", "3 empty x/o/w") },
+        without("register-quorum", "3 empty x/o/w"),
         not_needed("same-set", "2 empty x/o/w"),
         without("far", "3 empty x/w"),
         without("same-stamp", "2 empty x/b/rdr"),
