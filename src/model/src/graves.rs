@@ -15,7 +15,7 @@ use crate::rows::reference::ReferenceRow;
 use crate::rows::upload::{PartRow, UploadRow, UploadState};
 use crate::rows::version::{self, VersionRow};
 use crate::tables::{Objects, Parts, References, Uploads, Versions};
-use base::{Id, Stamp, WallTime};
+use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use store::{Read, Record, Space, Step, StoreError, Txn};
@@ -75,6 +75,15 @@ impl Fence {
             _ => self.floor(),
         }
     }
+}
+
+/// Where a row key lies, whatever somebody sent as one.
+pub(crate) fn partition_of(row_key: &[u8]) -> PartitionHash {
+    let mut bytes = [0; PartitionHash::LEN];
+    for (place, byte) in bytes.iter_mut().zip(row_key) {
+        *place = *byte;
+    }
+    PartitionHash::from_bytes(bytes)
 }
 
 /// The fence around a row.

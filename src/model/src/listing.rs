@@ -44,7 +44,7 @@ impl ListQuery {
     }
 
     /// The first row key of the page.
-    fn first_row(&self, partition: PartitionHash) -> Vec<u8> {
+    pub(crate) fn first_row(&self, partition: PartitionHash) -> Vec<u8> {
         let first = object::prefix_start(partition, &self.prefix);
         match &self.start {
             Start::First => first,

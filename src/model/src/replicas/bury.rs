@@ -188,7 +188,7 @@ impl Model {
     fn look_at(&self, view: &store::View, candidate: Candidate, found: &mut Found) -> Result<(), StoreError> {
         let since = candidate.since();
         let Candidate { queue_key, buried } = candidate;
-        let arc = partition_of_key(&buried.row_key);
+        let arc = graves::partition_of(&buried.row_key);
         let held = graves::look(view, buried.space, &buried.row_key)?;
         if held == Held::Nothing {
             found.over.push(queue_key);
@@ -333,17 +333,9 @@ impl Model {
             return Err(Reply::NotReady);
         }
         let partitions: BTreeSet<PartitionHash> =
-            graves.iter().map(|grave| partition_of_key(&grave.row_key)).collect();
+            graves.iter().map(|grave| graves::partition_of(&grave.row_key)).collect();
         partitions.into_iter().try_for_each(|partition| self.admit(view, partition))
     }
-}
-
-fn partition_of_key(row_key: &[u8]) -> PartitionHash {
-    let mut bytes = [0; PartitionHash::LEN];
-    for (place, byte) in bytes.iter_mut().zip(row_key) {
-        *place = *byte;
-    }
-    PartitionHash::from_bytes(bytes)
 }
 
 /// Cuts graves into questions of bounded size.

@@ -28,6 +28,8 @@ pub(crate) struct Page {
     entries: Vec<ListEntry>,
     /// Row key from which on nothing is known.
     from: Vec<u8>,
+    /// Only of replicas that took this seal.
+    seal: Option<String>,
 }
 
 /// How far a merge of what replicas told goes.
@@ -42,7 +44,12 @@ enum Merged {
 
 impl Page {
     pub fn new(partition: PartitionHash, query: ListQuery, from: Vec<u8>) -> Self {
-        Self { partition, query, entries: Vec::new(), from }
+        Self { partition, query, entries: Vec::new(), from, seal: None }
+    }
+
+    /// The same of replicas that took this seal, and of no others.
+    pub fn under_seal(self, seal: String) -> Self {
+        Self { seal: Some(seal), ..self }
     }
 
     /// Takes what the replicas of a quorum told.
@@ -141,6 +148,7 @@ impl Model {
             delimiter: page.query.delimiter.clone(),
             from: page.from.clone(),
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            seal: page.seal.clone(),
         };
         let mut asked = Asked::new(asking.nodes.len());
         for member in asking.first() {

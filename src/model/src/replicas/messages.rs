@@ -190,6 +190,8 @@ pub(crate) struct ListRows {
     #[serde(with = "serde_bytes")]
     pub from: Vec<u8>,
     pub limit: u32,
+    /// Only if the replica took this seal of the bucket.
+    pub seal: Option<String>,
 }
 
 /// What a replica holds from `from` to `horizon`, tombstones included.

@@ -44,5 +44,6 @@ pub(crate) use peers::Alone;
 pub use peers::Peers;
 pub(crate) use range::RowRange;
 pub(crate) use read::KeyPlace;
+pub(crate) use seal::{Closed, closed};
 pub(crate) use serve::{Serve, told};
 pub(crate) use store::Batch;

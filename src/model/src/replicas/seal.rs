@@ -5,14 +5,18 @@
 //! client can reach. Whoever deletes the bucket seals it, sees then that a quorum holds nothing in it, and only then
 //! turns the seal into "gone". What always holds:
 //!
-//! - a replica whose seal is closed takes no new object, in the transaction that would store it; so an object that a
-//!   quorum took before is listed, and none is taken by a quorum after;
+//! - a replica whose seal is closed takes no object, not even one that is put forward again, in the transaction that
+//!   would store it; and only a replica that took the seal lists for it. So whoever acknowledged an object listed it,
+//!   or took it after the seal was broken;
 //! - each step is a write with the condition that the seal is still the one that this attempt set: who breaks it, or
 //!   takes it over, makes the attempt fail;
 //! - "gone" is for ever; only then do the other nodes hear that the bucket is deleted.
+//!
+//! The rules, each with what breaks without it, are in `doc/decisions/0005-deleting-a-bucket.md`.
 
 use super::ballot::Proposal;
 use super::claim::note_object;
+use super::list::Page;
 use super::read::KeyPlace;
 use crate::batch::Write;
 use crate::listing::ListQuery;
@@ -20,7 +24,7 @@ use crate::rows::object::{self, Object, ObjectRow, Slot};
 use crate::rows::upload::{UploadRow, UploadState};
 use crate::{Model, ModelError};
 use base::id::{encode_hex, kind};
-use base::{BlockHash, Id, PartitionHash, Stamp};
+use base::{BlockHash, Id, PartitionHash};
 use env::random_array;
 use std::sync::Arc;
 use store::{Read, Space, StoreError};
@@ -31,6 +35,8 @@ const KEY: &str = "seal";
 const FIELD: &str = "seal";
 /// What it says when the bucket is gone.
 const GONE: &str = "gone";
+/// What it says when it is being opened again: it is closed still.
+const OPENING: &str = "opening";
 /// Leading bytes of a partition that tell its arc.
 const ARC_BYTES: usize = 2;
 
@@ -57,27 +63,40 @@ fn place_of(bucket: Id<kind::Bucket>) -> KeyPlace {
     KeyPlace { partition, key: KEY.to_owned() }
 }
 
-/// What keeps these writes from this replica: the seal of the bucket in which one of them makes a new object.
-pub(super) fn closed_for(
-    read: &impl Read,
-    writes: &[Write],
-    birth: Stamp,
-) -> Result<Option<Closed>, StoreError> {
-    let new_object = writes.iter().find_map(|write| match write {
+/// What keeps these writes from this replica: the seal of the bucket in which one of them has an object be there, a
+/// new one or one that is put forward again.
+pub(super) fn closed_for(read: &impl Read, writes: &[Write]) -> Result<Option<Closed>, StoreError> {
+    let live = writes.iter().find_map(|write| match write {
         Write::Object { partition, slot: Slot::Live(_), .. } => Some(*partition),
-        // What a ballot makes is as old as its request; what is only put forward again is older.
-        Write::Accept { partition, row, .. } if row.live().is_some() && row.stamp == birth => {
-            Some(*partition)
-        }
+        Write::Accept { partition, row, .. } if row.live().is_some() => Some(*partition),
         _ => None,
     });
-    let Some(partition) = new_object else { return Ok(None) };
-    let row: Option<ObjectRow> =
-        read.get(Space::Object, &object::row_key(partition_of_seal(partition), KEY))?;
-    Ok(row.as_ref().and_then(ObjectRow::live).map(|seal| match text_of(seal) {
-        GONE => Closed::Gone,
-        _ => Closed::Sealed,
-    }))
+    live.map_or(Ok(None), |partition| closed(read, partition))
+}
+
+/// How the bucket is closed whose objects lie in a partition, as far as this replica knows.
+pub(crate) fn closed(read: &impl Read, partition: PartitionHash) -> Result<Option<Closed>, StoreError> {
+    let text = text_here(read, partition)?;
+    Ok(text.map(|text| if text == GONE { Closed::Gone } else { Closed::Sealed }))
+}
+
+/// Whether this replica may say what lies in a partition to somebody who sealed it so: only if it took that seal, so
+/// that it takes nothing from now on (rule S4 of `doc/decisions/0005-deleting-a-bucket.md`).
+pub(super) fn may_list(
+    read: &impl Read,
+    partition: PartitionHash,
+    seal: Option<&str>,
+) -> Result<bool, StoreError> {
+    match seal {
+        Some(seal) => Ok(text_here(read, partition)?.as_deref() == Some(seal)),
+        None => Ok(true),
+    }
+}
+
+fn text_here(read: &impl Read, partition: PartitionHash) -> Result<Option<String>, StoreError> {
+    let row_key = object::row_key(partition_of_seal(partition), KEY);
+    let row: Option<ObjectRow> = read.get(Space::Object, &row_key)?;
+    Ok(row.as_ref().and_then(ObjectRow::live).map(|seal| text_of(seal).to_owned()))
 }
 
 fn text_of(seal: &Object) -> &str {
@@ -92,35 +111,35 @@ fn proposal(text: &str) -> Proposal {
 impl Model {
     /// Makes certain that nothing is in a bucket and that nothing comes into it any more. Open uploads are aborted.
     pub(crate) async fn empty_for_ever(self: &Arc<Self>, bucket: Id<kind::Bucket>) -> Result<(), ModelError> {
-        let place = place_of(bucket);
         let mine = encode_hex(&random_array::<16>(self.env.rng.as_ref()));
-        let is_gone = |current: Option<&Object>| current.is_some_and(|seal| text_of(seal) == GONE);
-        let sealed = self
-            .decide(&place, |row| Ok((!is_gone(row.and_then(ObjectRow::live))).then(|| proposal(&mine))))
-            .await?;
-        if sealed.is_none() {
-            // Whoever deleted it did not come to tell everybody.
+        // Gone already: whoever deleted it did not come to tell everybody.
+        if !self.reseal(bucket, |text| text != Some(GONE), || proposal(&mine)).await? {
             return Ok(());
         }
-        let emptied = self.see_that_it_is_empty(bucket).await;
-        let last = || if emptied.is_ok() { proposal(GONE) } else { open() };
-        let is_mine = |current: Option<&Object>| current.is_some_and(|seal| text_of(seal) == mine);
-        let decided = self
-            .decide(&place, |row| match is_mine(row.and_then(ObjectRow::live)) {
-                true => Ok(Some(last())),
-                false => Err(ModelError::Unavailable),
-            })
-            .await;
-        emptied.and(decided.map(|_| ()))
+        let emptied = self.see_that_it_is_empty(bucket, &mine).await;
+        if emptied.is_err() {
+            self.open_again(bucket, |text| text == Some(mine.as_str())).await?;
+            return emptied;
+        }
+        let is_gone = self.reseal(bucket, |text| text == Some(mine.as_str()), || proposal(GONE)).await?;
+        // Somebody broke the seal, or set another one.
+        if is_gone { Ok(()) } else { Err(ModelError::Unavailable) }
     }
 
-    /// What a quorum says: no object is there.
-    async fn see_that_it_is_empty(self: &Arc<Self>, bucket: Id<kind::Bucket>) -> Result<(), ModelError> {
+    /// What a quorum says of those who took this seal: no object is there.
+    async fn see_that_it_is_empty(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        seal: &str,
+    ) -> Result<(), ModelError> {
+        let partition = PartitionHash::of_shard(&bucket, 0);
         let query = ListQuery { limit: 1, ..ListQuery::default() };
-        if !self.list_objects(bucket, query).await?.entries.is_empty() {
+        let from = query.first_row(partition);
+        let page = Page::new(partition, query, from).under_seal(seal.to_owned());
+        if !self.list_everywhere(page).await?.entries.is_empty() {
             return Err(ModelError::BucketNotEmpty);
         }
-        for upload in self.uploads_everywhere(PartitionHash::of_shard(&bucket, 0)).await? {
+        for upload in self.uploads_everywhere(partition).await? {
             let row = UploadRow { state: UploadState::Aborted, ..upload.row };
             self.merge_everywhere(vec![Write::Upload { id: upload.id, row }], None).await?;
         }
@@ -129,11 +148,33 @@ impl Model {
 
     /// Opens a bucket that somebody sealed and did not come back to: his attempt to delete it fails then.
     pub(crate) async fn break_seal(self: &Arc<Self>, bucket: Id<kind::Bucket>) -> Result<(), ModelError> {
-        let is_sealed = |current: Option<&Object>| current.is_some_and(|seal| text_of(seal) != GONE);
-        let decided = self
-            .decide(&place_of(bucket), |row| Ok(is_sealed(row.and_then(ObjectRow::live)).then(open)))
-            .await;
-        decided.map(|_| ())
+        self.open_again(bucket, |text| text.is_some_and(|text| text != GONE && text != OPENING)).await
+    }
+
+    /// In two steps: a replica that takes the second one knows by it that the first was chosen, and so that nobody can
+    /// go on under the seal. One that opened at a step that is never chosen would take what nobody lists.
+    async fn open_again(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        is_wanted: impl Fn(Option<&str>) -> bool + Send + Sync,
+    ) -> Result<(), ModelError> {
+        self.reseal(bucket, is_wanted, || proposal(OPENING)).await?;
+        self.reseal(bucket, |text| text == Some(OPENING), open).await.map(|_| ())
+    }
+
+    /// Replaces the seal, if it says what is wanted; whether it did.
+    async fn reseal(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        is_wanted: impl Fn(Option<&str>) -> bool + Send + Sync,
+        next: impl Fn() -> Proposal + Send + Sync,
+    ) -> Result<bool, ModelError> {
+        let place = place_of(bucket);
+        let decided = self.decide(&place, |row| {
+            let text = row.and_then(ObjectRow::live).map(text_of);
+            Ok(is_wanted(text).then(&next))
+        });
+        decided.await.map(|stamp| stamp.is_some())
     }
 }
 
@@ -145,7 +186,43 @@ fn open() -> Proposal {
 impl Model {
     /// As whoever deletes a bucket and vanishes then.
     pub(crate) async fn seal_for_test(self: &Arc<Self>, bucket: Id<kind::Bucket>) {
-        let sealed = self.decide(&place_of(bucket), |_| Ok(Some(proposal("somebody")))).await;
-        assert!(sealed.is_ok_and(|stamp| stamp.is_some()));
+        assert!(self.reseal(bucket, |_| true, || proposal("somebody")).await.unwrap());
+    }
+
+    /// As whoever breaks a seal and vanishes then.
+    pub(crate) async fn begin_to_open_for_test(self: &Arc<Self>, bucket: Id<kind::Bucket>) {
+        assert!(self.reseal(bucket, |_| true, || proposal(OPENING)).await.unwrap());
+    }
+
+    pub(crate) fn is_closed_for_test(&self, bucket: Id<kind::Bucket>) -> bool {
+        let view = self.store.view().unwrap();
+        closed(&view, PartitionHash::of_shard(&bucket, 0)).unwrap() == Some(Closed::Sealed)
+    }
+
+    /// As if this replica had never heard of a seal.
+    pub(crate) async fn open_alone_for_test(self: &Arc<Self>, bucket: Id<kind::Bucket>) {
+        self.forget_row_for_test(place_of(bucket)).await;
+    }
+
+    /// As if this replica had never heard of a key.
+    pub(crate) async fn forget_for_test(self: &Arc<Self>, bucket: Id<kind::Bucket>, key: &str) {
+        self.forget_row_for_test(KeyPlace::of(bucket, key.to_owned())).await;
+    }
+
+    async fn forget_row_for_test(self: &Arc<Self>, place: KeyPlace) {
+        let row_key = object::row_key(place.partition, &place.key);
+        let forget = move |txn: &mut store::Txn<'_>| {
+            let row: ObjectRow = txn.get(Space::Object, &row_key)?.unwrap();
+            table::remove::<crate::tables::Objects>(txn, row_key, &row)?;
+            Ok::<_, ModelError>(())
+        };
+        self.store.commit(store::Intent::Free, forget).await.unwrap();
+    }
+
+    pub(crate) async fn list_under_seal_for_test(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+    ) -> Result<(), ModelError> {
+        self.see_that_it_is_empty(bucket, "somebody").await
     }
 }

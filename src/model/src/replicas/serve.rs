@@ -115,7 +115,7 @@ impl Model {
             if view != mine {
                 return Ok(Reply::Old(mine));
             }
-            if let Some(closed) = seal::closed_for(txn, &writes, birth)? {
+            if let Some(closed) = seal::closed_for(txn, &writes)? {
                 return Ok(Reply::Closed(closed == Closed::Gone));
             }
             let batch = NodeBatch::new(writes);
@@ -269,6 +269,9 @@ impl Model {
         }
         self.store.settled().await?;
         let view = self.store.view()?;
+        if !seal::may_list(&view, request.partition, request.seal.as_deref())? {
+            return Ok(Reply::NotReady);
+        }
         let fence = graves::fence_of(&view, Space::Object, request.partition.as_bytes())?.birth();
         if request.birth <= fence {
             return Ok(Reply::Fenced(fence));

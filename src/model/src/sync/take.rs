@@ -2,6 +2,7 @@
 
 use super::pass::Taking;
 use super::received::{Received, Row};
+use crate::replicas::{Closed, closed};
 use crate::rows::object::ObjectRow;
 use crate::tables::{Tables, Upkeep};
 use crate::{Model, ModelError};
@@ -197,6 +198,11 @@ fn store_object(
     let before = order_of(before);
     if before >= order {
         // What is held is as new: its entry was beaten, or is the same.
+        return Ok(());
+    }
+    let is_ordinary = taking == Taking::ByTheRules && row.live().is_some();
+    if is_ordinary && closed(txn, graves::partition_of(&row_key))? == Some(Closed::Sealed) {
+        // Its bucket is about to be deleted, and may be listed already: it is taken when that has failed.
         return Ok(());
     }
     let Some(version) = row.version() else { return Ok(()) };

@@ -89,3 +89,34 @@ fn a_bucket_is_deleted_with_one_home_off_and_takes_nothing_from_it_later() {
         assert!(matches!(refused, Err(ModelError::NoSuchBucket)), "{refused:?}");
     });
 }
+
+#[test]
+fn only_who_took_the_seal_says_that_a_bucket_is_empty() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.node(0).put(BUCKET, "key", &[b"content"]).await;
+        // One home never hears of the delete; of the other two, one never hears of the seal.
+        homes.stop(2).await;
+        homes.model(1).forget_for_test(BUCKET, "key").await;
+        homes.model(0).seal_for_test(BUCKET).await;
+        homes.model(1).open_alone_for_test(BUCKET).await;
+        let emptied = homes.model(1).list_under_seal_for_test(BUCKET).await;
+        assert!(matches!(emptied, Err(ModelError::Unavailable)), "{emptied:?}");
+    });
+}
+
+#[test]
+fn an_opening_that_is_not_chosen_opens_no_replica() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.model(0).seal_for_test(BUCKET).await;
+        homes.model(1).begin_to_open_for_test(BUCKET).await;
+        for number in 0..3 {
+            assert!(homes.model(number).is_closed_for_test(BUCKET), "node {number} is closed still");
+        }
+        homes.model(2).break_seal(BUCKET).await.unwrap();
+        assert!(put(Arc::clone(homes.model(1)), "key".into(), Condition::Always).await.is_ok());
+    });
+}
