@@ -61,6 +61,8 @@ struct Shared {
     clock: StoreClock,
     /// Up to where the clock may go without another commit; durable.
     reserved: AtomicU64,
+    /// The same when the store was opened.
+    first_mark: u64,
     /// Whether a commit that moves it on is under way.
     reserving: AtomicBool,
     env: Env,
@@ -92,6 +94,7 @@ impl Store {
             engine,
             clock: StoreClock::new(env, options.node_tag, high_water),
             reserved: AtomicU64::new(high_water),
+            first_mark: high_water,
             reserving: AtomicBool::new(false),
             env: env.clone(),
             options,
@@ -156,6 +159,16 @@ impl Store {
         let latest = self.latest();
         self.reserve(latest.time).await?;
         Ok(latest)
+    }
+
+    /// The mark as it is stored now: after any power cut the store begins at it, or above.
+    pub fn stored_mark(&self) -> u64 {
+        self.shared.reserved.load(Ordering::Acquire)
+    }
+
+    /// The mark that was stored when the store was opened.
+    pub fn first_mark(&self) -> u64 {
+        self.shared.first_mark
     }
 
     /// Waits until the stored mark covers `time`, and has it moved on in good time.

@@ -1,9 +1,11 @@
 //! The beginning of a start: is this store what the cluster remembers of this node? (rule M1)
 
-use super::owned_now;
+use super::{AskMark, owned_now};
+use crate::replicas::{Asked, READ_LIMIT};
 use crate::rows::standing::Standing;
 use crate::{Model, ModelError};
 use base::NodeId;
+use bytes::Bytes;
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Count, Layout, Life};
 use env::random_array;
@@ -29,6 +31,8 @@ impl Model {
         if !self.hear_a_member(cluster).await {
             return Ok(false);
         }
+        // Of the start before this one; of this one others hear when the cluster knows of it.
+        let is_older = !self.growth.begun() && self.is_older_than_told().await;
         let layout = cluster.layout();
         let me = self.peers.me();
         let stored =
@@ -36,8 +40,11 @@ impl Model {
         let standing = match (stored, layout.lives().of(me)) {
             // This very start is known.
             (Some(stored), Some(known)) if self.growth.begun() && stored.life == known => return Ok(true),
-            (Some(stored), None) => self.next_start(stored),
-            (Some(stored), Some(known)) if is_before(known, stored.life) => self.next_start(stored),
+            (Some(stored), None) if !is_older => self.next_start(stored),
+            (Some(stored), Some(known)) if !is_older && is_before(known, stored.life) => {
+                self.next_start(stored)
+            }
+            (Some(stored), None) => self.new_life(stored.life.life.number, stored.held),
             (Some(stored), Some(known)) => {
                 tracing::warn!(
                     "this store is an older copy than the cluster remembers: everything is compared again"
@@ -56,6 +63,23 @@ impl Model {
         self.stand(standing, |_| Ok(())).await?;
         self.change_layout(cluster, move |layout| layout.with_life(me, life)).await?;
         Ok(true)
+    }
+
+    /// Whether some other node heard of a mark of this store that lies above where the store begins: it is a copy of
+    /// before then.
+    async fn is_older_than_told(self: &Arc<Self>) -> bool {
+        let me = self.peers.me();
+        let members: Vec<NodeId> =
+            self.peers.placement().members().iter().copied().filter(|node| *node != me).collect();
+        let mut asked = Asked::new(members.len());
+        for (member, node) in members.iter().enumerate().filter(|(_, node)| self.peers.is_up(**node)) {
+            self.ask(&mut asked, (member, *node), (AskMark { of: me }, Bytes::new()), READ_LIMIT);
+        }
+        let mut told = 0;
+        while let Some((_, answer)) = asked.next().await {
+            told = answer.map_or(told, |answer| told.max(answer.reply));
+        }
+        told > self.store.first_mark()
     }
 
     fn next_start(&self, stored: Standing) -> Standing {

@@ -2,7 +2,7 @@
 
 use crate::replicas::{Reply, Serve};
 use crate::{Model, ModelError};
-use base::Stamp;
+use base::{NodeId, Stamp};
 use cluster::View;
 use cluster::layout::ArcSet;
 use net::{Answer, Attachment, Class, Refusal, Request};
@@ -21,6 +21,25 @@ impl Request for AskClock {
     type Reply = Reply<(Stamp, ArcSet)>;
     const NAME: &'static str = "model/clock";
     const CLASS: Class = Class::Metadata;
+}
+
+/// Asks a node how far the asker's own store had come, as far as it heard (rule M1).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AskMark {
+    pub of: NodeId,
+}
+
+impl Request for AskMark {
+    /// The highest mark that was told; 0 if none was.
+    type Reply = u64;
+    const NAME: &'static str = "model/mark";
+    const CLASS: Class = Class::Metadata;
+}
+
+impl Serve for AskMark {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<u64>, Refusal> {
+        Ok(Answer::from(model.peers.mark_of(self.of)))
+    }
 }
 
 impl Serve for AskClock {

@@ -21,7 +21,7 @@ mod join;
 mod messages;
 mod standing;
 
-pub(crate) use messages::AskClock;
+pub(crate) use messages::{AskClock, AskMark};
 pub(crate) use standing::Growth;
 
 use crate::{Model, ModelError};

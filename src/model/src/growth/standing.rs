@@ -43,6 +43,7 @@ impl Model {
         };
         self.store.commit(Intent::Free, store).await?;
         self.growth.begun.store(true, Ordering::Release);
+        self.peers.set_known();
         self.peers.set_taking_part(standing.taking_part);
         *self.growth.standing.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);
         Ok(())

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use store::Store;
 
 /// Bytes of a header.
-const HEADER_BYTES: usize = 24;
+const HEADER_BYTES: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
@@ -26,12 +26,17 @@ struct Header {
     newest: u64,
     /// The oldest one.
     oldest: u64,
+    /// The clock's mark in the sender's store, which no power cut takes back; 0 while the cluster does not know of the
+    /// sender's start. Whoever comes back with a lower one has an old copy of its store (rule M1).
+    mark: u64,
 }
 
 impl Header {
     fn encode(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
-        for (place, number) in bytes.chunks_exact_mut(8).zip([self.clock, self.newest, self.oldest]) {
+        for (place, number) in
+            bytes.chunks_exact_mut(8).zip([self.clock, self.newest, self.oldest, self.mark])
+        {
             place.copy_from_slice(&number.to_be_bytes());
         }
         bytes
@@ -40,7 +45,7 @@ impl Header {
     /// What follows it is skipped, as in all messages.
     fn decode(bytes: &[u8]) -> Option<Self> {
         let number = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        Some(Self { clock: number(0)?, newest: number(8)?, oldest: number(16)? })
+        Some(Self { clock: number(0)?, newest: number(8)?, oldest: number(16)?, mark: number(24)? })
     }
 }
 
@@ -63,8 +68,13 @@ impl Model {
 
 impl Courier for HeaderCourier {
     fn seal(&self, _: NodeId) -> Bytes {
-        let view = self.peers.upgrade().map(|peers| peers.view()).unwrap_or_default();
-        let header = Header { clock: self.store.latest().time, newest: view.newest, oldest: view.oldest };
+        let (mut view, mut mark) = (Default::default(), 0);
+        if let Some(peers) = self.peers.upgrade() {
+            view = peers.view();
+            mark = if peers.is_known() { self.store.stored_mark() } else { 0 };
+        }
+        let cluster::View { newest, oldest, .. } = view;
+        let header = Header { clock: self.store.latest().time, newest, oldest, mark };
         Bytes::copy_from_slice(&header.encode())
     }
 
@@ -88,9 +98,10 @@ impl Courier for HeaderCourier {
 }
 
 impl HeaderCourier {
-    /// Has the layout asked for if the other one sees a newer one in force.
+    /// Takes note of how far its store is, and has the layout asked for if the other one sees a newer one in force.
     fn compare(&self, from: NodeId, header: Header) {
         let Some(peers) = self.peers.upgrade() else { return };
+        peers.note_mark(from, header.mark);
         let mine = peers.view();
         if header.newest <= mine.newest && header.oldest <= mine.oldest {
             return;
@@ -107,11 +118,13 @@ mod tests {
 
     #[test]
     fn a_header_has_a_fixed_form() {
-        let header = Header { clock: 0x0102_0304_0506_0708, newest: 9, oldest: 10 };
-        let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 10];
+        let header = Header { clock: 0x0102_0304_0506_0708, newest: 9, oldest: 10, mark: 11 };
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        (bytes[15], bytes[23], bytes[31]) = (9, 10, 11);
         assert_eq!(header.encode(), bytes);
         assert_eq!(Header::decode(&bytes), Some(header));
         assert_eq!(Header::decode(&[bytes.as_slice(), b"later fields"].concat()), Some(header));
-        assert_eq!(Header::decode(&bytes[..23]), None);
+        assert_eq!(Header::decode(&bytes[..31]), None);
     }
 }

@@ -5,7 +5,9 @@ use base::NodeId;
 use cluster::layout::ArcSet;
 use cluster::{ClusterState, Placement, View};
 use net::Net;
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// The nodes that a model works with.
@@ -17,6 +19,10 @@ pub struct Peers {
     alone: Arc<RwLock<()>>,
     /// The arcs that this node answers for as a replica.
     taking_part: ArcSwap<ArcSet>,
+    /// Whether the cluster knows of this start: from then on its store's mark is told.
+    is_known: AtomicBool,
+    /// The highest mark of its store that each other node told.
+    marks: Mutex<BTreeMap<NodeId, u64>>,
 }
 
 /// As long as this lives the node stays alone, if it is a running node that others may join.
@@ -41,6 +47,8 @@ impl Peers {
             net: OnceLock::new(),
             alone: Arc::default(),
             taking_part,
+            is_known: AtomicBool::new(false),
+            marks: Mutex::default(),
         }
     }
 
@@ -58,6 +66,8 @@ impl Peers {
             net: OnceLock::new(),
             alone: Arc::default(),
             taking_part,
+            is_known: AtomicBool::new(false),
+            marks: Mutex::default(),
         }
     }
 
@@ -134,6 +144,28 @@ impl Peers {
     /// Waits until nothing is under way that this node decides alone, and lets nothing of that kind begin.
     pub(crate) async fn end_alone(&self) -> OwnedRwLockWriteGuard<()> {
         Arc::clone(&self.alone).write_owned().await
+    }
+
+    /// Says that the cluster knows of this start.
+    pub(crate) fn set_known(&self) {
+        self.is_known.store(true, Ordering::Release);
+    }
+
+    /// Whether it does.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Acquire)
+    }
+
+    /// Takes note of the mark that a node's store had reached.
+    pub(super) fn note_mark(&self, node: NodeId, mark: u64) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = marks.entry(node).or_default();
+        *known = mark.max(*known);
+    }
+
+    /// The mark that a node's store had reached, as far as was heard here.
+    pub(crate) fn mark_of(&self, node: NodeId) -> u64 {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied().unwrap_or(0)
     }
 
     /// The links, once they are up.
