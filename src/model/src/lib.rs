@@ -91,7 +91,7 @@ impl Model {
             readers: Arc::default(),
             memory: Memory::default(),
             peers: Arc::new(peers),
-            growth: Growth::default(),
+            growth: Growth::new(env.clock.mono()),
             sync: SyncRecord::default(),
             burials: Burials::default(),
             audit: Audit::default(),

@@ -11,7 +11,11 @@ use cluster::layout::{ArcSet, Count, Layout, Life};
 use env::random_array;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Read, Space};
+
+/// How long a start waits for links to all other members.
+const WAIT_FOR_OTHERS: Duration = Duration::from_secs(1);
 
 /// Whether what the cluster remembers of a node is what its store remembers, or came before it.
 fn is_before(known: Life, stored: Life) -> bool {
@@ -28,7 +32,7 @@ impl Model {
     /// Finds out which life this start belongs to and makes it known; false while no other member of a
     /// cluster that keeps more than one copy was heard.
     pub(super) async fn begin(self: &Arc<Self>, cluster: &Arc<ClusterState>) -> Result<bool, ModelError> {
-        if !self.hear_a_member(cluster).await {
+        if !self.hear_a_member(cluster).await || self.waits_for_others() {
             return Ok(false);
         }
         // Of the start before this one; of this one others hear when the cluster knows of it.
@@ -63,6 +67,14 @@ impl Model {
         self.stand(standing, |_| Ok(())).await?;
         self.change_layout(cluster, move |layout| layout.with_life(me, life)).await?;
         Ok(true)
+    }
+
+    /// Whether this start is so young that links to the other members may only be on their way: each of them may be the
+    /// one who knows better what this store had come to.
+    fn waits_for_others(&self) -> bool {
+        let is_young = self.env.clock.mono().saturating_sub(self.growth.opened) < WAIT_FOR_OTHERS;
+        let placement = self.peers.placement();
+        !self.growth.begun() && is_young && !placement.members().iter().all(|node| self.peers.is_up(*node))
     }
 
     /// Whether some other node heard of a mark of this store that lies above where the store begins: it is a copy of

@@ -42,6 +42,30 @@ impl Serve for AskMark {
     }
 }
 
+/// Tells how far the stores of others had come, as far as was heard: whoever is asked later may be another one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TellMarks {
+    pub marks: Vec<(NodeId, u64)>,
+}
+
+impl Request for TellMarks {
+    type Reply = ();
+    const NAME: &'static str = "model/marks";
+    const CLASS: Class = Class::Metadata;
+}
+
+impl Serve for TellMarks {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<()>, Refusal> {
+        let members = model.peers.placement();
+        for (node, mark) in self.marks {
+            if members.members().contains(&node) {
+                model.peers.note_mark(node, mark);
+            }
+        }
+        Ok(Answer::from(()))
+    }
+}
+
 impl Serve for AskClock {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
         let told = model.clock_under(self.view).await;

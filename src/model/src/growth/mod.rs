@@ -21,11 +21,13 @@ mod join;
 mod messages;
 mod standing;
 
-pub(crate) use messages::{AskClock, AskMark};
+pub(crate) use messages::{AskClock, AskMark, TellMarks};
 pub(crate) use standing::Growth;
 
+use crate::replicas::{Asked, READ_LIMIT};
 use crate::{Model, ModelError};
 use base::NodeId;
+use bytes::Bytes;
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Layout, Version, arcs};
 use env::Task;
@@ -37,7 +39,7 @@ const AGAIN_SOON: Duration = Duration::from_millis(250);
 /// Arcs copied or compared side by side: enough that a link with a long round trip is used.
 const ARCS_AT_ONCE: usize = 8;
 /// How long the task sleeps when nothing is due; a change of the layout wakes it.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Whether anything is left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +65,27 @@ impl Model {
                         AGAIN_SOON
                     }
                 };
+                model.spread_marks().await;
                 // A change of the layout ends the pause.
                 let _ = env::timeout(pause, changes.changed()).await;
             }
         })
+    }
+
+    /// Tells the other members how far everybody's store has come, every now and then.
+    async fn spread_marks(self: &Arc<Self>) {
+        if !self.growth.may_spread(self.env.clock.mono()) {
+            return;
+        }
+        let marks = self.peers.marks();
+        let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
+        let mut asked = Asked::new(members.len());
+        for (member, node) in members.into_iter().enumerate() {
+            if node != self.peers.me() && self.peers.is_up(node) {
+                let question = (TellMarks { marks: marks.clone() }, Bytes::new());
+                self.ask(&mut asked, (member, node), question, READ_LIMIT);
+            }
+        }
     }
 
     /// Does what is due by the layout as it is now.

@@ -157,10 +157,16 @@ impl Peers {
     }
 
     /// Takes note of the mark that a node's store had reached.
-    pub(super) fn note_mark(&self, node: NodeId, mark: u64) {
+    pub(crate) fn note_mark(&self, node: NodeId, mark: u64) {
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         let known = marks.entry(node).or_default();
         *known = mark.max(*known);
+    }
+
+    /// All of them.
+    pub(crate) fn marks(&self) -> Vec<(NodeId, u64)> {
+        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        marks.iter().map(|(node, mark)| (*node, *mark)).collect()
     }
 
     /// The mark that a node's store had reached, as far as was heard here.

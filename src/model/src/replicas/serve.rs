@@ -13,7 +13,7 @@ use super::messages::{
 use super::names::{CompareNames, NameRows};
 use super::seal::{self, Closed};
 use crate::batch::{self, Write};
-use crate::growth::{AskClock, AskMark};
+use crate::growth::{AskClock, AskMark, TellMarks};
 use crate::rows::object::{self, InlineBody, ObjectRow};
 use crate::rows::reference::Target;
 use crate::{Model, ModelError, NodeBatch, graves, listing};
@@ -59,6 +59,7 @@ impl Model {
         self.answer::<AskStamp>(net);
         self.answer::<AskClock>(net);
         self.answer::<AskMark>(net);
+        self.answer::<TellMarks>(net);
         self.answer::<AskGraves>(net);
         self.answer::<Forget>(net);
         self.answer_sync(net);

@@ -27,7 +27,7 @@ const ALIKE_MAX: Duration = Duration::from_secs(300);
 /// Copies of everything, where there are as many homes.
 const COPIES_MAX: usize = 3;
 /// How long homes may take to find each other again.
-const MEETING_MAX: Duration = Duration::from_secs(90);
+const MEETING_MAX: Duration = Duration::from_secs(300);
 /// How long links that a home passed on may take to find another way.
 const DETOUR_MAX: Duration = Duration::from_secs(20);
 /// How long any operation may take when nothing is wrong, or one home is off.
