@@ -113,7 +113,7 @@ struct Newer;
 
 impl Courier for Newer {
     fn seal(&self, _: NodeId) -> Bytes {
-        [0_u64, 7, 7].map(u64::to_be_bytes).concat().into()
+        [0_u64, 7, 7, 0].map(u64::to_be_bytes).concat().into()
     }
 
     fn open(&self, _: NodeId, _: &[u8]) -> Result<(), Refusal> {
