@@ -10,7 +10,7 @@ use crate::vote::AskVote;
 use base::NodeId;
 use net::{Answer, ConnectError, Connection, Refusal};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -102,6 +102,22 @@ pub(super) fn answer(inner: &Arc<Inner>) {
 }
 
 impl Inner {
+    pub(super) fn own_address(&self) -> Option<SocketAddr> {
+        let bound = self.net.addresses().iter().copied().find(|address| !address.ip().is_unspecified());
+        self.advertised.or(bound)
+    }
+
+    pub(super) fn reachable_at(&self) -> Vec<SocketAddr> {
+        if let Some(own) = self.own_address() {
+            return vec![own];
+        }
+        let own = self.env.net.own_addresses();
+        let listening = self.net.addresses().first();
+        let fits = |ip: &IpAddr| listening.is_some_and(|bound| bound.is_ipv6() || ip.is_ipv4());
+        let at = |ip| Some(SocketAddr::new(ip, listening?.port()));
+        own.into_iter().filter(fits).filter_map(at).collect()
+    }
+
     pub(super) async fn speak(&self) -> Gossip {
         let room = Arc::clone(&self.room);
         let rooms = self.env.tasks.blocking(move || room()).await;
@@ -125,7 +141,9 @@ impl Inner {
             (peer.node, addresses)
         };
         let layout = LayoutMark::of(&layout);
-        Gossip { status, peers: peers.map(place).take(PEERS_TOLD_MAX).collect(), layout }
+        // This node as well: whoever it dialled does not know where to dial it, nor do those whom they tell.
+        let own = std::iter::once((self.state.id(), self.reachable_at()));
+        Gossip { status, peers: own.chain(peers.map(place)).take(PEERS_TOLD_MAX).collect(), layout }
     }
 
     fn listen_to(&self, from: NodeId, said: Gossip) {

@@ -26,7 +26,7 @@ use env::{Env, Task};
 use net::{ConnectError, Connection, Courier, Identity, Net, Options, Versions};
 use saved::Peers;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -202,20 +202,12 @@ impl Membership {
 
     /// Where others can dial it, as far as it knows: an address that is not just any of its own.
     pub fn own_address(&self) -> Option<SocketAddr> {
-        let bound = self.addresses().iter().copied().find(|address| !address.ip().is_unspecified());
-        self.inner.advertised.or(bound)
+        self.inner.own_address()
     }
 
     /// Where other machines may find it, best first: as the operator says, or by its own addresses.
     pub fn reachable_at(&self) -> Vec<SocketAddr> {
-        if let Some(own) = self.own_address() {
-            return vec![own];
-        }
-        let own = self.inner.env.net.own_addresses();
-        let listening = self.addresses().first();
-        let fits = |ip: &IpAddr| listening.is_some_and(|bound| bound.is_ipv6() || ip.is_ipv4());
-        let at = |ip| Some(SocketAddr::new(ip, listening?.port()));
-        own.into_iter().filter(fits).filter_map(at).collect()
+        self.inner.reachable_at()
     }
 
     /// The role that this node asks for, as it told the others last.
