@@ -145,6 +145,11 @@ def approved_together(home):
         _contains(first.try_cli("node", "approve").stderr, "no node waits", "garage node invite")
         third.cli("bucket", "create", "photos")
         _wait(lambda: "photos" in second.cli("bucket", "list"), "a bucket is known everywhere")
+        # They met through the first home, and do not need it to reach each other.
+        first.stop(signal.SIGKILL)
+        made = second.try_cli("bucket", "create", "without-the-first")
+        equal(made.returncode, 0, f"a bucket while the first home is dead: {made.stderr}")
+        _wait(lambda: "without-the-first" in third.cli("bucket", "list"), "the other home knows it")
 
 
 @SUITE.case("a node that joined starts again with the same flag, without it, and with another code")
