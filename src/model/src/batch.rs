@@ -120,15 +120,15 @@ impl NodeBatch {
         Ok(answers)
     }
 
-    /// T4: the fence that keeps a request of this birth from adding a row that is not there, if one does.
-    pub fn fenced(&self, birth: Stamp, read: &impl Read) -> Result<Option<Stamp>, StoreError> {
+    /// T4: whether a fence keeps a request of this birth from adding a row that is not there.
+    pub fn is_fenced(&self, birth: Stamp, read: &impl Read) -> Result<bool, StoreError> {
         for (space, key) in self.writes.iter().filter_map(Write::merged_row) {
             let fence = graves::fence_of(read, space, &key)?.birth();
             if birth <= fence && read.get_bytes(space, &key)?.is_none() {
-                return Ok(Some(fence));
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 }
 

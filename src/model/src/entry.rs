@@ -39,10 +39,7 @@ impl Model {
     ) -> Result<(), ModelError> {
         let Some(_alone) = self.peers.stay_alone().await else {
             let outcome = self.change_everywhere(KeyPlace::of(bucket, key), change).await;
-            if matches!(outcome, Err(ModelError::BucketBusy)) {
-                self.break_seal(bucket).await?;
-            }
-            return outcome;
+            return self.break_seal_after(bucket, outcome).await;
         };
         let blocks = self.blocks.clone();
         self.commit_alone(Intent::Grow, move |txn| {

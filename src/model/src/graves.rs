@@ -195,11 +195,16 @@ pub(crate) fn look(read: &impl Read, space: u8, row_key: &[u8]) -> Result<Held, 
 
 fn look_at_object(read: &impl Read, row_key: &[u8]) -> Result<Held, StoreError> {
     let row: Option<ObjectRow> = read.get(Space::Object, row_key)?;
-    Ok(match row.filter(|row| row.slot == Slot::Deleted) {
-        Some(row) if row.promise() > row.order => Held::Promised(row.order),
-        Some(row) => Held::Tombstone(row.order),
-        None => Held::Nothing,
+    Ok(match row {
+        Some(row) if is_promised(&row) => Held::Promised(row.order),
+        Some(row) if row.slot == Slot::Deleted => Held::Tombstone(row.order),
+        _ => Held::Nothing,
     })
+}
+
+/// Whether a tombstone has a promise above it: some ballot may not have ended.
+fn is_promised(row: &ObjectRow) -> bool {
+    row.slot == Slot::Deleted && row.promise() > row.order
 }
 
 fn look_at_version(read: &impl Read, row_key: &[u8]) -> Result<Held, StoreError> {
@@ -279,8 +284,7 @@ pub(crate) fn acknowledges(read: &impl Read, grave: &Grave) -> Result<bool, Stor
         return Ok(matches!(look(read, grave.space, &grave.row_key)?, Held::Tombstone(_)));
     }
     let row: Option<ObjectRow> = read.get(Space::Object, &grave.row_key)?;
-    let is_open = |row: &ObjectRow| row.slot == Slot::Deleted && row.promise() > row.order;
-    Ok(row.is_some_and(|row| row.order >= grave.order && !is_open(&row)))
+    Ok(row.is_some_and(|row| row.order >= grave.order && !is_promised(&row)))
 }
 
 /// Drops a tombstone that all replicas acknowledged, if what is held here is exactly that, and raises the fence of its

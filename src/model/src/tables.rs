@@ -3,14 +3,14 @@
 //! Hooks never remove a body (rule K4): they queue a release, and the body's own partition
 //! decides. Everything here runs inside the transaction of the change.
 
-use crate::graves::enqueue_tombstone;
+use crate::graves::{enqueue_tombstone, partition_of};
 use crate::reclaim::{self, Work};
 use crate::rows::object::{InlineBody, Object, ObjectRow};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
 use crate::rows::version::{self, VersionRow};
 use crate::usage;
-use base::{PartitionHash, Stamp};
+use base::Stamp;
 use block::BlockStore;
 use store::{Read, Space, StoreError, Txn};
 use table::digest::{Digested, canonical_form};
@@ -129,11 +129,6 @@ impl Objects {
 
 fn is_inline(object: &Object) -> bool {
     object.body.id().is_none()
-}
-
-fn partition_of(key: &[u8]) -> PartitionHash {
-    let bytes = key[..PartitionHash::LEN].try_into().expect("a row key begins with its partition");
-    PartitionHash::from_bytes(bytes)
 }
 
 impl Table for Versions<'_> {

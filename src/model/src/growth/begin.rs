@@ -1,11 +1,10 @@
 //! The beginning of a start: is this store what the cluster remembers of this node? (rule M1)
 
 use super::{AskMark, owned_now};
-use crate::replicas::{Asked, READ_LIMIT};
+use crate::replicas::READ_LIMIT;
 use crate::rows::standing::Standing;
 use crate::{Model, ModelError};
 use base::NodeId;
-use bytes::Bytes;
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Count, Layout, Life};
 use env::random_array;
@@ -26,7 +25,7 @@ fn is_before(known: Life, stored: Life) -> bool {
 impl Model {
     /// Whether this start was made known, and the layout still says so.
     pub(super) fn has_begun(&self, layout: &Layout) -> bool {
-        self.growth.begun() && layout.lives().of(self.peers.me()) == Some(self.standing().life)
+        self.peers.is_known() && layout.lives().of(self.peers.me()) == Some(self.standing().life)
     }
 
     /// Finds out which life this start belongs to and makes it known; false while no other member of a
@@ -36,14 +35,14 @@ impl Model {
             return Ok(false);
         }
         // Of the start before this one; of this one others hear when the cluster knows of it.
-        let is_older = !self.growth.begun() && self.is_older_than_told().await;
+        let is_older = !self.peers.is_known() && self.is_older_than_told().await;
         let layout = cluster.layout();
         let me = self.peers.me();
         let stored =
-            if self.growth.begun() { Some((*self.standing()).clone()) } else { self.stored_standing()? };
+            if self.peers.is_known() { Some((*self.standing()).clone()) } else { self.stored_standing()? };
         let standing = match (stored, layout.lives().of(me)) {
             // This very start is known.
-            (Some(stored), Some(known)) if self.growth.begun() && stored.life == known => return Ok(true),
+            (Some(stored), Some(known)) if self.peers.is_known() && stored.life == known => return Ok(true),
             (Some(stored), None) if !is_older => self.next_start(stored),
             (Some(stored), Some(known)) if !is_older && is_before(known, stored.life) => {
                 self.next_start(stored)
@@ -74,19 +73,14 @@ impl Model {
     fn waits_for_others(&self) -> bool {
         let is_young = self.env.clock.mono().saturating_sub(self.growth.opened) < WAIT_FOR_OTHERS;
         let placement = self.peers.placement();
-        !self.growth.begun() && is_young && !placement.members().iter().all(|node| self.peers.is_up(*node))
+        !self.peers.is_known() && is_young && !placement.members().iter().all(|node| self.peers.is_up(*node))
     }
 
     /// Whether some other node heard of a mark of this store that lies above where the store begins: it is a copy of
     /// before then.
     async fn is_older_than_told(self: &Arc<Self>) -> bool {
         let me = self.peers.me();
-        let members: Vec<NodeId> =
-            self.peers.placement().members().iter().copied().filter(|node| *node != me).collect();
-        let mut asked = Asked::new(members.len());
-        for (member, node) in members.iter().enumerate().filter(|(_, node)| self.peers.is_up(**node)) {
-            self.ask(&mut asked, (member, *node), (AskMark { of: me }, Bytes::new()), READ_LIMIT);
-        }
+        let mut asked = self.ask_each(&self.peers.others_up(), &AskMark { of: me }, READ_LIMIT);
         let mut told = 0;
         while let Some((_, answer)) = asked.next().await {
             told = answer.map_or(told, |answer| told.max(answer.reply));
@@ -146,7 +140,7 @@ impl Model {
             return true;
         }
         let Some(membership) = cluster.membership() else { return false };
-        for node in members.into_iter().filter(|node| *node != me && self.peers.is_up(*node)) {
+        for node in self.peers.others_up() {
             if membership.learn_layout(node).await {
                 return true;
             }

@@ -31,7 +31,7 @@ struct SomeKeys {
 impl Model {
     /// Drops what lies in arcs that are not this node's any more.
     pub(super) async fn drop_unowned(self: &Arc<Self>, layout: &Layout) -> Result<Step, ModelError> {
-        if !self.growth.begun() {
+        if !self.peers.is_known() {
             // What a node that has no part holds is what it held when it had one.
             let Some(stored) = self.stored_standing()? else { return Ok(Step::Idle) };
             self.stand(stored, |_| Ok(())).await?;

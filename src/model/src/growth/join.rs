@@ -7,12 +7,11 @@
 
 use super::copy::Sources;
 use super::{ARCS_AT_ONCE, AskClock, Step, owned_now};
-use crate::replicas::{Asked, READ_LIMIT, Reply};
+use crate::replicas::{READ_LIMIT, Reply};
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
 use crate::{Model, ModelError, graves};
 use base::{NodeId, Stamp};
-use bytes::Bytes;
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Layout, Version};
 use futures_util::StreamExt;
@@ -75,10 +74,7 @@ impl Model {
     ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
         let nodes: Vec<NodeId> = nodes.collect();
         let request = AskClock { view: self.peers.view() };
-        let mut asked = Asked::new(nodes.len());
-        for (member, node) in nodes.iter().enumerate() {
-            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
-        }
+        let mut asked = self.ask_each(&nodes, &request, READ_LIMIT);
         let mut clocks = BTreeMap::new();
         while let Some((member, answer)) = asked.next().await {
             if let Ok(Reply::Done(clock)) = answer.map(|answer| answer.reply) {

@@ -24,10 +24,9 @@ mod standing;
 pub(crate) use messages::{AskClock, AskMark, TellMarks};
 pub(crate) use standing::Growth;
 
-use crate::replicas::{Asked, READ_LIMIT};
+use crate::replicas::READ_LIMIT;
 use crate::{Model, ModelError};
 use base::NodeId;
-use bytes::Bytes;
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Layout, Version, arcs};
 use env::Task;
@@ -77,15 +76,8 @@ impl Model {
         if !self.growth.may_spread(self.env.clock.mono()) {
             return;
         }
-        let marks = self.peers.marks();
-        let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
-        let mut asked = Asked::new(members.len());
-        for (member, node) in members.into_iter().enumerate() {
-            if node != self.peers.me() && self.peers.is_up(node) {
-                let question = (TellMarks { marks: marks.clone() }, Bytes::new());
-                self.ask(&mut asked, (member, node), question, READ_LIMIT);
-            }
-        }
+        // Nobody waits for the answers: who does not hear it now hears it the next time.
+        drop(self.ask_each(&self.peers.others_up(), &TellMarks { marks: self.peers.marks() }, READ_LIMIT));
     }
 
     /// Does what is due by the layout as it is now.

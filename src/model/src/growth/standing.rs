@@ -3,7 +3,6 @@
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::{Model, ModelError};
 use env::MonoTime;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use store::{Intent, Read, Space, Txn};
@@ -13,7 +12,6 @@ pub(crate) struct Growth {
     /// When this process opened the store.
     pub(super) opened: MonoTime,
     standing: Mutex<Arc<Standing>>,
-    begun: AtomicBool,
     /// When the marks of stores were told to others last.
     spread: Mutex<Option<MonoTime>>,
 }
@@ -24,16 +22,7 @@ const SPREAD_EVERY: Duration = Duration::from_secs(5);
 impl Growth {
     /// Of a process that opens its store now.
     pub(crate) fn new(now: MonoTime) -> Self {
-        Self {
-            opened: now,
-            standing: Mutex::default(),
-            begun: AtomicBool::new(false),
-            spread: Mutex::default(),
-        }
-    }
-
-    pub(super) fn begun(&self) -> bool {
-        self.begun.load(Ordering::Acquire)
+        Self { opened: now, standing: Mutex::default(), spread: Mutex::default() }
     }
 
     /// Whether it is time to tell others the marks; then it counts as done.
@@ -70,7 +59,6 @@ impl Model {
             Ok::<_, ModelError>(())
         };
         self.store.commit(Intent::Free, store).await?;
-        self.growth.begun.store(true, Ordering::Release);
         self.peers.set_known();
         self.peers.set_taking_part(standing.taking_part);
         *self.growth.standing.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(standing);

@@ -65,6 +65,20 @@ impl Model {
         self.env.tasks.spawn(question).detach();
     }
 
+    /// Sends all of these nodes the same question; a node's place among them is its member.
+    pub(crate) fn ask_each<R: Serve + Clone>(
+        self: &Arc<Self>,
+        nodes: &[NodeId],
+        request: &R,
+        limit: Duration,
+    ) -> Asked<R::Reply> {
+        let mut asked = Asked::new(nodes.len());
+        for (member, node) in nodes.iter().enumerate() {
+            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), limit);
+        }
+        asked
+    }
+
     /// Asks one node, which may be this one.
     pub(crate) async fn ask_one<R: Serve>(
         self: &Arc<Self>,

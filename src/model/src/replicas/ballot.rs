@@ -1,6 +1,6 @@
 //! The coordinator of a decision: a write with a condition, and a reader's take-over (rules G5 to G9).
 
-use super::ask::{Asked, WRITE_LIMIT};
+use super::ask::WRITE_LIMIT;
 use super::messages::{Prepare, Promise, Reply};
 use super::read::{Asking, KeyPlace};
 use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE};
@@ -65,10 +65,7 @@ impl Model {
     pub(crate) async fn take_over(self: &Arc<Self>, place: &KeyPlace) -> Result<(), ModelError> {
         for attempt in 0..ATTEMPTS_MAX {
             let stamp = self.store.stamp().await?;
-            let placement = self.peers.placement();
-            let mut asking = Asking::new(self, &placement, place.partition)?;
-            let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
-            let newest = match self.prepare(place, &mut asking, &mut ballot, stamp).await? {
+            let newest = match self.prepare(place, stamp).await? {
                 Ended::Value(BallotStep::Evaluate(None)) => return Ok(()),
                 Ended::Value(BallotStep::Evaluate(Some(held))) => Some(Version { order: stamp, ..held }),
                 Ended::Value(BallotStep::Stabilise(version)) => Some(version),
@@ -96,10 +93,7 @@ impl Model {
         decide: &mut (impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send),
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
         let stamp = self.store.stamp().await?;
-        let placement = self.peers.placement();
-        let mut asking = Asking::new(self, &placement, place.partition)?;
-        let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
-        let held = match self.prepare(place, &mut asking, &mut ballot, stamp).await? {
+        let held = match self.prepare(place, stamp).await? {
             Ended::Value(BallotStep::Evaluate(held)) => held,
             Ended::Value(BallotStep::Stabilise(version)) => {
                 match self.stabilise(place, version, stamp).await? {
@@ -118,20 +112,18 @@ impl Model {
         self.accept(place, stamp, proposal).await
     }
 
-    /// Asks everybody for a promise, until the ballot knows what is next.
+    /// Opens a ballot under this stamp: asks everybody for a promise, until it is known what is next.
     async fn prepare(
         self: &Arc<Self>,
         place: &KeyPlace,
-        asking: &mut Asking,
-        ballot: &mut Ballot<Slot>,
         stamp: Stamp,
     ) -> Result<Ended<BallotStep<Slot>>, ModelError> {
+        let placement = self.peers.placement();
+        let mut asking = Asking::new(self, &placement, place.partition)?;
+        let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let KeyPlace { partition, key } = place.clone();
         let request = Prepare { view: asking.view, partition, key, ballot: stamp };
-        let mut asked = Asked::new(asking.nodes.len());
-        for (member, node) in asking.nodes.iter().enumerate() {
-            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), WRITE_LIMIT);
-        }
+        let mut asked = self.ask_each(&asking.nodes, &request, WRITE_LIMIT);
         while let Some((member, answer)) = asked.next().await {
             let step = match answer.map(|answer| answer.reply) {
                 Ok(Reply::Done(Promise::Given(held))) => {

@@ -11,7 +11,7 @@
 //! - whoever did not hear it keeps its tombstone: synchronisation gives it back to the others, and it is collected
 //!   another time. Losing a word, or the memory of this module, does no harm.
 
-use super::ask::{Asked, READ_LIMIT, WRITE_LIMIT};
+use super::ask::{READ_LIMIT, WRITE_LIMIT};
 use super::ballot::Proposal;
 use super::messages::Reply;
 use super::read::KeyPlace;
@@ -20,7 +20,6 @@ use crate::graves::{self, Candidate, Grave, Held};
 use crate::rows::object::{self, Slot};
 use crate::{Model, ModelError};
 use base::{NodeId, PartitionHash, Stamp, WallTime};
-use bytes::Bytes;
 use cluster::View;
 use cluster::layout::partition_of;
 use env::MonoTime;
@@ -219,9 +218,8 @@ impl Model {
     /// All nodes that keep a partition, if this one answers for it and no change is under way.
     fn keepers(&self, partition: PartitionHash) -> Option<Vec<NodeId>> {
         let placement = self.peers.placement();
-        let nodes: Vec<NodeId> = placement.sets(partition).into_iter().flatten().copied().collect();
-        let is_mine = nodes.contains(&self.peers.me()) && self.peers.takes_part(partition_of(&partition));
-        is_mine.then_some(nodes)
+        let nodes = || placement.sets(partition).into_iter().flatten().copied().collect();
+        self.serves(partition_of(&partition)).then(nodes)
     }
 
     fn is_my_turn(&self, nodes: &[NodeId], since: WallTime) -> bool {
@@ -234,10 +232,7 @@ impl Model {
     async fn ask_for_word(self: &Arc<Self>, nodes: &[NodeId], graves: Vec<Grave>) -> Result<(), ModelError> {
         let view = self.peers.view();
         let request = AskGraves { view, graves };
-        let mut asked = Asked::new(nodes.len());
-        for (member, node) in nodes.iter().enumerate() {
-            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
-        }
+        let mut asked = self.ask_each(nodes, &request, READ_LIMIT);
         let (mut fence, mut missing, mut words) = (Stamp::ZERO, BTreeSet::new(), 0);
         while let Some((_, answer)) = asked.next().await {
             let Ok(Reply::Done(word)) = answer.map(|answer| answer.reply) else { return Ok(()) };
@@ -259,10 +254,7 @@ impl Model {
     async fn forget_what_rested(self: &Arc<Self>) -> usize {
         let mut dropped = 0;
         while let Some(Resting { nodes, forget, .. }) = self.take_rested() {
-            let mut asked = Asked::new(nodes.len());
-            for (member, node) in nodes.iter().enumerate() {
-                self.ask(&mut asked, (member, *node), (forget.clone(), Bytes::new()), WRITE_LIMIT);
-            }
+            let mut asked = self.ask_each(&nodes, &forget, WRITE_LIMIT);
             while let Some((_, answer)) = asked.next().await {
                 if let Ok(Reply::Done(rows)) = answer.map(|answer| answer.reply) {
                     dropped += rows as usize;

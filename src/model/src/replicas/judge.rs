@@ -8,7 +8,7 @@
 //! Whom to judge is found twice: marks that a body is pending, once their deadline is over; and, slowly, by looking at
 //! all bodies for some that nothing names, whatever was forgotten on the way.
 
-use super::ask::{Asked, READ_LIMIT};
+use super::ask::READ_LIMIT;
 use super::messages::{HeldRow, ReadRange, ReadRow, Reply};
 use super::read::KeyPlace;
 use super::serve::Serve;
@@ -20,7 +20,6 @@ use crate::rows::version::{self, Owner, PendingBody, VersionRow};
 use crate::{Model, ModelError, tables};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
-use bytes::Bytes;
 use cluster::layout::partition_of;
 use env::MonoTime;
 use std::collections::BTreeMap;
@@ -71,7 +70,7 @@ impl Model {
             key: place.key.clone(),
             content: false,
         };
-        let rows: Vec<HeldRow> = self.ask_all(place.partition, request).await?;
+        let rows: Vec<HeldRow> = self.every_answer(place.partition, request).await?;
         let rows = || rows.iter().filter_map(|held| held.row.as_ref());
         if rows().any(|row| names(row, body)) {
             // Reading it has a quorum hold it, or something newer.
@@ -110,7 +109,7 @@ impl Model {
             to: to.clone(),
             limit: REFERENCES_PER_PAGE,
         };
-        for page in self.ask_all(partition, request).await? {
+        for page in self.every_answer(partition, request).await? {
             for (key, value) in &page.records {
                 let row: ReferenceRow =
                     store::decode(Space::BlockRef, key, value).map_err(|_| ModelError::Unavailable)?;
@@ -133,7 +132,7 @@ impl Model {
     }
 
     /// The answers of every node that keeps a partition, all under the view of this one.
-    async fn ask_all<T: Send + 'static, R: Serve<Reply = Reply<T>> + Clone>(
+    async fn every_answer<T: Send + 'static, R: Serve<Reply = Reply<T>> + Clone>(
         self: &Arc<Self>,
         partition: PartitionHash,
         request: impl FnOnce(cluster::View) -> R,
@@ -142,18 +141,11 @@ impl Model {
         let mut nodes = Vec::new();
         quorum_of(&placement, partition, &mut nodes)?;
         let request = request(placement.view());
-        let mut asked = Asked::new(nodes.len());
-        for (member, node) in nodes.iter().enumerate() {
-            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
-        }
+        let mut asked = self.ask_each(&nodes, &request, READ_LIMIT);
         let mut answers = Vec::new();
         while let Some((_, answer)) = asked.next().await {
             match answer.map(|answer| answer.reply) {
                 Ok(Reply::Done(told)) => answers.push(told),
-                Ok(Reply::Fenced(fence)) => {
-                    self.store.observe(fence).await?;
-                    return Err(ModelError::Unavailable);
-                }
                 _ => return Err(ModelError::Unavailable),
             }
         }
@@ -251,7 +243,7 @@ impl Model {
             return Ok(tables::is_held(&read, Target::Body(body), None)?);
         };
         let place = KeyPlace::of(*bucket, key.clone());
-        if self.keeps_and_answers(place.partition) {
+        if self.serves(partition_of(&place.partition)) {
             let row_key = crate::rows::object::row_key(place.partition, key);
             let row: Result<Option<ObjectRow>, StoreError> = read.get(Space::Object, &row_key);
             return Ok(row.map_or(true, |row| row.is_some_and(|row| names(&row, body))));
@@ -259,12 +251,6 @@ impl Model {
         drop(read);
         let found = self.read_row(&place, false).await;
         Ok(found.map_or(true, |found| found.is_some_and(|(row, _)| names(&row, body))))
-    }
-
-    fn keeps_and_answers(&self, partition: PartitionHash) -> bool {
-        let placement = self.peers.placement();
-        let is_mine = placement.sets(partition).iter().any(|set| set.contains(&self.peers.me()));
-        is_mine && self.peers.takes_part(partition_of(&partition))
     }
 }
 

@@ -165,11 +165,7 @@ impl Model {
                         told.push(listing);
                         None
                     }
-                    Ok(Reply::Old(_)) => return Ok(None),
-                    Ok(Reply::Fenced(fence)) => {
-                        self.store.observe(fence).await?;
-                        return Ok(None);
-                    }
+                    Ok(Reply::Old(_) | Reply::Fenced) => return Ok(None),
                     Ok(Reply::NotReady) if !asking.lose(member) => return Ok(None),
                     _ if !asking.lose(member) => return Err(ModelError::Unavailable),
                     _ => asking.another(),

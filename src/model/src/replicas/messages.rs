@@ -22,9 +22,10 @@ pub(crate) enum Reply<T> {
     /// This node does not keep that row, or does not take part in it yet.
     #[serde(rename = "n")]
     NotReady,
-    /// This replica has forgotten what requests of this birth, or an older one, would have to find (rule T4).
+    /// This replica has forgotten what a request of this birth would have to find (rule T4). The header of the reply
+    /// tells a clock that does not lie below the fence, so whoever asks again is served.
     #[serde(rename = "g")]
-    Fenced(Stamp),
+    Fenced,
     /// The bucket is closed for new objects; whether it is gone.
     #[serde(rename = "s")]
     Closed(bool),

@@ -32,7 +32,7 @@ mod serve;
 mod stamp;
 mod store;
 
-pub(crate) use ask::{Asked, READ_LIMIT};
+pub(crate) use ask::READ_LIMIT;
 pub(crate) use ballot::Proposal;
 pub(crate) use bury::Burials;
 pub(crate) use judge::Audit;

@@ -57,10 +57,7 @@ impl Model {
             Condition::Always => self.put_plainly(key_place, entry).await,
             condition => self.put_decided(key_place, entry, condition).await,
         };
-        if matches!(put, Err(ModelError::BucketBusy)) {
-            self.break_seal(bucket).await?;
-        }
-        put
+        self.break_seal_after(bucket, put).await
     }
 
     async fn put_decided(

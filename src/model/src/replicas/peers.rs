@@ -152,7 +152,7 @@ impl Peers {
     }
 
     /// Whether it does.
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Acquire)
     }
 
@@ -188,6 +188,13 @@ impl Peers {
     /// Whether a node can be asked now.
     pub fn is_up(&self, node: NodeId) -> bool {
         node == self.me || self.net().is_some_and(|net| net.is_connected(node))
+    }
+
+    /// The other members that can be asked now.
+    pub(crate) fn others_up(&self) -> Vec<NodeId> {
+        let placement = self.placement();
+        let others = placement.members().iter().filter(|node| **node != self.me);
+        others.copied().filter(|node| self.is_up(*node)).collect()
     }
 
     /// How far away a node is, for choosing whom to ask first: itself, then by round trip, then those that

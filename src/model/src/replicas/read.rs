@@ -146,11 +146,7 @@ impl Model {
                         ReadStep::Again => return Ok(Attempt::Again),
                         ReadStep::Blocked => return Ok(Attempt::Blocked),
                     },
-                    Ok(Reply::Old(_)) => return Ok(Attempt::Again),
-                    Ok(Reply::Fenced(fence)) => {
-                        self.store.observe(fence).await?;
-                        return Ok(Attempt::Again);
-                    }
+                    Ok(Reply::Old(_) | Reply::Fenced) => return Ok(Attempt::Again),
                     Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Attempt::Again),
                     _ if !asking.lose(member) => return Err(ModelError::Unavailable),
                     _ => asking.another(),

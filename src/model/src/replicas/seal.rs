@@ -151,6 +151,18 @@ impl Model {
         self.open_again(bucket, |text| text.is_some_and(|text| text != GONE && text != OPENING)).await
     }
 
+    /// What came of a new object; a seal that stayed in its way is broken, so that whoever tries again is served.
+    pub(crate) async fn break_seal_after<T>(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        outcome: Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        if matches!(outcome, Err(ModelError::BucketBusy)) {
+            self.break_seal(bucket).await?;
+        }
+        outcome
+    }
+
     /// In two steps: a replica that takes the second one knows by it that the first was chosen, and so that nobody can
     /// go on under the seal. One that opened at a step that is never chosen would take what nobody lists.
     async fn open_again(

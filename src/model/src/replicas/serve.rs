@@ -121,8 +121,8 @@ impl Model {
                 return Ok(Reply::Closed(closed == Closed::Gone));
             }
             let batch = NodeBatch::new(writes);
-            if let Some(fence) = batch.fenced(birth, txn)? {
-                return Ok(Reply::Fenced(fence));
+            if batch.is_fenced(birth, txn)? {
+                return Ok(Reply::Fenced);
             }
             let stored = batch.store((position, birth), &blocks, txn)?;
             drop(lock);
@@ -194,11 +194,7 @@ impl Model {
         let held = self.held_row(&view, &key, request.content)?;
         let fence = graves::fence_of(&view, Space::Object, &key)?.birth();
         // T4: this replica may have forgotten what an older request expects to find.
-        Ok(if held.row.is_none() && request.birth <= fence {
-            Reply::Fenced(fence)
-        } else {
-            Reply::Done(held)
-        })
+        Ok(if held.row.is_none() && request.birth <= fence { Reply::Fenced } else { Reply::Done(held) })
     }
 
     async fn prepare_here(&self, request: Prepare) -> Result<Reply<Promise>, ModelError> {
@@ -245,7 +241,7 @@ impl Model {
         // T4: what is absent in the range may have been forgotten.
         let fence = graves::fence_of(&view, space, request.partition.as_bytes())?.birth();
         if request.birth <= fence {
-            return Ok(Reply::Fenced(fence));
+            return Ok(Reply::Fenced);
         }
         let read = move || {
             let mut page = Records::default();
@@ -276,7 +272,7 @@ impl Model {
         }
         let fence = graves::fence_of(&view, Space::Object, request.partition.as_bytes())?.birth();
         if request.birth <= fence {
-            return Ok(Reply::Fenced(fence));
+            return Ok(Reply::Fenced);
         }
         let list = move || listing::rows_for(&view, &request);
         Ok(Reply::Done(self.env.tasks.blocking(list).await?))

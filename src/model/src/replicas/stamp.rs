@@ -5,13 +5,12 @@
 //! silent, or two versions of the layout are in force, the coordinator asks a quorum of every set for its clock
 //! first, and stamps above it: one round more, instead of errors.
 
-use super::ask::{Asked, READ_LIMIT};
+use super::ask::READ_LIMIT;
 use super::messages::{AskStamp, Reply};
 use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE, quorum_of};
 use crate::batch::Position;
 use crate::{Model, ModelError};
 use base::PartitionHash;
-use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -46,10 +45,7 @@ impl Model {
         let mut nodes = Vec::new();
         let quorum = quorum_of(&placement, partition, &mut nodes)?;
         let request = AskStamp { view: placement.view(), partition };
-        let mut asked = Asked::new(nodes.len());
-        for (member, node) in nodes.iter().enumerate() {
-            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
-        }
+        let mut asked = self.ask_each(&nodes, &request, READ_LIMIT);
         let (mut heard, mut may_change) = (BTreeSet::new(), false);
         while !quorum.reached(&heard) {
             let Some((member, answer)) = asked.next().await else {

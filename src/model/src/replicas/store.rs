@@ -132,8 +132,7 @@ impl Round {
                 self.failure = Some(ModelError::BucketBusy);
                 self.views_differ = true;
             }
-            // Its reply told a clock that does not lie below the fence.
-            Some(Reply::Fenced(_)) => self.is_fenced = true,
+            Some(Reply::Fenced) => self.is_fenced = true,
             _ => {}
         }
     }

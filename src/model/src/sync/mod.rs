@@ -28,15 +28,12 @@ pub(crate) use pass::{Manner, Pace, Taking};
 pub(crate) use take::Refusal;
 
 use crate::Model;
+use crate::graves::partition_of;
 use base::PartitionHash;
 
 /// Any partition of an arc: all of them have the same owners.
 fn partition_of_arc(arc: u16) -> PartitionHash {
-    let mut bytes = [0; PartitionHash::LEN];
-    for (place, byte) in bytes.iter_mut().zip(table::digest::arc_start(arc)) {
-        *place = byte;
-    }
-    PartitionHash::from_bytes(bytes)
+    partition_of(&table::digest::arc_start(arc))
 }
 
 impl Model {
@@ -47,7 +44,7 @@ impl Model {
     }
 
     /// Whether it is one that answers for the arc: what others fill is not compared.
-    fn serves(&self, arc: u16) -> bool {
+    pub(crate) fn serves(&self, arc: u16) -> bool {
         self.keeps(arc) && self.peers.takes_part(arc)
     }
 }
