@@ -22,7 +22,7 @@
 //! proposed again under a ballot has the ballot as its stamp. 0 is the row that was never written.
 
 mod search;
-use search::{Model, Outcome, all, long, mix, not_needed, without};
+use search::{Model, Outcome, all, explain, long, mix, not_needed, without};
 
 const NODES: usize = 5;
 const CLIENTS: usize = 4;
@@ -633,43 +633,22 @@ impl Change {
     // Linearizability: the possible histories, kept as a set.
 
     fn answer(&self, state: &State, who: usize, result: u8, visit: Visit) {
-        let (mut fits, mut seen) = (vec![], vec![]);
-        let mut open: Vec<u16> =
-            state.histories.iter().copied().filter(|history| *history != u16::MAX).collect();
-        let shift = |client: usize| 4 + 3 * client;
-        while let Some(history) = open.pop() {
-            if seen.contains(&history) {
-                continue;
+        let open = state.histories.iter().copied().filter(|history| *history != u16::MAX);
+        let fits = explain(open.map(u32::from), (who, result), (self.scripts.len(), 3), |client, value| {
+            let of = state.clients[client];
+            if of.phase == IDLE || of.phase == REPAIR {
+                return None;
             }
-            seen.push(history);
-            let done = history >> shift(who) & 7;
-            if done != 0 {
-                if done == u16::from(result) + 1 {
-                    fits.push(history & !(7 << shift(who)));
-                }
-                continue;
-            }
-            for client in 0..self.scripts.len() {
-                let of = state.clients[client];
-                if of.phase == IDLE || of.phase == REPAIR || history >> shift(client) & 7 != 0 {
-                    continue;
-                }
-                let value = history & 15;
-                let (after, outcome) = match self.scripts[client][of.next as usize] {
-                    Op::Write => (client as u16 + 1, 0),
-                    Op::Delete => (0, 0),
-                    Op::Read | Op::Repair => (value, value),
-                    Op::IfAbsent if value == 0 => (client as u16 + 1, 1),
-                    Op::IfEquals(wanted) if value == u16::from(wanted) => (client as u16 + 1, 1),
-                    _ => (value, 0),
-                };
-                if client != who || outcome == u16::from(result) {
-                    open.push(history & !15 | after | (outcome + 1) << shift(client));
-                }
-            }
-        }
-        fits.sort_unstable();
-        fits.dedup();
+            Some(match self.scripts[client][of.next as usize] {
+                Op::Write => (client as u32 + 1, 0),
+                Op::Delete => (0, 0),
+                Op::Read | Op::Repair => (value, value),
+                Op::IfAbsent if value == 0 => (client as u32 + 1, 1),
+                Op::IfEquals(wanted) if value == u32::from(wanted) => (client as u32 + 1, 1),
+                _ => (value, 0),
+            })
+        });
+        let fits: Vec<u16> = fits.into_iter().map(|history| history as u16).collect();
         let mut next = state.clone();
         let bad = fits.is_empty().then_some("an answer that no order of the operations explains");
         assert!(fits.len() <= next.histories.len(), "room for histories");

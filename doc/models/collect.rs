@@ -17,7 +17,7 @@
 //! Stamps and births are in one order: clock * clients + client.
 
 mod search;
-use search::{Case, Model, Outcome, all, long, mix, not_needed, without};
+use search::{Case, Model, Outcome, all, explain, long, mix, not_needed, without};
 
 const NODES: usize = 4;
 const CLIENTS: usize = 3;
@@ -356,40 +356,19 @@ impl Collect {
         }
     }
     fn answer(&self, state: &State, who: usize, result: u8, visit: Visit) {
-        let (mut fits, mut seen) = (vec![], vec![]);
-        let mut open: Vec<u16> =
-            state.histories.iter().copied().filter(|history| *history != u16::MAX).collect();
-        let shift = |client: usize| 4 + 4 * client;
-        while let Some(history) = open.pop() {
-            if seen.contains(&history) {
-                continue;
+        let open = state.histories.iter().copied().filter(|history| *history != u16::MAX);
+        let fits = explain(open.map(u32::from), (who, result), (self.scripts.len(), 4), |client, value| {
+            let of = state.clients[client];
+            if of.phase == IDLE {
+                return None;
             }
-            seen.push(history);
-            let done = history >> shift(who) & 15;
-            if done != 0 {
-                if done == u16::from(result) + 1 {
-                    fits.push(history & !(15 << shift(who)));
-                }
-                continue;
-            }
-            for client in 0..self.scripts.len() {
-                let of = state.clients[client];
-                if of.phase == IDLE || history >> shift(client) & 15 != 0 {
-                    continue;
-                }
-                let value = history & 15;
-                let (after, outcome) = match self.scripts[client][of.next as usize] {
-                    Op::Write => (client as u16 + 1, 0),
-                    Op::Delete => (0, 0),
-                    Op::Read => (value, value),
-                };
-                if client != who || outcome == u16::from(result) {
-                    open.push(history & !15 | after | (outcome + 1) << shift(client));
-                }
-            }
-        }
-        fits.sort_unstable();
-        fits.dedup();
+            Some(match self.scripts[client][of.next as usize] {
+                Op::Write => (client as u32 + 1, 0),
+                Op::Delete => (0, 0),
+                Op::Read => (value, value),
+            })
+        });
+        let fits: Vec<u16> = fits.into_iter().map(|history| history as u16).collect();
         let mut next = state.clone();
         let bad = fits.is_empty().then_some("an answer that no order of the operations explains");
         next.histories = [u16::MAX; 12];

@@ -22,7 +22,7 @@
 //! the row that is not there.
 
 mod search;
-use search::{Case, Model, Outcome, all, long, mix, not_needed, without};
+use search::{Case, Model, Outcome, all, explain, long, mix, not_needed, without};
 
 const NODES: usize = 3;
 const CLIENTS: usize = 5;
@@ -428,44 +428,21 @@ impl Promise {
         visit(Step::Answer(who as u8, result), bad, next);
     }
     fn fits(&self, state: &State, who: usize, result: u8) -> Vec<u32> {
-        let (mut fits, mut seen) = (vec![], vec![]);
-        let mut open: Vec<u32> =
-            state.histories.iter().copied().filter(|history| *history != u32::MAX).collect();
-        let shift = |client: usize| 4 + 3 * client;
-        while let Some(history) = open.pop() {
-            if seen.contains(&history) {
-                continue;
+        let open = state.histories.iter().copied().filter(|history| *history != u32::MAX);
+        explain(open, (who, result), (self.scripts.len(), 3), |client, value| {
+            let of = state.clients[client];
+            if of.phase == IDLE {
+                return None;
             }
-            seen.push(history);
-            let done = history >> shift(who) & 7;
-            if done != 0 {
-                if done == u32::from(result) + 1 {
-                    fits.push(history & !(7 << shift(who)));
-                }
-                continue;
+            match self.scripts[client][of.next as usize] {
+                Op::Write => Some((client as u32 + 1, 0)),
+                Op::Delete => Some((0, 0)),
+                Op::Read => Some((value, value)),
+                Op::IfAbsent if value == 0 => Some((client as u32 + 1, 1)),
+                Op::IfAbsent => Some((value, 0)),
+                Op::Purge => None,
             }
-            for client in 0..self.scripts.len() {
-                let of = state.clients[client];
-                if of.phase == IDLE || history >> shift(client) & 7 != 0 {
-                    continue;
-                }
-                let value = history & 15;
-                let (after, outcome) = match self.scripts[client][of.next as usize] {
-                    Op::Write => (client as u32 + 1, 0),
-                    Op::Delete => (0, 0),
-                    Op::Read => (value, value),
-                    Op::IfAbsent if value == 0 => (client as u32 + 1, 1),
-                    Op::IfAbsent => (value, 0),
-                    Op::Purge => continue,
-                };
-                if client != who || outcome == u32::from(result) {
-                    open.push(history & !15 | after | (outcome + 1) << shift(client));
-                }
-            }
-        }
-        fits.sort_unstable();
-        fits.dedup();
-        fits
+        })
     }
 
     // Messages and replies.

@@ -22,7 +22,7 @@
 //! the start.
 
 mod search;
-use search::{Case, Model, Outcome, all, long, mix, not_needed, without};
+use search::{Case, Model, Outcome, all, explain, long, mix, not_needed, without};
 
 const NODES: usize = 3;
 const CLIENTS: usize = 4;
@@ -588,37 +588,11 @@ impl Seal {
         (fits.is_empty().then_some("an answer that no order of the operations explains"), next)
     }
     fn fits(&self, state: &State, who: usize, result: u8) -> Vec<u32> {
-        let (mut fits, mut seen) = (vec![], vec![]);
-        let mut open: Vec<u32> =
-            state.histories.iter().copied().filter(|history| *history != u32::MAX).collect();
-        let shift = |client: usize| 4 + 3 * client;
-        while let Some(history) = open.pop() {
-            if seen.contains(&history) {
-                continue;
-            }
-            seen.push(history);
-            let done = history >> shift(who) & 7;
-            if done != 0 {
-                if done == u32::from(result) + 1 {
-                    fits.push(history & !(7 << shift(who)));
-                }
-                continue;
-            }
-            for client in 0..self.scripts.len() {
-                let idle = state.clients[client].phase == IDLE;
-                let Some(op) = self.op(state, client).filter(|_| !idle) else { continue };
-                if history >> shift(client) & 7 != 0 {
-                    continue;
-                }
-                let Some((after, outcome)) = effect(op, client, history & 15) else { continue };
-                if client != who || outcome == u32::from(result) {
-                    open.push(history & !15 | after | (outcome + 1) << shift(client));
-                }
-            }
-        }
-        fits.sort_unstable();
-        fits.dedup();
-        fits
+        let open = state.histories.iter().copied().filter(|history| *history != u32::MAX);
+        explain(open, (who, result), (self.scripts.len(), 3), |client, value| {
+            let idle = state.clients[client].phase == IDLE;
+            effect(self.op(state, client).filter(|_| !idle)?, client, value)
+        })
     }
 }
 

@@ -47,6 +47,44 @@ impl Outcome {
     }
 }
 
+/// Linearizability: of the possible histories so far, those in which client `who` answers `result` now. A history is
+/// the register's value in four bits, above it for each client `bits` bits: its outcome plus one if its operation has
+/// taken effect and is not answered yet. `effect` says what a client's operation does to a value and what it answers;
+/// none where it has no operation, or this one can only fail.
+#[allow(dead_code, reason = "not every model has a register")]
+pub fn explain(
+    histories: impl Iterator<Item = u32>,
+    (who, result): (usize, u8),
+    (clients, bits): (usize, usize),
+    effect: impl Fn(usize, u32) -> Option<(u32, u32)>,
+) -> Vec<u32> {
+    let (mut fits, mut seen) = (vec![], vec![]);
+    let mut open: Vec<u32> = histories.collect();
+    let outcome_of = |history: u32, client: usize| history >> (4 + bits * client) & ((1 << bits) - 1);
+    while let Some(history) = open.pop() {
+        if seen.contains(&history) {
+            continue;
+        }
+        seen.push(history);
+        let done = outcome_of(history, who);
+        if done != 0 {
+            if done == u32::from(result) + 1 {
+                fits.push(history & !(((1 << bits) - 1) << (4 + bits * who)));
+            }
+            continue;
+        }
+        for client in (0..clients).filter(|client| outcome_of(history, *client) == 0) {
+            let Some((after, outcome)) = effect(client, history & 15) else { continue };
+            if client != who || outcome == u32::from(result) {
+                open.push(history & !15 | after | (outcome + 1) << (4 + bits * client));
+            }
+        }
+    }
+    fits.sort_unstable();
+    fits.dedup();
+    fits
+}
+
 /// Mixes a word into a fingerprint.
 pub fn mix(hash: &mut u64, word: u64) {
     let product = u128::from(*hash ^ word) * 0xD6E8_FEB8_6659_FD93_A5A5;
@@ -187,6 +225,7 @@ pub const fn without(rule: &'static str, scope: &'static str) -> Case {
 }
 
 /// This rule turned out to be unnecessary.
+#[allow(dead_code, reason = "not every model has rules to spare")]
 pub const fn not_needed(rule: &'static str, scope: &'static str) -> Case {
     Case { violates: false, ..without(rule, scope) }
 }
