@@ -1,13 +1,12 @@
 //! Several nodes of the model, each on a machine of its own, with real links over a simulated network.
 
-use super::support::{Bucket, tag};
+use super::support::{Bucket, body_of, tag};
 use crate::objects::{Condition, Deletion, ObjectMeta, Place, Want};
 use crate::rows::version::Owner;
 use crate::tables::DIGESTED;
-use crate::{BodyWriter, ByteRange, Model, ModelError, Peers};
+use crate::{ByteRange, Model, ModelError, Peers};
 use base::{NodeId, Stamp};
 use block::{BlockConfig, BlockStore};
-use bytes::Bytes;
 use cluster::Placement;
 use env::sim::{SimNet, SimOptions, SimWorld};
 use net::{Identity, Net, Options, SeedIdentity, Versions};
@@ -153,12 +152,7 @@ impl Running {
         pieces: &[&[u8]],
         condition: Condition,
     ) -> Result<Stamp, ModelError> {
-        let (last, whole) = pieces.split_last().unwrap();
-        let mut writer = BodyWriter::new(&self.model, Owner::Object(bucket, key.into()));
-        for piece in whole {
-            writer.push_block(Bytes::copy_from_slice(piece), ()).await.unwrap();
-        }
-        let body = writer.finish(Bytes::copy_from_slice(last)).await.unwrap();
+        let body = body_of(&self.model, Owner::Object(bucket, key.into()), pieces).await.unwrap();
         let place = Place { bucket, key: key.into(), condition };
         self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await
     }

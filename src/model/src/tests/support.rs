@@ -101,14 +101,8 @@ impl Node {
         self.try_body(owner, pieces).await.unwrap()
     }
 
-    /// Streams `pieces`: all but the last as blocks of their own, whatever their size.
     async fn try_body(&self, owner: Owner, pieces: &[&[u8]]) -> Result<FinishedBody, ModelError> {
-        let (last, whole) = pieces.split_last().unwrap();
-        let mut writer = BodyWriter::new(&self.model, owner);
-        for piece in whole {
-            writer.push_block(Bytes::copy_from_slice(piece), ()).await?;
-        }
-        writer.finish(Bytes::copy_from_slice(last)).await
+        body_of(&self.model, owner, pieces).await
     }
 
     pub async fn put(&self, bucket: Bucket, key: &str, pieces: &[&[u8]]) -> Stamp {
@@ -255,6 +249,16 @@ impl Node {
         assert_eq!(self.usage(bucket), counted);
         assert_eq!(usage::recount(&view, partition).unwrap(), counted);
     }
+}
+
+/// Streams `pieces`: all but the last as blocks of their own, whatever their size.
+pub async fn body_of(model: &Arc<Model>, owner: Owner, pieces: &[&[u8]]) -> Result<FinishedBody, ModelError> {
+    let (last, whole) = pieces.split_last().unwrap();
+    let mut writer = BodyWriter::new(model, owner);
+    for piece in whole {
+        writer.push_block(Bytes::copy_from_slice(piece), ()).await?;
+    }
+    writer.finish(Bytes::copy_from_slice(last)).await
 }
 
 /// A tag for content: any 16 bytes that differ when the content does.
