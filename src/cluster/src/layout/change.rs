@@ -91,8 +91,6 @@ impl Layout {
             let number = self.newest().number + 1;
             let version = Arc::new(Version { number, stamp, taken, ..self.newest().clone() });
             next.next = Some(Candidate { version, is_withdrawn: true });
-            // What was said about it is about nothing now.
-            next.progress = Progress::default();
             return next;
         }
         let staged = self.staged();
@@ -178,7 +176,6 @@ impl Layout {
     fn propose(&self, version: Arc<Version>) -> Self {
         let mut next = self.clone();
         next.next = Some(Candidate { version, is_withdrawn: false });
-        next.progress = Default::default();
         next
     }
 
@@ -192,7 +189,7 @@ impl Layout {
         next.wishes.prune(&chosen.taken);
         next.next = None;
         next.joint = Some(chosen);
-        next.progress = Progress::merge(&self.progress, &Progress::default(), next.joint());
+        next.progress = Progress::merge(&self.progress, &Progress::default(), &next.current, next.joint());
         next.is_automatic = false;
         Some(next)
     }

@@ -31,7 +31,7 @@ impl Layout {
         };
         merged.lives = self.lives.clone();
         merged.lives.merge(&other.lives);
-        merged.progress = Progress::merge(&self.progress, &other.progress, merged.coming());
+        merged.progress = Progress::merge(&self.progress, &other.progress, &merged.current, merged.joint());
         merged.wishes = self.wishes.clone();
         merged.wishes.merge(&other.wishes);
         let taken = merged.newest().taken.clone();

@@ -9,12 +9,20 @@ use base::{NodeId, Stamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What the nodes have said about one version.
+/// What the nodes have said, about each version that may still be the one that comes.
+///
+/// Of two candidates the lesser may yet be the chosen one, so what is said of it is kept until one is in
+/// force: dropped earlier, merging would depend on who hears of which candidate first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Progress(Vec<Told>);
+
+/// What the nodes have said about one version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Progress {
+struct Told {
     /// The version: its number and stamp.
-    of: Option<(u64, Stamp)>,
+    of: (u64, Stamp),
     nodes: BTreeMap<NodeId, Steps>,
 }
 
@@ -45,17 +53,26 @@ impl Steps {
 }
 
 impl Progress {
-    /// What two nodes know of one version.
-    pub fn merge(one: &Self, other: &Self, version: Option<&Version>) -> Self {
-        let of = version.map(mark_of);
-        let mut nodes: BTreeMap<NodeId, Steps> = BTreeMap::new();
-        for (node, steps) in
-            [one, other].into_iter().filter(|known| known.of == of).flat_map(|known| &known.nodes)
-        {
-            let known = nodes.entry(*node).or_insert(*steps);
-            *known = known.merge(*steps);
+    /// What two nodes know, beside the versions in force that they know together.
+    pub fn merge(one: &Self, other: &Self, current: &Version, joint: Option<&Version>) -> Self {
+        let may_come = |of: (u64, Stamp)| match joint {
+            Some(joint) => of == mark_of(joint),
+            None => of.0 > current.number,
+        };
+        let mut merged: BTreeMap<(u64, Stamp), BTreeMap<NodeId, Steps>> = BTreeMap::new();
+        for told in one.0.iter().chain(&other.0).filter(|told| may_come(told.of)) {
+            let nodes = merged.entry(told.of).or_default();
+            for (node, steps) in &told.nodes {
+                let known = nodes.entry(*node).or_insert(*steps);
+                *known = known.merge(*steps);
+            }
         }
-        Self { of: of.filter(|_| !nodes.is_empty()), nodes }
+        Self(merged.into_iter().map(|(of, nodes)| Told { of, nodes }).collect())
+    }
+
+    fn said_of(&self, version: &Version, node: NodeId) -> Option<Steps> {
+        let told = self.0.iter().find(|told| told.of == mark_of(version))?;
+        told.nodes.get(&node).copied()
     }
 }
 
@@ -71,8 +88,7 @@ impl Layout {
 
     /// What a node has said about the coming version, in the life it is in.
     pub fn steps_of(&self, node: NodeId) -> Steps {
-        let is_of = self.progress.of.is_some() && self.progress.of == self.coming().map(mark_of);
-        let steps = self.progress.nodes.get(&node).copied().filter(|_| is_of);
+        let steps = self.coming().and_then(|coming| self.progress.said_of(coming, node));
         steps.filter(|steps| steps.life == self.life_number(node)).unwrap_or_default()
     }
 
@@ -83,13 +99,13 @@ impl Layout {
     /// Takes in what a node says about the version of this number and stamp; nothing if another is coming.
     pub fn with_steps(&self, node: NodeId, (number, stamp): (u64, Stamp), said: (ArcSet, ArcSet)) -> Self {
         let mut next = self.clone();
-        let of = Some((number, stamp));
-        if self.coming().map(mark_of) != of {
+        let of = (number, stamp);
+        if self.coming().map(mark_of) != Some(of) {
             return next;
         }
         let steps = Steps { life: self.life_number(node), filled: said.0, complete: said.1 };
-        let told = Progress { of, nodes: BTreeMap::from([(node, steps)]) };
-        next.progress = Progress::merge(&self.progress, &told, self.coming());
+        let told = Progress(vec![Told { of, nodes: BTreeMap::from([(node, steps)]) }]);
+        next.progress = Progress::merge(&self.progress, &told, &self.current, self.joint());
         next
     }
 
