@@ -351,7 +351,7 @@ fn has_objects(txn: &Txn<'_>, partition: PartitionHash) -> Result<bool, ModelErr
     let mut found = false;
     let end = table::sort_key::after_prefix(partition.as_bytes());
     txn.walk(Space::Object, partition.as_bytes(), end.as_deref(), &mut |_, row: ObjectRow| {
-        found = row.live().is_some();
+        found = row.current().is_some();
         if found { Step::Stop } else { Step::Next }
     })?;
     Ok(found)

@@ -5,7 +5,8 @@
 //! never when its upload began. Where several replicas decide, the coordinator gives it, and each
 //! replica says what became of every object row.
 
-use crate::rows::object::{self, InlineBody, Object, ObjectRow, Slot};
+use crate::rows::object::{self, Beside, Content, InlineBody, Object, ObjectRow, Slot};
+use crate::rows::past::{self, PastRow, VersionId};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow};
 use crate::rows::version::{self, PendingBody, VersionRow};
@@ -29,7 +30,10 @@ pub enum Write {
     Object { partition: PartitionHash, key: String, slot: Slot, inline: Option<Bytes> },
     /// The same under an order of its own: put forward by a ballot, or copied from another replica.
     #[serde(rename = "a")]
-    Accept { partition: PartitionHash, key: String, row: ObjectRow, inline: Option<Bytes> },
+    Accept { partition: PartitionHash, key: String, row: ObjectRow, beside: Beside },
+    /// A past row of a key, with its inline bytes.
+    #[serde(rename = "b")]
+    Past { partition: PartitionHash, key: String, id: VersionId, row: PastRow, inline: Option<Bytes> },
     /// A row of a body.
     #[serde(rename = "v")]
     Version { body: Id<kind::Body>, number: u32, row: VersionRow },
@@ -105,14 +109,15 @@ impl NodeBatch {
         for write in self.writes {
             match write {
                 Write::Object { partition, key, slot, inline } => {
-                    let version = Version { order: position.order, id: position.id, value: slot };
+                    let value = Content { slot, lineage: None };
+                    let version = Version { order: position.order, id: position.id, value };
                     let key = object::row_key(partition, &key);
-                    answers.push(store_object(&tables, txn, (&key, birth), version, inline)?);
+                    answers.push(store_object(&tables, txn, (&key, birth), version, inline.into())?);
                 }
-                Write::Accept { partition, key, row, inline } => {
+                Write::Accept { partition, key, row, beside } => {
                     let key = object::row_key(partition, &key);
                     let Some(version) = row.version() else { continue };
-                    answers.push(store_object(&tables, txn, (&key, birth), version, inline)?);
+                    answers.push(store_object(&tables, txn, (&key, birth), version, beside)?);
                 }
                 other => drop(other.merge(&tables, txn, position.id)?),
             }
@@ -136,7 +141,9 @@ impl Write {
     /// Where it belongs.
     pub fn partition(&self) -> PartitionHash {
         match self {
-            Write::Object { partition, .. } | Write::Accept { partition, .. } => *partition,
+            Write::Object { partition, .. }
+            | Write::Accept { partition, .. }
+            | Write::Past { partition, .. } => *partition,
             Write::Version { body, .. } | Write::Pending { body, .. } | Write::Settled { body } => {
                 PartitionHash::of_uniform(body.as_bytes())
             }
@@ -156,6 +163,7 @@ impl Write {
             Write::Part { upload, number, row } => {
                 Some((Space::Part, upload::part_key(upload, *number, &row.body)))
             }
+            Write::Past { partition, key, id, .. } => Some((Space::Past, past::row_key(*partition, key, *id))),
             Write::Object { .. } | Write::Accept { .. } | Write::Pending { .. } | Write::Settled { .. } => {
                 None
             }
@@ -179,26 +187,20 @@ impl Write {
             Write::Accept { .. } | Write::Release { .. } | Write::Settled { .. } => true,
             Write::Version { row, .. } => row.dead,
             Write::Upload { row, .. } => row.state != upload::UploadState::Open,
+            Write::Past { row, .. } => row.slot == Slot::Deleted,
             Write::Hold { .. } | Write::Part { .. } | Write::Pending { .. } => false,
         }
     }
 
     /// Refuses an object row whose bytes are not what it says: nothing is stored that was not verified.
     pub fn check(&self) -> Result<(), ModelError> {
-        let (slot, inline) = match self {
-            Write::Object { slot, inline, .. } => (slot, inline),
-            Write::Accept { row, inline, .. } => (&row.slot, inline),
-            _ => return Ok(()),
+        let is_whole = match self {
+            Write::Object { slot, inline, .. } => fits(slot, inline.as_ref()),
+            Write::Past { row, inline, .. } => fits(&row.slot, inline.as_ref()),
+            Write::Accept { row, beside, .. } => beside.fits(row),
+            _ => true,
         };
-        let wanted = match slot {
-            Slot::Live(object) => object.inline_hash(),
-            Slot::Deleted => None,
-        };
-        if wanted == inline.as_ref().map(|bytes| base::BlockHash::of(bytes)) {
-            Ok(())
-        } else {
-            Err(ModelError::Damaged)
-        }
+        if is_whole { Ok(()) } else { Err(ModelError::Damaged) }
     }
 
     fn merge(self, tables: &Tables<'_>, txn: &mut Txn<'_>, stamp: Stamp) -> Result<Applied, StoreError> {
@@ -214,6 +216,10 @@ impl Write {
             Write::Release { target, referrer } => {
                 let key = reference::row_key(target, referrer);
                 table::apply(&tables.references, txn, key, &ReferenceRow { removed: true }, None)
+            }
+            Write::Past { partition, key, id, row, inline } => {
+                let key = past::row_key(partition, &key, id);
+                table::apply(&tables.pasts, txn, key, &row, inline.map(to_inline))
             }
             Write::Upload { id, row } => table::apply(&tables.uploads, txn, upload::row_key(&id), &row, None),
             Write::Part { upload, number, row } => {
@@ -236,16 +242,35 @@ fn to_inline(bytes: Bytes) -> InlineBody {
     InlineBody(bytes.to_vec())
 }
 
+/// Whether bytes are those that an entry has beside its row.
+pub(crate) fn fits(slot: &Slot, inline: Option<&Bytes>) -> bool {
+    slot.live().and_then(Object::inline_hash) == inline.map(|bytes| base::BlockHash::of(bytes))
+}
+
+impl Beside {
+    /// Whether these are the bytes that a row calls for. Those of what it puts aside may be missing: then its past row
+    /// was overtaken where they were looked for.
+    pub(crate) fn fits(&self, row: &ObjectRow) -> bool {
+        let aside = row.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
+        let fits_aside = match (&self.aside, aside) {
+            (None, _) => true,
+            (Some(bytes), Some(aside)) => fits(&aside.slot, Some(bytes)),
+            (Some(_), None) => false,
+        };
+        fits(&row.slot, self.own.as_ref()) && fits_aside
+    }
+}
+
 /// Puts a version, which came with a request of this birth, to this replica of its key.
 pub(crate) fn store_object(
     tables: &Tables<'_>,
     txn: &mut Txn<'_>,
     (key, birth): (&[u8], Stamp),
-    version: Version<Slot>,
-    inline: Option<Bytes>,
+    version: Version<Content>,
+    beside: Beside,
 ) -> Result<Stored, StoreError> {
     let against = graves::fence_of(txn, Space::Object, key)?.against(version.order, birth);
-    put_version(tables, txn, key, (version, against), inline)
+    put_version(tables, txn, key, (version, against), beside)
 }
 
 /// The same for a version that is copied on the way into the replica set (rule L5).
@@ -253,31 +278,62 @@ pub(crate) fn copy_object(
     tables: &Tables<'_>,
     txn: &mut Txn<'_>,
     key: &[u8],
-    version: Version<Slot>,
-    inline: Option<Bytes>,
+    version: Version<Content>,
+    beside: Beside,
 ) -> Result<Stored, StoreError> {
-    put_version(tables, txn, key, (version, Stamp::ZERO), inline)
+    put_version(tables, txn, key, (version, Stamp::ZERO), beside)
 }
 
 fn put_version(
     tables: &Tables<'_>,
     txn: &mut Txn<'_>,
     key: &[u8],
-    (version, floor): (Version<Slot>, Stamp),
-    inline: Option<Bytes>,
+    (version, floor): (Version<Content>, Stamp),
+    beside: Beside,
 ) -> Result<Stored, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, key)?;
+    let has_versions = old.as_ref().is_some_and(ObjectRow::has_versions);
     let mut replica = ObjectRow::replica(old.as_ref());
     let before = replica.clone();
-    let answer = replica.store(&version, floor);
+    let answer = match stands_against(old.as_ref(), &version) {
+        Some(promise) => Stored::Blocked { promise },
+        None => replica.store(&version, floor),
+    };
     if replica != before {
-        let new = ObjectRow::of_replica(replica);
-        let change = Change { old: old.as_ref(), new: &new };
-        table::replace(&tables.objects, txn, key.to_vec(), change, inline.map(to_inline))?;
-    } else if let (Slot::Live(object), true) = (&version.value, answer != Stored::Yes) {
-        tables.objects.lost(txn, object, version.order);
+        let new = ObjectRow::of_replica(replica, has_versions);
+        put_row(tables, txn, key, (old.as_ref(), &new), beside)?;
+    } else if answer != Stored::Yes {
+        tables.objects.lost(txn, &ObjectRow::of_version(version));
     }
     Ok(answer)
+}
+
+/// A write that knows of no versions takes the place of none, and none comes behind the promise to a ballot of
+/// versions, unless that ballot puts it forward itself.
+fn stands_against(old: Option<&ObjectRow>, version: &Version<Content>) -> Option<Stamp> {
+    let row = old.filter(|row| version.value.lineage.is_none() && row.has_versions())?;
+    let is_own = row.lineage.is_none() && version.order == row.promise();
+    let is_known = version.order == row.order && version.id == row.stamp;
+    (!is_own && !is_known).then(|| row.promise().max(row.order))
+}
+
+/// Stores a row of a key, and the past row that comes with it.
+pub(crate) fn put_row(
+    tables: &Tables<'_>,
+    txn: &mut Txn<'_>,
+    key: &[u8],
+    (old, new): (Option<&ObjectRow>, &ObjectRow),
+    beside: Beside,
+) -> Result<(), StoreError> {
+    table::replace(&tables.objects, txn, key.to_vec(), Change { old, new }, beside.own.map(to_inline))?;
+    let is_new = old.map(|old| (old.order, old.stamp)) != Some((new.order, new.stamp));
+    let Some((id, row)) = new.aside().filter(|_| is_new) else { return Ok(()) };
+    // Without its bytes a past row was overtaken elsewhere; what overtook it comes by itself.
+    if fits(&row.slot, beside.aside.as_ref()) {
+        let key = past::beside(key, id);
+        table::apply(&tables.pasts, txn, key, &row, beside.aside.map(to_inline))?;
+    }
+    Ok(())
 }
 
 /// Makes this replica promise a ballot; what it held, or the stamp that stands against it.
@@ -285,7 +341,7 @@ pub(crate) fn prepare(
     blocks: &BlockStore,
     txn: &mut Txn<'_>,
     key: Vec<u8>,
-    ballot: Stamp,
+    (ballot, of_versions): (Stamp, bool),
 ) -> Result<Result<Option<ObjectRow>, Stamp>, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, &key)?;
     let mut replica = ObjectRow::replica(old.as_ref());
@@ -293,7 +349,8 @@ pub(crate) fn prepare(
     // what it must find.
     let answer = replica.prepare(ballot, graves::fence_of(txn, Space::Object, &key)?.birth());
     if answer.is_ok() {
-        let new = ObjectRow::of_replica(replica);
+        let has_versions = of_versions || old.as_ref().is_some_and(ObjectRow::has_versions);
+        let new = ObjectRow::of_replica(replica, has_versions);
         let tables = Tables::new(blocks, Upkeep::Everywhere);
         let change = Change { old: old.as_ref(), new: &new };
         table::replace(&tables.objects, txn, key, change, None)?;

@@ -5,15 +5,16 @@
 //! Meanwhile the copy counts as a reader of its source, which therefore stays whole. A copy that is
 //! cut off, or refused at the end, gives its body up as an upload does.
 
-use crate::objects::{Found, ObjectMeta, Place, Put, Want, find_row, make_object};
+use crate::objects::{Found, ObjectMeta, Place, Put, Want, Written, look_in, make_object};
 use crate::replicas::{Alone, Entry};
-use crate::rows::object::{self, Body};
+use crate::rows::object::Body;
+use crate::rows::past::VersionId;
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
 use crate::writer::Unsettled;
-use crate::{Model, ModelError, NodeBatch, Write};
+use crate::{Model, ModelError, NodeBatch, Write, versions};
 use base::id::kind;
-use base::{Id, PartitionHash, Stamp, WallTime};
+use base::{Id, WallTime};
 use env::random_array;
 use std::sync::Arc;
 use store::{Intent, Txn};
@@ -40,11 +41,11 @@ impl Model {
     /// moving its bytes. The source was found with its content and must not change meanwhile.
     pub async fn copy_object(
         self: &Arc<Self>,
-        (from_bucket, from_key): (Id<kind::Bucket>, String),
+        (from_bucket, from_key, version): (Id<kind::Bucket>, String, Option<VersionId>),
         source: Found,
         place: Place,
         meta: ObjectMeta,
-    ) -> Result<Stamp, ModelError> {
+    ) -> Result<Written, ModelError> {
         let new_body = Id::from_bytes(random_array(self.env.rng.as_ref()));
         let owner = Owner::Object(place.bucket, place.key.clone());
         let mut unsettled = Unsettled::new(self, new_body);
@@ -52,14 +53,14 @@ impl Model {
         let writes = self.share_body(&source, owner, (&mut unsettled, alone.as_ref())).await?;
         if alone.is_none() {
             return self
-                .copy_everywhere((from_bucket, from_key), source, (place, meta), (writes, unsettled))
+                .copy_everywhere((from_bucket, from_key, version), source, (place, meta), (writes, unsettled))
                 .await;
         }
         let blocks = self.blocks.clone();
-        let from_row = object::row_key(PartitionHash::of_shard(&from_bucket, 0), &from_key);
-        let stamp = self
+        let from_row = versions::head_key(from_bucket, &from_key);
+        let written = self
             .commit_alone(Intent::Grow, move |txn| {
-                let now = find_row(txn, &from_row, Want::Content)?.ok_or(ModelError::NoSuchKey)?;
+                let now = look_in(txn, &from_row, version, Want::Content)?.object().ok_or(ModelError::NoSuchKey)?;
                 if now.object.body != source.object.body {
                     return Err(ModelError::ConditionFailed);
                 }
@@ -70,23 +71,24 @@ impl Model {
             })
             .await?;
         unsettled.settled();
-        Ok(stamp)
+        Ok(written)
     }
 
     /// Writes the entry of a copy whose body has its quorum.
     async fn copy_everywhere(
         self: &Arc<Self>,
-        (from_bucket, from_key): (Id<kind::Bucket>, String),
+        (from_bucket, from_key, version): (Id<kind::Bucket>, String, Option<VersionId>),
         source: Found,
         (place, meta): (Place, ObjectMeta),
         (writes, mut unsettled): (Vec<Write>, Unsettled),
-    ) -> Result<Stamp, ModelError> {
+    ) -> Result<Written, ModelError> {
         if !writes.is_empty() {
             unsettled.begin();
             self.merge_everywhere(writes, Some(unsettled.deadline())).await?;
         }
         // Only now: as long as the source is there, so is everything that its body holds.
-        let now = self.find(from_bucket, &from_key, Want::Metadata).await?.ok_or(ModelError::NoSuchKey)?;
+        let now = self.look(from_bucket, &from_key, version, Want::Metadata).await?;
+        let now = now.object().ok_or(ModelError::NoSuchKey)?;
         if now.object.body != source.object.body {
             return Err(ModelError::ConditionFailed);
         }

@@ -8,10 +8,12 @@
 //! It needs no deadline for that, and has none: its body's own may be long over.
 
 use crate::admin::read_bucket;
-use crate::objects::{Want, find_row};
-use crate::replicas::{KeyPlace, Proposal};
+use crate::objects::{Want, look_in};
+use crate::replicas::{Change, Edit, KeyPlace, Proposal};
+use crate::rows::bucket::Versioning;
 use crate::rows::object::{self, Object, ObjectRow, Slot};
-use crate::{Model, ModelError, NodeBatch, Write};
+use crate::rows::past::VersionId;
+use crate::{Model, ModelError, NodeBatch, Write, versions};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
 use std::sync::Arc;
@@ -21,36 +23,51 @@ use store::Intent;
 const ATTEMPTS_MAX: usize = 8;
 
 impl Model {
-    /// Replaces the tags of the object under a key.
+    /// Replaces the tags of the object under a key, or of one of its versions; which version that was comes back.
     pub async fn set_object_tags(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
-        key: String,
+        (key, version): (String, Option<VersionId>),
         tags: Vec<(String, String)>,
-    ) -> Result<(), ModelError> {
-        self.change_object(bucket, key, move |object| object.tags.clone_from(&tags)).await
+    ) -> Result<VersionId, ModelError> {
+        self.change_object(bucket, (key, version), move |object| object.tags.clone_from(&tags)).await
     }
 
     async fn change_object(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
-        key: String,
+        (key, version): (String, Option<VersionId>),
         change: impl Fn(&mut Object) + Send + Sync + 'static,
-    ) -> Result<(), ModelError> {
+    ) -> Result<VersionId, ModelError> {
         let Some(_alone) = self.peers.stay_alone().await else {
-            let outcome = self.change_everywhere(KeyPlace::of(bucket, key), change).await;
+            let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+            let place = KeyPlace::of(bucket, key);
+            let outcome = if row.versioning() == Versioning::Never {
+                is_null(version)?;
+                self.change_everywhere(place, change).await.map(|()| VersionId::Null)
+            } else {
+                let changed = self.change_versions(&place, Change::Edit(version, edit_of(change))).await;
+                changed.map(|row| changed_version(version, row.as_ref()))
+            };
             return self.break_seal_after(bucket, outcome).await;
         };
         let blocks = self.blocks.clone();
         self.commit_alone(Intent::Grow, move |txn| {
-            read_bucket(txn, bucket)?;
+            let mode = read_bucket(txn, bucket)?.versioning();
             let partition = PartitionHash::of_shard(&bucket, 0);
-            let found = find_row(txn, &object::row_key(partition, &key), Want::Content)?;
+            let row_key = object::row_key(partition, &key);
+            if mode != Versioning::Never {
+                let edit = Change::Edit(version, edit_of(change));
+                let row = versions::change_here(txn, &blocks, &row_key, edit)?;
+                return Ok(changed_version(version, row.as_ref()));
+            }
+            is_null(version)?;
+            let found = look_in(txn, &row_key, None, Want::Content)?.object();
             let found = found.ok_or(ModelError::NoSuchKey)?;
             let slot = changed(found.object, found.stamp, &change);
             let write = Write::Object { partition, key, slot, inline: found.inline };
             NodeBatch::new(vec![write]).apply(&blocks, txn)?;
-            Ok(())
+            Ok(VersionId::Null)
         })
         .await
     }
@@ -71,7 +88,7 @@ impl Model {
                     return Ok(None);
                 }
                 let slot = changed(object.clone(), row.stamp, &change);
-                Ok(Some(Proposal { slot, inline: inline.clone(), writes: Vec::new(), deadline: None }))
+                Ok(Some(Proposal::plain(slot, inline.clone())))
             };
             if self.decide(&place, decide).await?.is_some() {
                 return Ok(());
@@ -86,4 +103,25 @@ fn changed(mut object: Object, stamp: Stamp, change: &impl Fn(&mut Object)) -> S
     object.rare.modified.get_or_insert(stamp);
     change(&mut object);
     Slot::Live(Box::new(object))
+}
+
+/// In a bucket without versions the only one is the null version.
+fn is_null(version: Option<VersionId>) -> Result<(), ModelError> {
+    match version {
+        None | Some(VersionId::Null) => Ok(()),
+        Some(VersionId::Named(_)) => Err(ModelError::NoSuchVersion),
+    }
+}
+
+fn edit_of(change: impl Fn(&mut Object) + Send + Sync + 'static) -> Edit {
+    Arc::new(move |slot: &Slot, made: Stamp| match slot {
+        Slot::Live(object) => Ok(changed((**object).clone(), made, &change)),
+        Slot::Marker => Err(ModelError::DeleteMarker),
+        Slot::Deleted => Err(ModelError::NoSuchKey),
+    })
+}
+
+/// The version that was changed: the one that was named, or what is current.
+fn changed_version(asked: Option<VersionId>, row: Option<&ObjectRow>) -> VersionId {
+    asked.or(row.map(ObjectRow::version_id)).unwrap_or(VersionId::Null)
 }

@@ -13,6 +13,12 @@ pub enum ModelError {
     /// No object under that key.
     #[error("no such key")]
     NoSuchKey,
+    /// No version of that id under that key.
+    #[error("no such version")]
+    NoSuchVersion,
+    /// The version is a delete marker, which has nothing to read or change.
+    #[error("the version is a delete marker")]
+    DeleteMarker,
     /// No open upload of that id under that key.
     #[error("no such upload")]
     NoSuchUpload,
@@ -83,6 +89,8 @@ impl ModelError {
             Self::Unavailable | Self::BucketBusy | Self::NoLayout | Self::Store(_) | Self::Block(_) => false,
             Self::NoSuchBucket
             | Self::NoSuchKey
+            | Self::NoSuchVersion
+            | Self::DeleteMarker
             | Self::NoSuchUpload
             | Self::NoSuchAccessKey
             | Self::BucketNameTaken

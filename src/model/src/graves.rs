@@ -14,7 +14,8 @@ use crate::rows::record_kind;
 use crate::rows::reference::ReferenceRow;
 use crate::rows::upload::{PartRow, UploadRow, UploadState};
 use crate::rows::version::{self, VersionRow};
-use crate::tables::{Objects, Parts, References, Uploads, Versions};
+use crate::rows::past::{self, PastRow};
+use crate::tables::{Objects, Parts, Pasts, References, Uploads, Versions};
 use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -185,6 +186,7 @@ pub(crate) enum Held {
 pub(crate) fn look(read: &impl Read, space: u8, row_key: &[u8]) -> Result<Held, StoreError> {
     match space {
         space if space == Space::Object.number() => look_at_object(read, row_key),
+        space if space == Space::Past.number() => look_at_past(read, row_key),
         space if space == Space::Version.number() => look_at_version(read, row_key),
         space if space == Space::BlockRef.number() => look_at_reference(read, row_key),
         space if space == Space::Upload.number() => look_at_upload(read, row_key),
@@ -197,9 +199,27 @@ fn look_at_object(read: &impl Read, row_key: &[u8]) -> Result<Held, StoreError> 
     let row: Option<ObjectRow> = read.get(Space::Object, row_key)?;
     Ok(match row {
         Some(row) if is_promised(&row) => Held::Promised(row.order),
+        // What is left of versions goes first: a past row is never without the row of its key.
+        Some(row) if row.slot == Slot::Deleted && has_past(read, row_key)? => Held::Needed,
         Some(row) if row.slot == Slot::Deleted => Held::Tombstone(row.order),
         _ => Held::Nothing,
     })
+}
+
+fn has_past(read: &impl Read, head_key: &[u8]) -> Result<bool, StoreError> {
+    let (from, to) = past::range_beside(head_key);
+    let mut found = false;
+    read.walk(Space::Past, &from, Some(&to), &mut |_, _: PastRow| {
+        found = true;
+        Step::Stop
+    })?;
+    Ok(found)
+}
+
+fn look_at_past(read: &impl Read, row_key: &[u8]) -> Result<Held, StoreError> {
+    let row: Option<PastRow> = read.get(Space::Past, row_key)?;
+    let gone = row.filter(|row| row.slot == Slot::Deleted);
+    Ok(gone.map_or(Held::Nothing, |row| Held::Tombstone(row.by)))
 }
 
 /// Whether a tombstone has a promise above it: some ballot may not have ended.
@@ -280,11 +300,15 @@ pub(crate) fn graves_of_parts(
 
 /// Whether this replica holds that tombstone, or something newer, and no ballot about it is open (rule T2).
 pub(crate) fn acknowledges(read: &impl Read, grave: &Grave) -> Result<bool, StoreError> {
+    if grave.space == Space::Past.number() {
+        let held = look(read, grave.space, &grave.row_key)?;
+        return Ok(matches!(held, Held::Tombstone(by) if by >= grave.order));
+    }
     if grave.space != Space::Object.number() {
         return Ok(matches!(look(read, grave.space, &grave.row_key)?, Held::Tombstone(_)));
     }
     let row: Option<ObjectRow> = read.get(Space::Object, &grave.row_key)?;
-    Ok(row.is_some_and(|row| row.order >= grave.order && !is_promised(&row)))
+    Ok(row.is_some_and(|row| row.order >= grave.order && !is_promised(&row)) && !has_past(read, &grave.row_key)?)
 }
 
 /// Drops a tombstone that all replicas acknowledged, if what is held here is exactly that, and raises the fence of its
@@ -309,6 +333,7 @@ fn remove_row(txn: &mut Txn<'_>, grave: &Grave) -> Result<Option<Space>, StoreEr
     let key = grave.row_key.as_ref();
     match grave.space {
         space if space == Space::Object.number() => remove::<Objects>(txn, key),
+        space if space == Space::Past.number() => remove::<Pasts>(txn, key),
         space if space == Space::Version.number() => remove::<Versions<'_>>(txn, key),
         space if space == Space::BlockRef.number() => remove::<References<'_>>(txn, key),
         space if space == Space::Upload.number() => remove::<Uploads>(txn, key),

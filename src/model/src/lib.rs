@@ -28,6 +28,8 @@ mod tables;
 mod tests;
 mod timing;
 pub mod usage;
+mod versions;
+pub mod version_listing;
 mod writer;
 
 pub use batch::{NodeBatch, Write};

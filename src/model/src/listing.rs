@@ -5,7 +5,7 @@
 //! and the coordinator merges before it filters (`replicas::list`).
 
 use crate::replicas::{ListRows, ListedRow, Listing, Page};
-use crate::rows::object::{self, Checksum, ETag, Object, ObjectRow};
+use crate::rows::object::{self, Checksum, ETag, Object, ObjectRow, Slot};
 use crate::rows::upload::{self, UploadMark, UploadRow};
 use crate::{Model, ModelError};
 use base::id::kind;
@@ -104,7 +104,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    fn of(key: String, modified: Stamp, object: &Object) -> Self {
+    pub(crate) fn of(key: String, modified: Stamp, object: &Object) -> Self {
         Self { key, modified, size: object.size, etag: object.etag, checksum: object.checksum.clone() }
     }
 }
@@ -293,7 +293,8 @@ pub(crate) fn rows_for(view: &View, request: &ListRows) -> Result<Listing, Model
         }
         let live = row.live().map(|object| Listed::of(key.clone(), row.modified(), object));
         let is_live = live.is_some();
-        listing.rows.push(ListedRow { order: row.order, key, live });
+        let is_marker = row.slot == Slot::Marker;
+        listing.rows.push(ListedRow { order: row.order, key, live, is_marker });
         if is_live { Flow::Taken } else { Flow::Skip }
     })?;
     Ok(listing)
@@ -321,7 +322,7 @@ fn behind_entry(partition: PartitionHash, marker: &str, query: &ListQuery) -> Ve
     }
 }
 
-enum Flow {
+pub(crate) enum Flow {
     /// The row does not count; go on.
     Skip,
     /// The row, or the prefix it is folded into, was taken.
@@ -331,19 +332,19 @@ enum Flow {
 }
 
 /// Takes a row: its key, the record, and the common prefix it is folded into, if any.
-type Take<'a, R> = dyn FnMut(&[u8], R, Option<String>) -> Flow + 'a;
+pub(crate) type Take<'a, R> = dyn FnMut(&[u8], R, Option<String>) -> Flow + 'a;
 
 /// A walk over the rows of a query's prefix.
-struct Walk<'a> {
-    view: &'a View,
-    space: Space,
-    partition: PartitionHash,
-    query: &'a ListQuery,
+pub(crate) struct Walk<'a> {
+    pub view: &'a View,
+    pub space: Space,
+    pub partition: PartitionHash,
+    pub query: &'a ListQuery,
 }
 
 impl Walk<'_> {
     /// Hands the rows from `start` on to `take`, passing over folded ones with one seek.
-    fn fold<R: Record>(&self, start: Vec<u8>, take: &mut Take<'_, R>) -> Result<(), ModelError> {
+    pub fn fold<R: Record>(&self, start: Vec<u8>, take: &mut Take<'_, R>) -> Result<(), ModelError> {
         let end = after_prefix(&object::prefix_start(self.partition, &self.query.prefix));
         self.view.walk(self.space, &start, end.as_deref(), &mut |key_bytes, row: R| {
             let folded = self.fold_of(key_bytes);

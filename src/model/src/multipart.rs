@@ -6,9 +6,10 @@
 
 use crate::admin::read_bucket;
 use crate::listing::ListedUpload;
-use crate::objects::{Condition, Found, ObjectMeta, Place, Put};
+use crate::objects::{Condition, Found, ObjectMeta, Place, Put, Written};
 use crate::replicas::{Entry, RowRange};
 use crate::rows::object::{Body, Checksum, ETag, Object, Rare};
+use crate::rows::past::VersionId;
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
 use crate::rows::version::{Contents, Owner, PartPiece, PendingBody, VersionRow};
@@ -91,6 +92,8 @@ pub enum Planned {
 pub struct Completed {
     /// Commit stamp of the object.
     pub stamp: Stamp,
+    /// The version that it is, in a bucket that keeps versions.
+    pub version: Option<VersionId>,
     /// Its tag.
     pub etag: ETag,
     /// Its checksum.
@@ -327,8 +330,8 @@ impl Model {
     ) -> Result<Planned, ModelError> {
         let deadline = self.completion_deadline().await?;
         let row = self.find_upload(name).await?;
-        if let UploadState::Completed { stamp, etag, checksum } = row.state {
-            return Ok(Planned::Done(Completed { stamp, etag, checksum }));
+        if let UploadState::Completed { stamp, version, etag, checksum } = row.state {
+            return Ok(Planned::Done(Completed { stamp, version, etag, checksum }));
         }
         let uploaded: BTreeMap<PartNumber, PartRow> =
             self.newest_parts(&name.id, 0).await?.into_iter().map(|part| (part.number, part.row)).collect();
@@ -409,11 +412,11 @@ impl Model {
         if outcome.as_ref().is_err_and(ModelError::is_refusal) {
             sent.refused();
         }
-        let stamp = outcome?;
-        let state = UploadState::Completed { stamp, etag, checksum: checksum.clone() };
+        let Written { stamp, version } = outcome?;
+        let state = UploadState::Completed { stamp, version, etag, checksum: checksum.clone() };
         let row = UploadRow { state, ..completion.row };
         self.merge_everywhere(vec![Write::Upload { id: name.id, row }], None).await?;
-        Ok(Completed { stamp, etag, checksum })
+        Ok(Completed { stamp, version, etag, checksum })
     }
 
     async fn commit_completion(
@@ -431,11 +434,11 @@ impl Model {
             writes.push(Write::Settled { body });
             let place = Place { bucket: name.bucket, key: name.key, condition };
             let put = Put { place, object, inline: None, writes, lock: None };
-            let stamp = put.apply(txn, &blocks)?;
-            let state = UploadState::Completed { stamp, etag, checksum: checksum.clone() };
+            let Written { stamp, version } = put.apply(txn, &blocks)?;
+            let state = UploadState::Completed { stamp, version, etag, checksum: checksum.clone() };
             let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };
             NodeBatch::new(vec![closed]).apply(&blocks, txn)?;
-            Ok(Completed { stamp, etag, checksum })
+            Ok(Completed { stamp, version, etag, checksum })
         })
         .await
     }

@@ -3,11 +3,12 @@
 
 use crate::admin::read_bucket;
 use crate::reader::{ByteRange, Reading};
-use crate::replicas::{Entry, KeyPlace};
-use crate::rows::bucket::Quotas;
-use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Rare, Slot};
+use crate::replicas::{Add, Change, Entry, KeyPlace};
+use crate::rows::bucket::{Quotas, Versioning};
+use crate::rows::object::{self, Body, Checksum, ETag, Object, ObjectRow, Rare, Slot};
+use crate::rows::past::{self, VersionId};
 use crate::usage::Usage;
-use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage};
+use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage, versions};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
 use block::BlockLock;
@@ -65,20 +66,63 @@ pub struct Place {
     pub condition: Condition,
 }
 
-/// A key and the condition under which it is deleted.
+/// A key, or one version of it, and the condition under which it is deleted.
 #[derive(Debug, Clone)]
 pub struct Deletion {
     /// The key.
     pub key: String,
+    /// The version that goes for good; none: what is current goes, or is covered by a delete marker.
+    pub version: Option<VersionId>,
     /// The condition.
     pub condition: Condition,
+}
+
+/// What a deletion did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// The version that it made or deleted, in a bucket that keeps versions.
+    pub version: Option<VersionId>,
+    /// Whether that version is or was a delete marker.
+    pub is_marker: bool,
+}
+
+/// What a write made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// When it was committed.
+    pub stamp: Stamp,
+    /// The version that it is, in a bucket that keeps versions.
+    pub version: Option<VersionId>,
+}
+
+/// What is found under a key.
+#[derive(Debug)]
+pub enum Looked {
+    /// An object.
+    Object(Found),
+    /// A delete marker, and when it was made.
+    Marker(VersionId, Stamp),
+    /// Nothing.
+    Nothing,
+}
+
+impl Looked {
+    /// The object, if that is what it is.
+    pub fn object(self) -> Option<Found> {
+        match self {
+            Self::Object(found) => Some(found),
+            Self::Marker(..) | Self::Nothing => None,
+        }
+    }
 }
 
 /// An object as one view shows it.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// When it was committed.
+    /// When its version was made.
     pub stamp: Stamp,
+    /// Which version it is; the null version in a bucket without versions.
+    pub version: VersionId,
     /// Its metadata.
     pub object: Object,
     /// Its bytes, if they live beside the row.
@@ -116,42 +160,59 @@ impl Model {
         key: &str,
         want: Want,
     ) -> Result<Option<Found>, ModelError> {
-        if self.peers.is_alone() {
-            return self.find_here(bucket, key, want);
-        }
-        let found = self.find_everywhere(&KeyPlace::of(bucket, key.to_owned()), want).await?;
-        Ok(found.and_then(|(row, inline)| {
-            let Slot::Live(object) = row.slot else { return None };
-            let body = object.body.id().filter(|_| want == Want::Content);
-            let reading = body.map(|body| self.readers.enter(body));
-            Some(Found { stamp: row.stamp, object: *object, inline, reading })
-        }))
+        Ok(self.look(bucket, key, None, want).await?.object())
     }
 
-    fn find_here(
-        &self,
+    /// What is under a key, or one version of it.
+    pub async fn look(
+        self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         key: &str,
+        version: Option<VersionId>,
         want: Want,
-    ) -> Result<Option<Found>, ModelError> {
-        let row_key = object::row_key(PartitionHash::of_shard(&bucket, 0), key);
-        let mut found = find_row(&self.store.view()?, &row_key, want)?;
-        if want == Want::Metadata {
-            return Ok(found);
+    ) -> Result<Looked, ModelError> {
+        if self.peers.is_alone() {
+            return self.look_here(&versions::head_key(bucket, key), version, want);
         }
+        let place = KeyPlace::of(bucket, key.to_owned());
+        let (id, made, slot, inline) = match version {
+            None => match self.read_row(&place, want == Want::Content).await? {
+                Some((row, inline)) => (row.version_id(), row.made(), row.slot, inline),
+                None => return Ok(Looked::Nothing),
+            },
+            Some(id) => match self.find_version(&place, id, want).await? {
+                Some(found) => (id, found.made, found.slot, found.inline),
+                None => return Ok(Looked::Nothing),
+            },
+        };
+        let body = slot.live().and_then(|object| object.body.id()).filter(|_| want == Want::Content);
+        let reading = body.map(|body| self.readers.enter(body));
+        Ok(looked((id, made), slot, inline, reading))
+    }
+
+    fn look_here(
+        &self,
+        head_key: &[u8],
+        version: Option<VersionId>,
+        want: Want,
+    ) -> Result<Looked, ModelError> {
+        let mut looked = look_in(&self.store.view()?, head_key, version, want)?;
         // Between looking and registering the body may have been reclaimed, so look again.
-        while let Some(first) = &mut found
+        while let Looked::Object(first) = &mut looked
+            && want == Want::Content
             && let Some(body) = first.object.body.id()
         {
             let reading = self.readers.enter(body);
-            let again = find_row(&self.store.view()?, &row_key, want)?;
-            if again.as_ref().is_some_and(|again| again.stamp == first.stamp) {
+            let again = look_in(&self.store.view()?, head_key, version, want)?;
+            if let Looked::Object(again) = &again
+                && again.object.body == first.object.body
+            {
                 first.reading = Some(reading);
                 break;
             }
-            found = again;
+            looked = again;
         }
-        Ok(found)
+        Ok(looked)
     }
 
     /// Makes `body` the object under a key.
@@ -161,7 +222,7 @@ impl Model {
         body: FinishedBody,
         etag: ETag,
         meta: ObjectMeta,
-    ) -> Result<Stamp, ModelError> {
+    ) -> Result<Written, ModelError> {
         let alone = self.peers.stay_alone().await;
         let body = if alone.is_none() { body.spread().await? } else { body };
         let (described, inline, writes) = body.describe();
@@ -178,9 +239,9 @@ impl Model {
         let lock = body.lock();
         let put = Put { place, object, inline, writes, lock };
         let blocks = self.blocks.clone();
-        let stamp = self.commit_alone(Intent::Grow, move |txn| put.apply(txn, &blocks)).await?;
+        let written = self.commit_alone(Intent::Grow, move |txn| put.apply(txn, &blocks)).await?;
         body.settled();
-        Ok(stamp)
+        Ok(written)
     }
 
     /// Deletes the object under a key. Nothing there is fine, unless the condition says otherwise.
@@ -188,9 +249,9 @@ impl Model {
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         deletion: Deletion,
-    ) -> Result<(), ModelError> {
+    ) -> Result<Deleted, ModelError> {
         let outcomes = self.delete_objects(bucket, vec![deletion]).await?;
-        outcomes.into_iter().collect()
+        outcomes.into_iter().next().unwrap_or(Ok(Deleted::default()))
     }
 
     /// Deletes many keys in one transaction; each has its own outcome.
@@ -198,14 +259,14 @@ impl Model {
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         deletions: Vec<Deletion>,
-    ) -> Result<Vec<Result<(), ModelError>>, ModelError> {
+    ) -> Result<Vec<Result<Deleted, ModelError>>, ModelError> {
         let Some(_alone) = self.peers.stay_alone().await else {
             return self.delete_everywhere(bucket, deletions).await;
         };
         let blocks = self.blocks.clone();
         self.commit_alone(Intent::Free, move |txn| {
-            read_bucket(txn, bucket)?;
-            let delete = |deletion| match delete_in(txn, &blocks, bucket, deletion) {
+            let mode = read_bucket(txn, bucket)?.versioning();
+            let delete = |deletion| match delete_in((txn, &blocks), (bucket, mode), deletion) {
                 Err(ModelError::Store(error)) => Err(ModelError::Store(error)),
                 outcome => Ok(outcome),
             };
@@ -226,23 +287,33 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    pub(crate) fn apply(self, txn: &mut Txn<'_>, blocks: &block::BlockStore) -> Result<Stamp, ModelError> {
+    pub(crate) fn apply(self, txn: &mut Txn<'_>, blocks: &block::BlockStore) -> Result<Written, ModelError> {
         let Place { bucket, key, condition } = self.place;
         let partition = PartitionHash::of_shard(&bucket, 0);
         let bucket = read_bucket(txn, bucket)?;
+        let mode = bucket.versioning();
         let row_key = object::row_key(partition, &key);
         let old: Option<ObjectRow> = txn.get(Space::Object, &row_key)?;
         let old = old.as_ref().and_then(ObjectRow::live);
         condition.check(old)?;
         if bucket.quotas.value != Quotas::default() {
-            check_quotas(usage::of_partition(txn, partition)?, bucket.quotas.value, old, &self.object)?;
+            let replaced = old.filter(|_| mode == Versioning::Never);
+            check_quotas(usage::of_partition(txn, partition)?, bucket.quotas.value, replaced, &self.object)?;
         }
         let mut writes = self.writes;
         let slot = Slot::Live(Box::new(self.object));
-        writes.push(Write::Object { partition, key, slot, inline: self.inline });
-        let stamp = NodeBatch::new(writes).apply(blocks, txn)?;
+        let written = if mode == Versioning::Never {
+            writes.push(Write::Object { partition, key, slot, inline: self.inline });
+            Written { stamp: NodeBatch::new(writes).apply(blocks, txn)?, version: None }
+        } else {
+            let (inline, deadline) = (self.inline, None);
+            let add = Add { mode, condition: Condition::Always, slot, inline, writes, deadline };
+            let row = versions::change_here(txn, blocks, &row_key, Change::Add(Box::new(add)))?;
+            row.map(|row| Written { stamp: row.stamp, version: Some(row.version_id()) })
+                .ok_or(ModelError::Unavailable)?
+        };
         drop(self.lock);
-        Ok(stamp)
+        Ok(written)
     }
 }
 
@@ -258,24 +329,37 @@ pub(crate) fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -
     }
 }
 
-pub(crate) fn find_row(read: &impl Read, row_key: &[u8], want: Want) -> Result<Option<Found>, ModelError> {
-    let Some(row) = read.get::<ObjectRow>(Space::Object, row_key)? else { return Ok(None) };
-    let Slot::Live(object) = row.slot else { return Ok(None) };
-    let inline = match (&object.body, want) {
-        (Body::Inline(hash), Want::Content) => Some(read_inline(read, row_key, hash)?),
-        _ => None,
-    };
-    Ok(Some(Found { stamp: row.stamp, object: *object, inline, reading: None }))
+/// What this replica holds under a key, or as one version of it.
+pub(crate) fn look_in(
+    read: &impl Read,
+    head_key: &[u8],
+    version: Option<VersionId>,
+    want: Want,
+) -> Result<Looked, ModelError> {
+    let row: Option<ObjectRow> = read.get(Space::Object, head_key)?;
+    let current = row.filter(|row| version.is_none() || row.current() == version);
+    if let Some(row) = current {
+        let has_bytes = row.live().is_some_and(|object| object.inline_hash().is_some());
+        let wanted = has_bytes && want == Want::Content;
+        let inline = if wanted { Some(versions::bytes_beside(read, head_key, &row.slot)?) } else { None };
+        return Ok(looked((row.version_id(), row.made()), row.slot, inline, None));
+    }
+    let Some(id) = version else { return Ok(Looked::Nothing) };
+    let past = versions::past_here(read, &past::beside(head_key, id), want)?;
+    Ok(past.map_or(Looked::Nothing, |(row, inline)| looked((id, row.made), row.slot, inline, None)))
 }
 
-fn read_inline(read: &impl Read, row_key: &[u8], hash: &base::BlockHash) -> Result<Bytes, ModelError> {
-    let unreadable = || store::StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
-    let body: Option<InlineBody> = read.get(Space::Inline, row_key)?;
-    let bytes = body.ok_or_else(unreadable)?.0;
-    if base::BlockHash::of(&bytes) != *hash {
-        return Err(unreadable().into());
+fn looked(
+    (version, stamp): (VersionId, Stamp),
+    slot: Slot,
+    inline: Option<Bytes>,
+    reading: Option<Arc<Reading>>,
+) -> Looked {
+    match slot {
+        Slot::Live(object) => Looked::Object(Found { stamp, version, object: *object, inline, reading }),
+        Slot::Marker => Looked::Marker(version, stamp),
+        Slot::Deleted => Looked::Nothing,
     }
-    Ok(bytes.into())
 }
 
 /// Refuses what would take a bucket that holds `used` beyond its limits.
@@ -299,13 +383,23 @@ pub(crate) fn check_quotas(
 }
 
 fn delete_in(
-    txn: &mut Txn<'_>,
-    blocks: &block::BlockStore,
-    bucket: Id<kind::Bucket>,
+    (txn, blocks): (&mut Txn<'_>, &block::BlockStore),
+    (bucket, mode): (Id<kind::Bucket>, Versioning),
     deletion: Deletion,
-) -> Result<(), ModelError> {
+) -> Result<Deleted, ModelError> {
     let partition = PartitionHash::of_shard(&bucket, 0);
-    let old: Option<ObjectRow> = txn.get(Space::Object, &object::row_key(partition, &deletion.key))?;
+    let head_key = object::row_key(partition, &deletion.key);
+    if let Some(id) = deletion.version {
+        let held = look_in(txn, &head_key, Some(id), Want::Metadata)?;
+        versions::change_here(txn, blocks, &head_key, Change::Delete(id))?;
+        return Ok(Deleted { version: Some(id), is_marker: matches!(held, Looked::Marker(..)) });
+    }
+    if mode != Versioning::Never {
+        let add = Add::marker(mode, deletion.condition);
+        let row = versions::change_here(txn, blocks, &head_key, Change::Add(Box::new(add)))?;
+        return Ok(Deleted { version: row.map(|row| row.version_id()), is_marker: true });
+    }
+    let old: Option<ObjectRow> = txn.get(Space::Object, &head_key)?;
     let old = old.as_ref().and_then(ObjectRow::live);
     deletion.condition.check(old)?;
     if old.is_some() {
@@ -313,5 +407,5 @@ fn delete_in(
         let write = Write::Object { partition, key: deletion.key, slot, inline: None };
         NodeBatch::new(vec![write]).apply(blocks, txn)?;
     }
-    Ok(())
+    Ok(Deleted::default())
 }

@@ -10,12 +10,13 @@
 
 use crate::graves::{self, Candidate, Grave, Held, enqueue_tombstone};
 use crate::rows::object::{self, ObjectRow};
+use crate::rows::past::VersionId;
 use crate::rows::record_kind;
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow};
 use crate::rows::version::{self, Owner, PendingBody, VersionRow};
 use crate::tables::{self, Tables, Upkeep};
-use crate::{Model, ModelError, NodeBatch, Write};
+use crate::{Model, ModelError, NodeBatch, Write, versions};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockStore;
@@ -76,6 +77,9 @@ pub struct Queued {
     /// The order of the entry that lost: only a newer one proves that it is beaten (rule K5).
     #[serde(default)]
     pub beaten: Option<Stamp>,
+    /// Which version of its key that entry was.
+    #[serde(default)]
+    pub version: Option<VersionId>,
     /// A closed upload: no replica accepts a completion any more once its clock has passed this (C3).
     #[serde(default)]
     pub closed: Option<WallTime>,
@@ -113,9 +117,10 @@ pub(crate) fn is_queued(read: &impl Read, work: Work) -> Result<bool, StoreError
     Ok(read.get::<Queued>(Space::Outbox, &work.key())?.is_some())
 }
 
-/// Queues the body of an entry that lost under this order.
-pub(crate) fn enqueue_beaten(txn: &mut Txn<'_>, body: Id<kind::Body>, order: Stamp) {
-    let queued = Queued { since: Some(txn.now()), beaten: Some(order), ..Queued::default() };
+/// Queues the body of an entry that lost under this order, as this version of its key.
+pub(crate) fn enqueue_beaten(txn: &mut Txn<'_>, body: Id<kind::Body>, (order, version): (Stamp, VersionId)) {
+    let (since, beaten, version) = (Some(txn.now()), Some(order), Some(version));
+    let queued = Queued { since, beaten, version, ..Queued::default() };
     txn.put(Space::Outbox, Work::ReleaseBody(body).key(), &queued);
 }
 
@@ -336,7 +341,7 @@ fn is_needed(txn: &Txn<'_>, body: Id<kind::Body>, owner: &Owner) -> Result<bool,
         Owner::Object(bucket, key) => {
             let partition = PartitionHash::of_shard(bucket, 0);
             let row: Option<ObjectRow> = txn.get(Space::Object, &object::row_key(partition, key))?;
-            Ok(row.is_some_and(|row| row.live().and_then(|object| object.body.id()) == Some(body)))
+            Ok(row.is_some_and(|row| row.names(body)) || versions::past_with_body(txn, body)?.is_some())
         }
     }
 }

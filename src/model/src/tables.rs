@@ -5,11 +5,12 @@
 
 use crate::graves::{enqueue_tombstone, partition_of};
 use crate::reclaim::{self, Work};
-use crate::rows::object::{InlineBody, Object, ObjectRow};
+use crate::rows::object::{InlineBody, Object, ObjectRow, Slot};
+use crate::rows::past::{self, PastBody, PastRow};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
 use crate::rows::version::{self, VersionRow};
-use crate::usage;
+use crate::usage::{self, Usage};
 use base::Stamp;
 use block::BlockStore;
 use store::{Read, Space, StoreError, Txn};
@@ -17,12 +18,13 @@ use table::digest::{Digested, canonical_form};
 use table::{Change, Table};
 
 /// The replicated tables, by number: those that nodes compare by digests.
-pub const DIGESTED: [Digested; 5] = [
+pub const DIGESTED: [Digested; 6] = [
     Digested::of::<Objects>(),
     Digested::of::<Versions<'static>>(),
     Digested::of::<References<'static>>(),
     Digested::of::<Uploads>(),
     Digested::of::<Parts>(),
+    Digested::of::<Pasts>(),
 ];
 
 /// Where what follows from a change is done.
@@ -37,6 +39,7 @@ pub(crate) enum Upkeep {
 /// The tables of a node, with what their hooks need.
 pub(crate) struct Tables<'a> {
     pub objects: Objects,
+    pub pasts: Pasts,
     pub versions: Versions<'a>,
     pub references: References<'a>,
     pub uploads: Uploads,
@@ -47,6 +50,7 @@ impl<'a> Tables<'a> {
     pub fn new(blocks: &'a BlockStore, upkeep: Upkeep) -> Self {
         Self {
             objects: Objects,
+            pasts: Pasts,
             versions: Versions { references: References { blocks }, upkeep },
             references: References { blocks },
             uploads: Uploads,
@@ -57,6 +61,8 @@ impl<'a> Tables<'a> {
 
 /// Table `object`.
 pub(crate) struct Objects;
+/// Table `past`.
+pub(crate) struct Pasts;
 /// Table `version`.
 pub(crate) struct Versions<'a> {
     references: References<'a>,
@@ -78,7 +84,10 @@ impl Table for Objects {
 
     /// Without this replica's promise and history; a mere promise is nothing to agree about.
     fn canonical(row: &ObjectRow) -> Option<Vec<u8>> {
-        (row.order > Stamp::ZERO).then(|| canonical_form(&(row.order, row.stamp, &row.slot)))
+        (row.order > Stamp::ZERO).then(|| match &row.lineage {
+            None => canonical_form(&(row.order, row.stamp, &row.slot)),
+            Some(lineage) => canonical_form(&(row.order, row.stamp, &row.slot, lineage)),
+        })
     }
 
     fn hook(
@@ -99,18 +108,21 @@ impl Table for Objects {
         let is_same_write = change.old.is_some_and(|old| old.stamp == change.new.stamp);
         let old = change.old.and_then(ObjectRow::live);
         let new = change.new.live();
-        usage::record_change(txn, partition_of(key), usage::weigh(old), usage::weigh(new))?;
+        let before = usage::weigh(old) - shadowed(txn, key, change.old)?;
+        let after = usage::weigh(new) - shadowed(txn, key, Some(change.new))?;
+        usage::record_change(txn, partition_of(key), before, after)?;
         match payload {
             Some(bytes) => txn.put(Space::Inline, key.to_vec(), &bytes),
             None if old.is_some_and(is_inline) && !is_same_write => txn.delete(Space::Inline, key.to_vec()),
             None => {}
         }
-        if let Some(body) = old.and_then(|object| object.body.id())
-            && new.and_then(|object| object.body.id()) != Some(body)
+        if let Some(old) = change.old
+            && let Some(body) = old.live().and_then(|object| object.body.id())
+            && !change.new.names(body)
         {
-            reclaim::enqueue_beaten(txn, body, change.old.map_or(Stamp::ZERO, |old| old.order));
+            reclaim::enqueue_beaten(txn, body, (old.order, old.version_id()));
         }
-        if new.is_none() {
+        if change.new.slot == Slot::Deleted {
             enqueue_tombstone(txn, Space::Object, key);
         }
         Ok(())
@@ -120,15 +132,71 @@ impl Table for Objects {
 impl Objects {
     /// An entry arrived that a newer one had beaten already: its body is let go like that of an entry
     /// that was beaten here.
-    pub fn lost(&self, txn: &mut Txn<'_>, object: &Object, order: Stamp) {
-        if let Some(body) = object.body.id() {
-            reclaim::enqueue_beaten(txn, body, order);
+    pub fn lost(&self, txn: &mut Txn<'_>, row: &ObjectRow) {
+        if let Some(body) = row.live().and_then(|object| object.body.id()) {
+            reclaim::enqueue_beaten(txn, body, (row.order, row.version_id()));
         }
     }
 }
 
 fn is_inline(object: &Object) -> bool {
     object.body.id().is_none()
+}
+
+/// What is counted for the past row of the version that is current: it says nothing.
+fn shadowed(read: &impl Read, key: &[u8], row: Option<&ObjectRow>) -> Result<Usage, StoreError> {
+    let Some(id) = row.filter(|row| row.lineage.is_some()).and_then(ObjectRow::current) else {
+        return Ok(Usage::default());
+    };
+    let past: Option<PastRow> = read.get(Space::Past, &past::beside(key, id))?;
+    Ok(usage::weigh_past(past.as_ref()))
+}
+
+impl Table for Pasts {
+    const SPACE: Space = Space::Past;
+    type Row = PastRow;
+    type Payload = InlineBody;
+
+    fn canonical(row: &PastRow) -> Option<Vec<u8>> {
+        Some(canonical_form(row))
+    }
+
+    /// Runs after the row of the key itself was written, where the same transaction does that.
+    fn hook(
+        &self,
+        txn: &mut Txn<'_>,
+        key: &[u8],
+        change: Change<'_, PastRow>,
+        payload: Option<InlineBody>,
+    ) -> Result<(), StoreError> {
+        let (_, id) = past::parse_row_key(key).expect("the table's own key");
+        let head_key = past::head_key(key).expect("the table's own key");
+        let head: Option<ObjectRow> = txn.get(Space::Object, &head_key)?;
+        if head.as_ref().and_then(ObjectRow::current) != Some(id) {
+            let (before, after) = (usage::weigh_past(change.old), usage::weigh_past(Some(change.new)));
+            usage::record_change(txn, partition_of(key), before, after)?;
+        }
+        let (old, new) = (change.old.and_then(|old| old.slot.live()), change.new.slot.live());
+        match payload {
+            Some(bytes) if new.is_some_and(is_inline) => txn.put(Space::Inline, key.to_vec(), &bytes),
+            _ if !new.is_some_and(is_inline) && old.is_some_and(is_inline) => {
+                txn.delete(Space::Inline, key.to_vec());
+            }
+            _ => {}
+        }
+        let body_of = |object: Option<&Object>| object.and_then(|object| object.body.id());
+        if let Some(body) = body_of(old).filter(|body| body_of(new) != Some(*body)) {
+            txn.delete(Space::PastBody, body.as_bytes().to_vec());
+            reclaim::enqueue_beaten(txn, body, (change.new.by, id));
+        }
+        if let Some(body) = body_of(new) {
+            txn.put(Space::PastBody, body.as_bytes().to_vec(), &PastBody(key.to_vec()));
+        }
+        if change.new.slot == Slot::Deleted {
+            enqueue_tombstone(txn, Space::Past, key);
+        }
+        Ok(())
+    }
 }
 
 impl Table for Versions<'_> {

@@ -3,6 +3,7 @@
 //! The counters are derived: recounting the rows gives the same numbers.
 
 use crate::rows::object::{Object, ObjectRow};
+use crate::rows::past::{self, PastRow};
 use crate::rows::record_kind;
 use base::{Merge, PartitionHash};
 use serde::{Deserialize, Serialize};
@@ -11,9 +12,9 @@ use store::{Read, Record, Space, Step, StoreError, Txn};
 /// What a bucket shard holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Live objects.
+    /// Live objects, by what is current.
     pub objects: i64,
-    /// Bytes of their content.
+    /// Bytes of their content, and of that of their other versions.
     pub bytes: i64,
     /// Open multipart uploads.
     pub uploads: i64,
@@ -40,6 +41,23 @@ pub(crate) fn weigh(object: Option<&Object>) -> Usage {
         bytes: i64::try_from(object.size).unwrap_or(i64::MAX),
         uploads: 0,
     })
+}
+
+/// What a version that is not current counts for: its bytes.
+pub(crate) fn weigh_past(row: Option<&PastRow>) -> Usage {
+    Usage { objects: 0, ..weigh(row.and_then(|row| row.slot.live())) }
+}
+
+impl std::ops::Sub for Usage {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            objects: self.objects - other.objects,
+            bytes: self.bytes - other.bytes,
+            uploads: self.uploads - other.uploads,
+        }
+    }
 }
 
 /// Counts a row that weighed `old` and now weighs `new`.
@@ -87,5 +105,21 @@ pub fn recount(read: &impl Read, partition: PartitionHash) -> Result<Usage, Stor
         usage.bytes += weight.bytes;
         Step::Next
     })?;
+    let mut past = Vec::new();
+    read.walk(Space::Past, start, end.as_deref(), &mut |key, row: PastRow| {
+        past.push((key.to_vec(), weigh_past(Some(&row)).bytes));
+        Step::Next
+    })?;
+    for (key, bytes) in past.into_iter().filter(|(_, bytes)| *bytes > 0) {
+        let head: Option<ObjectRow> = match past::head_key(&key) {
+            Some(head_key) => read.get(Space::Object, &head_key)?,
+            None => None,
+        };
+        let id = past::parse_row_key(&key).map(|(_, id)| id);
+        // The past row of what is current says nothing.
+        if head.as_ref().and_then(ObjectRow::current) != id {
+            usage.bytes += bytes;
+        }
+    }
     Ok(usage)
 }

@@ -48,11 +48,15 @@ pub enum Space {
     Pending = 20,
     /// Digests of ranges of rows: keyspace number of the table ‖ first row key (derived).
     Chunk = 21,
+    /// Table `past`: partition ‖ escaped key ‖ version.
+    Past = 22,
+    /// Which past row names a body: body id (derived).
+    PastBody = 23,
 }
 
 impl Space {
     /// Every keyspace.
-    pub const ALL: [Space; 21] = [
+    pub const ALL: [Space; 23] = [
         Space::Meta,
         Space::Object,
         Space::Inline,
@@ -74,6 +78,8 @@ impl Space {
         Space::Setting,
         Space::Pending,
         Space::Chunk,
+        Space::Past,
+        Space::PastBody,
     ];
 
     /// The stored name.
@@ -100,6 +106,8 @@ impl Space {
             Space::Setting => "setting",
             Space::Pending => "pending",
             Space::Chunk => "chunk",
+            Space::Past => "past",
+            Space::PastBody => "past_body",
         }
     }
 

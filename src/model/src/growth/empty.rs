@@ -7,7 +7,7 @@ use super::{Step, owned_or_coming};
 use crate::rows::reference::{self, Target};
 use crate::rows::standing::Standing;
 use crate::rows::upload;
-use crate::tables::{Objects, Parts, References, Uploads, Versions};
+use crate::tables::{Objects, Parts, Pasts, References, Uploads, Versions};
 use crate::{Model, ModelError};
 use cluster::layout::{ArcSet, Layout, PARTITIONS};
 use std::ops::{Bound, ControlFlow};
@@ -19,8 +19,15 @@ use table::digest::{arc_end, arc_of, arc_start};
 /// Rows dropped in one transaction.
 const TXN_MAX_ROWS: usize = 256;
 /// The keyspaces whose keys begin with a partition.
-const SPACES: [Space; 6] =
-    [Space::Object, Space::Version, Space::BlockRef, Space::Upload, Space::Part, Space::Usage];
+const SPACES: [Space; 7] = [
+    Space::Object,
+    Space::Past,
+    Space::Version,
+    Space::BlockRef,
+    Space::Upload,
+    Space::Part,
+    Space::Usage,
+];
 
 /// Keys to drop, and where to look for more.
 struct SomeKeys {
@@ -96,6 +103,14 @@ impl Model {
             Space::Object => {
                 txn.delete(Space::Inline, key.to_vec());
                 remove::<Objects>(txn, key).map(drop)
+            }
+            Space::Past => {
+                txn.delete(Space::Inline, key.to_vec());
+                let body = remove::<Pasts>(txn, key)?.and_then(|row| row.slot.live()?.body.id());
+                if let Some(body) = body {
+                    txn.delete(Space::PastBody, body.as_bytes().to_vec());
+                }
+                Ok(())
             }
             Space::Version => remove::<Versions<'_>>(txn, key).map(drop),
             Space::BlockRef => {

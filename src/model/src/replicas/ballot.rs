@@ -6,10 +6,10 @@ use super::read::{Asking, KeyPlace};
 use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE};
 use crate::batch::{Position, Write};
 use crate::replicas::Batch;
-use crate::rows::object::{Object, ObjectRow, Slot};
+use crate::rows::object::{Beside, Content, Lineage, ObjectRow, Slot};
+use crate::versions;
 use crate::{Model, ModelError};
 use base::{Stamp, WallTime};
-use bytes::Bytes;
 use env::random_below;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use table::register::{Ballot, BallotStep, Version, WriteStep};
 
 /// Attempts of one decision before its caller is told to come back: with a hundred racers on one key the
 /// back-off spreads over some seconds.
-const ATTEMPTS_MAX: u32 = 12;
+pub(super) const ATTEMPTS_MAX: u32 = 12;
 /// The first pause after a ballot that was lost; doubled each time, and random.
 const BACKOFF_MIN: Duration = Duration::from_millis(20);
 /// The longest one.
@@ -26,15 +26,30 @@ const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// What is decided to be written.
 pub(crate) struct Proposal {
     pub slot: Slot,
-    pub inline: Option<Bytes>,
+    /// Which version it is, where the key has versions.
+    pub lineage: Option<Box<Lineage>>,
+    pub beside: Beside,
     /// Rows that go with it.
     pub writes: Vec<Write>,
     /// After this nobody accepts it any more (rule K2).
     pub deadline: Option<WallTime>,
 }
 
+impl Proposal {
+    /// Of an entry in a bucket without versions.
+    pub fn plain(slot: Slot, inline: Option<bytes::Bytes>) -> Self {
+        Self { slot, lineage: None, beside: inline.into(), writes: Vec::new(), deadline: None }
+    }
+}
+
+/// A ballot that a quorum promised, and what is current under it.
+pub(crate) struct Opened {
+    pub stamp: Stamp,
+    pub row: Option<ObjectRow>,
+}
+
 /// How a ballot ended.
-enum Ended<T> {
+pub(super) enum Ended<T> {
     Value(T),
     /// Somebody else was ahead, and nothing of ours was sent.
     Lost,
@@ -53,11 +68,21 @@ impl Model {
         for attempt in 0..ATTEMPTS_MAX {
             match self.ballot(place, &mut decide).await? {
                 Ended::Value(written) => return Ok(written),
-                Ended::Moved => env::sleep(VIEW_PAUSE * attempt.min(VIEW_ATTEMPTS_MAX)).await,
-                Ended::Lost => env::sleep(self.back_off(attempt)).await,
+                Ended::Moved => self.pause(attempt, true).await,
+                Ended::Lost => self.pause(attempt, false).await,
             }
         }
         Err(ModelError::Unavailable)
+    }
+
+    /// Waits before the next attempt at a ballot; whether somebody saw another layout.
+    pub(super) async fn pause(&self, attempt: u32, has_moved: bool) {
+        let pause = if has_moved {
+            VIEW_PAUSE * attempt.min(VIEW_ATTEMPTS_MAX)
+        } else {
+            self.back_off(attempt)
+        };
+        env::sleep(pause).await;
     }
 
     /// G9: makes the replicas of a key agree, whatever promise is in the way. The newest version is put forward
@@ -65,7 +90,7 @@ impl Model {
     pub(crate) async fn take_over(self: &Arc<Self>, place: &KeyPlace) -> Result<(), ModelError> {
         for attempt in 0..ATTEMPTS_MAX {
             let stamp = self.store.stamp().await?;
-            let newest = match self.prepare(place, stamp).await? {
+            let newest = match self.prepare(place, (stamp, false)).await? {
                 Ended::Value(BallotStep::Evaluate(None)) => return Ok(()),
                 Ended::Value(BallotStep::Evaluate(Some(held))) => Some(Version { order: stamp, ..held }),
                 Ended::Value(BallotStep::Stabilise(version)) => Some(version),
@@ -92,8 +117,30 @@ impl Model {
         place: &KeyPlace,
         decide: &mut (impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send),
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
+        let Opened { stamp, row } = match self.open_ballot(place, false).await? {
+            Ended::Value(opened) => opened,
+            Ended::Moved => return Ok(Ended::Moved),
+            Ended::Lost => return Ok(Ended::Lost),
+        };
+        if row.as_ref().is_some_and(|row| row.lineage.is_some()) {
+            // Whoever asked has not heard yet that the bucket keeps versions.
+            return Err(ModelError::Unavailable);
+        }
+        let live = row.as_ref().filter(|row| row.live().is_some());
+        let Some(proposal) = decide(live)? else {
+            return Ok(Ended::Value(None));
+        };
+        self.accept(place, stamp, proposal).await
+    }
+
+    /// Opens a ballot and makes a quorum agree about what is current.
+    pub(super) async fn open_ballot(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        of_versions: bool,
+    ) -> Result<Ended<Opened>, ModelError> {
         let stamp = self.store.stamp().await?;
-        let held = match self.prepare(place, stamp).await? {
+        let held = match self.prepare(place, (stamp, of_versions)).await? {
             Ended::Value(BallotStep::Evaluate(held)) => held,
             Ended::Value(BallotStep::Stabilise(version)) => {
                 match self.stabilise(place, version, stamp).await? {
@@ -104,29 +151,27 @@ impl Model {
             Ended::Moved => return Ok(Ended::Moved),
             _ => return Ok(Ended::Lost),
         };
-        let row = held.map(ObjectRow::of_version);
-        let live = row.as_ref().filter(|row| row.live().is_some());
-        let Some(proposal) = decide(live)? else {
-            return Ok(Ended::Value(None));
-        };
-        self.accept(place, stamp, proposal).await
+        Ok(Ended::Value(Opened { stamp, row: held.map(ObjectRow::of_version) }))
     }
 
     /// Opens a ballot under this stamp: asks everybody for a promise, until it is known what is next.
     async fn prepare(
         self: &Arc<Self>,
         place: &KeyPlace,
-        stamp: Stamp,
-    ) -> Result<Ended<BallotStep<Slot>>, ModelError> {
+        (stamp, of_versions): (Stamp, bool),
+    ) -> Result<Ended<BallotStep<Content>>, ModelError> {
         let placement = self.peers.placement();
         let mut asking = Asking::new(self, &placement, place.partition)?;
         let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let KeyPlace { partition, key } = place.clone();
-        let request = Prepare { view: asking.view, partition, key, ballot: stamp };
+        let request = Prepare { view: asking.view, partition, key, ballot: stamp, of_versions };
+        let mut newest_with_versions: Option<ObjectRow> = None;
         let mut asked = self.ask_each(&asking.nodes, &request, WRITE_LIMIT);
         while let Some((member, answer)) = asked.next().await {
             let step = match answer.map(|answer| answer.reply) {
                 Ok(Reply::Done(Promise::Given(held))) => {
+                    let row = held.row.clone().filter(|row| row.lineage.is_some());
+                    newest_with_versions = newest_with_versions.into_iter().chain(row).max_by_key(|row| row.order);
                     ballot.prepared(member, Ok(held.row.as_ref().and_then(ObjectRow::version)))
                 }
                 Ok(Reply::Done(Promise::Refused(against))) => ballot.prepared(member, Err(against)),
@@ -141,7 +186,7 @@ impl Model {
                     self.store.observe(above).await?;
                     return Ok(Ended::Lost);
                 }
-                step => return Ok(Ended::Value(step)),
+                step => return Ok(Ended::Value(versions::put_above(step, newest_with_versions.as_ref(), stamp))),
             }
         }
         Err(ModelError::Unavailable)
@@ -151,32 +196,29 @@ impl Model {
     async fn stabilise(
         self: &Arc<Self>,
         place: &KeyPlace,
-        version: Version<Slot>,
+        version: Version<Content>,
         ballot: Stamp,
-    ) -> Result<Option<Version<Slot>>, ModelError> {
+    ) -> Result<Option<Version<Content>>, ModelError> {
         let row = ObjectRow::of_version(version.clone());
-        let inline = match row.live().and_then(Object::inline_hash) {
-            Some(_) => Some(self.content_of(place, &row).await?),
-            None => None,
-        };
-        let step = self.put_forward(place, (row, ballot), inline).await?;
+        let beside = self.content_of(place, &row).await?;
+        let step = self.put_forward(place, (row, ballot), beside).await?;
         Ok((step == WriteStep::Done).then_some(version))
     }
 
     /// Sends the new version. From here on the outcome is "done" or "unknown", unless it can never happen (G8).
-    async fn accept(
+    pub(super) async fn accept(
         self: &Arc<Self>,
         place: &KeyPlace,
         stamp: Stamp,
         proposal: Proposal,
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
-        let Proposal { slot, inline, mut writes, deadline } = proposal;
+        let Proposal { slot, lineage, beside, mut writes, deadline } = proposal;
         // K1: a body never goes out under two stamps.
         let has_body = matches!(&slot, Slot::Live(object) if object.body.id().is_some());
-        let row = ObjectRow { stamp, order: stamp.proposal(), slot, register: None };
+        let row = ObjectRow { stamp, order: stamp.proposal(), slot, lineage, register: None };
         let KeyPlace { partition, key } = place.clone();
         let number = writes.len();
-        writes.push(Write::Accept { partition, key, row, inline });
+        writes.push(Write::Accept { partition, key, row, beside });
         let position = Position { order: stamp.proposal(), id: stamp };
         let batch = Batch { position, birth: stamp, deadline, writes, block: None };
         let steps = self.store_everywhere(batch).await?;

@@ -273,7 +273,7 @@ impl Model {
 
     /// Deletes once more what is deleted, by a ballot: nothing that was promised is open then.
     async fn bury_anew(self: &Arc<Self>, place: &KeyPlace) {
-        let delete = || Proposal { slot: Slot::Deleted, inline: None, writes: Vec::new(), deadline: None };
+        let delete = || Proposal::plain(Slot::Deleted, None);
         let decided = self.decide(place, |current| Ok(current.is_none().then(delete))).await;
         if let Err(error) = decided {
             tracing::debug!(%error, "a tombstone with a promise above it stays for now");

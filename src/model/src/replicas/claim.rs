@@ -86,7 +86,7 @@ pub(super) fn note_object(field: &str, text: String) -> (Object, Bytes) {
 
 fn claim_of(id: Id<kind::Bucket>, now: WallTime) -> Proposal {
     let (object, nothing) = note_object(HOLDER, format!("{id} {}", now.millis()));
-    Proposal { slot: Slot::Live(Box::new(object)), inline: Some(nothing), writes: Vec::new(), deadline: None }
+    Proposal::plain(Slot::Live(Box::new(object)), Some(nothing))
 }
 
 /// The bucket that a claim is for, and when it was made.

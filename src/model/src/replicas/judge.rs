@@ -9,15 +9,15 @@
 //! all bodies for some that nothing names, whatever was forgotten on the way.
 
 use super::ask::READ_LIMIT;
-use super::messages::{HeldRow, ReadRange, ReadRow, Reply};
+use super::messages::{HeldRow, ReadPast, ReadRange, ReadRow, Reply, Which};
 use super::read::KeyPlace;
 use super::serve::Serve;
 use super::store::quorum_of;
 use crate::reclaim::{self, Work};
-use crate::rows::object::{Object, ObjectRow};
+use crate::rows::object::ObjectRow;
 use crate::rows::reference::{self, ReferenceRow, Target};
 use crate::rows::version::{self, Owner, PendingBody, VersionRow};
-use crate::{Model, ModelError, tables};
+use crate::{Model, ModelError, tables, versions};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use cluster::layout::partition_of;
@@ -72,22 +72,42 @@ impl Model {
         };
         let rows: Vec<HeldRow> = self.every_answer(place.partition, request).await?;
         let rows = || rows.iter().filter_map(|held| held.row.as_ref());
-        if rows().any(|row| names(row, body)) {
+        let has_versions = rows().any(|row| row.lineage.is_some());
+        if has_versions && self.may_be_past(place, body, birth).await? {
+            return Ok(false);
+        }
+        if rows().any(|row| row.names(body)) {
             // Reading it has a quorum hold it, or something newer.
             self.read_row(place, false).await?;
             return Ok(false);
         }
         if let Some(newest) = rows().max_by_key(|row| row.order) {
-            let inline = match newest.live().and_then(Object::inline_hash) {
-                Some(_) => Some(self.content_of(place, newest).await?),
-                None => None,
-            };
-            let step = self.put_forward(place, (newest.clone(), birth), inline).await?;
+            let beside = self.content_of(place, newest).await?;
+            let step = self.put_forward(place, (newest.clone(), birth), beside).await?;
             if step != WriteStep::Done {
                 return Err(ModelError::Unavailable);
             }
         }
         Ok(true)
+    }
+
+    /// Whether any replica knows of a past version with this body.
+    async fn may_be_past(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        body: Id<kind::Body>,
+        birth: Stamp,
+    ) -> Result<bool, ModelError> {
+        let request = |view| ReadPast {
+            view,
+            birth,
+            partition: place.partition,
+            key: place.key.clone(),
+            which: Which::Body(body),
+            content: false,
+        };
+        let held = self.every_answer(place.partition, request).await?;
+        Ok(held.iter().any(|page| !page.rows.is_empty()))
     }
 
     /// The same for a part: whether nobody holds it, and never will.
@@ -246,14 +266,16 @@ impl Model {
         if self.serves(partition_of(&place.partition)) {
             let row_key = crate::rows::object::row_key(place.partition, key);
             let row: Result<Option<ObjectRow>, StoreError> = read.get(Space::Object, &row_key);
-            return Ok(row.map_or(true, |row| row.is_some_and(|row| names(&row, body))));
+            let is_named = row.map_or(true, |row| row.is_some_and(|row| row.names(body)));
+            return Ok(is_named || versions::past_with_body(&read, body)?.is_some());
         }
         drop(read);
-        let found = self.read_row(&place, false).await;
-        Ok(found.map_or(true, |found| found.is_some_and(|(row, _)| names(&row, body))))
+        match self.read_row(&place, false).await {
+            Ok(Some((row, _))) if row.names(body) => Ok(true),
+            Ok(Some((row, _))) if row.lineage.is_none() => Ok(false),
+            Ok(None) => Ok(false),
+            Ok(_) => Ok(self.is_body_of_past(&place, (body, None)).await.unwrap_or(true)),
+            Err(_) => Ok(true),
+        }
     }
-}
-
-fn names(row: &ObjectRow, body: Id<kind::Body>) -> bool {
-    row.live().and_then(|object| object.body.id()) == Some(body)
 }

@@ -5,16 +5,12 @@
 //! witness. The prefix is shown if a witness is live in the merge of all that was told; if a newer deletion
 //! of it is known elsewhere, the replicas are asked again from behind it.
 
-use super::ask::{Asked, READ_LIMIT};
-use super::messages::{ListRows, ListedRow, Listing, Reply};
-use super::read::{Asking, Heard, hear};
-use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE};
+use super::messages::{ListRows, ListedRow, Listing};
 use crate::listing::{ListEntry, ListPage, ListQuery};
 use crate::rows::object;
 use crate::{Model, ModelError};
 use base::PartitionHash;
-use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use table::sort_key::after_prefix;
 
@@ -78,6 +74,11 @@ impl Page {
             if end.is_some_and(|end| *at >= *end) {
                 break;
             }
+            if row.is_marker && self.seal.is_some() {
+                // Whoever is about to delete the bucket learns that something is there.
+                self.entries.push(ListEntry::Prefix(row.key));
+                return Merged::End;
+            }
             let Some(prefix) = self.query.fold_of(&row.key) else {
                 match (row.live, self.is_full()) {
                     (Some(_), true) => return Merged::Full(row.key),
@@ -126,23 +127,10 @@ impl Model {
     }
 
     async fn ask_listings(self: &Arc<Self>, page: &Page) -> Result<Vec<Listing>, ModelError> {
-        for attempt in 1..VIEW_ATTEMPTS_MAX {
-            if let Some(told) = self.ask_listings_once(page).await? {
-                return Ok(told);
-            }
-            env::sleep(VIEW_PAUSE * attempt).await;
-        }
-        Err(ModelError::Unavailable)
-    }
-
-    /// A quorum's rows; `None` when somebody sees another layout.
-    async fn ask_listings_once(self: &Arc<Self>, page: &Page) -> Result<Option<Vec<Listing>>, ModelError> {
-        let placement = self.peers.placement();
-        let mut asking = Asking::new(self, &placement, page.partition)?;
         let limit = page.query.limit - page.entries.len() + ROWS_BEYOND;
-        let request = ListRows {
-            view: asking.view,
-            birth: self.store.stamp().await?,
+        let question = |view, birth| ListRows {
+            view,
+            birth,
             partition: page.partition,
             prefix: page.query.prefix.clone(),
             delimiter: page.query.delimiter.clone(),
@@ -150,36 +138,6 @@ impl Model {
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
             seal: page.seal.clone(),
         };
-        let mut asked = Asked::new(asking.nodes.len());
-        for member in asking.first() {
-            self.ask(&mut asked, (member, asking.nodes[member]), (request.clone(), Bytes::new()), READ_LIMIT);
-        }
-        let (mut heard, mut told) = (BTreeSet::new(), Vec::new());
-        while !asking.quorum.reached(&heard) {
-            let more = match hear(&mut asked).await {
-                Heard::End => return Err(ModelError::Unavailable),
-                Heard::Silence => asking.another(),
-                Heard::Answer((member, answer)) => match answer.map(|answer| answer.reply) {
-                    Ok(Reply::Done(listing)) => {
-                        heard.insert(member);
-                        told.push(listing);
-                        None
-                    }
-                    Ok(Reply::Old(_) | Reply::Fenced) => return Ok(None),
-                    Ok(Reply::NotReady) if !asking.lose(member) => return Ok(None),
-                    _ if !asking.lose(member) => return Err(ModelError::Unavailable),
-                    _ => asking.another(),
-                },
-            };
-            if let Some(member) = more {
-                self.ask(
-                    &mut asked,
-                    (member, asking.nodes[member]),
-                    (request.clone(), Bytes::new()),
-                    READ_LIMIT,
-                );
-            }
-        }
-        Ok(Some(told))
+        self.ask_quorum(page.partition, question).await
     }
 }

@@ -2,8 +2,10 @@
 
 use super::super::batch::{Position, Write};
 use crate::listing::Listed;
-use crate::rows::object::ObjectRow;
-use base::{BlockHash, PartitionHash, Stamp, WallTime};
+use crate::rows::object::{Beside, ObjectRow};
+use crate::rows::past::{PastRow, VersionId};
+use base::id::kind;
+use base::{BlockHash, Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
 use cluster::View;
 use net::{Class, Request};
@@ -102,7 +104,7 @@ pub(crate) struct ReadRow {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HeldRow {
     pub row: Option<ObjectRow>,
-    pub inline: Option<Bytes>,
+    pub beside: Beside,
 }
 
 impl Request for ReadRow {
@@ -132,6 +134,8 @@ pub(crate) struct Prepare {
     pub partition: PartitionHash,
     pub key: String,
     pub ballot: Stamp,
+    /// Whether the ballot is about versions: writes that know of none are refused from then on.
+    pub of_versions: bool,
 }
 
 /// What came of it.
@@ -148,6 +152,47 @@ pub(crate) enum Promise {
 impl Request for Prepare {
     type Reply = Reply<Promise>;
     const NAME: &'static str = "model/prepare";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Past rows of a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReadPast {
+    pub view: View,
+    /// The reader's clock before its first read.
+    pub birth: Stamp,
+    pub partition: PartitionHash,
+    pub key: String,
+    pub which: Which,
+    /// Whether the bytes beside the rows are wanted.
+    pub content: bool,
+}
+
+/// Which past rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Which {
+    /// That of a version.
+    #[serde(rename = "v")]
+    Version(VersionId),
+    /// That of a version with this body.
+    #[serde(rename = "b")]
+    Body(Id<kind::Body>),
+    /// Those from a version on, in the order of their keys, at most so many.
+    #[serde(rename = "f")]
+    From(VersionId, u32),
+}
+
+/// Past rows in the order of their keys.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HeldPast {
+    pub rows: Vec<(VersionId, PastRow, Option<Bytes>)>,
+    /// Whether the limit ended them: nothing is known of what lies behind the last.
+    pub more: bool,
+}
+
+impl Request for ReadPast {
+    type Reply = Reply<HeldPast>;
+    const NAME: &'static str = "model/read_past";
     const CLASS: Class = Class::Metadata;
 }
 
@@ -212,6 +257,72 @@ pub(crate) struct ListedRow {
     pub key: String,
     /// What is shown of it, unless it is deleted.
     pub live: Option<Listed>,
+    /// Whether it is a delete marker.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_marker: bool,
+}
+
+/// One replica's part of a listing of versions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ListPast {
+    pub view: View,
+    pub birth: Stamp,
+    pub partition: PartitionHash,
+    pub prefix: String,
+    pub delimiter: Option<String>,
+    /// Row key at which to begin.
+    #[serde(with = "serde_bytes")]
+    pub from: Vec<u8>,
+    /// Of the first key only versions that were made before this.
+    pub below: Option<Stamp>,
+    pub limit: u32,
+}
+
+/// What a replica holds of versions, what is gone included, from the place that was asked for to a horizon.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PastListing {
+    /// In the order of keys. Of a key that is folded into a common prefix only its head is told, and once one of them
+    /// is there, nothing behind it in the prefix.
+    pub keys: Vec<ListedKey>,
+    /// Where it ended: key, and of its versions those from this one on down are not told. `None`: at the end.
+    pub horizon: Option<(String, Stamp)>,
+}
+
+/// A key of a listing of versions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ListedKey {
+    pub key: String,
+    /// The order of the row of the key, and what is current.
+    pub head: (Stamp, ListedVersion),
+    /// Whether there are versions: nothing is there where the row says that all are gone.
+    pub is_there: bool,
+    /// Past rows, by which decision, the newest version first.
+    pub past: Vec<(Stamp, ListedVersion)>,
+}
+
+/// A version as it is listed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ListedVersion {
+    pub id: VersionId,
+    pub made: Stamp,
+    pub what: ListedWhat,
+}
+
+/// What a version is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ListedWhat {
+    #[serde(rename = "o")]
+    Object(Listed),
+    #[serde(rename = "m")]
+    Marker,
+    #[serde(rename = "g")]
+    Gone,
+}
+
+impl Request for ListPast {
+    type Reply = Reply<PastListing>;
+    const NAME: &'static str = "model/list_past";
+    const CLASS: Class = Class::Metadata;
 }
 
 impl Request for ListRows {

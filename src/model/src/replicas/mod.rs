@@ -24,6 +24,7 @@ mod messages;
 mod names;
 mod objects;
 mod peers;
+mod quorum;
 mod range;
 mod read;
 mod release;
@@ -31,13 +32,17 @@ mod seal;
 mod serve;
 mod stamp;
 mod store;
+mod versions;
 
 pub(crate) use ask::READ_LIMIT;
 pub(crate) use ballot::Proposal;
 pub(crate) use bury::Burials;
 pub(crate) use judge::Audit;
 pub(crate) use list::Page;
-pub(crate) use messages::{HeldRow, ListRows, ListedRow, Listing, Reply};
+pub(crate) use messages::{
+    HeldPast, HeldRow, ListPast, ListRows, ListedKey, ListedRow, ListedVersion, ListedWhat, Listing, PastListing,
+    ReadPast, Reply, Which,
+};
 pub(crate) use names::NAME_SPACES;
 pub(crate) use objects::Entry;
 pub(crate) use peers::Alone;
@@ -47,3 +52,4 @@ pub(crate) use read::KeyPlace;
 pub(crate) use seal::{Closed, closed};
 pub(crate) use serve::{Serve, told};
 pub(crate) use store::Batch;
+pub(crate) use versions::{Add, Change, Edit};

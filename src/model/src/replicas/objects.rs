@@ -3,15 +3,19 @@
 use super::ballot::Proposal;
 use super::read::KeyPlace;
 use super::store::Batch;
+use super::versions::{Add, Change};
 use crate::batch::{Position, Write};
-use crate::objects::{Condition, Deletion, Place, Want, check_quotas};
+use crate::objects::{Condition, Deleted, Deletion, Place, Want, Written, check_quotas};
 use crate::replicas::range::RowRange;
+use crate::rows::bucket::Versioning;
 use crate::rows::object::{Object, ObjectRow, Slot};
+use crate::rows::past::VersionId;
 use crate::usage::Usage;
 use crate::{Model, ModelError};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::Space;
@@ -19,6 +23,9 @@ use table::register::WriteStep;
 
 /// Attempts of a plain write whose stamp was overtaken: each one lies above what overtook the last.
 const RESTAMPS_MAX: usize = 4;
+
+/// Deletions of versions that are under way side by side.
+const DELETIONS_AT_ONCE: usize = 16;
 
 /// An object that is to be written, with the rows that go with it.
 #[derive(Clone)]
@@ -42,20 +49,29 @@ impl Model {
         self: &Arc<Self>,
         place: Place,
         entry: Entry,
-    ) -> Result<Stamp, ModelError> {
+    ) -> Result<Written, ModelError> {
         let Place { bucket, key, condition } = place;
         let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
         let key_place = KeyPlace::of(bucket, key);
-        let quotas = row.quotas.value;
+        let (quotas, mode) = (row.quotas.value, row.versioning());
         if quotas != Default::default() {
             let used = self.usage_everywhere(key_place.partition).await?;
             let old = self.read_row(&key_place, false).await?;
-            let old = old.as_ref().and_then(|(row, _)| row.live());
+            let old = old.as_ref().and_then(|(row, _)| row.live()).filter(|_| mode == Versioning::Never);
             check_quotas(used, quotas, old, &entry.object)?;
         }
+        let plain = |stamp| Written { stamp, version: None };
         let put = match condition {
-            Condition::Always => self.put_plainly(key_place, entry).await,
-            condition => self.put_decided(key_place, entry, condition).await,
+            condition if mode != Versioning::Never => {
+                let Entry { object, inline, writes, deadline } = entry;
+                let slot = Slot::Live(Box::new(object));
+                let add = Add { mode, condition, slot, inline, writes, deadline };
+                let row = self.change_versions(&key_place, Change::Add(Box::new(add))).await;
+                row.and_then(|row| row.ok_or(ModelError::Unavailable))
+                    .map(|row| Written { stamp: row.stamp, version: Some(row.version_id()) })
+            }
+            Condition::Always => self.put_plainly(key_place, entry).await.map(plain),
+            condition => self.put_decided(key_place, entry, condition).await.map(plain),
         };
         self.break_seal_after(bucket, put).await
     }
@@ -70,7 +86,7 @@ impl Model {
             condition.check(current.and_then(ObjectRow::live))?;
             let slot = Slot::Live(Box::new(entry.object.clone()));
             let Entry { inline, writes, deadline, .. } = entry.clone();
-            Ok(Some(Proposal { slot, inline, writes, deadline }))
+            Ok(Some(Proposal { writes, deadline, ..Proposal::plain(slot, inline) }))
         });
         decided.await?.ok_or(ModelError::Unavailable)
     }
@@ -104,19 +120,58 @@ impl Model {
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         deletions: Vec<Deletion>,
-    ) -> Result<Vec<Result<(), ModelError>>, ModelError> {
+    ) -> Result<Vec<Result<Deleted, ModelError>>, ModelError> {
+        let mode = self.names().buckets.get(&bucket).map(|row| row.versioning()).unwrap_or_default();
+        if mode != Versioning::Never || deletions.iter().any(|one| one.version.is_some()) {
+            let one_by_one = deletions.into_iter().map(|deletion| {
+                let model = Arc::clone(self);
+                async move { model.delete_version(bucket, mode, deletion).await }
+            });
+            let outcomes = futures_util::stream::iter(one_by_one).buffered(DELETIONS_AT_ONCE);
+            return Ok(outcomes.collect().await);
+        }
         let plain = |deletion: &Deletion| deletion.condition == Condition::Always;
         let keys: Vec<String> =
             deletions.iter().filter(|one| plain(one)).map(|one| one.key.clone()).collect();
         let mut deleted = self.delete_plainly(bucket, keys).await?;
         let mut outcomes = Vec::with_capacity(deletions.len());
         for deletion in deletions {
-            outcomes.push(match plain(&deletion) {
+            let outcome = match plain(&deletion) {
                 true => deleted.remove(&deletion.key).unwrap_or(Ok(())),
                 false => self.delete_decided(bucket, deletion).await,
-            });
+            };
+            outcomes.push(outcome.map(|()| Deleted::default()));
         }
         Ok(outcomes)
+    }
+
+    /// Deletes a version for good, or covers what is current by a delete marker.
+    async fn delete_version(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        mode: Versioning,
+        deletion: Deletion,
+    ) -> Result<Deleted, ModelError> {
+        let Deletion { key, version, condition } = deletion;
+        let place = KeyPlace::of(bucket, key);
+        let Some(id) = version else {
+            let change = Change::Add(Box::new(Add::marker(mode, condition)));
+            let marked = self.change_versions(&place, change).await;
+            let row = self.break_seal_after(bucket, marked).await?;
+            return Ok(Deleted { version: row.map(|row| row.version_id()), is_marker: true });
+        };
+        if mode == Versioning::Never {
+            // The only version there is is the null one.
+            if id == VersionId::Null {
+                self.delete_decided(bucket, Deletion { key: place.key, version: None, condition }).await?;
+            }
+            return Ok(Deleted { version: Some(id), is_marker: false });
+        }
+        let Some(found) = self.find_version(&place, id, Want::Metadata).await? else {
+            return Ok(Deleted { version: Some(id), is_marker: false });
+        };
+        self.change_versions(&place, Change::Delete(id)).await?;
+        Ok(Deleted { version: Some(id), is_marker: found.slot == Slot::Marker })
     }
 
     async fn delete_decided(
@@ -124,13 +179,11 @@ impl Model {
         bucket: Id<kind::Bucket>,
         deletion: Deletion,
     ) -> Result<(), ModelError> {
-        let Deletion { key, condition } = deletion;
+        let Deletion { key, condition, .. } = deletion;
         let place = KeyPlace::of(bucket, key);
         let decided = self.decide(&place, |current| {
             condition.check(current.and_then(ObjectRow::live))?;
-            let proposal =
-                || Proposal { slot: Slot::Deleted, inline: None, writes: Vec::new(), deadline: None };
-            Ok(current.is_some().then(proposal))
+            Ok(current.is_some().then(|| Proposal::plain(Slot::Deleted, None)))
         });
         decided.await.map(|_| ())
     }

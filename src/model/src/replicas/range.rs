@@ -3,14 +3,11 @@
 //! Where the replicas of the quorum differ, the merge is not written back: these rows only grow, nothing
 //! is concluded from one that is absent here and comes later, and the sync of tables evens them out.
 
-use super::ask::{Asked, READ_LIMIT};
-use super::messages::{ReadRange, Records, Reply};
-use super::read::{Asking, Heard, hear};
-use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE};
+use super::messages::{ReadRange, Records};
 use crate::{Model, ModelError};
 use base::{Merge, PartitionHash};
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Record, Space};
 
@@ -36,13 +33,16 @@ impl Model {
         self: &Arc<Self>,
         range: &RowRange,
     ) -> Result<Rows<R>, ModelError> {
-        for attempt in 1..VIEW_ATTEMPTS_MAX {
-            if let Some(pages) = self.ask_range(range).await? {
-                return merge(range.space, pages);
-            }
-            env::sleep(VIEW_PAUSE * attempt).await;
-        }
-        Err(ModelError::Unavailable)
+        let question = |view, birth| ReadRange {
+            view,
+            birth,
+            space: range.space.number(),
+            partition: range.partition,
+            from: range.from.clone(),
+            to: range.to.clone(),
+            limit: u32::try_from(range.limit).unwrap_or(u32::MAX),
+        };
+        merge(range.space, self.ask_quorum(range.partition, question).await?)
     }
 
     /// All rows of a range, page by page.
@@ -59,52 +59,6 @@ impl Model {
                 None => return Ok(all),
             }
         }
-    }
-
-    /// A quorum's pages; `None` when somebody sees another layout.
-    async fn ask_range(self: &Arc<Self>, range: &RowRange) -> Result<Option<Vec<Records>>, ModelError> {
-        let placement = self.peers.placement();
-        let mut asking = Asking::new(self, &placement, range.partition)?;
-        let request = ReadRange {
-            view: asking.view,
-            birth: self.store.stamp().await?,
-            space: range.space.number(),
-            partition: range.partition,
-            from: range.from.clone(),
-            to: range.to.clone(),
-            limit: u32::try_from(range.limit).unwrap_or(u32::MAX),
-        };
-        let mut asked = Asked::new(asking.nodes.len());
-        for member in asking.first() {
-            self.ask(&mut asked, (member, asking.nodes[member]), (request.clone(), Bytes::new()), READ_LIMIT);
-        }
-        let (mut heard, mut pages) = (BTreeSet::new(), Vec::new());
-        while !asking.quorum.reached(&heard) {
-            let more = match hear(&mut asked).await {
-                Heard::End => return Err(ModelError::Unavailable),
-                Heard::Silence => asking.another(),
-                Heard::Answer((member, answer)) => match answer.map(|answer| answer.reply) {
-                    Ok(Reply::Done(page)) => {
-                        heard.insert(member);
-                        pages.push(page);
-                        None
-                    }
-                    Ok(Reply::Old(_) | Reply::Fenced) => return Ok(None),
-                    Ok(Reply::NotReady) if !asking.lose(member) => return Ok(None),
-                    _ if !asking.lose(member) => return Err(ModelError::Unavailable),
-                    _ => asking.another(),
-                },
-            };
-            if let Some(member) = more {
-                self.ask(
-                    &mut asked,
-                    (member, asking.nodes[member]),
-                    (request.clone(), Bytes::new()),
-                    READ_LIMIT,
-                );
-            }
-        }
-        Ok(Some(pages))
     }
 }
 

@@ -5,7 +5,7 @@ use super::ask::{Asked, READ_LIMIT, Told};
 use super::messages::{HeldRow, ReadRow, Reply};
 use super::store::{Batch, VIEW_ATTEMPTS_MAX, VIEW_PAUSE, quorum_of};
 use crate::batch::{Position, Write};
-use crate::rows::object::{ObjectRow, Slot};
+use crate::rows::object::{Beside, Content, ObjectRow};
 use crate::{Model, ModelError};
 use base::{NodeId, PartitionHash, Stamp};
 use bytes::Bytes;
@@ -130,14 +130,23 @@ impl Model {
             self.ask(&mut asked, (member, asking.nodes[member]), (request.clone(), Bytes::new()), READ_LIMIT);
         }
         let mut read = PlainRead::new(asking.quorum.clone());
-        let mut contents = BTreeMap::new();
+        let (mut contents, mut has_versions) = (BTreeMap::new(), false);
         loop {
             let more = match hear(&mut asked).await {
                 Heard::End => return Err(ModelError::Unavailable),
                 Heard::Silence => asking.another(),
                 Heard::Answer((member, answer)) => match answer.map(|answer| answer.reply) {
-                    Ok(Reply::Done(held)) => match judge((&mut read, &mut contents), member, held, content) {
+                    Ok(Reply::Done(held)) => match {
+                        has_versions |= held.row.as_ref().is_some_and(|row| row.lineage.is_some());
+                        judge((&mut read, &mut contents), member, held, content)
+                    } {
                         ReadStep::Wait => None,
+                        // A write that knew of no versions is put above those that are there by a ballot.
+                        ReadStep::Answer(Some(found)) | ReadStep::WriteBack(found)
+                            if has_versions && found.value.lineage.is_none() =>
+                        {
+                            return Ok(Attempt::Blocked);
+                        }
                         ReadStep::Answer(found) => return Ok(answer_of(found, &mut contents)),
                         ReadStep::WriteBack(version) => {
                             let version = (version, request.birth);
@@ -167,17 +176,16 @@ impl Model {
     async fn write_back(
         self: &Arc<Self>,
         place: &KeyPlace,
-        (version, birth): (Version<Slot>, Stamp),
-        (mut contents, content): (BTreeMap<Stamp, Bytes>, bool),
+        (version, birth): (Version<Content>, Stamp),
+        (mut contents, content): (BTreeMap<Stamp, Beside>, bool),
     ) -> Result<Attempt, ModelError> {
         let row = ObjectRow::of_version(version);
-        let is_inline = row.live().is_some_and(|object| object.inline_hash().is_some());
-        let inline = match contents.remove(&row.order) {
-            None if is_inline => Some(self.content_of(place, &row).await?),
-            known => known,
+        let beside = match contents.remove(&row.order) {
+            Some(known) => known,
+            None => self.content_of(place, &row).await?,
         };
-        match self.put_forward(place, (row.clone(), birth), inline.clone()).await? {
-            WriteStep::Done => Ok(Attempt::Answer(Some((row, inline.filter(|_| content))))),
+        match self.put_forward(place, (row.clone(), birth), beside.clone()).await? {
+            WriteStep::Done => Ok(Attempt::Answer(Some((row, beside.own.filter(|_| content))))),
             WriteStep::Again { .. } => Ok(Attempt::Again),
             WriteStep::Wait | WriteStep::Unknown => Ok(Attempt::Blocked),
         }
@@ -189,11 +197,11 @@ impl Model {
         self: &Arc<Self>,
         place: &KeyPlace,
         (row, birth): (ObjectRow, Stamp),
-        inline: Option<Bytes>,
+        beside: Beside,
     ) -> Result<WriteStep, ModelError> {
         let position = Position { order: row.order, id: row.stamp };
         let KeyPlace { partition, key } = place.clone();
-        let writes = vec![Write::Accept { partition, key, row, inline }];
+        let writes = vec![Write::Accept { partition, key, row, beside }];
         match self.store_everywhere(Batch { position, birth, deadline: None, writes, block: None }).await {
             Ok(steps) => Ok(steps.get(&0).copied().unwrap_or(WriteStep::Unknown)),
             // With one replica away, a promise that one of the others gave keeps it from a quorum for good:
@@ -208,7 +216,10 @@ impl Model {
         self: &Arc<Self>,
         place: &KeyPlace,
         wanted: &ObjectRow,
-    ) -> Result<Bytes, ModelError> {
+    ) -> Result<Beside, ModelError> {
+        if !wanted.has_bytes() {
+            return Ok(Beside::default());
+        }
         let placement = self.peers.placement();
         let asking = Asking::new(self, &placement, place.partition)?;
         let request = ReadRow {
@@ -220,42 +231,38 @@ impl Model {
         };
         for member in asking.order {
             let asked = self.ask_one(asking.nodes[member], request.clone(), Bytes::new(), READ_LIMIT).await;
-            let Ok(Reply::Done(HeldRow { row: Some(row), inline: Some(bytes) })) =
-                asked.map(|told| told.reply)
-            else {
+            let Ok(Reply::Done(HeldRow { row: Some(row), beside })) = asked.map(|told| told.reply) else {
                 continue;
             };
-            let hash = wanted.live().and_then(|object| object.inline_hash());
-            if row.stamp == wanted.stamp && hash == Some(base::BlockHash::of(&bytes)) {
-                return Ok(bytes);
+            if row.stamp == wanted.stamp && beside.fits(wanted) {
+                return Ok(beside);
             }
         }
         Err(ModelError::Unavailable)
     }
 }
 
-fn answer_of(found: Option<Version<Slot>>, contents: &mut BTreeMap<Stamp, Bytes>) -> Attempt {
+fn answer_of(found: Option<Version<Content>>, contents: &mut BTreeMap<Stamp, Beside>) -> Attempt {
     Attempt::Answer(found.map(|version| {
-        let inline = contents.remove(&version.order);
+        let inline = contents.remove(&version.order).and_then(|beside| beside.own);
         (ObjectRow::of_version(version), inline)
     }))
 }
 
 /// Takes a replica's row; one whose bytes are not what it says counts as none.
 fn judge(
-    (read, contents): (&mut PlainRead<Slot>, &mut BTreeMap<Stamp, Bytes>),
+    (read, contents): (&mut PlainRead<Content>, &mut BTreeMap<Stamp, Beside>),
     member: Member,
     held: HeldRow,
     content: bool,
-) -> ReadStep<Slot> {
+) -> ReadStep<Content> {
     let Some(row) = held.row else { return read.reply(member, None) };
-    let wanted = row.live().and_then(|object| object.inline_hash()).filter(|_| content);
-    if wanted != held.inline.as_ref().map(|bytes| base::BlockHash::of(bytes)) {
+    if content && !held.beside.fits(&row) {
         tracing::warn!("a replica sent bytes that are not those of its object");
         return ReadStep::Wait;
     }
-    if let Some(bytes) = held.inline {
-        contents.insert(row.order, bytes);
+    if content {
+        contents.insert(row.order, held.beside);
     }
     read.reply(member, row.version())
 }

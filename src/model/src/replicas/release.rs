@@ -127,7 +127,11 @@ impl Model {
         };
         let place = KeyPlace::of(*bucket, key.clone());
         let found = self.read_row(&place, false).await?;
-        if found.as_ref().and_then(|(row, _)| row.live()?.body.id()) == Some(body) {
+        if found.as_ref().is_some_and(|(row, _)| row.names(body)) {
+            return Ok(false);
+        }
+        let has_versions = found.as_ref().is_some_and(|(row, _)| row.lineage.is_some());
+        if has_versions && self.is_body_of_past(&place, (body, queued.version)).await? {
             return Ok(false);
         }
         let is_beaten = queued.beaten.zip(found).is_some_and(|(lost, (row, _))| row.order > lost);

@@ -68,7 +68,7 @@ fn place_of(bucket: Id<kind::Bucket>) -> KeyPlace {
 pub(super) fn closed_for(read: &impl Read, writes: &[Write]) -> Result<Option<Closed>, StoreError> {
     let live = writes.iter().find_map(|write| match write {
         Write::Object { partition, slot: Slot::Live(_), .. } => Some(*partition),
-        Write::Accept { partition, row, .. } if row.live().is_some() => Some(*partition),
+        Write::Accept { partition, row, .. } if row.current().is_some() => Some(*partition),
         _ => None,
     });
     live.map_or(Ok(None), |partition| closed(read, partition))
@@ -105,7 +105,7 @@ fn text_of(seal: &Object) -> &str {
 
 fn proposal(text: &str) -> Proposal {
     let (object, nothing) = note_object(FIELD, text.to_owned());
-    Proposal { slot: Slot::Live(Box::new(object)), inline: Some(nothing), writes: Vec::new(), deadline: None }
+    Proposal::plain(Slot::Live(Box::new(object)), Some(nothing))
 }
 
 impl Model {
@@ -191,7 +191,7 @@ impl Model {
 }
 
 fn open() -> Proposal {
-    Proposal { slot: Slot::Deleted, inline: None, writes: Vec::new(), deadline: None }
+    Proposal::plain(Slot::Deleted, None)
 }
 
 #[cfg(test)]

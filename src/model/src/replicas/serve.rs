@@ -7,16 +7,17 @@
 use super::ask::READ_LIMIT;
 use super::bury::{AskGraves, Forget};
 use super::messages::{
-    AskStamp, GetBlock, HeldRow, ListRows, Listing, Prepare, Promise, ReadRange, ReadRow, Records, Reply,
-    StoreBlock, StoreRows,
+    AskStamp, GetBlock, HeldPast, HeldRow, ListPast, ListRows, Listing, Prepare, Promise, ReadPast, ReadRange, ReadRow,
+    Records, Reply, StoreBlock, StoreRows,
 };
 use super::names::{CompareNames, NameRows};
 use super::seal::{self, Closed};
 use crate::batch::{self, Write};
 use crate::growth::{AskClock, AskMark, TellMarks};
-use crate::rows::object::{self, InlineBody, ObjectRow};
+use crate::rows::object::{self, Beside, InlineBody, ObjectRow};
+use crate::rows::past;
 use crate::rows::reference::Target;
-use crate::{Model, ModelError, NodeBatch, graves, listing};
+use crate::{Model, ModelError, NodeBatch, graves, listing, versions};
 use base::{BlockHash, NodeId, PartitionHash, Stamp};
 use block::{BlockError, BlockLock, HashedBlock};
 use bytes::Bytes;
@@ -51,6 +52,8 @@ impl Model {
         self.answer::<StoreBlock>(net);
         self.answer::<GetBlock>(net);
         self.answer::<ReadRow>(net);
+        self.answer::<ReadPast>(net);
+        self.answer::<ListPast>(net);
         self.answer::<Prepare>(net);
         self.answer::<ReadRange>(net);
         self.answer::<ListRows>(net);
@@ -172,16 +175,19 @@ impl Model {
             && row
                 .as_ref()
                 .is_some_and(|row| row.live().is_some_and(|object| object.inline_hash().is_some()));
-        let inline = match wanted {
-            true => {
-                let unreadable =
-                    || StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
-                let body: InlineBody = read.get(Space::Inline, row_key)?.ok_or_else(unreadable)?;
-                Some(Bytes::from(body.0))
-            }
-            false => None,
-        };
-        Ok(HeldRow { row, inline })
+        let mut beside = Beside::default();
+        if wanted {
+            let unreadable =
+                || StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
+            let body: InlineBody = read.get(Space::Inline, row_key)?.ok_or_else(unreadable)?;
+            beside.own = Some(Bytes::from(body.0));
+        }
+        if let Some((id, past)) = row.as_ref().filter(|_| content).and_then(ObjectRow::aside) {
+            let body: Option<InlineBody> = read.get(Space::Inline, &past::beside(row_key, id))?;
+            let bytes = body.map(|body| Bytes::from(body.0));
+            beside.aside = bytes.filter(|bytes| batch::fits(&past.slot, Some(bytes)));
+        }
+        Ok(HeldRow { row, beside })
     }
 
     async fn read_here(&self, request: ReadRow) -> Result<Reply<HeldRow>, ModelError> {
@@ -197,8 +203,21 @@ impl Model {
         Ok(if held.row.is_none() && request.birth <= fence { Reply::Fenced } else { Reply::Done(held) })
     }
 
+    async fn past_here(&self, request: ReadPast) -> Result<Reply<HeldPast>, ModelError> {
+        if let Err(reply) = self.admit(request.view, request.partition) {
+            return Ok(reply);
+        }
+        self.store.settled().await?;
+        let view = self.store.view()?;
+        let fence = graves::fence_of(&view, Space::Past, request.partition.as_bytes())?.birth();
+        if request.birth <= fence {
+            return Ok(Reply::Fenced);
+        }
+        Ok(Reply::Done(versions::held_past(&view, &request)?))
+    }
+
     async fn prepare_here(&self, request: Prepare) -> Result<Reply<Promise>, ModelError> {
-        let Prepare { view, partition, key, ballot } = request;
+        let Prepare { view, partition, key, ballot, of_versions } = request;
         if let Err(reply) = self.admit(view, partition) {
             return Ok(reply);
         }
@@ -212,11 +231,11 @@ impl Model {
                 if view != mine {
                     return Ok(Reply::Old(mine));
                 }
-                Ok::<_, ModelError>(Reply::Done(batch::prepare(&blocks, txn, row_key, ballot)?))
+                Ok::<_, ModelError>(Reply::Done(batch::prepare(&blocks, txn, row_key, (ballot, of_versions))?))
             })
             .await?;
         Ok(match promised {
-            Reply::Done(Ok(row)) => Reply::Done(Promise::Given(HeldRow { row, inline: None })),
+            Reply::Done(Ok(row)) => Reply::Done(Promise::Given(HeldRow { row, beside: Beside::default() })),
             Reply::Done(Err(against)) => Reply::Done(Promise::Refused(against)),
             Reply::Old(view) => Reply::Old(view),
             _ => Reply::Failed,
@@ -347,6 +366,12 @@ impl Serve for GetBlock {
 impl Serve for ReadRow {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
         Ok(told(model.read_here(self).await))
+    }
+}
+
+impl Serve for ReadPast {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.past_here(self).await))
     }
 }
 

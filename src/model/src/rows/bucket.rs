@@ -44,6 +44,31 @@ pub enum Setting {
     PublicAccessBlock,
     /// To whom objects belong.
     Ownership,
+    /// Whether versions are kept: [`Versioning::document`].
+    Versioning,
+}
+
+/// Whether a bucket keeps versions. Once on, they are at most suspended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Versioning {
+    /// They never were.
+    #[default]
+    Never,
+    /// Every write makes a version.
+    Enabled,
+    /// Writes replace the null version, and keep the others.
+    Suspended,
+}
+
+impl Versioning {
+    /// How it is stored; nothing where versions were never kept.
+    pub fn document(self) -> Option<Document> {
+        match self {
+            Self::Never => None,
+            Self::Enabled => Some(Document(b"enabled".to_vec())),
+            Self::Suspended => Some(Document(b"suspended".to_vec())),
+        }
+    }
 }
 
 impl Setting {
@@ -55,6 +80,7 @@ impl Setting {
             Self::Policy => "policy",
             Self::PublicAccessBlock => "public_access_block",
             Self::Ownership => "ownership",
+            Self::Versioning => "versioning",
         }
     }
 }
@@ -119,6 +145,15 @@ impl BucketRow {
     /// What is set of a kind.
     pub fn setting(&self, kind: Setting) -> Option<&Document> {
         self.settings.get(&kind.name().to_owned())?.as_ref()
+    }
+
+    /// Whether versions are kept. What cannot be read was set by a newer release: versions are kept then.
+    pub fn versioning(&self) -> Versioning {
+        match self.setting(Setting::Versioning).map(|document| document.0.as_slice()) {
+            None => Versioning::Never,
+            Some(b"suspended") => Versioning::Suspended,
+            Some(_) => Versioning::Enabled,
+        }
     }
 
     /// What an access key may do.

@@ -6,6 +6,7 @@
 pub mod bucket;
 pub mod key;
 pub mod object;
+pub mod past;
 pub mod reference;
 pub mod standing;
 pub mod upload;
@@ -29,4 +30,6 @@ pub(crate) mod record_kind {
     pub const INDEX: u8 = 29;
     pub const FENCE: u8 = 30;
     pub const STANDING: u8 = 31;
+    pub const PAST: u8 = 32;
+    pub const PAST_BODY: u8 = 33;
 }

@@ -1,13 +1,15 @@
-//! Table `object`: one row per key of an unversioned bucket.
+//! Table `object`: what is current under a key, one row per key.
 //!
-//! Key: partition of the bucket's shard ‖ escaped object key ‖ slot. The slot `Null` holds the
-//! one entry of an unversioned key: an object, or the mark that it was deleted. The newest order
-//! wins. Rows never move, and a message names the slot it writes; a replica never consults the
-//! bucket's versioning mode.
+//! Key: partition of the bucket's shard ‖ escaped object key ‖ 0. The row holds the current entry: an object,
+//! a delete marker, or the mark that there is nothing. The newest order wins. Where the bucket keeps versions
+//! the row also says which version its entry is, and carries the one row of the table `past` that changed with
+//! it (doc/decisions/0006). Rows never move, and a replica never consults the bucket's versioning mode.
 
+use super::past::{PastRow, VersionId};
 use super::record_kind;
 use base::id::kind;
 use base::{BlockHash, Id, Merge, PartitionHash, Stamp};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use store::Record;
 use table::register::{Memory, Replica, Version};
@@ -23,6 +25,9 @@ pub struct ObjectRow {
     pub order: Stamp,
     /// The object, or its absence.
     pub slot: Slot,
+    /// Which version it is, once the key has versions. From then on no write without takes its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Box<Lineage>>,
     /// This replica's part in decisions about the key; local, never sent.
     #[serde(default)]
     pub register: Option<Register>,
@@ -37,6 +42,70 @@ pub enum Slot {
     /// An object.
     #[serde(rename = "l")]
     Live(Box<Object>),
+    /// A delete marker: a version that says that there is nothing.
+    #[serde(rename = "m")]
+    Marker,
+}
+
+/// Which version of its key an entry is, and what changed with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Lineage {
+    /// When the version was made; later decisions about the key keep it.
+    pub made: Stamp,
+    /// Whether it has a name of its own, or is the null version.
+    pub is_named: bool,
+    /// The past row that is stored together with this one, whatever way it comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Aside>,
+}
+
+/// What a decision about a key makes of one of its past rows; it is ordered by the decision's stamp.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Aside {
+    /// Which of them.
+    pub id: VersionId,
+    /// When the version was made.
+    pub made: Stamp,
+    /// What it holds from now on.
+    pub slot: Slot,
+}
+
+/// What replicas decide about: an entry, with the version that it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The entry.
+    pub slot: Slot,
+    /// Its version.
+    pub lineage: Option<Box<Lineage>>,
+}
+
+/// The bytes that travel beside a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// Those of its own entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Bytes>,
+    /// Those of the version that is put aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Bytes>,
+}
+
+impl Beside {
+    /// How many bytes they are.
+    pub fn len(&self) -> usize {
+        [&self.own, &self.aside].into_iter().flatten().map(Bytes::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<Option<Bytes>> for Beside {
+    fn from(own: Option<Bytes>) -> Self {
+        Self { own, aside: None }
+    }
 }
 
 /// What a replica must remember of past decisions about a key (rules G1 and G5).
@@ -49,6 +118,9 @@ pub struct Register {
     /// Whether earlier ones are not remembered.
     #[serde(default)]
     pub forgot: bool,
+    /// Whether a ballot of versions was promised: a write without a version is refused since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_versions: bool,
 }
 
 /// An object's metadata and where its bytes are.
@@ -168,29 +240,27 @@ impl Record for ObjectRow {
 impl ObjectRow {
     /// A row as a plain write makes it.
     pub fn new(stamp: Stamp, slot: Slot) -> Self {
-        Self { stamp, order: stamp, slot, register: None }
+        Self { stamp, order: stamp, slot, lineage: None, register: None }
     }
 
     /// The row as a version that replicas decide about; `None` for a mere promise.
-    pub fn version(&self) -> Option<Version<Slot>> {
-        (self.order > Stamp::ZERO).then(|| Version {
-            order: self.order,
-            id: self.stamp,
-            value: self.slot.clone(),
-        })
+    pub fn version(&self) -> Option<Version<Content>> {
+        let content = || Content { slot: self.slot.clone(), lineage: self.lineage.clone() };
+        (self.order > Stamp::ZERO).then(|| Version { order: self.order, id: self.stamp, value: content() })
     }
 
     /// The row that a version makes, without a replica's memory.
-    pub fn of_version(version: Version<Slot>) -> Self {
-        Self { stamp: version.id, order: version.order, slot: version.value, register: None }
+    pub fn of_version(version: Version<Content>) -> Self {
+        let Content { slot, lineage } = version.value;
+        Self { stamp: version.id, order: version.order, slot, lineage, register: None }
     }
 
     /// This replica's part in decisions about the key.
-    pub fn replica(row: Option<&Self>) -> Replica<Slot> {
+    pub fn replica(row: Option<&Self>) -> Replica<Content> {
         let Some(row) = row else { return Replica::default() };
         let current = row.version();
         let accepted = current.as_ref().map(|version| (version.order, version.id));
-        let Register { promise, mut history, forgot } = row.register.clone().unwrap_or_default();
+        let Register { promise, mut history, forgot, .. } = row.register.clone().unwrap_or_default();
         // A row that was written while its node was alone, or copied, counts as accepted.
         if let Some(accepted) = accepted
             && history.first() != Some(&accepted)
@@ -201,13 +271,15 @@ impl ObjectRow {
     }
 
     /// The row of a replica that has accepted or promised something.
-    pub fn of_replica(replica: Replica<Slot>) -> Self {
+    pub fn of_replica(replica: Replica<Content>, has_versions: bool) -> Self {
         let Replica { current, memory: Memory { promise, history, forgot } } = replica;
-        let nothing = Version { order: Stamp::ZERO, id: Stamp::ZERO, value: Slot::Deleted };
+        let value = Content { slot: Slot::Deleted, lineage: None };
+        let nothing = Version { order: Stamp::ZERO, id: Stamp::ZERO, value };
         let mut row = Self::of_version(current.unwrap_or(nothing));
         // What the row itself says is not said twice.
-        let is_plain = promise.is_none() && !forgot && history.as_slice() == [(row.order, row.stamp)];
-        row.register = (!is_plain).then_some(Register { promise, history, forgot });
+        let is_plain =
+            promise.is_none() && !forgot && !has_versions && history.as_slice() == [(row.order, row.stamp)];
+        row.register = (!is_plain).then_some(Register { promise, history, forgot, has_versions });
         row
     }
 
@@ -216,16 +288,66 @@ impl ObjectRow {
         self.register.as_ref().and_then(|register| register.promise).unwrap_or(Stamp::ZERO)
     }
 
+    /// Whether a ballot of versions was promised here.
+    pub fn has_versions(&self) -> bool {
+        self.lineage.is_some() || self.register.as_ref().is_some_and(|register| register.has_versions)
+    }
+
     /// When the content was committed: what S3 shows as the time of the last change.
     pub fn modified(&self) -> Stamp {
-        self.live().and_then(|object| object.rare.modified).unwrap_or(self.stamp)
+        self.live().and_then(|object| object.rare.modified).unwrap_or(self.made())
+    }
+
+    /// When its version was made.
+    pub fn made(&self) -> Stamp {
+        self.lineage.as_ref().map_or(self.stamp, |lineage| lineage.made)
+    }
+
+    /// The version that is current; none where there is nothing.
+    pub fn current(&self) -> Option<VersionId> {
+        (self.slot != Slot::Deleted).then(|| self.version_id())
+    }
+
+    /// Whether bytes lie beside it, or beside what it puts aside.
+    pub fn has_bytes(&self) -> bool {
+        let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
+        let slots = [Some(&self.slot), aside.map(|aside| &aside.slot)];
+        slots.into_iter().flatten().any(|slot| slot.live().is_some_and(|object| object.inline_hash().is_some()))
+    }
+
+    /// The version that its entry is or was.
+    pub fn version_id(&self) -> VersionId {
+        match &self.lineage {
+            Some(lineage) if lineage.is_named => VersionId::Named(lineage.made),
+            _ => VersionId::Null,
+        }
+    }
+
+    /// Whether its entry, or the version that it puts aside, has this body.
+    pub fn names(&self, body: Id<kind::Body>) -> bool {
+        let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
+        let slots = [Some(&self.slot), aside.map(|aside| &aside.slot)];
+        slots.into_iter().flatten().any(|slot| slot.live().and_then(|object| object.body.id()) == Some(body))
+    }
+
+    /// The past row that came with this one.
+    pub fn aside(&self) -> Option<(VersionId, PastRow)> {
+        let Aside { id, made, slot } = self.lineage.as_ref()?.aside.clone()?;
+        Some((id, PastRow { by: self.stamp, made, slot }))
     }
 
     /// The object, if there is one.
     pub fn live(&self) -> Option<&Object> {
-        match &self.slot {
+        self.slot.live()
+    }
+}
+
+impl Slot {
+    /// The object, if it is one.
+    pub fn live(&self) -> Option<&Object> {
+        match self {
             Slot::Live(object) => Some(object),
-            Slot::Deleted => None,
+            Slot::Deleted | Slot::Marker => None,
         }
     }
 }
@@ -241,15 +363,15 @@ impl Merge for ObjectRow {
     }
 }
 
-/// Slot mark in the row key. Named versions will use 1, followed by their inverse stamp.
-const NULL_SLOT: u8 = 0;
+/// Ends the row key.
+const HEAD: u8 = 0;
 
-/// The key of an object's null slot.
+/// The key of an object's row.
 pub fn row_key(partition: PartitionHash, key: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(PartitionHash::LEN + key.len() + 3);
     bytes.extend(partition.as_bytes());
     sort_key::push_string(&mut bytes, key.as_bytes());
-    bytes.push(NULL_SLOT);
+    bytes.push(HEAD);
     bytes
 }
 

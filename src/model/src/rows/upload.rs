@@ -6,6 +6,7 @@
 //! listed, so that closing the upload can let it go (rule C4).
 
 use super::object::{Checksum, ETag};
+use super::past::VersionId;
 use super::record_kind;
 use base::id::kind;
 use base::{Id, Merge, PartNumber, PartitionHash, Stamp};
@@ -49,6 +50,9 @@ pub enum UploadState {
     Completed {
         /// Commit stamp of the object.
         stamp: Stamp,
+        /// The version that it is, in a bucket that keeps versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<VersionId>,
         /// Its entity tag.
         etag: ETag,
         /// Its checksum.

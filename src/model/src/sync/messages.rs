@@ -1,6 +1,7 @@
 //! What nodes ask each other to find rows that one of them missed.
 
 use crate::replicas::Reply;
+use crate::rows::object::Beside;
 use bytes::Bytes;
 use cluster::View;
 use net::{Class, Request};
@@ -106,8 +107,9 @@ pub(crate) struct FetchRows {
 pub(crate) struct FetchedRow {
     pub key: Bytes,
     pub record: Bytes,
-    /// The bytes beside an object's row.
-    pub inline: Option<Bytes>,
+    /// The bytes beside an object's row, or a past row.
+    #[serde(default)]
+    pub beside: Beside,
 }
 
 /// The rows behind the first of the keys. One that is gone or damaged is left out.

@@ -86,7 +86,8 @@ struct Pass<'a> {
 }
 
 /// A table in the order in which a pass takes them: what bodies consist of before what names them.
-const ORDER: [Space; 5] = [Space::BlockRef, Space::Version, Space::Part, Space::Upload, Space::Object];
+const ORDER: [Space; 6] =
+    [Space::BlockRef, Space::Version, Space::Part, Space::Upload, Space::Object, Space::Past];
 
 impl Model {
     /// One complete pass over one arc against one node, which keeps it. When it succeeds, everything that

@@ -4,7 +4,9 @@
 //! the bytes beside it are looked at before anything of it reaches a hook.
 
 use super::messages::FetchedRow;
-use crate::rows::object::{self, ObjectRow, Slot};
+use crate::batch;
+use crate::rows::object::{self, Beside, ObjectRow, Slot};
+use crate::rows::past::{self, PastRow};
 use crate::rows::reference::{self, ReferenceRow, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
 use crate::rows::version::{self, VersionRow};
@@ -22,7 +24,8 @@ pub(super) struct Received {
 
 /// By its table.
 pub(super) enum Row {
-    Object(Box<ObjectRow>, Option<Bytes>),
+    Object(Box<ObjectRow>, Beside),
+    Past(Box<PastRow>, Option<Bytes>),
     Version(VersionRow),
     Reference(ReferenceRow, Target),
     Upload(Box<UploadRow>),
@@ -37,16 +40,19 @@ const PART_KEY_BYTES: usize = 66;
 impl Received {
     /// Checks a row; `None`: it does not pass, and counts as not there.
     pub fn check(space: Space, fetched: FetchedRow) -> Option<Self> {
-        let FetchedRow { key, record, inline } = fetched;
-        let bytes = key.len() + record.len() + inline.as_ref().map_or(0, Bytes::len);
+        let FetchedRow { key, record, beside } = fetched;
+        let bytes = key.len() + record.len() + beside.len();
         let row = match space {
             Space::Object => {
                 let row: ObjectRow = decode(space, &key, &record)?;
-                let wanted = row.live().and_then(|object| object.inline_hash());
-                let is_whole = wanted == inline.as_ref().map(|bytes| BlockHash::of(bytes));
                 let is_object = row.order > Stamp::ZERO && is_object_key(&key);
-                (is_whole && is_object)
-                    .then(|| Row::Object(Box::new(ObjectRow { register: None, ..row }), inline))?
+                (beside.fits(&row) && is_object)
+                    .then(|| Row::Object(Box::new(ObjectRow { register: None, ..row }), beside))?
+            }
+            Space::Past => {
+                past::parse_row_key(&key)?;
+                let row: PastRow = decode(space, &key, &record)?;
+                batch::fits(&row.slot, beside.own.as_ref()).then(|| Row::Past(Box::new(row), beside.own))?
             }
             Space::Version => {
                 version::parse_row_key(&key)?;
@@ -73,6 +79,7 @@ impl Received {
     pub fn space(&self) -> Space {
         match &self.row {
             Row::Object(..) => Space::Object,
+            Row::Past(..) => Space::Past,
             Row::Version(_) => Space::Version,
             Row::Reference(..) => Space::BlockRef,
             Row::Upload(_) => Space::Upload,
@@ -84,6 +91,7 @@ impl Received {
     pub fn frees(&self) -> bool {
         match &self.row {
             Row::Object(row, _) => row.slot == Slot::Deleted,
+            Row::Past(row, _) => row.slot == Slot::Deleted,
             Row::Version(row) => row.dead,
             Row::Reference(row, _) => row.removed,
             Row::Upload(row) => row.state != UploadState::Open,
@@ -95,6 +103,7 @@ impl Received {
     pub fn stamp(&self) -> Stamp {
         match &self.row {
             Row::Object(row, _) => row.order.max(row.stamp),
+            Row::Past(row, _) => row.by,
             Row::Part(row) => row.stamp,
             Row::Upload(row) => row.initiated,
             Row::Version(_) | Row::Reference(..) => Stamp::ZERO,
@@ -132,7 +141,7 @@ mod tests {
 
     fn fetched<R: Record>(space: Space, key: Vec<u8>, row: &R) -> FetchedRow {
         let record = store::encode(space, &key, row);
-        FetchedRow { key: key.into(), record, inline: None }
+        FetchedRow { key: key.into(), record, beside: Beside::default() }
     }
 
     fn deleted(key: Vec<u8>) -> FetchedRow {
@@ -157,7 +166,7 @@ mod tests {
                 "byte {at}"
             );
         }
-        let with_bytes = FetchedRow { inline: Some(Bytes::from_static(b"x")), ..row.clone() };
+        let with_bytes = FetchedRow { beside: Some(Bytes::from_static(b"x")).into(), ..row.clone() };
         assert!(!passes(Space::Object, &with_bytes), "bytes that the row does not name");
         for wrong in [Space::Version, Space::BlockRef, Space::Upload, Space::Part, Space::Meta] {
             assert!(!passes(wrong, &row), "{wrong:?}");

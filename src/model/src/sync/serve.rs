@@ -6,9 +6,9 @@ use super::messages::{
 };
 use super::partition_of_arc;
 use crate::replicas::{HeldRow, Reply, Serve, told};
-use crate::rows::object::ObjectRow;
+use crate::rows::object::{Beside, ObjectRow};
 use crate::tables::DIGESTED;
-use crate::{Model, ModelError};
+use crate::{Model, ModelError, versions};
 use bytes::Bytes;
 use cluster::View;
 use net::{Answer, Attachment, Net, Refusal};
@@ -128,7 +128,7 @@ impl Model {
                 }
                 page.keys_done += 1;
                 if let Some(row) = model.row_to_send(&read, table.space(), key)? {
-                    bytes += row.key.len() + row.record.len() + row.inline.as_ref().map_or(0, Bytes::len);
+                    bytes += row.key.len() + row.record.len() + row.beside.len();
                     page.rows.push(row);
                 }
             }
@@ -146,10 +146,11 @@ impl Model {
     ) -> Result<Option<FetchedRow>, ModelError> {
         let found = match space {
             Space::Object => self.object_to_send(read, &key),
-            _ => Ok(read.get_bytes(space, &key)?.map(|record| (record, None))),
+            Space::Past => versions::past_to_send(read, &key),
+            _ => Ok(read.get_bytes(space, &key)?.map(|record| (record, Beside::default()))),
         };
         match found {
-            Ok(found) => Ok(found.map(|(record, inline)| FetchedRow { key, record, inline })),
+            Ok(found) => Ok(found.map(|(record, beside)| FetchedRow { key, record, beside })),
             Err(ModelError::Store(StoreError::Unreadable { space, .. })) => {
                 tracing::warn!(table = space, "a damaged row is not given to another node");
                 Ok(None)
@@ -162,10 +163,10 @@ impl Model {
         &self,
         read: &impl Read,
         key: &[u8],
-    ) -> Result<Option<(Bytes, Option<Bytes>)>, ModelError> {
-        let HeldRow { row, inline } = self.held_row(read, key, true)?;
+    ) -> Result<Option<(Bytes, Beside)>, ModelError> {
+        let HeldRow { row, beside } = self.held_row(read, key, true)?;
         let encode = |row: ObjectRow| store::encode(Space::Object, key, &row);
-        Ok(row.map(|row| (encode(row), inline)))
+        Ok(row.map(|row| (encode(row), beside)))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::pass::Taking;
 use super::received::{Received, Row};
 use crate::replicas::{Closed, closed};
-use crate::rows::object::ObjectRow;
+use crate::rows::object::{Beside, InlineBody, ObjectRow};
 use crate::tables::{Tables, Upkeep};
 use crate::{Model, ModelError};
 use crate::{batch, graves};
@@ -151,13 +151,16 @@ fn store_row(
 ) -> Result<(), StoreError> {
     let Received { key, row, .. } = received;
     let applied = match row {
-        Row::Object(row, inline) => {
-            return store_object((tables, birth, taking), txn, (key, *row, inline), taken);
+        Row::Object(row, beside) => {
+            return store_object((tables, birth, taking), txn, (key, *row, beside), taken);
         }
-        Row::Version(row) => merge(&tables.versions, txn, key, &row)?,
-        Row::Reference(row, _) => merge(&tables.references, txn, key, &row)?,
-        Row::Upload(row) => merge(&tables.uploads, txn, key, &row)?,
-        Row::Part(row) => merge(&tables.parts, txn, key, &row)?,
+        Row::Past(row, inline) => {
+            merge(&tables.pasts, txn, key, (&row, inline.map(|bytes| InlineBody(bytes.to_vec()))))?
+        }
+        Row::Version(row) => merge(&tables.versions, txn, key, (&row, None))?,
+        Row::Reference(row, _) => merge(&tables.references, txn, key, (&row, None))?,
+        Row::Upload(row) => merge(&tables.uploads, txn, key, (&*row, None))?,
+        Row::Part(row) => merge(&tables.parts, txn, key, (&row, None))?,
     };
     match applied {
         Ok(Applied::Changed) => taken.rows += 1,
@@ -172,11 +175,11 @@ fn merge<T: Table>(
     table: &T,
     txn: &mut Txn<'_>,
     key: Vec<u8>,
-    row: &T::Row,
+    (row, payload): (&T::Row, Option<T::Payload>),
 ) -> Result<Result<Applied, Refused>, StoreError> {
     match held::<T::Row>(txn, T::SPACE, &key)? {
         Held::Damaged => Ok(Err(Refused { space: T::SPACE, row_key: key, why: Refusal::Damaged })),
-        Held::Row(_) => table::apply(table, txn, key, row, None).map(Ok),
+        Held::Row(_) => table::apply(table, txn, key, row, payload).map(Ok),
     }
 }
 
@@ -185,7 +188,7 @@ fn merge<T: Table>(
 fn store_object(
     (tables, birth, taking): (&Tables<'_>, Stamp, Taking),
     txn: &mut Txn<'_>,
-    (row_key, row, inline): (Vec<u8>, ObjectRow, Option<bytes::Bytes>),
+    (row_key, row, beside): (Vec<u8>, ObjectRow, Beside),
     taken: &mut Taken,
 ) -> Result<(), StoreError> {
     let order = row.order;
@@ -207,9 +210,9 @@ fn store_object(
     }
     let Some(version) = row.version() else { return Ok(()) };
     match taking {
-        Taking::Newest => batch::copy_object(tables, txn, &row_key, version, inline)?,
+        Taking::Newest => batch::copy_object(tables, txn, &row_key, version, beside)?,
         Taking::ByTheRules | Taking::Agreed => {
-            batch::store_object(tables, txn, (&row_key, birth), version, inline)?
+            batch::store_object(tables, txn, (&row_key, birth), version, beside)?
         }
     };
     if order_of(txn.get(space, &row_key)?) == order {

@@ -1,0 +1,828 @@
+//! A key with versions: the register of its current version, and beside it the versions that were current before.
+//!
+//! Modelled: one key on two or three replicas, each with a *head* (the register: what is current) and *past* rows
+//! (one per version that was displaced, live or gone; one shared by all null versions). Every change is a ballot
+//! of the head; its row carries the one past row that changes with it (`aside`): the version that it displaced, or
+//! the one that it deletes. A replica stores both or none, whatever brought the head: accept, write-back,
+//! stabilising, sync. Puts in an enabled and in a suspended bucket, If-None-Match, deletes of a version (current or
+//! not), reads of the current version, of one version, of all; plain writes of coordinators that do not know yet that
+//! versions were enabled. Requests lost, delayed, duplicated for ever, reordered; coordinators that stop anywhere;
+//! heads and single past rows synced between replicas.
+//!
+//! Not modelled: layout changes and lost memory (change.rs), collection of tombstones (collect.rs, promise.rs).
+//!
+//! Checked: every answer fits a linearizable history of the stack of live versions. An operation whose outcome is
+//! unknown may take effect later.
+//!
+//! Stamps and ballots: round * clients + client. Orders of the head: 2 * ballot + 1 for a new one, one less for one
+//! that is proposed again. Versions are numbered from 1; what is older lies lower in the stack.
+
+mod search;
+use search::{Case, Model, Outcome, all, long, mix, not_needed, without};
+
+const NODES: usize = 3;
+const CLIENTS: usize = 3;
+const VERSIONS: usize = 7;
+const ORDERS: usize = 32;
+const RULES: &[(&str, &str)] = &[
+    ("embed", "a head brings its past row along whatever way it comes, not with the accept alone"),
+    ("aside", "who displaces a head keeps it as a past row"),
+    ("settle", "past rows that differ are written to a quorum before they are answered or decided on"),
+    ("back", "heads that differ are written back before a version is answered"),
+    ("again", "after heads were written back, a reader of versions asks again"),
+    ("head-first", "the version in the head is live, whatever its past row says"),
+    ("by-decision", "past rows are ordered by the decision that wrote them; without: gone wins"),
+    ("ballot", "a version that is not current is deleted by a ballot, not by a past row alone"),
+    ("stabilise", "a ballot that finds heads that differ proposes the newest again first"),
+    ("raise", "deleting what is not current proposes the head again under the ballot"),
+    ("flag", "a promise to a ballot of versions refuses plain writes"),
+    ("refuse-plain", "a head with versions is not replaced by a plain one"),
+    ("convert", "a plain head that is newer than one with versions is decided on as a null version above it"),
+    ("shadow", "a suspended put leaves the past row of the null version alone; without: it deletes it"),
+    ("successor-quorum", "what follows a deleted version is looked for at those who promised"),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Op {
+    /// Of a named version.
+    Put,
+    /// Of the null version: the bucket is suspended.
+    Null,
+    /// By a coordinator that knows of no versions.
+    Plain,
+    New,
+    /// Deletes the version of this number; 0 is the null version.
+    Cut(u8),
+    Read,
+    Get(u8),
+    List,
+}
+
+struct Versions {
+    nodes: usize,
+    setup: u8,
+    scripts: Vec<Vec<Op>>,
+    sync: bool,
+    rounds: u8,
+    off: Option<&'static str>,
+}
+
+/// One past row: by which decision, and which version is live there (0: gone).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Past {
+    by: u8,
+    live: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Head {
+    order: u8,
+    /// The decision.
+    by: u8,
+    /// The version, or 0.
+    version: u8,
+    versioned: bool,
+    /// Name of the past row that goes with it, plus one; which version is live there.
+    aside: u8,
+    kept: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Node {
+    head: Head,
+    promise: u8,
+    flag: bool,
+    accepted: u32,
+    /// Per name: 0 is the null version.
+    past: [Past; VERSIONS],
+}
+
+#[derive(Clone, Copy, Default)]
+struct Client {
+    next: u8,
+    phase: u8,
+    /// Its last stamp or ballot.
+    stamp: u8,
+    found: Head,
+    /// The newest head with versions that it heard of.
+    named: Head,
+    past: [Past; VERSIONS],
+    differ: bool,
+    past_differ: bool,
+    heard: u8,
+    stored: u8,
+}
+
+type History = (u16, [u16; CLIENTS]);
+
+#[derive(Clone)]
+struct State {
+    nodes: [Node; NODES],
+    clients: [Client; CLIENTS],
+    /// Per order the head that was put forward, for ever in flight.
+    asked: [Head; ORDERS],
+    /// Per version the order of its birth.
+    birth: [u8; VERSIONS + 1],
+    histories: Vec<History>,
+}
+
+const IDLE: u8 = 0;
+const PLAIN: u8 = 1;
+const ASK: u8 = 2;
+const BACK: u8 = 3;
+const PREPARE: u8 = 4;
+const STABLE: u8 = 5;
+const SETTLE: u8 = 6;
+const ACCEPT: u8 = 7;
+/// Outcome unknown, for ever.
+const LOST: u8 = 9;
+
+#[derive(Clone, Copy)]
+enum Step {
+    Begin(u8),
+    Deliver(u8, u8, bool),
+    Ask(u8, u8),
+    Back(u8, u8),
+    Settle(u8, u8),
+    Prepare(u8, u8),
+    Decide(u8, &'static str),
+    SyncHead(u8, u8),
+    SyncPast(u8, u8, u8),
+}
+
+type Visit<'a> = &'a mut dyn FnMut(Step, Option<&'static str>, State);
+
+impl Versions {
+    fn on(&self, rule: &str) -> bool {
+        self.off != Some(rule)
+    }
+    fn width(&self) -> u8 {
+        self.scripts.len() as u8
+    }
+    fn is_quorum(&self, mask: u8) -> bool {
+        mask.count_ones() as usize > self.nodes / 2
+    }
+    fn owner(&self, stamp: u8) -> usize {
+        (stamp % self.width()) as usize
+    }
+    fn op(&self, state: &State, who: usize) -> Option<Op> {
+        self.scripts[who].get(state.clients[who].next as usize).copied()
+    }
+    /// The number of the version that an operation makes: behind those of the start.
+    fn version_of(&self, who: usize, next: u8) -> u8 {
+        let before: usize = self.scripts[..who].iter().map(|script| makers(script)).sum();
+        let here = makers(&self.scripts[who][..next as usize]);
+        (3 + before + here) as u8
+    }
+    fn is_null(&self, version: u8) -> bool {
+        if version <= 2 {
+            return version == 1 && self.setup >= 2;
+        }
+        for (who, script) in self.scripts.iter().enumerate() {
+            for (next, op) in script.iter().enumerate() {
+                if matches!(op, Op::Put | Op::Null | Op::Plain | Op::New)
+                    && self.version_of(who, next as u8) == version
+                {
+                    return matches!(op, Op::Null | Op::Plain);
+                }
+            }
+        }
+        false
+    }
+    /// The name of a version: its number, or 0.
+    fn name(&self, version: u8) -> u8 {
+        if self.is_null(version) { 0 } else { version }
+    }
+
+    // A replica.
+
+    fn merge_past(&self, row: &mut Past, other: Past) {
+        let newer = if self.on("by-decision") {
+            other > *row
+        } else {
+            row.by == 0 || row.live != 0 && other.by != 0 && (other.live == 0 || other.by > row.by)
+        };
+        if newer {
+            *row = other;
+        }
+    }
+    /// Whether it holds the head now, or did.
+    fn store(&self, node: &mut Node, head: Head, accept: bool) -> bool {
+        if node.accepted >> head.order & 1 == 1 {
+            return true;
+        }
+        if head.order <= node.head.order || head.order / 2 < node.promise {
+            return false;
+        }
+        if !head.versioned {
+            let own = head.order == 2 * node.promise;
+            if node.flag && !own && self.on("flag") || node.head.versioned && self.on("refuse-plain") {
+                return false;
+            }
+        }
+        node.head = head;
+        node.accepted |= 1 << head.order;
+        if head.aside > 0 && (accept || self.on("embed")) {
+            let other = Past { by: head.by, live: head.kept };
+            self.merge_past(&mut node.past[head.aside as usize - 1], other);
+        }
+        true
+    }
+    fn deliver(&self, state: &State, at: usize, visit: Visit) {
+        for order in (0..ORDERS).filter(|order| state.asked[*order].order > 0) {
+            let head = state.asked[order];
+            let mut next = state.clone();
+            if !self.store(&mut next.nodes[at], head, order % 2 == 1) {
+                continue;
+            }
+            if next.nodes[at] != state.nodes[at] {
+                visit(Step::Deliver(order as u8, at as u8, false), None, next.clone());
+            }
+            let who = self.owner(order as u8 / 2);
+            let client = &mut next.clients[who];
+            let waits = match client.phase {
+                PLAIN | ACCEPT => order as u8 == 2 * client.stamp + 1,
+                STABLE => order as u8 == 2 * client.stamp,
+                _ => false,
+            };
+            if waits && client.stored >> at & 1 == 0 {
+                client.stored |= 1 << at;
+                visit(Step::Deliver(order as u8, at as u8, true), None, next);
+            }
+        }
+    }
+    fn prepare(&self, state: &State, who: usize, at: usize, visit: Visit) {
+        let ballot = state.clients[who].stamp;
+        let node = state.nodes[at];
+        if node.promise >= ballot || node.head.order >= 2 * ballot {
+            return;
+        }
+        let mut next = state.clone();
+        next.nodes[at].promise = ballot;
+        next.nodes[at].flag = true;
+        self.hear(&mut next.clients[who], at, &node);
+        visit(Step::Prepare(who as u8, at as u8), None, next);
+    }
+    fn hear(&self, client: &mut Client, at: usize, node: &Node) {
+        if client.heard != 0 {
+            client.differ |= node.head.order != client.found.order;
+            client.past_differ |= node.past != client.past;
+        }
+        if node.head > client.found {
+            client.found = node.head;
+        }
+        if node.head.versioned && node.head > client.named {
+            client.named = node.head;
+        }
+        for name in 0..VERSIONS {
+            self.merge_past(&mut client.past[name], node.past[name]);
+        }
+        client.heard |= 1 << at;
+    }
+    fn ask(&self, state: &State, who: usize, at: usize, visit: Visit) {
+        let mut next = state.clone();
+        let node = state.nodes[at];
+        self.hear(&mut next.clients[who], at, &node);
+        visit(Step::Ask(who as u8, at as u8), None, next);
+    }
+    /// Writes the newest head and the merged past rows back, in one message.
+    fn back(&self, state: &State, who: usize, at: usize, visit: Visit) {
+        let client = state.clients[who];
+        let mut next = state.clone();
+        let node = &mut next.nodes[at];
+        let stored = client.found.order == 0 || self.store(node, client.found, false);
+        for name in 0..VERSIONS {
+            self.merge_past(&mut node.past[name], client.past[name]);
+        }
+        if stored {
+            next.clients[who].stored |= 1 << at;
+        }
+        if stored || next.nodes[at] != state.nodes[at] {
+            visit(Step::Back(who as u8, at as u8), None, next);
+        }
+    }
+    fn settle(&self, state: &State, who: usize, at: usize, visit: Visit) {
+        let client = state.clients[who];
+        let mut next = state.clone();
+        for name in 0..VERSIONS {
+            self.merge_past(&mut next.nodes[at].past[name], client.past[name]);
+        }
+        next.clients[who].stored |= 1 << at;
+        visit(Step::Settle(who as u8, at as u8), None, next);
+    }
+    fn sync(&self, state: &State, at: usize, visit: Visit) {
+        for from in (0..self.nodes).filter(|from| *from != at) {
+            let head = state.nodes[from].head;
+            let mut next = state.clone();
+            if head.order > state.nodes[at].head.order && self.store(&mut next.nodes[at], head, false) {
+                visit(Step::SyncHead(from as u8, at as u8), None, next);
+            }
+            for name in 0..VERSIONS {
+                let mut next = state.clone();
+                self.merge_past(&mut next.nodes[at].past[name], state.nodes[from].past[name]);
+                if next.nodes[at] != state.nodes[at] {
+                    visit(Step::SyncPast(from as u8, at as u8, name as u8), None, next);
+                }
+            }
+        }
+    }
+
+    // A coordinator.
+
+    fn begin(&self, state: &State, who: usize, visit: Visit) {
+        let Some(op) = self.op(state, who) else { return };
+        let is_read = matches!(op, Op::Read | Op::Get(_) | Op::List);
+        for round in 1..=self.rounds {
+            let stamp = round * self.width() + who as u8;
+            if !is_read && stamp <= state.clients[who].stamp {
+                continue;
+            }
+            let mut next = state.clone();
+            let client = &mut next.clients[who];
+            *client = Client { next: client.next, stamp: client.stamp, ..Client::default() };
+            client.phase = if is_read { ASK } else { PREPARE };
+            if !is_read {
+                client.stamp = stamp;
+            }
+            let version = self.version_of(who, client.next);
+            if op == Op::Plain {
+                client.phase = PLAIN;
+                let order = 2 * stamp + 1;
+                next.birth[version as usize] = order;
+                next.asked[order as usize] = Head { order, by: stamp, version, ..Head::default() };
+            } else if matches!(op, Op::Cut(_)) && !self.on("ballot") {
+                client.phase = ASK;
+            }
+            visit(Step::Begin(who as u8), None, next);
+            if is_read {
+                return;
+            }
+        }
+    }
+    fn decide(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        let op = self.op(state, who).expect("it is at work");
+        let (enough, done) = (self.is_quorum(client.heard), self.is_quorum(client.stored));
+        match client.phase {
+            PLAIN | ACCEPT if done => self.answer(state, who, 0, visit),
+            ASK if enough => {
+                let back = client.differ && self.on("back") || client.differ && op == Op::Read;
+                let settle = client.past_differ && op != Op::Read && self.on("settle");
+                if let (Op::Cut(name), false) = (op, self.on("ballot")) {
+                    let mut next = state.clone();
+                    let past = &mut next.clients[who].past[name as usize];
+                    if client.found.version != 0 && self.name(client.found.version) == name || past.live == 0 {
+                        return; // Current, or not there: by a ballot.
+                    }
+                    *past = Past { by: client.stamp, live: 0 };
+                    next.clients[who].phase = SETTLE;
+                    visit(Step::Decide(who as u8, "deletes without a ballot"), None, next);
+                } else if client.named.order > 0 && !client.found.versioned && self.on("convert") {
+                    // By a ballot only.
+                } else if back || settle {
+                    let mut next = state.clone();
+                    next.clients[who].phase = BACK;
+                    visit(Step::Decide(who as u8, "writes back"), None, next);
+                } else {
+                    self.answer(state, who, self.result(&client, op), visit);
+                }
+            }
+            // What it heard of past rows may be older than a head that displaced another one since.
+            BACK if done && client.differ && op != Op::Read && self.on("again") => {
+                let mut next = state.clone();
+                next.clients[who] = Client { next: client.next, phase: ASK, stamp: client.stamp, ..Client::default() };
+                visit(Step::Decide(who as u8, "reads again"), None, next);
+            }
+            BACK if done => self.answer(state, who, self.result(&client, op), visit),
+            PREPARE if enough => self.prepared(state, who, visit),
+            STABLE if done => self.settle_or_evaluate(state, who, visit),
+            SETTLE if done && !self.on("ballot") && matches!(op, Op::Cut(_)) => self.answer(state, who, 0, visit),
+            SETTLE if done => self.evaluate(state, who, visit),
+            _ => {}
+        }
+    }
+    fn prepared(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        let mut next = state.clone();
+        let found = &mut next.clients[who].found;
+        if client.named.order > 0 && !found.versioned && self.on("convert") {
+            let kept = client.named.version;
+            found.versioned = true;
+            (found.aside, found.kept) = if kept != 0 && !self.is_null(kept) { (kept + 1, kept) } else { (0, 0) };
+        } else if !client.differ || !self.on("stabilise") {
+            return self.settle_or_evaluate(state, who, visit);
+        }
+        let order = 2 * client.stamp;
+        next.clients[who].found.order = order;
+        next.asked[order as usize] = next.clients[who].found;
+        if next.clients[who].found.aside > 0 {
+            let Head { aside, kept, by, .. } = next.clients[who].found;
+            self.merge_past(&mut next.clients[who].past[aside as usize - 1], Past { by, live: kept });
+        }
+        (next.clients[who].phase, next.clients[who].stored) = (STABLE, 0);
+        visit(Step::Decide(who as u8, "stabilises"), None, next);
+    }
+    fn settle_or_evaluate(&self, state: &State, who: usize, visit: Visit) {
+        let looks = matches!(self.op(state, who), Some(Op::Cut(_)));
+        if looks && state.clients[who].past_differ && self.on("settle") {
+            let mut next = state.clone();
+            (next.clients[who].phase, next.clients[who].stored) = (SETTLE, 0);
+            return visit(Step::Decide(who as u8, "settles past rows"), None, next);
+        }
+        self.evaluate(state, who, visit);
+    }
+    fn evaluate(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        let op = self.op(state, who).expect("it is at work");
+        let (ballot, held) = (client.stamp, client.found.version);
+        let made = self.version_of(who, client.next);
+        let mut head = Head { order: 2 * ballot + 1, by: ballot, versioned: true, ..Head::default() };
+        let keep = |head: &mut Head| {
+            if held != 0 && self.on("aside") {
+                (head.aside, head.kept) = (self.name(held) + 1, held);
+            }
+        };
+        match op {
+            Op::New if held != 0 => return self.answer(state, who, 1, visit),
+            Op::Put | Op::New => {
+                head.version = made;
+                keep(&mut head);
+            }
+            Op::Null => {
+                head.version = made;
+                if held != 0 && !self.is_null(held) {
+                    keep(&mut head);
+                }
+                if !self.on("shadow") {
+                    (head.aside, head.kept) = (1, 0);
+                }
+            }
+            Op::Cut(name) if held != 0 && self.name(held) == name => {
+                head.version = self.successor(state, &client, name);
+                (head.aside, head.kept) = (name + 1, 0);
+            }
+            Op::Cut(name) if client.past[name as usize].live != 0 => {
+                head.version = held;
+                (head.aside, head.kept) = (name + 1, 0);
+                if !self.on("raise") {
+                    let mut next = state.clone();
+                    next.clients[who].past[name as usize] = Past { by: ballot, live: 0 };
+                    (next.clients[who].phase, next.clients[who].stored, next.clients[who].found) =
+                        (BACK, 0, Head::default());
+                    return visit(Step::Decide(who as u8, "deletes without the head"), None, next);
+                }
+            }
+            Op::Cut(_) => return self.answer(state, who, 0, visit),
+            _ => return,
+        }
+        let mut next = state.clone();
+        if matches!(op, Op::Put | Op::New | Op::Null) {
+            next.birth[made as usize] = head.order;
+        }
+        next.asked[head.order as usize] = head;
+        (next.clients[who].phase, next.clients[who].stored) = (ACCEPT, 0);
+        visit(Step::Decide(who as u8, "puts forward"), None, next);
+    }
+    fn successor(&self, state: &State, client: &Client, name: u8) -> u8 {
+        let one = state.nodes[client.heard.trailing_zeros() as usize].past;
+        let past = if self.on("successor-quorum") { client.past } else { one };
+        let others = (0..VERSIONS).filter(|other| *other as u8 != name);
+        others.map(|other| past[other].live).max_by_key(|version| state.birth[*version as usize]).unwrap_or(0)
+    }
+    /// The live versions as a client heard of them: the head, and what is live beside it.
+    fn stack(&self, client: &Client, birth: &[u8]) -> u16 {
+        let head = client.found.version;
+        let shadowed = |name: u8| head != 0 && self.name(head) == name && self.on("head-first");
+        let mut live: Vec<u8> = (0..VERSIONS)
+            .filter(|name| !shadowed(*name as u8))
+            .map(|name| client.past[name].live)
+            .filter(|version| *version != 0)
+            .collect();
+        live.sort_by_key(|version| birth[*version as usize]);
+        if head != 0 && !live.contains(&head) {
+            let gone = !self.on("head-first")
+                && client.past[self.name(head) as usize].by > client.found.by
+                && client.past[self.name(head) as usize].live == 0;
+            if !gone {
+                live.push(head);
+            }
+        }
+        live.iter().fold(0, |stack, version| stack << 3 | u16::from(*version))
+    }
+    fn result(&self, client: &Client, op: Op) -> u16 {
+        // Births only order the answer: they are not in a client's memory, but in that of the rows it read.
+        match op {
+            Op::Read => u16::from(client.found.version),
+            _ => u16::MAX,
+        }
+    }
+    fn answer(&self, state: &State, who: usize, result: u16, visit: Visit) {
+        let client = state.clients[who];
+        let op = self.op(state, who).expect("it is at work");
+        let result = match op {
+            Op::List => self.stack(&client, &state.birth),
+            Op::Get(name) => {
+                let mut stack = self.stack(&client, &state.birth);
+                let mut found = 0;
+                while stack > 0 {
+                    if self.name((stack & 7) as u8) == name {
+                        found = stack & 7;
+                    }
+                    stack >>= 3;
+                }
+                found
+            }
+            _ => result,
+        };
+        let histories = self.explain(state, who, result);
+        let bad = histories.is_empty().then_some("no history explains this answer");
+        let mut next = state.clone();
+        next.histories = histories;
+        let stamp = client.stamp;
+        next.clients[who] = Client { next: client.next + 1, stamp, ..Client::default() };
+        visit(Step::Decide(who as u8, "answers"), bad, next);
+    }
+
+    // The specification.
+
+    fn effect(&self, who: usize, op: Op, next: u8, stack: u16) -> Option<(u16, u16)> {
+        let mut live = unpack(stack);
+        let made = self.version_of(who, next);
+        let result = match op {
+            Op::Put => {
+                live.push(made);
+                0
+            }
+            Op::Null | Op::Plain => {
+                live.retain(|version| !self.is_null(*version));
+                live.push(made);
+                0
+            }
+            Op::New if live.is_empty() => {
+                live.push(made);
+                0
+            }
+            Op::New => 1,
+            Op::Cut(name) => {
+                live.retain(|version| self.name(*version) != name);
+                0
+            }
+            Op::Read => u16::from(live.last().copied().unwrap_or(0)),
+            Op::Get(name) => {
+                live.iter().copied().find(|version| self.name(*version) == name).map_or(0, u16::from)
+            }
+            Op::List => stack,
+        };
+        if live.len() > 5 {
+            return None;
+        }
+        Some((live.iter().fold(0, |stack, version| stack << 3 | u16::from(*version)), result))
+    }
+    /// The histories in which a client answers this now.
+    fn explain(&self, state: &State, who: usize, result: u16) -> Vec<History> {
+        let (mut fits, mut seen) = (vec![], vec![]);
+        let mut open = state.histories.clone();
+        while let Some(history) = open.pop() {
+            if seen.contains(&history) {
+                continue;
+            }
+            seen.push(history);
+            let (stack, outcomes) = history;
+            if outcomes[who] != 0 {
+                if outcomes[who] == result + 1 {
+                    let mut outcomes = outcomes;
+                    outcomes[who] = 0;
+                    fits.push((stack, outcomes));
+                }
+                continue;
+            }
+            for client in (0..self.scripts.len()).filter(|client| outcomes[*client] == 0) {
+                if state.clients[client].phase == IDLE {
+                    continue;
+                }
+                let op = self.op(state, client).expect("it is at work");
+                let Some((after, outcome)) = self.effect(client, op, state.clients[client].next, stack) else { continue };
+                let mut outcomes = outcomes;
+                outcomes[client] = outcome + 1;
+                open.push((after, outcomes));
+            }
+        }
+        fits.sort_unstable();
+        fits.dedup();
+        fits
+    }
+}
+
+fn makers(script: &[Op]) -> usize {
+    script.iter().filter(|op| matches!(op, Op::Put | Op::Null | Op::Plain | Op::New)).count()
+}
+
+fn unpack(mut stack: u16) -> Vec<u8> {
+    let mut live = vec![];
+    while stack > 0 {
+        live.push((stack & 7) as u8);
+        stack >>= 3;
+    }
+    live.reverse();
+    live
+}
+
+impl Model for Versions {
+    type State = State;
+    type Step = Step;
+
+    fn start(&self) -> State {
+        let mut node = Node::default();
+        let mut birth = [0; VERSIONS + 1];
+        let mut stack = 0;
+        // 0: nothing; 1: a named version; 2: a plain object; 3: a null version under a named one; 4: two named ones.
+        match self.setup {
+            1 => {
+                node.head = Head { order: 1, by: 0, version: 1, versioned: true, ..Head::default() };
+                stack = 1;
+            }
+            2 => {
+                node.head = Head { order: 1, by: 0, version: 1, ..Head::default() };
+                stack = 1;
+            }
+            3 | 4 => {
+                node.head = Head { order: 2, by: 1, version: 2, versioned: true, ..Head::default() };
+                node.past[self.name(1) as usize] = Past { by: 1, live: 1 };
+                (birth[2], stack) = (2, 1 << 3 | 2);
+            }
+            _ => {}
+        }
+        birth[1] = 1;
+        node.accepted = 1 << node.head.order & !1;
+        State {
+            nodes: [node; NODES],
+            clients: [Client::default(); CLIENTS],
+            asked: [Head::default(); ORDERS],
+            birth,
+            histories: vec![(stack, [0; CLIENTS])],
+        }
+    }
+
+    fn key(&self, state: &State) -> u64 {
+        const ORDERINGS: [[usize; 3]; 6] =
+            [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        let orderings = if self.nodes == 3 { &ORDERINGS[..] } else { &ORDERINGS[..1] };
+        let words: Vec<u64> = (0..self.nodes).map(|at| self.node_key(state, at)).collect();
+        let mut best: Option<Vec<u64>> = None;
+        for ordering in orderings {
+            let mut key: Vec<u64> = ordering[..self.nodes].iter().map(|at| words[*at]).collect();
+            for client in &state.clients[..self.scripts.len()] {
+                let moved = |mask: u8| {
+                    (0..self.nodes).fold(0, |out, to| out | u64::from(mask >> ordering[to] & 1) << to)
+                };
+                key.push(moved(client.heard) << 8 | moved(client.stored));
+            }
+            if best.as_ref().is_none_or(|known| key < *known) {
+                best = Some(key);
+            }
+        }
+        let mut hash = 0;
+        best.unwrap_or_default().into_iter().for_each(|word| mix(&mut hash, word));
+        for client in &state.clients[..self.scripts.len()] {
+            mix(&mut hash, u64::from(client.next) << 24 | u64::from(client.phase) << 16 | u64::from(client.stamp));
+            mix(&mut hash, word_of(client.found) << 2 | u64::from(client.differ) << 1 | u64::from(client.past_differ));
+            mix(&mut hash, word_of(client.named));
+            client.past.iter().for_each(|row| mix(&mut hash, u64::from(row.by) << 8 | u64::from(row.live)));
+        }
+        state.asked.iter().for_each(|head| mix(&mut hash, word_of(*head)));
+        state.birth.iter().for_each(|order| mix(&mut hash, u64::from(*order)));
+        for (stack, outcomes) in &state.histories {
+            mix(&mut hash, u64::from(*stack));
+            outcomes.iter().for_each(|outcome| mix(&mut hash, u64::from(*outcome)));
+        }
+        hash
+    }
+
+    fn next(&self, state: &State, visit: Visit) {
+        for at in 0..self.nodes {
+            self.deliver(state, at, visit);
+            if self.sync {
+                self.sync(state, at, visit);
+            }
+        }
+        for who in 0..self.scripts.len() {
+            let client = state.clients[who];
+            match client.phase {
+                IDLE => self.begin(state, who, visit),
+                LOST => {}
+                _ => self.decide(state, who, visit),
+            }
+            for at in 0..self.nodes {
+                let (heard, stored) = (client.heard >> at & 1 == 1, client.stored >> at & 1 == 1);
+                match client.phase {
+                    PREPARE if !heard && !self.is_quorum(client.heard) => self.prepare(state, who, at, visit),
+                    ASK if !heard && !self.is_quorum(client.heard) => self.ask(state, who, at, visit),
+                    BACK if !stored => self.back(state, who, at, visit),
+                    SETTLE if !stored => self.settle(state, who, at, visit),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn show(&self, _: &State, step: Step, after: &State) -> String {
+        let what = match step {
+            Step::Begin(who) => format!("{who} begins {:?} at {}", self.op(after, who as usize), after.clients[who as usize].stamp),
+            Step::Deliver(order, at, heard) => {
+                format!("{order} reaches {at}{}", if heard { ", and its answer the coordinator" } else { "" })
+            }
+            Step::Ask(who, at) => format!("{who} reads at {at}"),
+            Step::Back(who, at) => format!("{who} writes back at {at}"),
+            Step::Settle(who, at) => format!("{who} settles at {at}"),
+            Step::Prepare(who, at) => format!("{at} promises {who}"),
+            Step::Decide(who, what) => format!("{who} {what}"),
+            Step::SyncHead(from, at) => format!("the head of {from} goes to {at}"),
+            Step::SyncPast(from, at, name) => format!("past row {name} of {from} goes to {at}"),
+        };
+        let nodes: Vec<String> = after.nodes[..self.nodes]
+            .iter()
+            .map(|node| {
+                let past: Vec<String> = (0..VERSIONS)
+                    .filter(|name| node.past[*name].by > 0)
+                    .map(|name| format!("{name}={}@{}", node.past[name].live, node.past[name].by))
+                    .collect();
+                let plain = if node.head.versioned { "" } else { "p" };
+                format!("[{}{plain}@{} ^{} {}]", node.head.version, node.head.order, node.promise, past.join(" "))
+            })
+            .collect();
+        format!("{what:<44} {}", nodes.join(" "))
+    }
+}
+
+impl Versions {
+    fn node_key(&self, state: &State, at: usize) -> u64 {
+        let node = state.nodes[at];
+        let mut hash = 1;
+        mix(&mut hash, word_of(node.head));
+        mix(&mut hash, u64::from(node.accepted) << 16 | u64::from(node.promise) << 1 | u64::from(node.flag));
+        node.past.iter().for_each(|row| mix(&mut hash, u64::from(row.by) << 8 | u64::from(row.live)));
+        hash
+    }
+}
+
+fn word_of(head: Head) -> u64 {
+    let Head { order, by, version, versioned, aside, kept } = head;
+    [order, by, version, aside, kept].iter().fold(u64::from(versioned), |word, part| word << 8 | u64::from(*part))
+}
+
+/// `NODES SETUP SCRIPTS [sync] [rounds=N]`, scripts of the clients between slashes: p put, n null put, w plain write,
+/// e If-None-Match, a number deletes that version, r reads, g and a number reads a version, l lists.
+fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
+    let words: Vec<&str> = scope.split(' ').collect();
+    let mut scripts = vec![];
+    for text in words[2].split('/') {
+        let (mut script, mut letters) = (vec![], text.chars());
+        while let Some(letter) = letters.next() {
+            let number = |letter: char| letter.to_digit(10).map(|digit| digit as u8);
+            script.push(match letter {
+                'p' => Op::Put,
+                'n' => Op::Null,
+                'w' => Op::Plain,
+                'e' => Op::New,
+                'r' => Op::Read,
+                'l' => Op::List,
+                'g' => Op::Get(letters.next().and_then(number).expect("a version")),
+                digit => Op::Cut(number(digit).expect("an operation")),
+            });
+        }
+        scripts.push(script);
+    }
+    assert!(scripts.len() <= CLIENTS && 3 + scripts.iter().map(|script| makers(script)).sum::<usize>() <= VERSIONS);
+    let setup = ["empty", "named", "plain", "null", "two"].iter().position(|name| *name == words[1]).expect("a setup");
+    let rounds = words.iter().find_map(|word| word.strip_prefix("rounds=")).map_or(2, |text| text.parse().expect("a number"));
+    let model = Versions {
+        nodes: words[0].parse().expect("a number"),
+        setup: setup as u8,
+        scripts,
+        sync: words.contains(&"sync"),
+        rounds,
+        off: search::rule_to_leave_out(RULES, off),
+    };
+    search::search(&model, limit)
+}
+
+fn main() {
+    let cases = [
+        all("2 empty p/p/l"),
+        all("3 named p/1/l"),
+        all("3 two p/2/rl sync"),
+        all("3 two 2/1/rl sync"),
+        all("3 null n/0/l sync"),
+        all("3 plain w/p/l sync"),
+        all("3 plain w/p/r"),
+        all("2 named e/1/rr sync"),
+        long("3 two 2p/1/l sync"),
+        long("3 two p/2/ll sync"),
+        long("3 null n/2/ll sync"),
+        long("3 plain w/p1/l sync"),
+        without("embed", "3 named p/1/l sync"),
+        not_needed("embed", "2 empty p/p/l"),
+        without("aside", "3 named p/1/l"),
+    ];
+    search::main_of("versions", RULES, &cases, &run);
+}

@@ -1,0 +1,379 @@
+//! The coordinator of keys with versions: each change is a ballot about the key, each read looks at the row of the key
+//! first and at past rows after it (doc/decisions/0006).
+
+use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
+use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};
+use super::read::KeyPlace;
+use super::serve::{Serve, told};
+use crate::batch::{Write, fits};
+use crate::objects::{Condition, Want};
+use crate::rows::bucket::Versioning;
+use crate::rows::object::{Aside, Beside, Lineage, ObjectRow, Slot};
+use crate::rows::past::{PastRow, VersionId};
+use crate::{Model, ModelError, graves, versions};
+use base::id::kind;
+use base::{Id, Merge, Stamp, WallTime};
+use bytes::Bytes;
+use net::{Answer, Attachment, Refusal};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::Space;
+
+/// Past rows read at once when the one that follows a deleted version is looked for.
+const PAST_PER_PAGE: u32 = 64;
+
+/// What is to be changed about a key with versions.
+#[derive(Clone)]
+pub(crate) enum Change {
+    /// A new version.
+    Add(Box<Add>),
+    /// Deletes a version for good.
+    Delete(VersionId),
+    /// Writes what is said about a version anew, of the current one unless it is named.
+    Edit(Option<VersionId>, Edit),
+}
+
+/// Makes the new entry of an old one, which was made at that time.
+pub(crate) type Edit = Arc<dyn Fn(&Slot, Stamp) -> Result<Slot, ModelError> + Send + Sync>;
+
+/// A new version.
+#[derive(Clone)]
+pub(crate) struct Add {
+    pub mode: Versioning,
+    pub condition: Condition,
+    pub slot: Slot,
+    pub inline: Option<Bytes>,
+    /// Rows that go with it.
+    pub writes: Vec<Write>,
+    pub deadline: Option<WallTime>,
+}
+
+impl Add {
+    /// A delete marker.
+    pub fn marker(mode: Versioning, condition: Condition) -> Self {
+        Self { mode, condition, slot: Slot::Marker, inline: None, writes: Vec::new(), deadline: None }
+    }
+}
+
+/// A version as a quorum knows it.
+pub(crate) struct FoundVersion {
+    pub made: Stamp,
+    pub slot: Slot,
+    pub inline: Option<Bytes>,
+}
+
+impl Model {
+    /// Changes a key with versions; the row comes back, unless there was nothing to change.
+    pub(crate) async fn change_versions(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        change: Change,
+    ) -> Result<Option<ObjectRow>, ModelError> {
+        if let Change::Delete(id) = &change
+            && self.find_version(place, *id, Want::Metadata).await?.is_none()
+        {
+            return Ok(None);
+        }
+        for attempt in 0..ATTEMPTS_MAX {
+            let opened = match self.open_ballot(place, true).await? {
+                Ended::Value(opened) => opened,
+                Ended::Moved => {
+                    self.pause(attempt, true).await;
+                    continue;
+                }
+                Ended::Lost => {
+                    self.pause(attempt, false).await;
+                    continue;
+                }
+            };
+            let proposal = self.propose(place, &opened, change.clone()).await?;
+            let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
+            match self.accept(place, opened.stamp, proposal).await? {
+                Ended::Value(Some(stamp)) => {
+                    let order = stamp.proposal();
+                    return Ok(Some(ObjectRow { stamp, order, slot, lineage, register: None }));
+                }
+                Ended::Value(None) => return Ok(None),
+                Ended::Moved => self.pause(attempt, true).await,
+                Ended::Lost => self.pause(attempt, false).await,
+            }
+        }
+        Err(ModelError::Unavailable)
+    }
+
+    /// What a change makes of what is current, of which a quorum agrees.
+    async fn propose(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        opened: &Opened,
+        change: Change,
+    ) -> Result<Proposal, ModelError> {
+        let current = opened.row.as_ref();
+        match change {
+            Change::Add(add) => {
+                add.condition.check(current.and_then(ObjectRow::live))?;
+                let Add { mode, slot, inline, writes, deadline, .. } = *add;
+                let lineage = versions::lineage_above(mode, opened.stamp, current);
+                let aside = match &lineage.aside {
+                    Some(_) => self.own_bytes(place, current).await?,
+                    None => None,
+                };
+                let beside = Beside { own: inline, aside };
+                Ok(Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes, deadline })
+            }
+            Change::Delete(id) if current.is_some_and(|row| row.current() == Some(id)) => {
+                self.propose_what_follows(place, current, id).await
+            }
+            Change::Delete(id) => self.propose_beside(place, current, (versions::gone(id), None)).await,
+            Change::Edit(id, edit) => {
+                let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
+                if let Some(row) = current.filter(|row| is_current(row)) {
+                    let slot = edit(&row.slot, row.made())?;
+                    let lineage = versions::lineage_beside(current, None);
+                    let beside = self.own_bytes(place, current).await?.into();
+                    return Ok(made(slot, lineage, beside));
+                }
+                let id = id.ok_or(ModelError::NoSuchKey)?;
+                let found = self.past_version(place, id, Want::Content).await?;
+                let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
+                let aside = Aside { id, made: row.made, slot: edit(&row.slot, row.made)? };
+                self.propose_beside(place, current, (aside, inline)).await
+            }
+        }
+    }
+
+    /// The same entry again, with a past row that changes beside it.
+    async fn propose_beside(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        current: Option<&ObjectRow>,
+        (aside, inline): (Aside, Option<Bytes>),
+    ) -> Result<Proposal, ModelError> {
+        let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
+        let own = self.own_bytes(place, current).await?;
+        Ok(made(slot, versions::lineage_beside(current, Some(aside)), Beside { own, aside: inline }))
+    }
+
+    /// What is current once the current version is deleted: the newest of those that were before.
+    async fn propose_what_follows(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        current: Option<&ObjectRow>,
+        id: VersionId,
+    ) -> Result<Proposal, ModelError> {
+        let Some(next) = self.newest_past(place, id).await? else {
+            let lineage = versions::lineage_beside(current, Some(versions::gone(id)));
+            return Ok(made(Slot::Deleted, lineage, Beside::default()));
+        };
+        let (row, inline) = self.past_version(place, next, Want::Content).await?.ok_or(ModelError::Unavailable)?;
+        let is_named = next != VersionId::Null;
+        let lineage = Lineage { made: row.made, is_named, aside: Some(versions::gone(id)) };
+        Ok(made(row.slot, lineage, inline.into()))
+    }
+
+    async fn own_bytes(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        current: Option<&ObjectRow>,
+    ) -> Result<Option<Bytes>, ModelError> {
+        match current.filter(|row| row.live().is_some_and(|object| object.inline_hash().is_some())) {
+            Some(row) => Ok(self.content_of(place, row).await?.own),
+            None => Ok(None),
+        }
+    }
+
+    /// A version of a key.
+    pub(crate) async fn find_version(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        id: VersionId,
+        want: Want,
+    ) -> Result<Option<FoundVersion>, ModelError> {
+        // The row of the key first: what it displaces is a past row by the time it is seen.
+        let head = self.read_row(place, want == Want::Content).await?;
+        if let Some((row, inline)) = head
+            && row.current() == Some(id)
+        {
+            return Ok(Some(FoundVersion { made: row.made(), slot: row.slot, inline }));
+        }
+        let found = self.past_version(place, id, want).await?;
+        Ok(found.map(|(row, inline)| FoundVersion { made: row.made, slot: row.slot, inline }))
+    }
+
+    /// A past version that is there, as a quorum holds it.
+    async fn past_version(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        id: VersionId,
+        want: Want,
+    ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
+        let pages = self.ask_past(place, Which::Version(id), want).await?;
+        let settled = self.settle_past(place, pages).await?;
+        let found = settled.into_iter().next().map(|(_, found)| found);
+        Ok(found.filter(|(row, _)| row.slot != Slot::Deleted))
+    }
+
+    /// The newest past version that is there, but for one.
+    async fn newest_past(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        except: VersionId,
+    ) -> Result<Option<VersionId>, ModelError> {
+        let mut newest: Option<(Stamp, VersionId)> = None;
+        let mut from = VersionId::Null;
+        loop {
+            let pages = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
+            // Only as far as all of them told.
+            let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
+            let horizon = pages.iter().filter_map(last).min_by_key(|id| place_of(*id));
+            let reached = |id: VersionId| horizon.is_none_or(|horizon| place_of(id) <= place_of(horizon));
+            for (id, (row, _)) in self.settle_past(place, pages).await?.into_iter().filter(|(id, _)| reached(*id)) {
+                if id != except && row.slot != Slot::Deleted {
+                    newest = newest.max(Some((row.made, id)));
+                }
+            }
+            let is_named = |(_, id): (Stamp, VersionId)| id != VersionId::Null;
+            match horizon {
+                Some(horizon) if !newest.is_some_and(is_named) && horizon != from => from = horizon,
+                _ => return Ok(newest.map(|(_, id)| id)),
+            }
+        }
+    }
+
+    async fn ask_past(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        which: Which,
+        want: Want,
+    ) -> Result<Vec<HeldPast>, ModelError> {
+        let question = |view, birth| ReadPast {
+            view,
+            birth,
+            partition: place.partition,
+            key: place.key.clone(),
+            which: which.clone(),
+            content: want == Want::Content,
+        };
+        self.ask_quorum(place.partition, question).await
+    }
+
+    /// Merges past rows that a quorum told; those that differ are written to a quorum first.
+    async fn settle_past(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        pages: Vec<HeldPast>,
+    ) -> Result<BTreeMap<VersionId, (PastRow, Option<Bytes>)>, ModelError> {
+        let told = pages.len();
+        // A row behind the last one of a page that goes on is not known to differ.
+        let ends: Vec<Option<VersionId>> =
+            pages.iter().map(|page| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more)).collect();
+        let mut merged: BTreeMap<VersionId, (PastRow, Option<Bytes>)> = BTreeMap::new();
+        let mut holders: BTreeMap<VersionId, Vec<Stamp>> = BTreeMap::new();
+        for (id, row, inline) in pages.into_iter().flat_map(|page| page.rows) {
+            holders.entry(id).or_default().push(row.by);
+            match merged.get_mut(&id) {
+                Some((known, bytes)) if row > *known => (*known, *bytes) = (row, inline),
+                Some(_) => {}
+                None => _ = merged.insert(id, (row, inline)),
+            }
+        }
+        for (id, (row, inline)) in &mut merged {
+            let held = &holders[id];
+            let silent = ends.iter().flatten().filter(|end| place_of(**end) < place_of(*id)).count();
+            if held.len() + silent >= told && held.iter().all(|by| *by == row.by) {
+                continue;
+            }
+            self.write_back_past(place, *id, (row, inline)).await?;
+        }
+        Ok(merged)
+    }
+
+    /// Writes a past row to a quorum, with its bytes.
+    async fn write_back_past(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        id: VersionId,
+        (row, inline): (&PastRow, &mut Option<Bytes>),
+    ) -> Result<(), ModelError> {
+        if !fits(&row.slot, inline.as_ref()) {
+            let pages = self.ask_past(place, Which::Version(id), Want::Content).await?;
+            let rows = pages.into_iter().flat_map(|page| page.rows);
+            *inline = rows.filter_map(|(_, _, bytes)| bytes).find(|bytes| fits(&row.slot, Some(bytes)));
+            if inline.is_none() {
+                return Err(ModelError::Unavailable);
+            }
+        }
+        let KeyPlace { partition, key } = place.clone();
+        let write = Write::Past { partition, key, id, row: row.clone(), inline: inline.clone() };
+        self.merge_everywhere(vec![write], None).await.map(drop)
+    }
+
+    /// Whether a quorum knows of a past version with a body.
+    pub(super) async fn is_body_of_past(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        (body, version): (Id<kind::Body>, Option<VersionId>),
+    ) -> Result<bool, ModelError> {
+        let which = version.map_or(Which::Body(body), Which::Version);
+        let pages = self.ask_past(place, which, Want::Metadata).await?;
+        let mut merged: BTreeMap<VersionId, PastRow> = BTreeMap::new();
+        for (id, row, _) in pages.into_iter().flat_map(|page| page.rows) {
+            merged.entry(id).and_modify(|known| known.merge(&row)).or_insert(row);
+        }
+        Ok(merged.values().any(|row| row.slot.live().and_then(|object| object.body.id()) == Some(body)))
+    }
+
+    async fn list_past_here(&self, request: ListPast) -> Result<Reply<super::PastListing>, ModelError> {
+        if let Err(reply) = self.admit(request.view, request.partition) {
+            return Ok(reply);
+        }
+        self.store.settled().await?;
+        let view = self.store.view()?;
+        for space in [Space::Object, Space::Past] {
+            if request.birth <= graves::fence_of(&view, space, request.partition.as_bytes())?.birth() {
+                return Ok(Reply::Fenced);
+            }
+        }
+        let list = move || versions::list_past(&view, &request);
+        Ok(Reply::Done(self.env.tasks.blocking(list).await?))
+    }
+
+    /// What a quorum tells of a listing of versions.
+    pub(crate) async fn ask_past_listings(
+        self: &Arc<Self>,
+        request: &ListPast,
+    ) -> Result<Vec<super::PastListing>, ModelError> {
+        let question = |view, birth| ListPast { view, birth, ..request.clone() };
+        self.ask_quorum(request.partition, question).await
+    }
+
+    /// Has a quorum agree about a key and this version of it.
+    pub(crate) async fn even_out(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        id: Option<VersionId>,
+    ) -> Result<(), ModelError> {
+        match id {
+            None => self.read_row(place, false).await.map(drop),
+            Some(id) => self.past_version(place, id, Want::Metadata).await.map(drop),
+        }
+    }
+}
+
+fn made(slot: Slot, lineage: Lineage, beside: Beside) -> Proposal {
+    Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes: Vec::new(), deadline: None }
+}
+
+/// Where the row of a version lies among those of its key.
+fn place_of(id: VersionId) -> (u8, std::cmp::Reverse<Stamp>) {
+    match id {
+        VersionId::Null => (0, std::cmp::Reverse(Stamp::ZERO)),
+        VersionId::Named(stamp) => (1, std::cmp::Reverse(stamp)),
+    }
+}
+
+impl Serve for ListPast {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        Ok(told(model.list_past_here(self).await))
+    }
+}

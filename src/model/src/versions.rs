@@ -1,0 +1,245 @@
+//! Versions of a key: what a change makes of its row, and what of its past ones, on one replica
+//! (doc/decisions/0006; `doc/models/versions.rs` has what goes wrong otherwise).
+//!
+//! The row of a key is a register: what is current. In a bucket that keeps versions each change of a key is a decision
+//! about that register, and its row carries the one past row that changes with it: the version that it displaced,
+//! or the one that it deletes. Reading what is current is the same as without versions.
+
+mod local;
+
+pub(crate) use local::change_here;
+
+use crate::batch;
+use crate::listing::{Flow, ListQuery, Listed, Start, Walk};
+use crate::replicas::{
+    HeldPast, ListPast, ListedKey, ListedVersion, ListedWhat, PastListing, ReadPast, Which,
+};
+use crate::rows::bucket::Versioning;
+use crate::rows::object::{self, Aside, Beside, Content, InlineBody, Lineage, ObjectRow, Slot};
+use crate::rows::past::{self, PastBody, PastRow, VersionId};
+use crate::{ModelError, objects::Want};
+use base::id::kind;
+use base::{Id, PartitionHash, Stamp};
+use bytes::Bytes;
+use store::{Read, Space, Step, StoreError, View};
+use table::register::{BallotStep, Version};
+
+/// The version that a write makes of an entry, and what it puts aside, above what is current.
+pub(crate) fn lineage_above(mode: Versioning, stamp: Stamp, current: Option<&ObjectRow>) -> Lineage {
+    let is_named = mode == Versioning::Enabled;
+    let displaced = current.and_then(|row| Some((row, row.current()?)));
+    // A null version that is written over a null one replaces it.
+    let kept = displaced.filter(|(_, id)| is_named || *id != VersionId::Null);
+    let aside = kept.map(|(row, id)| Aside { id, made: row.made(), slot: row.slot.clone() });
+    Lineage { made: stamp, is_named, aside }
+}
+
+/// What is current, with a past row that changes beside it.
+pub(crate) fn lineage_beside(current: Option<&ObjectRow>, aside: Option<Aside>) -> Lineage {
+    let lineage = current.and_then(|row| row.lineage.as_ref());
+    Lineage {
+        made: current.map_or(Stamp::ZERO, ObjectRow::made),
+        is_named: lineage.is_some_and(|lineage| lineage.is_named),
+        aside,
+    }
+}
+
+/// The past row of a version that is deleted.
+pub(crate) fn gone(id: VersionId) -> Aside {
+    let made = match id {
+        VersionId::Null => Stamp::ZERO,
+        VersionId::Named(stamp) => stamp,
+    };
+    Aside { id, made, slot: Slot::Deleted }
+}
+
+/// A ballot found a write that knew of no versions newer than a row with versions: it is the null version above that,
+/// and displaces what was current there.
+pub(crate) fn put_above(
+    step: BallotStep<Content>,
+    with_versions: Option<&ObjectRow>,
+    ballot: Stamp,
+) -> BallotStep<Content> {
+    let (BallotStep::Evaluate(Some(found)) | BallotStep::Stabilise(found)) = &step else { return step };
+    let Some(row) = with_versions.filter(|_| found.value.lineage.is_none()) else { return step };
+    let lineage = lineage_above(Versioning::Suspended, found.id, Some(row));
+    let value = Content { slot: found.value.slot.clone(), lineage: Some(Box::new(lineage)) };
+    BallotStep::Stabilise(Version { order: ballot, id: found.id, value })
+}
+
+/// The past row that has a body, if this replica holds one.
+pub(crate) fn past_with_body(
+    read: &impl Read,
+    body: Id<kind::Body>,
+) -> Result<Option<(Vec<u8>, PastRow)>, StoreError> {
+    let Some(PastBody(row_key)) = read.get(Space::PastBody, body.as_bytes())? else { return Ok(None) };
+    let row: Option<PastRow> = read.get(Space::Past, &row_key)?;
+    Ok(row.map(|row| (row_key, row)))
+}
+
+/// The past rows that somebody asks for.
+pub(crate) fn held_past(view: &View, request: &ReadPast) -> Result<HeldPast, ModelError> {
+    let mut held = HeldPast::default();
+    let want = if request.content { Want::Content } else { Want::Metadata };
+    match request.which {
+        Which::Version(id) => {
+            let row_key = past::row_key(request.partition, &request.key, id);
+            if let Some((row, inline)) = past_here(view, &row_key, want)? {
+                held.rows.push((id, row, inline));
+            }
+        }
+        Which::Body(body) => {
+            let found = past_with_body(view, body)?;
+            let id = found.as_ref().and_then(|(row_key, _)| past::parse_row_key(row_key));
+            held.rows.extend(found.zip(id).map(|((_, row), (_, id))| (id, row, None)));
+        }
+        Which::From(id, limit) => {
+            let (_, to) = past::range_of(request.partition, &request.key);
+            let from = past::row_key(request.partition, &request.key, id);
+            view.walk(Space::Past, &from, Some(&to), &mut |row_key, row: PastRow| {
+                if held.rows.len() >= limit as usize {
+                    held.more = true;
+                    return Step::Stop;
+                }
+                held.rows.extend(past::parse_row_key(row_key).map(|(_, id)| (id, row, None)));
+                Step::Next
+            })?;
+        }
+    }
+    Ok(held)
+}
+
+/// A past row of this replica, and the bytes beside it if they are wanted.
+pub(crate) fn past_here(
+    read: &impl Read,
+    row_key: &[u8],
+    want: Want,
+) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
+    let Some(row) = read.get::<PastRow>(Space::Past, row_key)? else { return Ok(None) };
+    let is_wanted = want == Want::Content && row.slot.live().is_some_and(|object| object.inline_hash().is_some());
+    let inline = if is_wanted { Some(bytes_beside(read, row_key, &row.slot)?) } else { None };
+    Ok(Some((row, inline)))
+}
+
+/// The bytes beside a row, which it calls for.
+pub(crate) fn bytes_beside(read: &impl Read, row_key: &[u8], slot: &Slot) -> Result<Bytes, ModelError> {
+    let body: Option<InlineBody> = read.get(Space::Inline, row_key)?;
+    let bytes = body.map(|body| Bytes::from(body.0)).filter(|bytes| batch::fits(slot, Some(bytes)));
+    let unreadable = || StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
+    bytes.ok_or_else(|| unreadable().into())
+}
+
+/// A past row as other nodes may have it.
+pub(crate) fn past_to_send(read: &impl Read, row_key: &[u8]) -> Result<Option<(Bytes, Beside)>, ModelError> {
+    let found = past_here(read, row_key, Want::Content)?;
+    Ok(found.map(|(row, inline)| (store::encode(Space::Past, row_key, &row), inline.into())))
+}
+
+/// This replica's part of a listing of versions.
+pub(crate) fn list_past(view: &View, request: &ListPast) -> Result<PastListing, ModelError> {
+    let limit = request.limit as usize;
+    let query = ListQuery {
+        prefix: request.prefix.clone(),
+        delimiter: request.delimiter.clone(),
+        start: Start::First,
+        limit,
+    };
+    let (mut listing, mut told, mut failure) = (PastListing::default(), 0, None);
+    let walk = Walk { view, space: Space::Object, partition: request.partition, query: &query };
+    let start = request.from.clone().max(query.first_row(request.partition));
+    walk.fold(start, &mut |row_key, row: ObjectRow, folded| {
+        let Some(key) = object::key_of(row_key).filter(|_| row.order > Stamp::ZERO) else {
+            return Flow::Skip;
+        };
+        if told >= limit {
+            listing.horizon = Some((key, Stamp { time: u64::MAX, node: u64::MAX }));
+            return Flow::Full;
+        }
+        let below = request.below.filter(|_| request.from == row_key);
+        let is_there = row.current().is_some();
+        let mut listed = ListedKey { head: head_of(&key, &row), key, is_there, past: Vec::new() };
+        told += 1;
+        if folded.is_none() && (is_there || has_past(view, row_key)) {
+            match some_past(view, (row_key, &listed.key), below, limit - told.min(limit)) {
+                Ok((past, horizon)) => {
+                    told += past.len();
+                    listed.past = past;
+                    listing.horizon = horizon.map(|made| (listed.key.clone(), made));
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        listing.keys.push(listed);
+        match (listing.horizon.is_some() || failure.is_some(), is_there) {
+            (true, _) => Flow::Full,
+            (false, true) => Flow::Taken,
+            (false, false) => Flow::Skip,
+        }
+    })?;
+    failure.map_or(Ok(listing), |error| Err(error.into()))
+}
+
+fn has_past(view: &View, head_key: &[u8]) -> bool {
+    let (from, to) = past::range_beside(head_key);
+    let mut found = false;
+    let walked = view.walk(Space::Past, &from, Some(&to), &mut |_, _: PastRow| {
+        found = true;
+        Step::Stop
+    });
+    // What cannot be read is not nothing.
+    found || walked.is_err()
+}
+
+/// Past rows of a key that were made below a stamp, the newest first, and where the limit ended them.
+fn some_past(
+    view: &View,
+    (head_key, key): (&[u8], &str),
+    below: Option<Stamp>,
+    limit: usize,
+) -> Result<(Vec<(Stamp, ListedVersion)>, Option<Stamp>), StoreError> {
+    let below = below.unwrap_or(Stamp { time: u64::MAX, node: u64::MAX });
+    let null: Option<PastRow> = view.get(Space::Past, &past::beside(head_key, VersionId::Null))?;
+    let mut null = null.filter(|row| row.made < below);
+    let (_, to) = past::range_beside(head_key);
+    let from = [past::beside(head_key, VersionId::Named(below)), vec![0]].concat();
+    let (mut rows, mut horizon) = (Vec::new(), None);
+    view.walk(Space::Past, &from, Some(&to), &mut |row_key, row: PastRow| {
+        let Some((_, id)) = past::parse_row_key(row_key) else { return Step::Next };
+        if let Some(row) = null.take_if(|null| null.made > row.made) {
+            rows.push((row.by, listed(key, VersionId::Null, row)));
+        }
+        if rows.len() >= limit {
+            horizon = Some(row.made);
+            return Step::Stop;
+        }
+        rows.push((row.by, listed(key, id, row)));
+        Step::Next
+    })?;
+    if let Some(row) = null.filter(|_| horizon.is_none()) {
+        rows.push((row.by, listed(key, VersionId::Null, row)));
+    }
+    Ok((rows, horizon))
+}
+
+fn head_of(key: &str, row: &ObjectRow) -> (Stamp, ListedVersion) {
+    let made = row.made();
+    (row.order, ListedVersion { id: row.version_id(), made, what: what_of(key, row.modified(), &row.slot) })
+}
+
+fn listed(key: &str, id: VersionId, row: PastRow) -> ListedVersion {
+    let modified = row.slot.live().and_then(|object| object.rare.modified).unwrap_or(row.made);
+    ListedVersion { id, made: row.made, what: what_of(key, modified, &row.slot) }
+}
+
+fn what_of(key: &str, modified: Stamp, slot: &Slot) -> ListedWhat {
+    match slot {
+        Slot::Live(object) => ListedWhat::Object(Listed::of(key.to_owned(), modified, object)),
+        Slot::Marker => ListedWhat::Marker,
+        Slot::Deleted => ListedWhat::Gone,
+    }
+}
+
+/// Where a key lies, for the rows of this node.
+pub(crate) fn head_key(bucket: Id<kind::Bucket>, key: &str) -> Vec<u8> {
+    object::row_key(PartitionHash::of_shard(&bucket, 0), key)
+}

@@ -1,0 +1,141 @@
+//! Changes of keys with versions on a node that is alone: the same decisions, each in one transaction.
+
+use super::{bytes_beside, gone, lineage_above, lineage_beside, past_here};
+use crate::objects::Want;
+use crate::replicas::Change;
+use crate::rows::object::{Aside, Beside, Lineage, ObjectRow, Slot};
+use crate::rows::past::{self, PastRow, VersionId};
+use crate::tables::{Tables, Upkeep};
+use crate::{ModelError, NodeBatch, batch};
+use block::BlockStore;
+use bytes::Bytes;
+use store::{Read, Space, Step, Txn};
+
+/// A row of a key that is about to be written.
+struct Next {
+    slot: Slot,
+    lineage: Lineage,
+    own: Option<Bytes>,
+}
+
+/// Makes a change; the row comes back, unless there was nothing to change.
+pub(crate) fn change_here(
+    txn: &mut Txn<'_>,
+    blocks: &BlockStore,
+    head_key: &[u8],
+    change: Change,
+) -> Result<Option<ObjectRow>, ModelError> {
+    let current: Option<ObjectRow> = txn.get(Space::Object, head_key)?;
+    let stamp = txn.stamp();
+    let next = match change {
+        Change::Add(add) => {
+            add.condition.check(current.as_ref().and_then(ObjectRow::live))?;
+            NodeBatch::new(add.writes).apply(blocks, txn)?;
+            let lineage = lineage_above(add.mode, stamp, current.as_ref());
+            Some(Next { slot: add.slot, lineage, own: add.inline })
+        }
+        Change::Delete(id) => delete(txn, head_key, current.as_ref(), id)?,
+        Change::Edit(id, edit) => {
+            let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
+            match current.as_ref().filter(|row| is_current(row)) {
+                Some(row) => {
+                    let slot = edit(&row.slot, row.made())?;
+                    let own = own_bytes(txn, head_key, row)?;
+                    Some(Next { slot, lineage: lineage_beside(Some(row), None), own })
+                }
+                None => edit_past(txn, head_key, current.as_ref(), (id, |row: &PastRow| edit(&row.slot, row.made)))?,
+            }
+        }
+    };
+    let Some(Next { slot, lineage, own }) = next else { return Ok(None) };
+    let aside = match &lineage.aside {
+        Some(aside) => bytes_of(txn, head_key, (current.as_ref(), aside))?,
+        None => None,
+    };
+    let row = ObjectRow { stamp, order: stamp, slot, lineage: Some(Box::new(lineage)), register: None };
+    let tables = Tables::new(blocks, Upkeep::Here);
+    batch::put_row(&tables, txn, head_key, (current.as_ref(), &row), Beside { own, aside })?;
+    Ok(Some(row))
+}
+
+fn delete(
+    txn: &Txn<'_>,
+    head_key: &[u8],
+    current: Option<&ObjectRow>,
+    id: VersionId,
+) -> Result<Option<Next>, ModelError> {
+    if let Some(row) = current.filter(|row| row.current() == Some(id)) {
+        let Some((next, past)) = newest_past(txn, head_key, id)? else {
+            let lineage = lineage_beside(Some(row), Some(gone(id)));
+            return Ok(Some(Next { slot: Slot::Deleted, lineage, own: None }));
+        };
+        let is_named = next != VersionId::Null;
+        let lineage = Lineage { made: past.made, is_named, aside: Some(gone(id)) };
+        let own = past_here(txn, &past::beside(head_key, next), Want::Content)?.and_then(|(_, inline)| inline);
+        return Ok(Some(Next { slot: past.slot, lineage, own }));
+    }
+    let held: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
+    if held.is_none_or(|row| row.slot == Slot::Deleted) {
+        return Ok(None);
+    }
+    let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
+    let own = current.map_or(Ok(None), |row| own_bytes(txn, head_key, row))?;
+    Ok(Some(Next { slot, lineage: lineage_beside(current, Some(gone(id))), own }))
+}
+
+fn edit_past(
+    txn: &Txn<'_>,
+    head_key: &[u8],
+    current: Option<&ObjectRow>,
+    (id, edit): (Option<VersionId>, impl Fn(&PastRow) -> Result<Slot, ModelError>),
+) -> Result<Option<Next>, ModelError> {
+    let Some(id) = id else { return Err(ModelError::NoSuchKey) };
+    let row: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
+    let row = row.filter(|row| row.slot != Slot::Deleted).ok_or(ModelError::NoSuchVersion)?;
+    let aside = Aside { id, made: row.made, slot: edit(&row)? };
+    let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
+    let own = current.map_or(Ok(None), |row| own_bytes(txn, head_key, row))?;
+    Ok(Some(Next { slot, lineage: lineage_beside(current, Some(aside)), own }))
+}
+
+/// The newest past version that is there, but for one.
+fn newest_past(
+    txn: &Txn<'_>,
+    head_key: &[u8],
+    except: VersionId,
+) -> Result<Option<(VersionId, PastRow)>, ModelError> {
+    let (from, to) = past::range_beside(head_key);
+    let mut newest: Option<(VersionId, PastRow)> = None;
+    txn.walk(Space::Past, &from, Some(&to), &mut |row_key, row: PastRow| {
+        let Some((_, id)) = past::parse_row_key(row_key) else { return Step::Next };
+        if id == except || row.slot == Slot::Deleted {
+            return Step::Next;
+        }
+        let is_newer = newest.as_ref().is_none_or(|(_, known)| row.made > known.made);
+        if is_newer {
+            newest = Some((id, row));
+        }
+        // Named versions come the newest first.
+        if id == VersionId::Null { Step::Next } else { Step::Stop }
+    })?;
+    Ok(newest)
+}
+
+fn own_bytes(txn: &Txn<'_>, head_key: &[u8], row: &ObjectRow) -> Result<Option<Bytes>, ModelError> {
+    let has_bytes = row.live().is_some_and(|object| object.inline_hash().is_some());
+    if has_bytes { bytes_beside(txn, head_key, &row.slot).map(Some) } else { Ok(None) }
+}
+
+/// The bytes of what is put aside: those of the row of the key, or of the past row that is edited.
+fn bytes_of(
+    txn: &Txn<'_>,
+    head_key: &[u8],
+    (current, aside): (Option<&ObjectRow>, &Aside),
+) -> Result<Option<Bytes>, ModelError> {
+    if !aside.slot.live().is_some_and(|object| object.inline_hash().is_some()) {
+        return Ok(None);
+    }
+    let is_current = current.is_some_and(|row| row.current() == Some(aside.id));
+    let row_key = if is_current { head_key.to_vec() } else { past::beside(head_key, aside.id) };
+    bytes_beside(txn, &row_key, &aside.slot).map(Some)
+}
