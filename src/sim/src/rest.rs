@@ -97,7 +97,7 @@ async fn prove_alive(run: &Run, node: &Node) -> Result<(), Failure> {
         if bytes != [content.clone(), content].concat() {
             return Err(Failure::new("I5 content", format!("after the faults, tag {:x}", tag_of(&md5))));
         }
-        let deletion = Deletion { key: "alive".to_owned(), condition: Condition::Present };
+        let deletion = Deletion { key: "alive".to_owned(), version: None, condition: Condition::Present };
         node.model.delete_object(bucket, deletion).await.map_err(dead)?;
     }
     Ok(())

@@ -40,7 +40,7 @@ fn row(homes: &Homes, number: usize, key: &str) -> Option<ObjectRow> {
 async fn store_at(homes: &Homes, number: usize, key: &str, row: ObjectRow, birth: Stamp) -> WriteStep {
     let KeyPlace { partition, key } = KeyPlace::of(BUCKET, key.into());
     let position = Position { order: row.order, id: row.stamp };
-    let writes = vec![Write::Accept { partition, key, row, inline: Some(Bytes::from_static(b"old")) }];
+    let writes = vec![Write::Accept { partition, key, row, beside: Some(Bytes::from_static(b"old")).into() }];
     let batch = Batch { position, birth, deadline: None, writes, block: None };
     homes.model(number).store_everywhere(batch).await.unwrap()[&0]
 }

@@ -94,7 +94,7 @@ fn a_node_with_an_absurd_clock_is_refused_and_the_others_go_on() {
         let now = homes.model(0).store().stamp().await.unwrap().wall().millis();
         homes.jump(2, DAY * 3);
         homes.model(2).store().stamp().await.unwrap();
-        let deletion = Deletion { key: "a".into(), condition: Condition::Always };
+        let deletion = Deletion { key: "a".into(), version: None, condition: Condition::Always };
         let refused = homes.model(2).delete_object(BUCKET, deletion).await;
         assert!(matches!(refused, Err(ModelError::Unavailable)), "{refused:?}");
         homes.node(GATEWAY).put(BUCKET, "a", &[b"content"]).await;

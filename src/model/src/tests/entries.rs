@@ -33,7 +33,7 @@ fn tagging_keeps_content_tag_and_time_and_frees_nothing() {
             let before = node.find(bucket, &key).unwrap();
             node.world.clock.jump(5000);
             for value in ["first", "second"] {
-                node.model.set_object_tags(bucket, key.clone(), tags(value)).await.unwrap();
+                node.model.set_object_tags(bucket, (key.clone(), None), tags(value)).await.unwrap();
                 let after = node.find(bucket, &key).unwrap();
                 assert_eq!((after.modified(), after.object.etag), (stamp, before.object.etag));
                 assert!(after.stamp > stamp, "it is a version of its own");
@@ -49,7 +49,7 @@ fn tagging_keeps_content_tag_and_time_and_frees_nothing() {
         node.settle().await;
         node.expire().await;
         assert_eq!(node.block_rows(), 0);
-        let missing = node.model.set_object_tags(bucket, "none".into(), tags("x")).await;
+        let missing = node.model.set_object_tags(bucket, ("none".into(), None), tags("x")).await;
         assert!(matches!(missing, Err(ModelError::NoSuchKey)));
     });
 }
@@ -60,7 +60,7 @@ fn a_copy_has_a_time_of_its_own() {
         let node = Node::new().await;
         let bucket = node.bucket().await;
         node.put(bucket, "a", BODIES[1]).await;
-        node.model.set_object_tags(bucket, "a".into(), tags("x")).await.unwrap();
+        node.model.set_object_tags(bucket, ("a".into(), None), tags("x")).await.unwrap();
         let stamp = node.copy((bucket, "a"), (bucket, "b")).await.unwrap();
         assert_eq!(node.find(bucket, "b").unwrap().modified(), stamp);
         node.put(bucket, "a", BODIES[0]).await;
@@ -79,7 +79,7 @@ fn on_several_nodes_a_tag_is_decided_like_a_write_with_a_condition() {
             let key = super::key_of(number);
             homes.node(0).put(BUCKET, &key, pieces).await;
             let before = homes.model(1).find(BUCKET, &key, Want::Metadata).await.unwrap().unwrap();
-            homes.model(1).set_object_tags(BUCKET, key.clone(), tags("seen")).await.unwrap();
+            homes.model(1).set_object_tags(BUCKET, (key.clone(), None), tags("seen")).await.unwrap();
             for other in homes.running() {
                 assert_eq!(tags_of(homes.model(other), BUCKET, &key).await, tags("seen"));
                 let after = homes.model(other).find(BUCKET, &key, Want::Metadata).await.unwrap().unwrap();
@@ -87,7 +87,7 @@ fn on_several_nodes_a_tag_is_decided_like_a_write_with_a_condition() {
                 assert_eq!(homes.node(other).content(BUCKET, &key).await, Some(pieces.concat()));
             }
         }
-        let missing = homes.model(2).set_object_tags(BUCKET, "none".into(), tags("x")).await;
+        let missing = homes.model(2).set_object_tags(BUCKET, ("none".into(), None), tags("x")).await;
         assert!(matches!(missing, Err(ModelError::NoSuchKey)));
     });
 }
@@ -103,7 +103,7 @@ fn tags_and_puts_that_race_never_mix() {
         homes.node(0).put(BUCKET, "k", BODIES[1]).await;
         for round in 0..6 {
             let content: &[&[u8]] = if round % 2 == 0 { BODIES[0] } else { BODIES[1] };
-            let tag = async { homes.model(1).set_object_tags(BUCKET, "k".into(), tags("late")).await };
+            let tag = async { homes.model(1).set_object_tags(BUCKET, ("k".into(), None), tags("late")).await };
             let put = homes.node(2).put_if(BUCKET, "k", content, Condition::Present);
             let (tagged, put) = futures_util::join!(tag, put);
             let open = |error: &ModelError| matches!(error, ModelError::Unavailable);

@@ -154,11 +154,11 @@ impl Running {
     ) -> Result<Stamp, ModelError> {
         let body = body_of(&self.model, Owner::Object(bucket, key.into()), pieces).await.unwrap();
         let place = Place { bucket, key: key.into(), condition };
-        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await
+        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await.map(|written| written.stamp)
     }
 
     pub async fn delete(&self, bucket: Bucket, key: &str) {
-        let deletion = Deletion { key: key.into(), condition: Condition::Always };
+        let deletion = Deletion { key: key.into(), version: None, condition: Condition::Always };
         self.model.delete_object(bucket, deletion).await.unwrap();
     }
 

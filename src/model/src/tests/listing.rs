@@ -78,7 +78,7 @@ impl Case {
             node.put(bucket, &key, &[key.as_bytes()]).await;
             if random.below(3) == 0 {
                 keys.remove(&key);
-                deletions.push(Deletion { key, condition: Condition::Always });
+                deletions.push(Deletion { key, version: None, condition: Condition::Always });
             } else {
                 deletions.retain(|deletion| deletion.key != key);
                 keys.insert(key);

@@ -332,7 +332,7 @@ fn many_deletions_each_have_their_own_outcome() {
         for key in ["a", "b"] {
             node.put(bucket, key, THREE).await;
         }
-        let deletion = |key: &str, condition| Deletion { key: key.into(), condition };
+        let deletion = |key: &str, condition| Deletion { key: key.into(), version: None, condition };
         let deletions = vec![
             deletion("a", Condition::Always),
             deletion("a", Condition::Present),

@@ -118,7 +118,7 @@ impl Node {
     ) -> Result<Stamp, ModelError> {
         let body = self.try_body(Owner::Object(bucket, key.into()), pieces).await?;
         let place = Place { bucket, key: key.into(), condition };
-        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await
+        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await.map(|written| written.stamp)
     }
 
     pub async fn delete(&self, bucket: Bucket, key: &str) {
@@ -126,13 +126,16 @@ impl Node {
     }
 
     pub async fn delete_if(&self, bucket: Bucket, key: &str, condition: Condition) -> Result<(), ModelError> {
-        self.model.delete_object(bucket, Deletion { key: key.into(), condition }).await
+        let deletion = Deletion { key: key.into(), version: None, condition };
+        self.model.delete_object(bucket, deletion).await.map(drop)
     }
 
     pub async fn copy(&self, from: (Bucket, &str), to: (Bucket, &str)) -> Result<Stamp, ModelError> {
         let source = self.find(from.0, from.1).ok_or(ModelError::NoSuchKey)?;
         let place = Place { bucket: to.0, key: to.1.into(), condition: Condition::Always };
-        self.model.copy_object((from.0, from.1.into()), source, place, ObjectMeta::default()).await
+        let from = (from.0, from.1.into(), None);
+        let copied = self.model.copy_object(from, source, place, ObjectMeta::default()).await;
+        copied.map(|written| written.stamp)
     }
 
     pub fn find(&self, bucket: Bucket, key: &str) -> Option<Found> {

@@ -122,7 +122,7 @@ pub async fn delete_key(
     (condition, patience): (Condition, Option<Duration>),
 ) -> Verdict {
     let call = note::call(homes, key, needs_of(&condition), State::Absent);
-    let deletion = Deletion { key: key.to_owned(), condition: condition.clone() };
+    let deletion = Deletion { key: key.to_owned(), version: None, condition: condition.clone() };
     let answer = homes
         .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
         .await;
@@ -139,7 +139,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
         }
         let condition = Condition::Always;
         calls.push(note::call(&client.homes, key, needs_of(&condition), State::Absent));
-        deletions.push(Deletion { key: key.to_owned(), condition });
+        deletions.push(Deletion { key: key.to_owned(), version: None, condition });
     }
     let wanted = deletions.len();
     let homes = client.homes.clone();

@@ -150,7 +150,7 @@ pub async fn delete(client: &mut Client) -> Verdict {
     let condition =
         if client.chance(80) { Condition::Always } else { pick_condition(client, &target.register()) };
     let call = client.book().history.call(target.register(), needs_of(&condition), Some(State::Absent));
-    let deletion = Deletion { key: target.key.clone(), condition: condition.clone() };
+    let deletion = Deletion { key: target.key.clone(), version: None, condition: condition.clone() };
     let model = client.shared.node.model.clone();
     let outcome = model.delete_object(target.id, deletion).await;
     settle_write(client, call, &condition, outcome.map(|()| None))
@@ -172,7 +172,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
             client.book().history.call(place, needs_of(&condition), Some(State::Absent)),
             condition.clone(),
         ));
-        deletions.push(Deletion { key: key.to_owned(), condition });
+        deletions.push(Deletion { key: key.to_owned(), version: None, condition });
     }
     let wanted = deletions.len();
     let model = client.shared.node.model.clone();
