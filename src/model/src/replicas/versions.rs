@@ -29,6 +29,8 @@ pub(crate) enum Change {
     Add(Box<Add>),
     /// Deletes a version for good.
     Delete(VersionId),
+    /// Says once more that there is nothing, if there is nothing.
+    Bury,
     /// Writes what is said about a version anew, of the current one unless it is named.
     Edit(Option<VersionId>, Edit),
 }
@@ -86,7 +88,7 @@ impl Model {
                     continue;
                 }
             };
-            let proposal = self.propose(place, &opened, change.clone()).await?;
+            let Some(proposal) = self.propose(place, &opened, change.clone()).await? else { return Ok(None) };
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
             match self.accept(place, opened.stamp, proposal).await? {
                 Ended::Value(Some(stamp)) => {
@@ -107,9 +109,11 @@ impl Model {
         place: &KeyPlace,
         opened: &Opened,
         change: Change,
-    ) -> Result<Proposal, ModelError> {
+    ) -> Result<Option<Proposal>, ModelError> {
         let current = opened.row.as_ref();
-        match change {
+        let proposal = match change {
+            Change::Bury if current.is_some_and(|row| row.current().is_some()) => return Ok(None),
+            Change::Bury => made(Slot::Deleted, versions::lineage_beside(current, None), Beside::default()),
             Change::Add(add) => {
                 add.condition.check(current.and_then(ObjectRow::live))?;
                 let Add { mode, slot, inline, writes, deadline, .. } = *add;
@@ -119,27 +123,39 @@ impl Model {
                     None => None,
                 };
                 let beside = Beside { own: inline, aside };
-                Ok(Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes, deadline })
+                Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes, deadline }
             }
             Change::Delete(id) if current.is_some_and(|row| row.current() == Some(id)) => {
-                self.propose_what_follows(place, current, id).await
+                self.propose_what_follows(place, current, id).await?
             }
-            Change::Delete(id) => self.propose_beside(place, current, (versions::gone(id), None)).await,
+            Change::Delete(id) => self.propose_beside(place, current, (versions::gone(id), None)).await?,
             Change::Edit(id, edit) => {
                 let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
-                if let Some(row) = current.filter(|row| is_current(row)) {
-                    let slot = edit(&row.slot, row.made())?;
-                    let lineage = versions::lineage_beside(current, None);
-                    let beside = self.own_bytes(place, current).await?.into();
-                    return Ok(made(slot, lineage, beside));
+                match current.filter(|row| is_current(row)) {
+                    Some(row) => {
+                        let slot = edit(&row.slot, row.made())?;
+                        let beside = self.own_bytes(place, current).await?.into();
+                        made(slot, versions::lineage_beside(current, None), beside)
+                    }
+                    None => self.propose_edited(place, current, (id, &edit)).await?,
                 }
-                let id = id.ok_or(ModelError::NoSuchKey)?;
-                let found = self.past_version(place, id, Want::Content).await?;
-                let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
-                let aside = Aside { id, made: row.made, slot: edit(&row.slot, row.made)? };
-                self.propose_beside(place, current, (aside, inline)).await
             }
-        }
+        };
+        Ok(Some(proposal))
+    }
+
+    /// The same entry again, beside a past version of which something new is said.
+    async fn propose_edited(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        current: Option<&ObjectRow>,
+        (id, edit): (Option<VersionId>, &Edit),
+    ) -> Result<Proposal, ModelError> {
+        let id = id.ok_or(ModelError::NoSuchKey)?;
+        let found = self.past_version(place, id, Want::Content).await?;
+        let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
+        let aside = Aside { id, made: row.made, slot: edit(&row.slot, row.made)? };
+        self.propose_beside(place, current, (aside, inline)).await
     }
 
     /// The same entry again, with a past row that changes beside it.

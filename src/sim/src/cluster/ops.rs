@@ -95,8 +95,8 @@ pub async fn put_body(
             Verdict::Failed
         }
         Some(Err((true, error))) => settle_write(homes, call, &condition, Some(Err(error))),
-        Some(Ok(stamp)) => {
-            homes.book().history.saw_stamp(register(key), version, stamp);
+        Some(Ok(written)) => {
+            homes.book().history.saw_stamp(register(key), version, written.stamp);
             settle_write(homes, call, &condition, Some(Ok(())))
         }
         None => settle_write(homes, call, &condition, None),
@@ -126,7 +126,7 @@ pub async fn delete_key(
     let answer = homes
         .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
         .await;
-    settle_write(homes, call, &condition, answer)
+    settle_write(homes, call, &condition, answer.map(|answer| answer.map(drop)))
 }
 
 /// DeleteObjects.
@@ -149,7 +149,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
     match answer {
         Some(Ok(outcomes)) if outcomes.len() == wanted => {
             for (call, outcome) in calls.into_iter().zip(outcomes) {
-                settle_write(&homes, call, &Condition::Always, Some(outcome));
+                settle_write(&homes, call, &Condition::Always, Some(outcome.map(drop)));
             }
             Verdict::Done
         }
