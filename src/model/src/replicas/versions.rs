@@ -370,7 +370,8 @@ impl Model {
         id: Option<VersionId>,
     ) -> Result<(), ModelError> {
         match id {
-            None => self.read_row(place, false).await.map(drop),
+            // A promise may keep one replica behind those who would answer a read.
+            None => self.take_over(place).await,
             Some(id) => self.past_version(place, id, Want::Metadata).await.map(drop),
         }
     }
