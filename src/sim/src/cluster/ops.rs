@@ -3,7 +3,7 @@
 use super::client::{Client, register};
 use super::gathering::Gathering;
 use super::note::{self, meta_of, note_error, settle_write};
-use super::sightings;
+use super::{sightings, versions};
 use crate::book::tag_of;
 use crate::checks::{Failure, listing};
 use crate::client::Verdict;
@@ -77,6 +77,7 @@ pub async fn put_body(
     };
     let version = Version { value, tag: tag_of(&md5) };
     let call = note::call(homes, key, needs_of(&condition), State::Holds(version));
+    let seen = homes.book().kept.len();
     let place = Place { bucket, key: key.to_owned(), condition: condition.clone() };
     let answer = homes
         .ask(home, patience, |node| async move {
@@ -96,6 +97,7 @@ pub async fn put_body(
         }
         Some(Err((true, error))) => settle_write(homes, call, &condition, Some(Err(error))),
         Some(Ok(written)) => {
+            versions::acknowledged(homes, key, (value, seen), &written);
             homes.book().history.saw_stamp(register(key), version, written.stamp);
             settle_write(homes, call, &condition, Some(Ok(())))
         }
