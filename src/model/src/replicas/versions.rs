@@ -5,6 +5,7 @@ use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
 use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};
 use super::read::KeyPlace;
 use super::serve::{Serve, told};
+use super::store::Batch;
 use crate::batch::{Write, fits};
 use crate::objects::{Condition, Want};
 use crate::rows::bucket::Versioning;
@@ -21,6 +22,8 @@ use store::Space;
 
 /// Past rows read at once when the one that follows a deleted version is looked for.
 const PAST_PER_PAGE: u32 = 64;
+/// How often a version is read that was forgotten while it was.
+const READS_MAX: u32 = 6;
 
 /// What is to be changed about a key with versions.
 #[derive(Clone)]
@@ -223,10 +226,19 @@ impl Model {
         id: VersionId,
         want: Want,
     ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
-        let pages = self.ask_past(place, Which::Version(id), want).await?;
-        let settled = self.settle_past(place, pages).await?;
-        let found = settled.into_iter().next().map(|(_, found)| found);
-        Ok(found.filter(|(row, _)| row.slot != Slot::Deleted))
+        for attempt in 1..READS_MAX {
+            let told = self.ask_past(place, Which::Version(id), want).await?;
+            match self.settle_past(place, told).await {
+                Ok(settled) => {
+                    let found = settled.into_iter().next().map(|(_, found)| found);
+                    return Ok(found.filter(|(row, _)| row.slot != Slot::Deleted));
+                }
+                // What was read may have been forgotten since: it is read again.
+                Err(ModelError::Unavailable) => self.pause(attempt, true).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ModelError::Unavailable)
     }
 
     /// The newest past version that is there, but for one.
@@ -238,12 +250,13 @@ impl Model {
         let mut newest: Option<(Stamp, VersionId)> = None;
         let mut from = VersionId::Null;
         loop {
-            let pages = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
+            let told = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
+            let pages = &told.1;
             // Only as far as all of them told.
             let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
             let horizon = pages.iter().filter_map(last).min_by_key(|id| place_of(*id));
             let reached = |id: VersionId| horizon.is_none_or(|horizon| place_of(id) <= place_of(horizon));
-            for (id, (row, _)) in self.settle_past(place, pages).await?.into_iter().filter(|(id, _)| reached(*id)) {
+            for (id, (row, _)) in self.settle_past(place, told).await?.into_iter().filter(|(id, _)| reached(*id)) {
                 if id != except && row.slot != Slot::Deleted {
                     newest = newest.max(Some((row.made, id)));
                 }
@@ -261,7 +274,7 @@ impl Model {
         place: &KeyPlace,
         which: Which,
         want: Want,
-    ) -> Result<Vec<HeldPast>, ModelError> {
+    ) -> Result<(Stamp, Vec<HeldPast>), ModelError> {
         let question = |view, birth| ReadPast {
             view,
             birth,
@@ -273,11 +286,11 @@ impl Model {
         self.ask_quorum(place.partition, question).await
     }
 
-    /// Merges past rows that a quorum told; those that differ are written to a quorum first.
+    /// Merges past rows that a quorum told a question of this birth; those that differ are written to a quorum first.
     async fn settle_past(
         self: &Arc<Self>,
         place: &KeyPlace,
-        pages: Vec<HeldPast>,
+        (birth, pages): (Stamp, Vec<HeldPast>),
     ) -> Result<BTreeMap<VersionId, (PastRow, Option<Bytes>)>, ModelError> {
         let told = pages.len();
         // A row behind the last one of a page that goes on is not known to differ.
@@ -299,7 +312,7 @@ impl Model {
             if held.len() + silent >= told && held.iter().all(|by| *by == row.by) {
                 continue;
             }
-            self.write_back_past(place, *id, (row, inline)).await?;
+            self.write_back_past(place, (*id, birth), (row, inline)).await?;
         }
         Ok(merged)
     }
@@ -308,11 +321,11 @@ impl Model {
     async fn write_back_past(
         self: &Arc<Self>,
         place: &KeyPlace,
-        id: VersionId,
+        (id, birth): (VersionId, Stamp),
         (row, inline): (&PastRow, &mut Option<Bytes>),
     ) -> Result<(), ModelError> {
         if !fits(&row.slot, inline.as_ref()) {
-            let pages = self.ask_past(place, Which::Version(id), Want::Content).await?;
+            let (_, pages) = self.ask_past(place, Which::Version(id), Want::Content).await?;
             let rows = pages.into_iter().flat_map(|page| page.rows);
             *inline = rows.filter_map(|(_, _, bytes)| bytes).find(|bytes| fits(&row.slot, Some(bytes)));
             if inline.is_none() {
@@ -321,7 +334,10 @@ impl Model {
         }
         let KeyPlace { partition, key } = place.clone();
         let write = Write::Past { partition, key, id, row: row.clone(), inline: inline.clone() };
-        self.merge_everywhere(vec![write], None).await.map(drop)
+        // T1: whoever forgot it since it was read takes it no more.
+        let (position, deadline, block) = (self.position().await?, None, None);
+        let batch = Batch { position, birth, deadline, writes: vec![write], block };
+        self.store_everywhere(batch).await.map(drop)
     }
 
     /// Whether a quorum knows of a past version with a body.
@@ -331,7 +347,7 @@ impl Model {
         (body, version): (Id<kind::Body>, Option<VersionId>),
     ) -> Result<bool, ModelError> {
         let which = version.map_or(Which::Body(body), Which::Version);
-        let pages = self.ask_past(place, which, Want::Metadata).await?;
+        let (_, pages) = self.ask_past(place, which, Want::Metadata).await?;
         let mut merged: BTreeMap<VersionId, PastRow> = BTreeMap::new();
         for (id, row, _) in pages.into_iter().flat_map(|page| page.rows) {
             merged.entry(id).and_modify(|known| known.merge(&row)).or_insert(row);
@@ -360,7 +376,7 @@ impl Model {
         request: &ListPast,
     ) -> Result<Vec<super::PastListing>, ModelError> {
         let question = |view, birth| ListPast { view, birth, ..request.clone() };
-        self.ask_quorum(request.partition, question).await
+        self.ask_quorum(request.partition, question).await.map(|(_, told)| told)
     }
 
     /// Has a quorum agree about a key and this version of it.
