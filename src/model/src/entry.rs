@@ -1,4 +1,4 @@
-//! Changes of what is said about an object – its tags – without touching its bytes.
+//! Changes of what is said about an object – its tags, its access control list – without touching its bytes.
 //!
 //! Such a change writes the object's entry anew, with the same body: what was decided on is what is under
 //! the key at that moment, so it goes the way of a write with a condition. The entry keeps the time of its
@@ -10,6 +10,7 @@
 use crate::admin::read_bucket;
 use crate::objects::{Want, find_row};
 use crate::replicas::{KeyPlace, Proposal};
+use crate::rows::acl::Acl;
 use crate::rows::object::{self, Object, ObjectRow, Slot};
 use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
@@ -28,14 +29,37 @@ impl Model {
         key: String,
         tags: Vec<(String, String)>,
     ) -> Result<(), ModelError> {
-        self.change_object(bucket, key, move |object| object.tags.clone_from(&tags)).await
+        let change = move |object: &mut Object| {
+            object.tags.clone_from(&tags);
+            Ok(())
+        };
+        self.change_object(bucket, key, change).await
+    }
+
+    /// Replaces the access control list of the object under a key, which must have the list by which it was
+    /// decided that the caller may.
+    pub async fn set_object_acl(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        key: String,
+        judged: Option<Acl>,
+        acl: Option<Acl>,
+    ) -> Result<(), ModelError> {
+        let change = move |object: &mut Object| {
+            if object.rare.acl != judged && object.rare.acl != acl {
+                return Err(ModelError::ConditionFailed);
+            }
+            object.rare.acl.clone_from(&acl);
+            Ok(())
+        };
+        self.change_object(bucket, key, change).await
     }
 
     async fn change_object(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         key: String,
-        change: impl Fn(&mut Object) + Send + Sync + 'static,
+        change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Result<(), ModelError> {
         let Some(_alone) = self.peers.stay_alone().await else {
             let outcome = self.change_everywhere(KeyPlace::of(bucket, key), change).await;
@@ -47,7 +71,7 @@ impl Model {
             let partition = PartitionHash::of_shard(&bucket, 0);
             let found = find_row(txn, &object::row_key(partition, &key), Want::Content)?;
             let found = found.ok_or(ModelError::NoSuchKey)?;
-            let slot = changed(found.object, found.stamp, &change);
+            let slot = changed(found.object, found.stamp, &change)?;
             let write = Write::Object { partition, key, slot, inline: found.inline };
             NodeBatch::new(vec![write]).apply(&blocks, txn)?;
             Ok(())
@@ -58,7 +82,7 @@ impl Model {
     async fn change_everywhere(
         self: &Arc<Self>,
         place: KeyPlace,
-        change: impl Fn(&mut Object) + Send + Sync + 'static,
+        change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Result<(), ModelError> {
         for _ in 0..ATTEMPTS_MAX {
             // The bytes beside the row travel with every entry.
@@ -70,7 +94,7 @@ impl Model {
                 if read.live().map(|object| &object.body) != Some(&object.body) {
                     return Ok(None);
                 }
-                let slot = changed(object.clone(), row.stamp, &change);
+                let slot = changed(object.clone(), row.stamp, &change)?;
                 Ok(Some(Proposal { slot, inline: inline.clone(), writes: Vec::new(), deadline: None }))
             };
             if self.decide(&place, decide).await?.is_some() {
@@ -82,8 +106,12 @@ impl Model {
 }
 
 /// The object with a change, at the time of its content.
-fn changed(mut object: Object, stamp: Stamp, change: &impl Fn(&mut Object)) -> Slot {
+fn changed(
+    mut object: Object,
+    stamp: Stamp,
+    change: &impl Fn(&mut Object) -> Result<(), ModelError>,
+) -> Result<Slot, ModelError> {
     object.rare.modified.get_or_insert(stamp);
-    change(&mut object);
-    Slot::Live(Box::new(object))
+    change(&mut object)?;
+    Ok(Slot::Live(Box::new(object)))
 }

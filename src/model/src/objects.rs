@@ -4,6 +4,7 @@
 use crate::admin::read_bucket;
 use crate::reader::{ByteRange, Reading};
 use crate::replicas::{Entry, KeyPlace};
+use crate::rows::acl::Acl;
 use crate::rows::bucket::Quotas;
 use crate::rows::object::{self, Body, Checksum, ETag, InlineBody, Object, ObjectRow, Rare, Slot};
 use crate::usage::Usage;
@@ -24,6 +25,8 @@ pub struct ObjectMeta {
     pub tags: Vec<(String, String)>,
     /// The additional checksum.
     pub checksum: Option<Checksum>,
+    /// Access control list, where it says more than that the bucket's owner may everything.
+    pub acl: Option<Acl>,
 }
 
 /// A condition on what is under the key now.
@@ -254,7 +257,7 @@ pub(crate) fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -
         headers: meta.headers,
         body,
         tags: meta.tags,
-        rare: Rare::default(),
+        rare: Rare { acl: meta.acl, ..Rare::default() },
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Setting {
     PublicAccessBlock,
     /// To whom objects belong.
     Ownership,
+    /// Who may do what, as a list.
+    Acl,
 }
 
 impl Setting {
@@ -55,6 +57,7 @@ impl Setting {
             Self::Policy => "policy",
             Self::PublicAccessBlock => "public_access_block",
             Self::Ownership => "ownership",
+            Self::Acl => "acl",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! wins. Rows never move, and a message names the slot it writes; a replica never consults the
 //! bucket's versioning mode.
 
+use super::acl::Acl;
 use super::record_kind;
 use base::id::kind;
 use base::{BlockHash, Id, Merge, PartitionHash, Stamp};
@@ -77,6 +78,9 @@ pub struct Object {
 pub struct Rare {
     /// When the content was committed, where the entry was changed since without it.
     pub modified: Option<Stamp>,
+    /// Who may do what with it, where that is more than the owner of the bucket everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Acl>,
 }
 
 impl Rare {

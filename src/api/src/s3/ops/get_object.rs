@@ -23,7 +23,7 @@ const MEMORY_WAIT_MAX: Duration = Duration::from_secs(30);
 pub const OPERATION: Operation = Operation {
     name: "GetObject",
     route: Route::new("GET", Target::Object),
-    access: Access::Read,
+    access: Access::ReadOrAcl,
     actions: &["s3:GetObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
@@ -40,9 +40,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
 /// Everything GET and HEAD say about an object, and the bytes GET is to send.
 pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRange), S3Error> {
     let head = &call.head;
-    let key = head.object_key()?;
-    let found = call.api.model.find(call.bucket()?.id, key, want).await?;
-    let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key))?;
+    let found = call.find(want).await?;
     READ.check(head, &found)?;
     let size = found.object.size;
     let mut reply = Reply::empty(StatusCode::OK);
