@@ -25,7 +25,7 @@ use model::objects::Want;
 use model::rows::acl::Permission;
 use model::rows::bucket::{BucketRow, Grant};
 use model::rows::object::Object;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The id under which AWS shows who sent a request without a signature.
 pub const ANONYMOUS: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
@@ -172,6 +172,8 @@ pub struct Wanted<'a> {
 pub struct Gate {
     bucket: Id<kind::Bucket>,
     row: Arc<BucketRow>,
+    /// Looked at only where they are asked.
+    lists: OnceLock<Lists>,
     access_key: Option<String>,
     grant: Grant,
     policy: Result<Option<Policy>, S3Error>,
@@ -197,6 +199,7 @@ impl Gate {
         Self {
             bucket: bucket.id,
             row: Arc::clone(&bucket.row),
+            lists: OnceLock::new(),
             access_key: caller.access_key.clone(),
             grant: caller.grant(&bucket.row),
             policy,
@@ -219,7 +222,7 @@ impl Gate {
             (Judgement::Allowed, _) => Ok(Admission::Granted),
             (Judgement::Open, [action]) if wanted.access.asks_object() && wanted.key.is_some() => {
                 match acl::needed(action) {
-                    Some(Needed::OfObject(permission)) => Ok(Admission::ByObject(self.lists(), permission)),
+                    Some(Needed::OfObject(permission)) => Ok(Admission::ByObject(self.lists().clone(), permission)),
                     Some(Needed::OfBucket(_)) | None => Err(S3Code::AccessDenied.into()),
                 }
             }
@@ -258,8 +261,8 @@ impl Gate {
         matches!(&self.policy, Ok(Some(policy)) if policy.needs_existing_tags())
     }
 
-    fn lists(&self) -> Lists {
-        Lists::of(self.access_key.as_deref(), &self.row)
+    fn lists(&self) -> &Lists {
+        self.lists.get_or_init(|| Lists::of(self.access_key.as_deref(), &self.row))
     }
 
     fn judged(&self, wanted: &Wanted<'_>) -> Judgement {

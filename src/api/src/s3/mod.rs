@@ -1,8 +1,8 @@
 //! The S3 API: from an HTTP request to an operation and back.
 //!
 //! The order is always: read the head, check the signature, find the operation, refuse what is not
-//! there, find the bucket, check access – and only then touch the body. So nobody without a valid
-//! signature and grant makes this node read or store a byte.
+//! there, find the bucket, check access – and only then touch the body. So nobody who may not do it makes this
+//! node read a body or store a byte.
 
 pub mod access;
 pub mod acl;

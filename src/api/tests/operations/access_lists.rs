@@ -195,6 +195,17 @@ async fn a_missing_key_is_hidden_from_who_may_not_list() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_to_a_public_object_does_not_change_what_it_is() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    ok(&home, &thing("PUT", &shelf).query("acl", "").header(CANNED, "public-read")).await;
+    for method in ["GET", "HEAD"] {
+        let disguised = thing(method, &shelf).query("response-content-type", "text/html");
+        assert_eq!(statuses(&home, &disguised).await, [200, 200, 400]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_policy_outweighs_lists() {
     let home = Home::new().await;
     let shelf = open_shelf(&home).await;

@@ -42,6 +42,7 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
     let head = &call.head;
     let found = call.find(want).await?;
     READ.check(head, &found)?;
+    refuse_overrides(call)?;
     let size = found.object.size;
     let mut reply = Reply::empty(StatusCode::OK);
     metadata::show_object(&mut reply, head, &found)?;
@@ -66,6 +67,16 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
             Ok((reply, found, ByteRange { start: 0, end: size }))
         }
     }
+}
+
+/// Refuses to replace headers for whom nobody answers: a link to a public object must not change what it is.
+fn refuse_overrides(call: &Call) -> Result<(), S3Error> {
+    let asks = call.head.query.iter().any(|(name, _)| name.starts_with("response-"));
+    if asks && call.caller.access_key().is_none() {
+        let message = "Request specific response headers cannot be used for anonymous GET requests.";
+        return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+    }
+    Ok(())
 }
 
 /// The bytes of one part. An object that was not uploaded in parts is its own part 1.
