@@ -221,12 +221,19 @@ impl Gate {
         match (self.judge(model, wanted).await?, wanted.actions) {
             (Judgement::Allowed, _) => Ok(Admission::Granted),
             (Judgement::Open, [action]) if wanted.access.asks_object() && wanted.key.is_some() => {
-                match acl::needed(action) {
-                    Some(Needed::OfObject(permission)) => Ok(Admission::ByObject(self.lists().clone(), permission)),
-                    Some(Needed::OfBucket(_)) | None => Err(S3Code::AccessDenied.into()),
-                }
+                self.by_object(action).ok_or_else(|| S3Code::AccessDenied.into())
             }
             (Judgement::Open | Judgement::Denied, _) => Err(S3Code::AccessDenied.into()),
+        }
+    }
+
+    /// What an object's list would have to give; nothing, where no row needs to be read to know that none does.
+    fn by_object(&self, action: &str) -> Option<Admission> {
+        match acl::needed(action)? {
+            Needed::OfObject(permission) if self.lists().may_open_objects() => {
+                Some(Admission::ByObject(self.lists().clone(), permission))
+            }
+            Needed::OfObject(_) | Needed::OfBucket(_) => None,
         }
     }
 

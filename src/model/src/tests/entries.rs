@@ -77,7 +77,10 @@ fn a_list_is_replaced_only_where_it_is_the_one_that_was_judged() {
             set(None, Some(&first)).await.unwrap();
             let late = set(None, Some(&second)).await;
             assert!(matches!(late, Err(ModelError::ConditionFailed)), "{late:?}");
-            assert_eq!((found().await.object.rare.acl, found().await.modified()), (Some(first.clone()), written));
+            assert_eq!(
+                (found().await.object.rare.acl, found().await.modified()),
+                (Some(first.clone()), written)
+            );
             set(Some(&first), None).await.unwrap();
             assert_eq!(found().await.object.rare.acl, None);
             let missing = model.set_object_acl(bucket, "none".into(), None, Some(second)).await;

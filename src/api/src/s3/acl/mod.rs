@@ -85,6 +85,11 @@ impl Lists {
         }
     }
 
+    /// Whether the list of any object could give the caller something.
+    pub fn may_open_objects(&self) -> bool {
+        self.count && (self.groups_count || self.access_key.is_some())
+    }
+
     /// Whether the bucket's list gives an action.
     pub fn bucket_allows(&self, action: &str) -> bool {
         match needed(action) {
