@@ -1,6 +1,7 @@
 """awscli: the one from PyPI, and Debian's 2.9 where it is installed (the last generation before the new checksums)."""
 
 import json
+import urllib.error
 import urllib.request
 
 import tree
@@ -79,6 +80,25 @@ def api(home, aws):
         equal(answer.read(), b"api", "presigned")
     text = aws("s3api", "get-object", "--bucket", bucket, "--key", "none", folder / "x", wanted_code=None)
     true("NoSuchKey" in text, f"error text {text}")
+
+
+@_for_both("publish and hide an object")
+def acl(home, aws):
+    folder, bucket = home.folder("awsacl"), home.new_bucket("awsacl")
+    (folder / "f").write_bytes(b"public")
+    aws("s3", "cp", "--only-show-errors", "--acl", "public-read", folder / "f", f"s3://{bucket}/k")
+    url = f"{home.endpoint}/{bucket}/k"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        equal(answer.read(), b"public", "without a signature")
+    aws("s3api", "put-object-acl", "--bucket", bucket, "--key", "k", "--acl", "private")
+    grants = json.loads(aws("s3api", "get-object-acl", "--bucket", bucket, "--key", "k"))["Grants"]
+    equal([grant["Permission"] for grant in grants], ["FULL_CONTROL"], "grants")
+    try:
+        urllib.request.urlopen(url, timeout=10)
+    except urllib.error.HTTPError as error:
+        equal(error.code, 403, "hidden")
+    else:
+        raise AssertionError("a hidden object was shown")
 
 
 @_for_both("stream from and to a pipe")

@@ -1,5 +1,7 @@
 """s3cmd: an old and widely scripted client with its own ideas of signatures, metadata and multipart."""
 
+import urllib.request
+
 import tree
 from command import ask, tool
 from home import equal, true
@@ -49,3 +51,19 @@ def objects(home):
     head = home.s3.head_object(Bucket=bucket, Key="moved")
     equal((head["ContentType"], head["ContentLength"]), ("text/new", 6), "after modify")
     equal(head["Metadata"].get("a"), "1", "metadata survives")
+
+
+@SUITE.case("publish and hide an object")
+def acl(home):
+    folder, bucket = home.folder("s3cmdacl"), home.new_bucket("s3cmdacl")
+    (folder / "f").write_bytes(b"public")
+    _s3cmd(home, "put", "--acl-public", folder / "f", f"s3://{bucket}/k")
+    url = f"{home.endpoint}/{bucket}/k"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        equal(answer.read(), b"public", "without a signature")
+    true("*anon*: READ" in _s3cmd(home, "info", f"s3://{bucket}/k"), "info")
+    _s3cmd(home, "setacl", "--acl-private", f"s3://{bucket}/k")
+    true("*anon*" not in _s3cmd(home, "info", f"s3://{bucket}/k"), "hidden")
+    _s3cmd(home, "setacl", "--acl-public", f"s3://{bucket}")
+    with urllib.request.urlopen(f"{home.endpoint}/{bucket}", timeout=10) as answer:
+        true(b"<Key>k</Key>" in answer.read(), "the bucket is listed")

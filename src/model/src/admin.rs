@@ -44,6 +44,16 @@ impl Model {
         name: Option<BucketName>,
         owner: Option<String>,
     ) -> Result<Id<kind::Bucket>, ModelError> {
+        self.create_bucket_with(name, owner, Vec::new()).await
+    }
+
+    /// The same for a bucket with settings from its beginning.
+    pub async fn create_bucket_with(
+        self: &Arc<Self>,
+        name: Option<BucketName>,
+        owner: Option<String>,
+        settings: Vec<(Setting, Document)>,
+    ) -> Result<Id<kind::Bucket>, ModelError> {
         let id = Id::from_bytes(random_array(self.env.rng.as_ref()));
         let alone = self.peers.stay_alone().await;
         let claim = match &name {
@@ -61,6 +71,9 @@ impl Model {
             let mut bucket = BucketRow::new(stamp);
             if let Some(owner) = &owner {
                 bucket.grants.set(owner.clone(), stamp, Grant::ALL);
+            }
+            for (kind, document) in &settings {
+                bucket.settings.set(kind.name().to_owned(), stamp, Some(document.clone()));
             }
             if let Some(name) = &name {
                 claim_name(txn, name, owner.as_deref())?;

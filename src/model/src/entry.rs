@@ -1,4 +1,4 @@
-//! Changes of what is said about an object – its tags – without touching its bytes.
+//! Changes of what is said about an object – its tags, its access control list – without touching its bytes.
 //!
 //! Such a change writes the object's entry anew, with the same body: what was decided on is what is under
 //! the key at that moment, so it goes the way of a write with a condition. The entry keeps the time of its
@@ -10,6 +10,7 @@
 use crate::admin::read_bucket;
 use crate::objects::{Want, look_in};
 use crate::replicas::{Change, Edit, KeyPlace, Proposal};
+use crate::rows::acl::Acl;
 use crate::rows::bucket::Versioning;
 use crate::rows::object::{self, Object, ObjectRow, Slot};
 use crate::rows::past::VersionId;
@@ -30,14 +31,37 @@ impl Model {
         (key, version): (String, Option<VersionId>),
         tags: Vec<(String, String)>,
     ) -> Result<VersionId, ModelError> {
-        self.change_object(bucket, (key, version), move |object| object.tags.clone_from(&tags)).await
+        let change = move |object: &mut Object| {
+            object.tags.clone_from(&tags);
+            Ok(())
+        };
+        self.change_object(bucket, (key, version), change).await
+    }
+
+    /// Replaces the access control list of the object under a key, or of one of its versions, which must have the
+    /// list by which it was decided that the caller may; which version that was comes back.
+    pub async fn set_object_acl(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        (key, version): (String, Option<VersionId>),
+        judged: Option<Acl>,
+        acl: Option<Acl>,
+    ) -> Result<VersionId, ModelError> {
+        let change = move |object: &mut Object| {
+            if object.rare.acl != judged && object.rare.acl != acl {
+                return Err(ModelError::ConditionFailed);
+            }
+            object.rare.acl.clone_from(&acl);
+            Ok(())
+        };
+        self.change_object(bucket, (key, version), change).await
     }
 
     async fn change_object(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         (key, version): (String, Option<VersionId>),
-        change: impl Fn(&mut Object) + Send + Sync + 'static,
+        change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Result<VersionId, ModelError> {
         let Some(_alone) = self.peers.stay_alone().await else {
             let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
@@ -64,7 +88,7 @@ impl Model {
             is_null(version)?;
             let found = look_in(txn, &row_key, None, Want::Content)?.object();
             let found = found.ok_or(ModelError::NoSuchKey)?;
-            let slot = changed(found.object, found.stamp, &change);
+            let slot = changed(found.object, found.stamp, &change)?;
             let write = Write::Object { partition, key, slot, inline: found.inline };
             NodeBatch::new(vec![write]).apply(&blocks, txn)?;
             Ok(VersionId::Null)
@@ -75,7 +99,7 @@ impl Model {
     async fn change_everywhere(
         self: &Arc<Self>,
         place: KeyPlace,
-        change: impl Fn(&mut Object) + Send + Sync + 'static,
+        change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Result<(), ModelError> {
         for _ in 0..ATTEMPTS_MAX {
             // The bytes beside the row travel with every entry.
@@ -87,7 +111,7 @@ impl Model {
                 if read.live().map(|object| &object.body) != Some(&object.body) {
                     return Ok(None);
                 }
-                let slot = changed(object.clone(), row.stamp, &change);
+                let slot = changed(object.clone(), row.stamp, &change)?;
                 Ok(Some(Proposal::plain(slot, inline.clone())))
             };
             if self.decide(&place, decide).await?.is_some() {
@@ -99,10 +123,14 @@ impl Model {
 }
 
 /// The object with a change, at the time of its content.
-fn changed(mut object: Object, stamp: Stamp, change: &impl Fn(&mut Object)) -> Slot {
+fn changed(
+    mut object: Object,
+    stamp: Stamp,
+    change: &impl Fn(&mut Object) -> Result<(), ModelError>,
+) -> Result<Slot, ModelError> {
     object.rare.modified.get_or_insert(stamp);
-    change(&mut object);
-    Slot::Live(Box::new(object))
+    change(&mut object)?;
+    Ok(Slot::Live(Box::new(object)))
 }
 
 /// In a bucket without versions the only one is the null version.
@@ -113,9 +141,9 @@ fn is_null(version: Option<VersionId>) -> Result<(), ModelError> {
     }
 }
 
-fn edit_of(change: impl Fn(&mut Object) + Send + Sync + 'static) -> Edit {
+fn edit_of(change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static) -> Edit {
     Arc::new(move |slot: &Slot, made: Stamp| match slot {
-        Slot::Live(object) => Ok(changed((**object).clone(), made, &change)),
+        Slot::Live(object) => changed((**object).clone(), made, &change),
         Slot::Marker => Err(ModelError::DeleteMarker),
         Slot::Deleted => Err(ModelError::NoSuchKey),
     })

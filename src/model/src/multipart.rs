@@ -131,6 +131,7 @@ impl Model {
             initiator,
             state: UploadState::Open,
             tags: meta.tags,
+            acl: meta.acl,
         };
         let alone = self.peers.stay_alone().await;
         if alone.is_none() {
@@ -473,7 +474,7 @@ fn composite(completion: &Completion, body: Id<kind::Body>, checksum: Option<Che
         headers: completion.row.headers.clone(),
         body: Body::Composite(body),
         tags: completion.row.tags.clone(),
-        rare: Rare::default(),
+        rare: Rare { acl: completion.row.acl.clone(), ..Rare::default() },
     }
 }
 

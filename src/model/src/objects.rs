@@ -4,6 +4,7 @@
 use crate::admin::read_bucket;
 use crate::reader::{ByteRange, Reading};
 use crate::replicas::{Add, Change, Entry, KeyPlace};
+use crate::rows::acl::Acl;
 use crate::rows::bucket::{Quotas, Versioning};
 use crate::rows::object::{self, Body, Checksum, ETag, Object, ObjectRow, Rare, Slot};
 use crate::rows::past::{self, VersionId};
@@ -25,6 +26,8 @@ pub struct ObjectMeta {
     pub tags: Vec<(String, String)>,
     /// The additional checksum.
     pub checksum: Option<Checksum>,
+    /// Access control list, where it says more than that the bucket's owner may everything.
+    pub acl: Option<Acl>,
 }
 
 /// A condition on what is under the key now.
@@ -325,7 +328,7 @@ pub(crate) fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -
         headers: meta.headers,
         body,
         tags: meta.tags,
-        rare: Rare::default(),
+        rare: Rare { acl: meta.acl, ..Rare::default() },
     }
 }
 

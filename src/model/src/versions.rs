@@ -1,5 +1,5 @@
 //! Versions of a key: what a change makes of its row, and what of its past ones, on one replica
-//! (doc/decisions/0006; `doc/models/versions.rs` has what goes wrong otherwise).
+//! (doc/decisions/0007; `doc/models/versions.rs` has what goes wrong otherwise).
 //!
 //! The row of a key is a register: what is current. In a bucket that keeps versions each change of a key is a decision
 //! about that register, and its row carries the one past row that changes with it: the version that it displaced,

@@ -4,24 +4,28 @@
 //! later – the source of a copy, the keys of DeleteObjects, the tags in a document – is checked by the same
 //! [`Gate`] when it is known.
 //!
-//! The rule: what the bucket's policy denies is denied. Else a caller may what the policy allows, and what the
-//! grants of its access key allow. Anonymous callers have no grants, and change no setting whatever a policy
-//! says. A policy that cannot be read lets nobody in. Owners of the bucket can always read, replace and remove
-//! the policy, so that none locks out those who could repair it.
+//! The rule: what the bucket's policy denies is denied. Else a caller may what the policy allows, what the grants
+//! of its access key allow, and what an access control list gives ([`super::acl`]). Anonymous callers have no
+//! grants, and change no setting whatever a policy or list says. A policy that cannot be read lets nobody in. Owners
+//! of the bucket can always read, replace and remove the policy, so that none locks out those who could repair it.
+//!
+//! An object's list stands in its row, and no row is read twice: an operation that such a list may open
+//! ([`Access::ReadOrAcl`], [`Access::WriteOrAcl`]) gets an [`Admission`], and asks it once it has the row.
 
+use super::acl::{self, Lists, Needed};
 use super::error::{S3Code, S3Error};
 use super::head::Head;
 use super::operation::NamedBucket;
 use super::policy::{Asked, Facts, Policy, StoredPolicy, Verdict};
-use super::settings;
-use super::xml::PublicAccessBlock;
 use crate::signature::{Placement, Verified, VerifiedForm};
 use base::Id;
 use base::id::kind;
 use model::Model;
 use model::objects::Want;
-use model::rows::bucket::{BucketRow, Grant, Setting};
-use std::sync::Arc;
+use model::rows::acl::Permission;
+use model::rows::bucket::{BucketRow, Grant};
+use model::rows::object::Object;
+use std::sync::{Arc, OnceLock};
 
 /// The id under which AWS shows who sent a request without a signature.
 pub const ANONYMOUS: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
@@ -43,6 +47,10 @@ pub enum Access {
     Owner,
     /// Any grant on the bucket.
     AnyGrant,
+    /// Read on the bucket, or what the object's access control list gives.
+    ReadOrAcl,
+    /// Write on the bucket, or what the object's access control list gives.
+    WriteOrAcl,
 }
 
 impl Access {
@@ -50,12 +58,50 @@ impl Access {
         match self {
             // These are not about a bucket that exists.
             Self::AnyKey | Self::CreateBucket => false,
-            Self::Read => grant.read,
-            Self::Write => grant.write,
+            Self::Read | Self::ReadOrAcl => grant.read,
+            Self::Write | Self::WriteOrAcl => grant.write,
             Self::Owner => grant.owner,
             Self::AnyGrant => !grant.is_none(),
         }
     }
+
+    /// Whether the operation asks the object's list when it has the row.
+    fn asks_object(self) -> bool {
+        matches!(self, Self::ReadOrAcl | Self::WriteOrAcl)
+    }
+}
+
+/// What was found out before the object's row was read.
+#[derive(Debug, Clone)]
+pub enum Admission {
+    /// The caller may, whatever the object is.
+    Granted,
+    /// The caller may if the object's list gives this.
+    ByObject(Lists, Permission),
+}
+
+impl Admission {
+    /// Refuses an object that the caller may not have.
+    pub fn check(&self, object: &Object) -> Result<(), S3Error> {
+        match self {
+            Self::Granted => Ok(()),
+            Self::ByObject(lists, permission)
+                if lists.object_allows(object.rare.acl.as_ref(), *permission) =>
+            {
+                Ok(())
+            }
+            Self::ByObject(..) => Err(S3Code::AccessDenied.into()),
+        }
+    }
+}
+
+/// What grants, policy and the bucket's list say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Judgement {
+    Allowed,
+    /// Nobody says anything: no.
+    Open,
+    Denied,
 }
 
 /// Who asks: only a verified signature makes anybody of nobody.
@@ -125,6 +171,9 @@ pub struct Wanted<'a> {
 /// All that decides what one caller may do with one bucket.
 pub struct Gate {
     bucket: Id<kind::Bucket>,
+    row: Arc<BucketRow>,
+    /// Looked at only where they are asked.
+    lists: OnceLock<Lists>,
     access_key: Option<String>,
     grant: Grant,
     policy: Result<Option<Policy>, S3Error>,
@@ -145,9 +194,12 @@ impl Gate {
             _ => Facts::default(),
         };
         let is_public = matches!(&policy, Ok(Some(policy)) if policy.is_public());
-        let is_closed = caller.access_key.is_none() && is_public && restricts_public(&bucket.row);
+        let is_closed =
+            caller.access_key.is_none() && is_public && acl::blocks(&bucket.row).restrict_public_buckets;
         Self {
             bucket: bucket.id,
+            row: Arc::clone(&bucket.row),
+            lists: OnceLock::new(),
             access_key: caller.access_key.clone(),
             grant: caller.grant(&bucket.row),
             policy,
@@ -156,54 +208,97 @@ impl Gate {
         }
     }
 
-    /// Refuses unless the caller may do what is wanted.
+    /// Refuses unless the caller may do what is wanted, whatever an object's list says.
     pub async fn check(&mut self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<(), S3Error> {
+        match self.judge(model, wanted).await? {
+            Judgement::Allowed => Ok(()),
+            Judgement::Open | Judgement::Denied => Err(S3Code::AccessDenied.into()),
+        }
+    }
+
+    /// The same, but leaves to the object's list what only that can give.
+    pub async fn admit(&mut self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<Admission, S3Error> {
+        match (self.judge(model, wanted).await?, wanted.actions) {
+            (Judgement::Allowed, _) => Ok(Admission::Granted),
+            (Judgement::Open, [action]) if wanted.access.asks_object() && wanted.key.is_some() => {
+                self.by_object(action).ok_or_else(|| S3Code::AccessDenied.into())
+            }
+            (Judgement::Open | Judgement::Denied, _) => Err(S3Code::AccessDenied.into()),
+        }
+    }
+
+    /// What an object's list would have to give; nothing, where no row needs to be read to know that none does.
+    fn by_object(&self, action: &str) -> Option<Admission> {
+        match acl::needed(action)? {
+            Needed::OfObject(permission) if self.lists().may_open_objects() => {
+                Some(Admission::ByObject(self.lists().clone(), permission))
+            }
+            Needed::OfObject(_) | Needed::OfBucket(_) => None,
+        }
+    }
+
+    /// Refuses a list that comes along with an object. A key that writes because the bucket's list says so may
+    /// say who else may use what it writes.
+    pub async fn check_list(
+        &mut self,
+        model: &Arc<Model>,
+        access: Access,
+        key: Option<&str>,
+    ) -> Result<(), S3Error> {
+        let wanted = Wanted { access, actions: &["s3:PutObjectAcl"], key };
+        let writes = self.access_key.is_some() && self.lists().bucket_allows("s3:PutObject");
+        match self.judge(model, &wanted).await? {
+            Judgement::Allowed => Ok(()),
+            Judgement::Open if writes => Ok(()),
+            Judgement::Open | Judgement::Denied => Err(S3Code::AccessDenied.into()),
+        }
+    }
+
+    async fn judge(&mut self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<Judgement, S3Error> {
         if self.needs_tags()
             && let Some(key) = wanted.key
         {
             let found = model.find(self.bucket, key, Want::Metadata).await?;
             self.facts.existing_tags = found.map(|found| found.object.tags).unwrap_or_default();
         }
-        match self.allows(wanted) {
-            true => Ok(()),
-            false => Err(S3Code::AccessDenied.into()),
-        }
+        Ok(self.judged(wanted))
     }
 
     fn needs_tags(&self) -> bool {
         matches!(&self.policy, Ok(Some(policy)) if policy.needs_existing_tags())
     }
 
-    fn allows(&self, wanted: &Wanted<'_>) -> bool {
-        let granted = wanted.access.is_in(self.grant);
+    fn lists(&self) -> &Lists {
+        self.lists.get_or_init(|| Lists::of(self.access_key.as_deref(), &self.row))
+    }
+
+    fn judged(&self, wanted: &Wanted<'_>) -> Judgement {
         if self.grant.owner && wanted.actions.iter().all(|action| ABOUT_POLICIES.contains(action)) {
-            return true;
+            return Judgement::Allowed;
         }
-        match &self.policy {
-            Err(_) => false,
-            Ok(None) => granted,
-            Ok(Some(policy)) => {
-                wanted.actions.iter().all(|action| self.allows_by(policy, wanted, action, granted))
-            }
-        }
+        let Ok(policy) = &self.policy else { return Judgement::Denied };
+        let judged = wanted.actions.iter().map(|action| self.judge_action(policy.as_ref(), wanted, action));
+        judged.max().unwrap_or(Judgement::Denied)
     }
 
-    fn allows_by(&self, policy: &Policy, wanted: &Wanted<'_>, action: &str, granted: bool) -> bool {
+    fn judge_action(&self, policy: Option<&Policy>, wanted: &Wanted<'_>, action: &str) -> Judgement {
         let access_key = self.access_key.as_deref();
-        let may_open = self.policy_opens && (access_key.is_some() || wanted.access != Access::Owner);
-        if wanted.key.is_none() && super::policy::is_about_objects(action) {
-            return granted || (may_open && policy.may_allow(access_key, action));
-        }
-        match policy.evaluate(&Asked { access_key, action, key: wanted.key, facts: &self.facts }) {
-            Verdict::Deny => false,
-            Verdict::Allow => granted || may_open,
-            Verdict::Silent => granted,
+        let may_open = access_key.is_some() || wanted.access != Access::Owner;
+        let about_all = wanted.key.is_none() && super::policy::is_about_objects(action);
+        let verdict = match policy {
+            None => Verdict::Silent,
+            Some(policy) if about_all && policy.may_allow(access_key, action) => Verdict::Allow,
+            Some(_) if about_all => Verdict::Silent,
+            Some(policy) => {
+                policy.evaluate(&Asked { access_key, action, key: wanted.key, facts: &self.facts })
+            }
+        };
+        match verdict {
+            Verdict::Deny => Judgement::Denied,
+            _ if wanted.access.is_in(self.grant) => Judgement::Allowed,
+            Verdict::Allow if may_open && self.policy_opens => Judgement::Allowed,
+            _ if may_open && self.lists().bucket_allows(action) => Judgement::Allowed,
+            Verdict::Allow | Verdict::Silent => Judgement::Open,
         }
     }
-}
-
-/// Whether what a public policy allows does not count for anonymous callers. A setting that cannot be read closes.
-fn restricts_public(bucket: &BucketRow) -> bool {
-    let blocks: Result<Option<PublicAccessBlock>, _> = settings::read(bucket, Setting::PublicAccessBlock);
-    blocks.map_or(true, |blocks| blocks.unwrap_or_default().restrict_public_buckets)
 }

@@ -1,16 +1,18 @@
 //! The S3 API: from an HTTP request to an operation and back.
 //!
 //! The order is always: read the head, check the signature, find the operation, refuse what is not
-//! there, find the bucket, check access – and only then touch the body. So nobody without a valid
-//! signature and grant makes this node read or store a byte.
+//! there, find the bucket, check access – and only then touch the body. So nobody who may not do it makes this
+//! node read a body or store a byte.
 
 pub mod access;
+pub mod acl;
 pub mod conditions;
 pub mod cors;
 pub mod error;
 pub mod form;
 pub mod head;
 pub mod intake;
+pub mod lookup;
 pub mod metadata;
 pub mod operation;
 pub mod ops;
@@ -26,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::signature::{
     Credentials, FormClaim, RequestHead, Secret, SignatureError, SigningKeyCache, Verified, VerifyPolicy,
 };
-use access::{Access, Caller, Gate, Wanted};
+use access::{Access, Admission, Caller, Gate, Wanted};
 use base::WallTime;
 use base::limits::BLOCK_SIZE_BYTES;
 use cors::CrossOrigin;
@@ -143,9 +145,9 @@ impl S3Api {
             return self.answer_unknown(&head, &caller).await;
         };
         seen.operation = operation.name;
-        let bucket = self.find_bucket(&head, operation, &caller).await?;
+        let (bucket, admission) = self.find_bucket(&head, operation, &caller).await?;
         seen.bucket = bucket.as_ref().map(|bucket| Arc::clone(&bucket.row));
-        let call = Call::new((Arc::clone(self), Arc::new(head)), caller, bucket, form);
+        let call = Call::new((Arc::clone(self), Arc::new(head)), caller, (bucket, admission), form);
         (operation.run)(call, incoming).await
     }
 
@@ -232,17 +234,17 @@ impl S3Api {
         head: &Head,
         operation: &Operation,
         caller: &Caller,
-    ) -> Result<Option<NamedBucket>, S3Error> {
+    ) -> Result<(Option<NamedBucket>, Admission), S3Error> {
         if operation.route.target == Target::Service || operation.access == Access::CreateBucket {
             caller.key()?;
-            return Ok(None);
+            return Ok((None, Admission::Granted));
         }
         let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller).await?;
-        self.authorize(head, operation, caller, &bucket).await?;
+        let admission = self.authorize(head, operation, caller, &bucket).await?;
         if let Some(owner) = head.header("x-amz-expected-bucket-owner") {
             parameters::check_expected_owner(&owner, &bucket.row)?;
         }
-        Ok(Some(bucket))
+        Ok((Some(bucket), admission))
     }
 
     /// Refuses an operation that the caller may not do, or that gives the object what it may not give.
@@ -252,14 +254,17 @@ impl S3Api {
         operation: &Operation,
         caller: &Caller,
         bucket: &NamedBucket,
-    ) -> Result<(), S3Error> {
+    ) -> Result<Admission, S3Error> {
         let mut gate = self.gate(caller, head, bucket);
         let (access, key) = (operation.access, head.key.as_deref());
-        gate.check(&self.model, &Wanted { access, actions: operation.actions, key }).await?;
+        let admission = gate.admit(&self.model, &Wanted { access, actions: operation.actions, key }).await?;
         if head.headers.contains_key(tags::HEADER) {
             gate.check(&self.model, &Wanted { access, actions: &["s3:PutObjectTagging"], key }).await?;
         }
-        Ok(())
+        if operation.actions.contains(&"s3:PutObject") && acl::is_asked_for(head) {
+            gate.check_list(&self.model, access, key).await?;
+        }
+        Ok(admission)
     }
 
     /// What decides about the caller's requests to a bucket.

@@ -2,16 +2,18 @@
 //! walk it: an operation without an authorization case or a conformance case fails them.
 
 use super::S3Api;
-use super::access::{Access, Caller};
+use super::access::{Access, Admission, Caller};
 use super::error::S3Error;
 use super::form::Form;
 use super::head::Head;
 use super::intake::Incoming;
+use super::lookup;
 use super::ops;
 use super::reply::Reply;
 use base::Id;
 use base::id::kind;
 use futures_util::future::BoxFuture;
+use model::objects::{Found, Want};
 use model::rows::bucket::BucketRow;
 use std::sync::Arc;
 
@@ -111,6 +113,8 @@ pub struct Call {
     pub caller: Caller,
     /// The bucket it names.
     bucket: Option<NamedBucket>,
+    /// What its object's row still has to decide.
+    admission: Admission,
     /// The form it brings, read up to its file.
     pub form: Option<Form>,
 }
@@ -120,10 +124,15 @@ impl Call {
     pub(super) fn new(
         (api, head): (Arc<S3Api>, Arc<Head>),
         caller: Caller,
-        bucket: Option<NamedBucket>,
+        (bucket, admission): (Option<NamedBucket>, Admission),
         form: Option<Form>,
     ) -> Self {
-        Self { api, head, caller, bucket, form }
+        Self { api, head, caller, bucket, admission, form }
+    }
+
+    /// The object that the request names: if it is there, and the caller may have it.
+    pub async fn find(&self, want: Want) -> Result<Found, S3Error> {
+        lookup::find(self, self.bucket()?, self.head.object_key()?, &self.admission, want).await
     }
 
     /// The bucket, which exists if the route names one.
@@ -158,6 +167,8 @@ pub static OPERATIONS: &[&Operation] = &[
     &ops::put_bucket_ownership_controls::OPERATION,
     &ops::get_bucket_ownership_controls::OPERATION,
     &ops::delete_bucket_ownership_controls::OPERATION,
+    &ops::put_bucket_acl::OPERATION,
+    &ops::get_bucket_acl::OPERATION,
     &ops::delete_objects::OPERATION,
     &ops::put_object::OPERATION,
     &ops::post_object::OPERATION,
@@ -169,6 +180,8 @@ pub static OPERATIONS: &[&Operation] = &[
     &ops::put_object_tagging::OPERATION,
     &ops::get_object_tagging::OPERATION,
     &ops::delete_object_tagging::OPERATION,
+    &ops::put_object_acl::OPERATION,
+    &ops::get_object_acl::OPERATION,
     &ops::create_multipart_upload::OPERATION,
     &ops::upload_part::OPERATION,
     &ops::upload_part_copy::OPERATION,

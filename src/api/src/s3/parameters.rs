@@ -95,8 +95,6 @@ enum Unconfigured {
     Empty(&'static str),
     /// This error.
     Missing(S3Code),
-    /// The owner has full control.
-    OwnerControls,
     /// The owner pays.
     OwnerPays,
     /// Nothing sensible: not implemented.
@@ -107,7 +105,7 @@ enum Unconfigured {
 /// carries one of them is never answered as if it did not.
 const SUBRESOURCES: [(&str, Unconfigured); 34] = [
     ("accelerate", Unconfigured::Empty("AccelerateConfiguration")),
-    ("acl", Unconfigured::OwnerControls),
+    ("acl", Unconfigured::Refused),
     ("analytics", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("attributes", Unconfigured::Refused),
     ("cors", Unconfigured::Refused),
@@ -162,18 +160,16 @@ pub fn unconfigured(head: &Head) -> Result<Reply, S3Error> {
     if !reads {
         return Err(S3Error::new(S3Code::NotImplemented).field("Resource", *name));
     }
-    let owner = || xml::Owner { id: OWNER_ID.to_owned(), display_name: OWNER_NAME.to_owned() };
     match answer {
         Unconfigured::Empty(root) => Ok(Reply::xml(xml::empty_configuration(root))),
         Unconfigured::Missing(code) => Err((*code).into()),
-        Unconfigured::OwnerControls => Ok(Reply::xml(xml::AccessControlPolicy { owner: owner() }.render())),
         Unconfigured::OwnerPays => Ok(Reply::xml(xml::RequestPayment.render())),
         Unconfigured::Refused => Err(S3Error::new(S3Code::NotImplemented).field("Resource", *name)),
     }
 }
 
-/// Who owns every bucket and object of this cluster, as S3 shows owners: one canonical user. Owners
-/// of their own come with ACLs.
+/// Who owns every bucket of this cluster, and every object that does not belong to an access key, as S3 shows
+/// owners: one canonical user. The canonical id of an access key is its id.
 pub const OWNER_ID: &str = "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a";
 /// Its display name.
 pub const OWNER_NAME: &str = "garage";

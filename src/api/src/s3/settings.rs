@@ -33,8 +33,12 @@ pub fn read<T: DeserializeOwned>(bucket: &BucketRow, kind: Setting) -> Result<Op
 
 /// Sets a document of the bucket that the request names.
 pub async fn write<T: Serialize>(call: &Call, kind: Setting, value: &T) -> Result<(), S3Error> {
-    let document = serde_json::to_vec(value).map_err(|_| S3Code::InternalError)?;
-    change(call, kind, Some(Document(document))).await
+    change(call, kind, Some(document(value)?)).await
+}
+
+/// A document as it is kept.
+pub fn document<T: Serialize>(value: &T) -> Result<Document, S3Error> {
+    serde_json::to_vec(value).map(Document).map_err(|_| S3Code::InternalError.into())
 }
 
 /// Removes a document of the bucket that the request names; nothing there is fine.

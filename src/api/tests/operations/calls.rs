@@ -68,9 +68,16 @@ pub const TAGS: &str =
 pub const BLOCK: &str = "<PublicAccessBlockConfiguration><BlockPublicAcls>TRUE</BlockPublicAcls>\
     <BlockPublicPolicy>false</BlockPublicPolicy></PublicAccessBlockConfiguration>";
 
-/// The only ownership there is.
+/// Objects belong to the bucket's owner, and lists do not count.
 pub const OWNERSHIP: &str = "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
     </OwnershipControls>";
+
+/// A list that grants the owner everything, and nobody else anything.
+pub const ACL: &str = "<AccessControlPolicy><Owner>\
+    <ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner><AccessControlList><Grant>\
+    <Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">\
+    <ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Grantee>\
+    <Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>";
 
 /// A policy that allows nobody anything that the grants do not allow.
 pub fn policy(home: &Home, shelf: &Shelf) -> String {
@@ -122,6 +129,8 @@ pub static SAMPLES: &[Sample] = &[
     sample("DeleteBucketOwnershipControls", 204, |_, shelf| {
         bucket("DELETE", shelf).query("ownershipControls", "")
     }),
+    sample("PutBucketAcl", 200, |_, shelf| bucket("PUT", shelf).query("acl", "").body(ACL.as_bytes())),
+    sample("GetBucketAcl", 200, |_, shelf| bucket("GET", shelf).query("acl", "")),
     sample("DeleteObjects", 200, |_, shelf| {
         let body = b"<Delete><Object><Key>thing</Key></Object></Delete>";
         bucket("POST", shelf).query("delete", "").body(body).content_md5()
@@ -144,6 +153,8 @@ pub static SAMPLES: &[Sample] = &[
     }),
     sample("GetObjectTagging", 200, |_, shelf| thing("GET", shelf).query("tagging", "")),
     sample("DeleteObjectTagging", 204, |_, shelf| thing("DELETE", shelf).query("tagging", "")),
+    sample("PutObjectAcl", 200, |_, shelf| thing("PUT", shelf).query("acl", "").body(ACL.as_bytes())),
+    sample("GetObjectAcl", 200, |_, shelf| thing("GET", shelf).query("acl", "")),
     sample("CreateMultipartUpload", 200, |_, shelf| {
         Req::new("POST", &format!("/{}/more", shelf.bucket)).query("uploads", "")
     }),

@@ -46,6 +46,8 @@ cases! {
     "PutBucketOwnershipControls" => put_bucket_ownership_controls,
     "GetBucketOwnershipControls" => get_bucket_ownership_controls,
     "DeleteBucketOwnershipControls" => delete_bucket_ownership_controls,
+    "PutBucketAcl" => put_bucket_acl,
+    "GetBucketAcl" => get_bucket_acl,
     "DeleteObjects" => delete_objects,
     "PutObject" => put_object,
     "PostObject" => post_object,
@@ -57,6 +59,8 @@ cases! {
     "PutObjectTagging" => put_object_tagging,
     "GetObjectTagging" => get_object_tagging,
     "DeleteObjectTagging" => delete_object_tagging,
+    "PutObjectAcl" => put_object_acl,
+    "GetObjectAcl" => get_object_acl,
     "CreateMultipartUpload" => create_multipart_upload,
     "UploadPart" => upload_part,
     "UploadPartCopy" => upload_part_copy,
@@ -282,11 +286,12 @@ async fn delete_public_access_block(home: &Home, shelf: &Shelf, _answer: Answer)
 }
 
 async fn put_bucket_ownership_controls(home: &Home, shelf: &Shelf, _answer: Answer) {
-    for (word, status) in [("ObjectWriter", 501), ("Everybody", 400)] {
+    for (word, status) in [("ObjectWriter", 200), ("Everybody", 400)] {
         let document = super::calls::OWNERSHIP.replace("BucketOwnerEnforced", word);
         let put = Req::new("PUT", &format!("/{}", shelf.bucket)).query("ownershipControls", "");
         assert_eq!(home.root(&put.body(document.as_bytes())).await.status, status, "{word}");
     }
+    assert_eq!(setting(home, shelf, "ownershipControls").await.xml("ObjectOwnership"), "ObjectWriter");
 }
 
 async fn get_bucket_ownership_controls(home: &Home, _shelf: &Shelf, answer: Answer) {
@@ -297,6 +302,56 @@ async fn get_bucket_ownership_controls(home: &Home, _shelf: &Shelf, answer: Answ
 
 async fn delete_bucket_ownership_controls(home: &Home, shelf: &Shelf, _answer: Answer) {
     assert_eq!(setting(home, shelf, "ownershipControls").await.code(), "OwnershipControlsNotFoundError");
+}
+
+/// Grantees and permissions of a list, in order.
+fn grants(answer: &Answer) -> Vec<(String, String)> {
+    let text = answer.text();
+    let grants = text.split("<Grant>").skip(1).map(|grant| {
+        let between = |element: &str| {
+            let (_, rest) = grant.split_once(&format!("<{element}>"))?;
+            Some(rest.split_once('<')?.0.to_owned())
+        };
+        (between("ID").or(between("URI")).unwrap(), between("Permission").unwrap())
+    });
+    grants.collect()
+}
+
+const FULL: &str = "FULL_CONTROL";
+const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+
+async fn put_bucket_acl(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    // The shelf's ownership is that no list counts.
+    let put = Req::new("PUT", &format!("/{}", shelf.bucket)).query("acl", "");
+    let refused = home.root(&put.clone().header("x-amz-acl", "public-read")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "AccessControlListNotSupported"));
+    let open = home.empty_shelf().await;
+    let put =
+        Req::new("PUT", &format!("/{}", open.bucket)).query("acl", "").header("x-amz-acl", "public-read");
+    assert_eq!(home.root(&put).await.status, 200);
+    let owner = (api::s3::parameters::OWNER_ID.to_owned(), FULL.to_owned());
+    assert_eq!(grants(&setting(home, &open, "acl").await), [owner, (EVERYBODY.into(), "READ".into())]);
+}
+
+async fn get_bucket_acl(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(grants(&answer), [(api::s3::parameters::OWNER_ID.to_owned(), FULL.to_owned())]);
+}
+
+async fn put_object_acl(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let put = thing("PUT", shelf).query("acl", "");
+    let refused = home.root(&put.clone().header("x-amz-acl", "public-read")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "AccessControlListNotSupported"));
+    let none = home.root(&put).await;
+    assert_eq!((none.status, none.code().as_str()), (400, "MissingSecurityHeader"));
+    let missing = Req::new("PUT", &format!("/{}/none", shelf.bucket)).query("acl", "");
+    assert_eq!(home.root(&missing.body(super::calls::ACL.as_bytes())).await.code(), "NoSuchKey");
+}
+
+async fn get_object_acl(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(grants(&answer), [(api::s3::parameters::OWNER_ID.to_owned(), FULL.to_owned())]);
+    assert!(answer.text().contains("xsi:type=\"CanonicalUser\""));
 }
 
 async fn delete_objects(home: &Home, shelf: &Shelf, answer: Answer) {

@@ -2,8 +2,10 @@
 //! `UPDATE_DOC=1 cargo test -p api --test operations documentation` writes them anew.
 
 use api::s3::access::Access;
+use api::s3::acl::{Needed, needed};
 use api::s3::operation::{OPERATIONS, Operation, Target};
 use api::s3::parameters::table::{Decision, Place, TABLE, Verdict};
+use model::rows::acl::Permission;
 
 const DOCUMENT: &str = include_str!("../../../../doc/s3-compatibility.md");
 
@@ -28,11 +30,31 @@ fn needs(access: Access) -> &'static str {
         Access::Write => "write",
         Access::Owner => "owner",
         Access::AnyGrant => "any grant",
+        Access::ReadOrAcl => "read",
+        Access::WriteOrAcl => "write",
+    }
+}
+
+/// The permission by which an access control list gives all actions.
+fn by_list(operation: &Operation) -> String {
+    let needed: Option<Vec<Needed>> = operation.actions.iter().map(|action| needed(action)).collect();
+    let name = |permission| match permission {
+        Permission::Read => "READ",
+        Permission::Write => "WRITE",
+        Permission::ReadAcp => "READ_ACP",
+        Permission::WriteAcp => "WRITE_ACP",
+        Permission::FullControl => "FULL_CONTROL",
+    };
+    match needed.as_deref() {
+        Some([Needed::OfBucket(permission)]) => format!("{} of the bucket", name(*permission)),
+        Some([Needed::OfObject(permission)]) => format!("{} of the object", name(*permission)),
+        _ => String::new(),
     }
 }
 
 fn operations() -> String {
-    let mut text = "| operation | request | needs a grant | or by policy |\n|---|---|---|---|\n".to_owned();
+    let mut text = "| operation | request | needs a grant | or by policy | or by a list |\n".to_owned();
+    text.push_str("|---|---|---|---|---|\n");
     for operation in OPERATIONS {
         let access = needs(operation.access);
         let actions = match operation.route.target {
@@ -40,7 +62,8 @@ fn operations() -> String {
             _ if operation.access == Access::CreateBucket => String::new(),
             _ => operation.actions.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", "),
         };
-        text.push_str(&format!("| {} | {} | {access} | {actions} |\n", operation.name, request(operation)));
+        let (name, request, list) = (operation.name, request(operation), by_list(operation));
+        text.push_str(&format!("| {name} | {request} | {access} | {actions} | {list} |\n"));
     }
     text
 }

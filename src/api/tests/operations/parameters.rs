@@ -163,7 +163,7 @@ fn proof(operation: &str, name: &str) -> Proof {
         (
             _,
             "location" | "uploads" | "delete" | "cors" | "tagging" | "attributes" | "policy" | "policyStatus"
-            | "publicAccessBlock" | "ownershipControls",
+            | "publicAccessBlock" | "ownershipControls" | "acl",
         ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId") => Fails("none"),
@@ -315,6 +315,7 @@ fn other_operation(operation: &str, name: &str) -> bool {
     match name {
         "location" | "uploads" => operation == "ListObjects",
         "policyStatus" => operation == "ListObjects",
+        "acl" => ["ListObjects", "GetObject"].contains(&operation),
         "cors" | "policy" | "publicAccessBlock" | "ownershipControls" => {
             ["ListObjects", "DeleteBucket"].contains(&operation)
         }

@@ -121,8 +121,8 @@ async fn what_the_policy_does_not_allow_is_not_stored() {
         ("", &[], b"x", 400, "InvalidArgument"),
         ("[\"like\", \"$key\", \"k\"]", &[("key", "k")], b"x", 400, "InvalidPolicyDocument"),
         (
-            "{\"acl\": \"aws-exec-read\"}",
-            &[("key", "k"), ("acl", "aws-exec-read")],
+            "{\"x-amz-storage-class\": \"GLACIER\"}",
+            &[("key", "k"), ("x-amz-storage-class", "GLACIER")],
             b"x",
             501,
             "NotImplemented",

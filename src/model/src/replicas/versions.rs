@@ -1,5 +1,5 @@
 //! The coordinator of keys with versions: each change is a ballot about the key, each read looks at the row of the key
-//! first and at past rows after it (doc/decisions/0006).
+//! first and at past rows after it (doc/decisions/0007).
 
 use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
 use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};

@@ -44,6 +44,8 @@ pub enum Setting {
     PublicAccessBlock,
     /// To whom objects belong.
     Ownership,
+    /// Who may do what, as a list.
+    Acl,
     /// Whether versions are kept: [`Versioning::document`].
     Versioning,
 }
@@ -81,6 +83,7 @@ impl Setting {
             Self::PublicAccessBlock => "public_access_block",
             Self::Ownership => "ownership",
             Self::Versioning => "versioning",
+            Self::Acl => "acl",
         }
     }
 }

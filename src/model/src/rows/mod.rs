@@ -3,6 +3,7 @@
 //! Every record's layout stands in doc/formats.md. Kinds of records are numbered here, in one
 //! place, and never reused.
 
+pub mod acl;
 pub mod bucket;
 pub mod key;
 pub mod object;

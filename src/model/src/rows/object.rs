@@ -3,8 +3,9 @@
 //! Key: partition of the bucket's shard ‖ escaped object key ‖ 0. The row holds the current entry: an object,
 //! a delete marker, or the mark that there is nothing. The newest order wins. Where the bucket keeps versions
 //! the row also says which version its entry is, and carries the one row of the table `past` that changed with
-//! it (doc/decisions/0006). Rows never move, and a replica never consults the bucket's versioning mode.
+//! it (doc/decisions/0007). Rows never move, and a replica never consults the bucket's versioning mode.
 
+use super::acl::Acl;
 use super::past::{PastRow, VersionId};
 use super::record_kind;
 use base::id::kind;
@@ -149,6 +150,9 @@ pub struct Object {
 pub struct Rare {
     /// When the content was committed, where the entry was changed since without it.
     pub modified: Option<Stamp>,
+    /// Who may do what with it, where that is more than the owner of the bucket everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Acl>,
 }
 
 impl Rare {

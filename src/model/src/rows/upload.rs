@@ -5,6 +5,7 @@
 //! row of its own, and of those with one number the newest counts: a part that lost is still
 //! listed, so that closing the upload can let it go (rule C4).
 
+use super::acl::Acl;
 use super::object::{Checksum, ETag};
 use super::past::VersionId;
 use super::record_kind;
@@ -34,6 +35,9 @@ pub struct UploadRow {
     /// Tags for the object.
     #[serde(default)]
     pub tags: Vec<(String, String)>,
+    /// Access control list for the object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Acl>,
 }
 
 /// Where an upload stands. Later variants win a merge.

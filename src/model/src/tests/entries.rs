@@ -1,10 +1,11 @@
-//! Changes of an object's tags: atomic, with the same body and the same time, on one node and on several.
+//! Changes of an object's tags and access control list: atomic, with the same body and the same time, on one node and on several.
 
 use super::homes::Homes;
 use super::run;
 use super::support::{Bucket, Node};
 use crate::objects::{Condition, Want};
 use crate::reclaim::Progress;
+use crate::rows::acl::Acl;
 use crate::{Model, ModelError};
 use base::Id;
 use std::sync::Arc;
@@ -51,6 +52,40 @@ fn tagging_keeps_content_tag_and_time_and_frees_nothing() {
         assert_eq!(node.block_rows(), 0);
         let missing = node.model.set_object_tags(bucket, ("none".into(), None), tags("x")).await;
         assert!(matches!(missing, Err(ModelError::NoSuchKey)));
+    });
+}
+
+#[test]
+fn a_list_is_replaced_only_where_it_is_the_one_that_was_judged() {
+    run(async {
+        let (alone, homes) = (Node::new().await, Homes::new(3, 3).await);
+        for number in homes.running() {
+            homes.model(number).make_bucket_for_test(BUCKET).await;
+        }
+        homes.node(0).put(BUCKET, "k", BODIES[1]).await;
+        let bucket = alone.bucket().await;
+        alone.put(bucket, "k", BODIES[1]).await;
+        for (model, bucket) in [(&alone.model, bucket), (homes.model(1), BUCKET)] {
+            let found = || async { model.find(bucket, "k", Want::Metadata).await.unwrap().unwrap() };
+            let set = |judged: Option<&Acl>, list: Option<&Acl>| {
+                model.set_object_acl(bucket, "k".into(), judged.cloned(), list.cloned())
+            };
+            let (first, second) = (Acl::of_owner(Some("GK1".into())), Acl::of_owner(Some("GK2".into())));
+            let written = found().await.modified();
+            set(None, Some(&first)).await.unwrap();
+            // The same again is fine: the first answer may have been lost.
+            set(None, Some(&first)).await.unwrap();
+            let late = set(None, Some(&second)).await;
+            assert!(matches!(late, Err(ModelError::ConditionFailed)), "{late:?}");
+            assert_eq!(
+                (found().await.object.rare.acl, found().await.modified()),
+                (Some(first.clone()), written)
+            );
+            set(Some(&first), None).await.unwrap();
+            assert_eq!(found().await.object.rare.acl, None);
+            let missing = model.set_object_acl(bucket, "none".into(), None, Some(second)).await;
+            assert!(matches!(missing, Err(ModelError::NoSuchKey)));
+        }
     });
 }
 

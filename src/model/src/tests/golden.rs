@@ -8,6 +8,7 @@ use super::support::Node;
 use super::{bucket_named, run};
 use crate::graves;
 use crate::reclaim::{self, Work};
+use crate::rows::acl::{Acl, AclGrant, Grantee, Permission};
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
@@ -74,6 +75,18 @@ fn pairs(name: &str) -> Vec<(String, String)> {
     vec![(name.into(), "é".into())]
 }
 
+fn list() -> Acl {
+    let mut list = Acl::of_owner(Some("GK1".into()));
+    let grants = [
+        (Grantee::BucketOwner, Permission::Read),
+        (Grantee::AllUsers, Permission::Write),
+        (Grantee::AuthenticatedUsers, Permission::ReadAcp),
+        (Grantee::LogDelivery, Permission::WriteAcp),
+    ];
+    list.grants.extend(grants.map(|(grantee, permission)| AclGrant { grantee, permission }));
+    list
+}
+
 fn objects() -> Vec<Line> {
     let partition = PartitionHash::of_shard(&BUCKET, 0);
     let row = |name: &str, row: ObjectRow| line(name, Space::Object, object::row_key(partition, "a\0b"), row);
@@ -98,6 +111,13 @@ fn objects() -> Vec<Line> {
         }
         row
     };
+    let public = {
+        let mut row = live(Body::Inline(HASH));
+        if let Slot::Live(object) = &mut row.slot {
+            object.rare.acl = Some(list());
+        }
+        row
+    };
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false, has_versions: false });
     vec![
@@ -105,6 +125,7 @@ fn objects() -> Vec<Line> {
         row("object.register", ObjectRow { register, ..ObjectRow::new(STAMP, Slot::Deleted) }),
         row("object.inline", live(Body::Inline(HASH))),
         row("object.changed", tagged),
+        row("object.listed", public),
         row("object.blocks", live(Body::Blocks(BODY, pieces()))),
         row("object.rows", live(Body::Rows(BODY))),
         row("object.composite", live(Body::Composite(BODY))),
@@ -133,7 +154,7 @@ fn versions() -> Vec<Line> {
 }
 
 fn uploads() -> Vec<Line> {
-    let row = |name: &str, state: UploadState| {
+    let with_list = |name: &str, state: UploadState, acl: Option<Acl>| {
         let row = UploadRow {
             initiated: STAMP,
             bucket: BUCKET,
@@ -143,9 +164,11 @@ fn uploads() -> Vec<Line> {
             initiator: "GK1".into(),
             state,
             tags: pairs("tag"),
+            acl,
         };
         line(name, Space::Upload, upload::row_key(&UPLOAD), row)
     };
+    let row = |name: &str, state: UploadState| with_list(name, state, None);
     let etag = ETag { md5: [0xe1; 16], parts: Some(2) };
     let part = PartRow { stamp: STAMP, body: PART, size: 9, md5: [0xe2; 16], checksum: Some(checksum()) };
     let number = PartNumber::new(0x0203).unwrap();
@@ -153,6 +176,7 @@ fn uploads() -> Vec<Line> {
     vec![
         row("upload.open", UploadState::Open),
         row("upload.aborted", UploadState::Aborted),
+        with_list("upload.listed", UploadState::Open, Some(list())),
         row("upload.completed", UploadState::Completed { stamp: STAMP, version: None, etag, checksum: None }),
         line("part", Space::Part, upload::part_key(&UPLOAD, number, &PART), part),
         line("upload_index", Space::UploadIndex, index_key, UploadMark { initiated: STAMP }),

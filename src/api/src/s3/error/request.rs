@@ -26,6 +26,16 @@ impl From<XmlError> for S3Error {
     }
 }
 
+impl S3Error {
+    /// What is wrong with the document of an access control list, for which AWS has a code of its own.
+    pub fn of_acl(error: XmlError) -> Self {
+        match Self::from(error) {
+            told if told.code == S3Code::MalformedXML => Self { code: S3Code::MalformedACLError, ..told },
+            told => told,
+        }
+    }
+}
+
 impl From<BodyError> for S3Error {
     fn from(error: BodyError) -> Self {
         let code = match error {

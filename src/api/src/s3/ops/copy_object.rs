@@ -3,6 +3,7 @@
 use super::copy_source::{self, CopySource};
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
 use crate::s3::access::Access;
+use crate::s3::acl;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
@@ -29,6 +30,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (bucket, key) = (call.bucket()?, head.object_key()?);
     let place = Place { bucket: bucket.id, key: key.to_owned(), condition: write_condition(head)? };
+    let acl = acl::written(&call).await?;
     let source = copy_source::find(&call).await?;
     if source.found.object.size > PART_SIZE_MAX_BYTES {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
@@ -46,6 +48,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         headers,
         tags: tags_of_copy(head, &source)?,
         checksum: checksum.as_ref().map(metadata::stored_checksum),
+        acl,
     };
     let etag = source.found.object.etag;
     let from = (source.bucket.id, source.key);

@@ -1,11 +1,12 @@
 //! The source of a copy: `x-amz-copy-source`, found and allowed.
 //!
 //! The header is split from its `?versionId=` first and percent-decoded once; after that the key is
-//! as opaque as any. The caller needs read access to the source's bucket.
+//! as opaque as any. The caller needs read access to the source.
 
 use crate::s3::access::{Access, Wanted};
 use crate::s3::conditions::COPY_SOURCE;
-use crate::s3::error::{S3Code, S3Error};
+use crate::s3::error::S3Error;
+use crate::s3::lookup;
 use crate::s3::operation::{Call, NamedBucket};
 use crate::s3::parameters::check_expected_owner;
 use model::objects::{Found, Want};
@@ -29,13 +30,12 @@ pub async fn find(call: &Call) -> Result<CopySource, S3Error> {
     let text = call.head.header(HEADER).unwrap_or_default();
     let (bucket, key) = parse(&text)?;
     let bucket = call.api.bucket_named(&bucket, &call.caller).await?;
-    let wanted = Wanted { access: Access::Read, actions: &["s3:GetObject"], key: Some(&key) };
-    call.api.gate(&call.caller, &call.head, &bucket).check(&call.api.model, &wanted).await?;
+    let wanted = Wanted { access: Access::ReadOrAcl, actions: &["s3:GetObject"], key: Some(&key) };
+    let admission = call.api.gate(&call.caller, &call.head, &bucket).admit(&call.api.model, &wanted).await?;
     if let Some(owner) = call.head.header("x-amz-source-expected-bucket-owner") {
         check_expected_owner(&owner, &bucket.row)?;
     }
-    let found = call.api.model.find(bucket.id, &key, Want::Content).await?;
-    let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key.as_str()))?;
+    let found = lookup::find(call, &bucket, &key, &admission, Want::Content).await?;
     COPY_SOURCE.check(&call.head, &found)?;
     Ok(CopySource { bucket, key, found })
 }

@@ -3,6 +3,7 @@
 use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, RequestChecksums};
 use crate::s3::access::Access;
+use crate::s3::acl;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
@@ -32,6 +33,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     if !may_ask(&call, key, text) {
         return Err(S3Code::AccessDenied.into());
     }
+    let settings = acl::created(&call).await?;
+    let asks = acl::is_asked_for(&call.head) || !settings.is_empty();
     let plan = BodyPlan::from_request(&call.head.headers, call.caller.verified())?;
     let sums = BodyChecksums::new(RequestChecksums::from_headers(&call.head.headers)?, &[]);
     let document = intake::collect(body, plan, sums, CREATE_BUCKET_BODY_MAX_BYTES).await?;
@@ -41,10 +44,11 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     {
         return Err(S3Code::IllegalLocationConstraintException.into());
     }
-    match api.model.create_bucket(Some(name), Some(key.to_owned())).await {
+    match api.model.create_bucket_with(Some(name), Some(key.to_owned()), settings).await {
         Ok(_) => {}
-        // In us-east-1 creating one's own bucket again succeeds; elsewhere it is an error.
-        Err(ModelError::BucketAlreadyYours) if api.config.region == "us-east-1" => {}
+        // In us-east-1 creating one's own bucket again succeeds, unless it is to be another one; elsewhere it is
+        // an error.
+        Err(ModelError::BucketAlreadyYours) if api.config.region == "us-east-1" && !asks => {}
         Err(error) => return Err(S3Error::from(error).field("BucketName", text)),
     }
     Ok(Reply::empty(StatusCode::OK).with(LOCATION, &format!("/{text}")))

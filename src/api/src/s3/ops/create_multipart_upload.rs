@@ -2,6 +2,7 @@
 
 use crate::checksum::{ChecksumType, RequestChecksums};
 use crate::s3::access::{ANONYMOUS, Access};
+use crate::s3::acl;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
 use crate::s3::metadata;
@@ -41,7 +42,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         }
     };
     let (headers, tags) = (metadata::read_headers(&head.headers)?, tags::of_object(head)?);
-    let meta = ObjectMeta { headers, tags, checksum: None };
+    let meta = ObjectMeta { headers, tags, checksum: None, acl: acl::written(&call).await? };
     let stored = checksum.map(|(algorithm, kind)| (algorithm.code(), kind == ChecksumType::Composite));
     let initiator = call.caller.access_key().unwrap_or(ANONYMOUS).to_owned();
     let id = call.api.model.create_upload((bucket.id, key.to_owned()), meta, stored, initiator).await?;

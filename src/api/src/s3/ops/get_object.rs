@@ -23,7 +23,7 @@ const MEMORY_WAIT_MAX: Duration = Duration::from_secs(30);
 pub const OPERATION: Operation = Operation {
     name: "GetObject",
     route: Route::new("GET", Target::Object),
-    access: Access::Read,
+    access: Access::ReadOrAcl,
     actions: &["s3:GetObject"],
     run: |call, body| Box::pin(run(call, body)),
 };
@@ -40,10 +40,9 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
 /// Everything GET and HEAD say about an object, and the bytes GET is to send.
 pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRange), S3Error> {
     let head = &call.head;
-    let key = head.object_key()?;
-    let found = call.api.model.find(call.bucket()?.id, key, want).await?;
-    let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key))?;
+    let found = call.find(want).await?;
     READ.check(head, &found)?;
+    refuse_overrides(call)?;
     let size = found.object.size;
     let mut reply = Reply::empty(StatusCode::OK);
     metadata::show_object(&mut reply, head, &found)?;
@@ -68,6 +67,16 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
             Ok((reply, found, ByteRange { start: 0, end: size }))
         }
     }
+}
+
+/// Refuses to replace headers for whom nobody answers: a link to a public object must not change what it is.
+fn refuse_overrides(call: &Call) -> Result<(), S3Error> {
+    let asks = call.head.query.iter().any(|(name, _)| name.starts_with("response-"));
+    if asks && call.caller.access_key().is_none() {
+        let message = "Request specific response headers cannot be used for anonymous GET requests.";
+        return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+    }
+    Ok(())
 }
 
 /// The bytes of one part. An object that was not uploaded in parts is its own part 1.

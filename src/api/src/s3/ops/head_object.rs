@@ -12,7 +12,7 @@ use model::objects::Want;
 pub const OPERATION: Operation = Operation {
     name: "HeadObject",
     route: Route::new("HEAD", Target::Object),
-    access: Access::Read,
+    access: Access::ReadOrAcl,
     actions: &["s3:GetObject"],
     run: |call, body| Box::pin(run(call, body)),
 };

@@ -30,7 +30,7 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     // The dispatcher has read the form up to its file.
     let form = call.form.take().ok_or(S3Code::InternalError)?;
     let fields = form.fields.clone();
-    let upload = Upload::plan(&call)?;
+    let upload = Upload::plan(&call).await?;
     let writer = upload.writer(&call);
     let received = intake::receive_form(&call.api, body, form, upload.sums(), writer).await?;
     let Stored { etag, checksum } = upload.commit(&call, received).await?;

@@ -1,6 +1,7 @@
-//! PutBucketOwnershipControls: to whom objects belong: always the bucket's owner.
+//! PutBucketOwnershipControls: to whom objects belong, and whether access control lists count.
 
 use crate::s3::access::Access;
+use crate::s3::acl::Ownership;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
@@ -21,14 +22,9 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let document = settings::receive(&call, body, ACCESS_BODY_MAX_BYTES).await?;
-    let ownership = xml::parse_ownership(&document)?;
-    match ownership.as_str() {
-        "BucketOwnerEnforced" => {}
-        "BucketOwnerPreferred" | "ObjectWriter" => {
-            let message = "There are no access control lists here: ObjectOwnership is BucketOwnerEnforced.";
-            return Err(S3Error::with_message(S3Code::NotImplemented, message));
-        }
-        _ => return Err(S3Code::MalformedXML.into()),
+    let ownership = Ownership::from_name(&xml::parse_ownership(&document)?).ok_or(S3Code::MalformedXML)?;
+    if ownership == Ownership::BucketOwnerEnforced && call.bucket()?.row.setting(Setting::Acl).is_some() {
+        return Err(S3Code::InvalidBucketAclWithObjectOwnership.into());
     }
     settings::write(&call, Setting::Ownership, &ownership).await?;
     Ok(Reply::empty(StatusCode::OK))

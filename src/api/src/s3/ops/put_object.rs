@@ -3,6 +3,7 @@
 use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
 use crate::s3::access::Access;
+use crate::s3::acl;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::{self, Incoming, Received};
@@ -15,6 +16,7 @@ use http::StatusCode;
 use http::header::ETAG;
 use model::BodyWriter;
 use model::objects::{ObjectMeta, Place};
+use model::rows::acl::Acl;
 use model::rows::object::ETag;
 use model::rows::version::Owner;
 
@@ -28,7 +30,7 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
-    let upload = Upload::plan(&call)?;
+    let upload = Upload::plan(&call).await?;
     let plan = BodyPlan::from_request(&call.head.headers, call.caller.verified())?;
     check_length(plan.length())?;
     let writer = upload.writer(&call);
@@ -46,6 +48,7 @@ pub(super) struct Upload {
     place: Place,
     headers: Vec<(String, String)>,
     tags: Vec<(String, String)>,
+    acl: Option<Acl>,
     requested: RequestChecksums,
     algorithm: ChecksumAlgorithm,
 }
@@ -57,7 +60,7 @@ pub(super) struct Stored {
 }
 
 impl Upload {
-    pub fn plan(call: &Call) -> Result<Self, S3Error> {
+    pub async fn plan(call: &Call) -> Result<Self, S3Error> {
         let head = &call.head;
         let (bucket, key) = (call.bucket()?.id, head.object_key()?.to_owned());
         let requested = RequestChecksums::from_headers(&head.headers)?;
@@ -67,6 +70,7 @@ impl Upload {
             place: Place { bucket, key, condition: write_condition(head)? },
             headers: metadata::read_headers(&head.headers)?,
             tags: tags::of_object(head)?,
+            acl: acl::written(call).await?,
             requested,
             algorithm: algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme),
         })
@@ -85,7 +89,7 @@ impl Upload {
         let sum = received.sums.iter().find(|sum| sum.algorithm() == self.algorithm);
         let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
         let stored = checksum.as_ref().map(metadata::stored_checksum);
-        let meta = ObjectMeta { headers: self.headers, tags: self.tags, checksum: stored };
+        let meta = ObjectMeta { headers: self.headers, tags: self.tags, checksum: stored, acl: self.acl };
         call.api.model.put_object(self.place, received.body, etag, meta).await?;
         Ok(Stored { etag, checksum })
     }

@@ -107,6 +107,18 @@ const CHECKED: &[&str] = &[
     "PutBucketPolicy",
     "PutPublicAccessBlock",
     "PutBucketOwnershipControls",
+    "PutBucketAcl",
+    "PutObjectAcl",
+];
+/// Operations that set an access control list.
+const LISTS_ACCESS: &[&str] = &[
+    "CreateBucket",
+    "PutBucketAcl",
+    "PutObject",
+    "PostObject",
+    "CopyObject",
+    "PutObjectAcl",
+    "CreateMultipartUpload",
 ];
 const IN_BUCKETS: &[&str] = &[
     "HeadBucket",
@@ -131,6 +143,8 @@ const IN_BUCKETS: &[&str] = &[
     "PutBucketOwnershipControls",
     "GetBucketOwnershipControls",
     "DeleteBucketOwnershipControls",
+    "PutBucketAcl",
+    "GetBucketAcl",
     "DeleteObjects",
     "PutObject",
     "PostObject",
@@ -142,6 +156,8 @@ const IN_BUCKETS: &[&str] = &[
     "PutObjectTagging",
     "GetObjectTagging",
     "DeleteObjectTagging",
+    "PutObjectAcl",
+    "GetObjectAcl",
     "CreateMultipartUpload",
     "UploadPart",
     "UploadPartCopy",
@@ -195,6 +211,12 @@ pub static TABLE: &[Decision] = &[
         &["PutBucketOwnershipControls", "GetBucketOwnershipControls", "DeleteBucketOwnershipControls"],
         "chooses the operation",
     ),
+    query(
+        "acl",
+        ObeyedOnly,
+        &["PutBucketAcl", "GetBucketAcl", "PutObjectAcl", "GetObjectAcl"],
+        "chooses the operation",
+    ),
     query("attributes", ObeyedOnly, &["GetObjectAttributes"], "chooses the operation"),
     query("uploadId", ObeyedOnly, OF_UPLOADS, "names the upload"),
     query(
@@ -214,6 +236,8 @@ pub static TABLE: &[Decision] = &[
             "PutObjectTagging",
             "GetObjectTagging",
             "DeleteObjectTagging",
+            "PutObjectAcl",
+            "GetObjectAcl",
         ],
         "only null exists without versions",
     ),
@@ -317,7 +341,7 @@ pub static TABLE: &[Decision] = &[
     ),
     header("x-amz-website-redirect-location", Refused, &[], "no website"),
     header("x-amz-storage-class", HarmlessIf(&["STANDARD"]), &[], "there is one class"),
-    // Owners and access. Everything is private to the keys with a grant.
+    // Owners and access.
     header("x-amz-expected-bucket-owner", Obeyed, IN_BUCKETS, "there is one owner; another one is refused"),
     header(
         "x-amz-source-expected-bucket-owner",
@@ -325,14 +349,9 @@ pub static TABLE: &[Decision] = &[
         COPIES,
         "there is one owner; another one is refused",
     ),
-    header(
-        "x-amz-acl",
-        HarmlessIf(&["private", "bucket-owner-full-control", "bucket-owner-read"]),
-        &[],
-        "everything is private to the bucket's keys, which is what these say",
-    ),
-    header("x-amz-grant-", Refused, &[], "no access control lists"),
-    header("x-amz-object-ownership", HarmlessIf(&["BucketOwnerEnforced"]), &[], "the only mode"),
+    header("x-amz-acl", ObeyedOnly, LISTS_ACCESS, "a list by its name"),
+    header("x-amz-grant-", ObeyedOnly, LISTS_ACCESS, "a list by its grants"),
+    header("x-amz-object-ownership", ObeyedOnly, &["CreateBucket"], "to whom objects belong"),
     header(
         "x-amz-confirm-remove-self-bucket-access",
         Harmless,

@@ -26,7 +26,7 @@ mod tests;
 pub use access::{
     ACCESS_BODY_MAX_BYTES, PublicAccessBlock, parse_ownership, policy_status, render_ownership,
 };
-pub use acl::{AccessControlPolicy, RequestPayment};
+pub use acl::{ACL_BODY_MAX_BYTES, AccessControlPolicy, AclGrant, AclGrantee, RequestPayment};
 pub use attributes::{AttributePart, AttributeParts, ObjectAttributes};
 pub use bucket::{
     BucketEntry, CREATE_BUCKET_BODY_MAX_BYTES, CreateBucketConfiguration, ListAllMyBuckets,

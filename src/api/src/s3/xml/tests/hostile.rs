@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use crate::s3::xml::reader::{BodyLimits, BodyReader, DEPTH_MAX};
 use crate::s3::xml::{
-    ACCESS_BODY_MAX_BYTES, COMPLETE_BODY_MAX_BYTES, CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES,
-    CompleteMultipartUpload, CorsConfiguration, CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete,
-    PublicAccessBlock, TAGGING_BODY_MAX_BYTES, Tagging, XmlError, XmlFault, parse_ownership,
+    ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, COMPLETE_BODY_MAX_BYTES,
+    CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload, CorsConfiguration,
+    CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, PublicAccessBlock, TAGGING_BODY_MAX_BYTES,
+    Tagging, XmlError, XmlFault, parse_ownership,
 };
 
 fn refused(body: &[u8]) {
@@ -17,6 +18,7 @@ fn refused(body: &[u8]) {
     assert!(Tagging::parse(body).is_err());
     assert!(PublicAccessBlock::parse(body).is_err());
     assert!(parse_ownership(body).is_err());
+    assert!(AccessControlPolicy::parse(body).is_err());
 }
 
 #[test]
@@ -46,6 +48,9 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = ACCESS_BODY_MAX_BYTES;
     let blocks = PublicAccessBlock::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(blocks, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = ACL_BODY_MAX_BYTES;
+    let list = AccessControlPolicy::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(list, Err(XmlError::TooLarge { limit_bytes }));
     let limit_bytes = TAGGING_BODY_MAX_BYTES;
     assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }
@@ -57,6 +62,7 @@ fn nesting_and_floods_are_refused() {
     refused(format!("<Delete>{}</Delete>", "<a/>".repeat(300_000)).as_bytes());
     refused(format!("<CompleteMultipartUpload>{}", "<Part/>".repeat(300_000)).as_bytes());
     refused(format!("<Delete {}>", "a='1' ".repeat(300_000)).as_bytes());
+    refused(format!("<AccessControlPolicy><AccessControlList>{}", "<Grant/>".repeat(5_000)).as_bytes());
     refused(format!("<CORSConfiguration>{}", "<CORSRule>".repeat(5_000)).as_bytes());
     refused(format!("<Tagging><TagSet>{}", "<Tag><Key>k</Key><Value/></Tag>".repeat(2_000)).as_bytes());
     refused("<!--".repeat(300_000).as_bytes());

@@ -67,7 +67,15 @@ fn access_control() {
          <ID>GK31c2</ID><DisplayName>first &amp; best</DisplayName></Grantee>\
          <Permission>FULL_CONTROL</Permission></Grant></AccessControlList>"
     );
-    check(AccessControlPolicy { owner: owner() }.render(), "AccessControlPolicy", &inner);
+    let grant = |grantee, permission: &str| AclGrant { grantee, permission: permission.to_owned() };
+    let mut list = AccessControlPolicy {
+        owner: owner(),
+        grants: vec![grant(AclGrantee::User(owner()), "FULL_CONTROL")],
+    };
+    check(list.render(), "AccessControlPolicy", &inner);
+    list.grants.push(grant(AclGrantee::Group("http://group/a&b".into()), "READ"));
+    list.grants.push(grant(AclGrantee::Email("a@b.example".into()), "WRITE_ACP"));
+    assert_eq!(AccessControlPolicy::parse(&list.render()), Ok(list));
 }
 
 #[test]

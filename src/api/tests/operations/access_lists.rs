@@ -1,0 +1,413 @@
+//! Access control lists over HTTP: they open what they say to whom they say, travel with what they belong to, and
+//! are refused where they would not count.
+
+use super::calls::{ACL, Sample, form, part_list, thing};
+use super::client::{Answer, Req};
+use super::home::{CONTENT, Home, Shelf, Who};
+use Who::{Creator, Root, Stranger, Writer};
+use api::s3::parameters::OWNER_ID;
+
+const CANNED: &str = "x-amz-acl";
+const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+
+/// A bucket in which lists count and nothing is blocked, with `thing`, an open upload and no policy.
+async fn open_shelf(home: &Home) -> Shelf {
+    let shelf = home.shelf().await;
+    for setting in ["ownershipControls", "publicAccessBlock", "policy"] {
+        let answer = home.root(&bucket("DELETE", &shelf).query(setting, "")).await;
+        assert_eq!(answer.status, 204, "{setting}");
+    }
+    shelf
+}
+
+fn bucket(method: &str, shelf: &Shelf) -> Req {
+    Req::new(method, &format!("/{}", shelf.bucket))
+}
+
+fn object(method: &str, shelf: &Shelf, key: &str) -> Req {
+    Req::new(method, &format!("/{}/{key}", shelf.bucket))
+}
+
+async fn ok(home: &Home, request: &Req) -> Answer {
+    let answer = home.root(request).await;
+    assert!(answer.status < 300, "{} {}: {}", request.method, request.path, answer.text());
+    answer
+}
+
+fn id(home: &Home, who: Who) -> String {
+    format!("id=\"{}\"", home.identity(who).id)
+}
+
+async fn refused(home: &Home, request: &Req, status: u16, code: &str) {
+    let answer = home.root(request).await;
+    assert_eq!((answer.status, answer.code().as_str()), (status, code), "{request:?}");
+}
+
+/// Statuses for root, somebody with another key, and anybody.
+async fn statuses(home: &Home, request: &Req) -> [u16; 3] {
+    let signed = home.send_as(Stranger, request).await.status;
+    [home.root(request).await.status, signed, home.send_unsigned(request).await.status]
+}
+
+/// The permission, its header, and the operations it opens: those of a bucket, then of an object.
+const OPENS: [(&str, &[&str], &[&str]); 4] = [
+    (
+        "x-amz-grant-read",
+        &["HeadBucket", "ListObjects", "ListObjectsV2", "ListMultipartUploads"],
+        &["GetObject", "HeadObject"],
+    ),
+    (
+        "x-amz-grant-write",
+        &[
+            "DeleteObjects",
+            "PutObject",
+            "PostObject",
+            "DeleteObject",
+            "CopyObject",
+            "CreateMultipartUpload",
+            "UploadPart",
+            "UploadPartCopy",
+            "CompleteMultipartUpload",
+            "AbortMultipartUpload",
+        ],
+        &[],
+    ),
+    ("x-amz-grant-read-acp", &["GetBucketAcl"], &["GetObjectAcl"]),
+    ("x-amz-grant-write-acp", &["PutBucketAcl"], &["PutObjectAcl"]),
+];
+
+#[tokio::test(start_paused = true)]
+async fn each_permission_opens_its_operations_to_its_grantee_and_no_others() {
+    let home = Home::new().await;
+    let samples = || {
+        super::calls::SAMPLES
+            .iter()
+            .filter(|sample| !["ListBuckets", "CreateBucket"].contains(&sample.operation))
+    };
+    for sample in samples() {
+        for (header, of_bucket, of_object) in OPENS {
+            for (on_bucket, opened) in [(true, of_bucket), (false, of_object)] {
+                let shelf = if sample.on_empty { home.empty_shelf().await } else { open_shelf(&home).await };
+                if !on_bucket && sample.on_empty {
+                    continue;
+                }
+                let request = (sample.make)(&home, &shelf);
+                let place = if on_bucket { bucket("PUT", &shelf) } else { thing("PUT", &shelf) };
+                ok(&home, &place.query("acl", "").header(header, id(&home, Stranger))).await;
+                let name = format!("{} with {header} on the bucket: {on_bucket}", sample.operation);
+                for who in [Creator, Stranger] {
+                    let answer = home.send_as(who, &request).await;
+                    if who == Stranger && opened.contains(&sample.operation) {
+                        assert_eq!(answer.status, sample.status, "{name}: {}", answer.text());
+                    } else {
+                        assert!(
+                            answer.is_refusal(&request.method, 403, "AccessDenied"),
+                            "{name}: {answer:?}"
+                        );
+                    }
+                }
+                let answer = home.send_unsigned(&request).await;
+                assert!(answer.is_refusal(&request.method, 403, "AccessDenied"), "{name}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_to_write_an_object_gives_it_its_list() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    let canned = |request: Req| request.header(CANNED, "public-read");
+    ok(&home, &canned(object("PUT", &shelf, "put").body(CONTENT))).await;
+    ok(&home, &form(&shelf, &[("key", "form"), ("acl", "public-read")], CONTENT)).await;
+    let source = format!("/{}/put", shelf.bucket);
+    ok(&home, &canned(object("PUT", &shelf, "copy").header("x-amz-copy-source", &source))).await;
+    let opened = ok(&home, &canned(object("POST", &shelf, "parts").query("uploads", ""))).await;
+    let upload = opened.xml("UploadId");
+    let part = object("PUT", &shelf, "parts").query("partNumber", "1").query("uploadId", &upload);
+    ok(&home, &part.body(CONTENT)).await;
+    let complete = object("POST", &shelf, "parts").query("uploadId", &upload);
+    ok(&home, &complete.body(part_list(&shelf).as_bytes())).await;
+    for key in ["put", "form", "copy", "parts"] {
+        let found = home.send_unsigned(&object("GET", &shelf, key)).await;
+        assert_eq!((found.status, found.body.as_slice()), (200, CONTENT), "{key}");
+        assert_eq!(home.send_unsigned(&object("HEAD", &shelf, key)).await.status, 200, "{key}");
+    }
+    // A list does not travel with a copy, and goes with what it belongs to.
+    ok(&home, &object("PUT", &shelf, "bare").header("x-amz-copy-source", &source)).await;
+    assert_eq!(home.send_unsigned(&object("GET", &shelf, "bare")).await.status, 403);
+    let readable = object("PUT", &shelf, "x").header("x-amz-copy-source", &source);
+    assert_eq!(home.send_as(Writer, &readable).await.status, 200, "the source's list opens it");
+    ok(&home, &object("PUT", &shelf, "put").body(CONTENT)).await;
+    assert_eq!(home.send_unsigned(&object("GET", &shelf, "put")).await.status, 403);
+    assert_eq!(home.send_as(Writer, &readable).await.status, 403);
+    // Tags change nothing about it.
+    let tags = object("PUT", &shelf, "form").query("tagging", "");
+    ok(&home, &tags.body(super::calls::TAGS.as_bytes())).await;
+    assert_eq!(home.send_unsigned(&object("GET", &shelf, "form")).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_an_object_is_replaced_and_the_object_stays() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    let get = thing("GET", &shelf);
+    let before = home.root(&get).await;
+    let set = |value: &str| thing("PUT", &shelf).query("acl", "").header(CANNED, value);
+    for (canned, wanted) in [
+        ("public-read", [200, 200, 200]),
+        ("authenticated-read", [200, 200, 403]),
+        ("private", [200, 403, 403]),
+        ("public-read-write", [200, 200, 200]),
+        ("bucket-owner-full-control", [200, 403, 403]),
+    ] {
+        ok(&home, &set(canned)).await;
+        assert_eq!(statuses(&home, &get).await, wanted, "{canned}");
+    }
+    // What is shown can be sent back.
+    ok(&home, &set("public-read")).await;
+    let list = thing("GET", &shelf).query("acl", "");
+    let shown = home.root(&list).await;
+    assert_eq!(shown.text().matches("<Grant>").count(), 2, "{}", shown.text());
+    ok(&home, &set("private")).await;
+    ok(&home, &thing("PUT", &shelf).query("acl", "").body(&shown.body)).await;
+    assert_eq!(home.root(&list).await.text(), shown.text());
+    let after = home.send_unsigned(&get).await;
+    for name in ["etag", "last-modified", "content-type"] {
+        assert_eq!(before.header(name), after.header(name), "{name}");
+    }
+    ok(&home, &thing("PUT", &shelf).query("acl", "").body(ACL.as_bytes())).await;
+    assert_eq!(statuses(&home, &get).await, [200, 403, 403]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_key_is_hidden_from_who_may_not_list() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    for method in ["GET", "HEAD"] {
+        let missing = object(method, &shelf, "missing");
+        assert_eq!(statuses(&home, &missing).await, [404, 403, 403]);
+    }
+    ok(&home, &bucket("PUT", &shelf).query("acl", "").header(CANNED, "public-read")).await;
+    assert_eq!(statuses(&home, &object("GET", &shelf, "missing")).await, [404, 404, 404]);
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 403, 403], "to list is not to read");
+    assert_eq!(statuses(&home, &bucket("GET", &shelf)).await, [200, 200, 200]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_to_a_public_object_does_not_change_what_it_is() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    ok(&home, &thing("PUT", &shelf).query("acl", "").header(CANNED, "public-read")).await;
+    for method in ["GET", "HEAD"] {
+        let disguised = thing(method, &shelf).query("response-content-type", "text/html");
+        assert_eq!(statuses(&home, &disguised).await, [200, 200, 400]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_outweighs_lists() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    ok(&home, &thing("PUT", &shelf).query("acl", "").header(CANNED, "public-read")).await;
+    let deny = format!(
+        "{{\"Statement\": {{\"Effect\": \"Deny\", \"Principal\": \"*\", \"Action\": \"s3:GetObject\", \
+         \"Resource\": \"arn:aws:s3:::{}/thing\"}}}}",
+        shelf.bucket
+    );
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 200, 200]);
+    ok(&home, &bucket("PUT", &shelf).query("policy", "").body(deny.as_bytes())).await;
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [403, 403, 403]);
+    // Whoever may put by a policy may say who else may read only if the policy says so as well.
+    let allow = |actions: &str| {
+        format!(
+            "{{\"Statement\": {{\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": [{actions}], \
+             \"Resource\": \"arn:aws:s3:::{}/*\"}}}}",
+            shelf.bucket
+        )
+    };
+    let put = object("PUT", &shelf, "new").body(CONTENT);
+    let public = put.clone().header(CANNED, "public-read");
+    ok(&home, &bucket("PUT", &shelf).query("policy", "").body(allow("\"s3:PutObject\"").as_bytes())).await;
+    assert_eq!(statuses(&home, &put).await, [200, 200, 200]);
+    assert_eq!(statuses(&home, &public).await, [200, 403, 403]);
+    let both = allow("\"s3:PutObject\", \"s3:PutObjectAcl\"");
+    ok(&home, &bucket("PUT", &shelf).query("policy", "").body(both.as_bytes())).await;
+    assert_eq!(statuses(&home, &public).await, [200, 200, 200]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn public_lists_are_blocked_and_ignored_where_they_are_to_be() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    let public = thing("PUT", &shelf).query("acl", "").header(CANNED, "public-read");
+    let named = thing("PUT", &shelf).query("acl", "").header("x-amz-grant-read", id(&home, Stranger));
+    let block = |name: &str| {
+        let document =
+            format!("<PublicAccessBlockConfiguration><{name}>true</{name}></PublicAccessBlockConfiguration>");
+        bucket("PUT", &shelf).query("publicAccessBlock", "").body(document.as_bytes())
+    };
+    ok(&home, &public).await;
+    ok(&home, &block("BlockPublicAcls")).await;
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 200, 200], "what is set stays");
+    for canned in ["public-read", "public-read-write", "authenticated-read"] {
+        refused(&home, &object("PUT", &shelf, "new").header(CANNED, canned), 403, "AccessDenied").await;
+        refused(&home, &thing("PUT", &shelf).query("acl", "").header(CANNED, canned), 403, "AccessDenied")
+            .await;
+        refused(&home, &bucket("PUT", &shelf).query("acl", "").header(CANNED, canned), 403, "AccessDenied")
+            .await;
+        let begin = object("POST", &shelf, "new").query("uploads", "").header(CANNED, canned);
+        refused(&home, &begin, 403, "AccessDenied").await;
+    }
+    let group = object("PUT", &shelf, "new").header("x-amz-grant-read", format!("uri={EVERYBODY}"));
+    refused(&home, &group, 403, "AccessDenied").await;
+    assert_eq!(home.root(&object("GET", &shelf, "new")).await.status, 404);
+    ok(&home, &named).await;
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 200, 403]);
+    ok(&home, &block("IgnorePublicAcls")).await;
+    ok(&home, &public).await;
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 403, 403]);
+    ok(&home, &named).await;
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 200, 403]);
+}
+
+async fn own(home: &Home, shelf: &Shelf, ownership: &str) -> Answer {
+    let document = super::calls::OWNERSHIP.replace("BucketOwnerEnforced", ownership);
+    home.root(&bucket("PUT", shelf).query("ownershipControls", "").body(document.as_bytes())).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_owner_is_enforced_lists_neither_count_nor_can_be_set() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    ok(&home, &thing("PUT", &shelf).query("acl", "").header(CANNED, "public-read")).await;
+    ok(&home, &bucket("PUT", &shelf).query("acl", "").header(CANNED, "public-read")).await;
+    assert_eq!(own(&home, &shelf, "BucketOwnerEnforced").await.code(), "InvalidBucketAclWithObjectOwnership");
+    ok(&home, &bucket("PUT", &shelf).query("acl", "").header(CANNED, "private")).await;
+    assert_eq!(own(&home, &shelf, "BucketOwnerEnforced").await.status, 200);
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 403, 403]);
+    assert_eq!(ok(&home, &thing("GET", &shelf).query("acl", "")).await.text().matches("<Grant>").count(), 1);
+    for place in [object("PUT", &shelf, "new"), thing("PUT", &shelf).query("acl", "")] {
+        let owner = format!("id={OWNER_ID}");
+        for (header, value) in [
+            (CANNED, "private"),
+            (CANNED, "bucket-owner-full-control"),
+            ("x-amz-grant-full-control", owner.as_str()),
+        ] {
+            ok(&home, &place.clone().header(header, value)).await;
+        }
+        for (header, value) in [
+            (CANNED, "public-read"),
+            (CANNED, "authenticated-read"),
+            (CANNED, "log-delivery-write"),
+            ("x-amz-grant-read", owner.as_str()),
+        ] {
+            let request = place.clone().header(header, value);
+            refused(&home, &request, 400, "AccessControlListNotSupported").await;
+        }
+    }
+    // What was said before counts again, once lists do.
+    assert_eq!(own(&home, &shelf, "ObjectWriter").await.status, 200);
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 200, 200]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_belong_to_whom_the_ownership_says() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    ok(&home, &bucket("PUT", &shelf).query("acl", "").header(CANNED, "public-read-write")).await;
+    let stranger = home.identity(Stranger).id;
+    let leave = "bucket-owner-full-control";
+    let cases = [
+        ("ObjectWriter", Some(Stranger), "private", stranger.as_str()),
+        ("ObjectWriter", Some(Stranger), leave, stranger.as_str()),
+        ("BucketOwnerPreferred", Some(Stranger), "private", stranger.as_str()),
+        ("BucketOwnerPreferred", Some(Stranger), leave, OWNER_ID),
+        // Keys with a grant act for the owner; nobody owns nothing.
+        ("ObjectWriter", Some(Writer), "private", OWNER_ID),
+        ("ObjectWriter", Some(Root), "private", OWNER_ID),
+        ("ObjectWriter", None, "", OWNER_ID),
+    ];
+    for (ownership, who, canned, owner) in cases {
+        assert_eq!(own(&home, &shelf, ownership).await.status, 200);
+        let put = object("PUT", &shelf, "owned").body(CONTENT);
+        let answer = match who {
+            Some(who) => home.send_as(who, &put.header(CANNED, canned)).await,
+            None => home.send_unsigned(&put).await,
+        };
+        assert_eq!(answer.status, 200, "{ownership} {who:?}: {}", answer.text());
+        let list = home.root(&object("GET", &shelf, "owned").query("acl", "")).await;
+        assert_eq!(list.xml("ID"), owner, "{ownership} {who:?} {canned}");
+        let mine = owner == stranger;
+        let get = object("GET", &shelf, "owned");
+        assert_eq!(home.send_as(Stranger, &get).await.status, if mine { 200 } else { 403 });
+        assert_eq!(home.send_as(Creator, &get).await.status, 403);
+        assert_eq!(home.root(&get).await.status, 200, "keys with a grant can always read");
+        let share =
+            object("PUT", &shelf, "owned").query("acl", "").header("x-amz-grant-read", id(&home, Creator));
+        assert_eq!(home.send_as(Stranger, &share).await.status, if mine { 200 } else { 403 });
+        assert_eq!(home.send_as(Creator, &get).await.status, if mine { 200 } else { 403 });
+        if mine {
+            // The owner has given up reading, but never the list.
+            assert_eq!(home.send_as(Stranger, &get).await.status, 403);
+            assert_eq!(home.send_as(Stranger, &get.clone().query("acl", "")).await.status, 200);
+        }
+    }
+    let public = object("PUT", &shelf, "anonymous").header(CANNED, "public-read").body(CONTENT);
+    assert_eq!(home.send_unsigned(&public).await.status, 403, "nobody says who may");
+}
+
+#[tokio::test(start_paused = true)]
+async fn buckets_are_created_with_lists_and_ownership() {
+    let home = Home::new().await;
+    let create = |headers: &[(&str, &str)]| {
+        let mut request = Req::new("PUT", &format!("/{}", home.fresh_name()));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request
+    };
+    let open = create(&[(CANNED, "public-read")]);
+    ok(&home, &open).await;
+    assert_eq!(home.send_unsigned(&Req::new("GET", &open.path)).await.status, 200);
+    let enforced = create(&[("x-amz-object-ownership", "BucketOwnerEnforced"), (CANNED, "private")]);
+    ok(&home, &enforced).await;
+    let controls = home.root(&Req::new("GET", &enforced.path).query("ownershipControls", "")).await;
+    assert_eq!(controls.xml("ObjectOwnership"), "BucketOwnerEnforced");
+    let both = create(&[("x-amz-object-ownership", "BucketOwnerEnforced"), (CANNED, "public-read")]);
+    refused(&home, &both, 400, "InvalidBucketAclWithObjectOwnership").await;
+    refused(&home, &create(&[("x-amz-object-ownership", "Nobody")]), 400, "InvalidArgument").await;
+    refused(&home, &create(&[("x-amz-grant-read", "id=GK0")]), 400, "InvalidArgument").await;
+    assert_eq!(home.root(&Req::new("HEAD", &both.path)).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_that_cannot_be_are_refused_and_change_nothing() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    let unknown = ACL.replace(OWNER_ID, "GK000000000000000000000000");
+    let (owner, grants) = unknown.split_at(unknown.find("<AccessControlList>").unwrap());
+    let to_unknown = format!("{}{grants}", owner.replace("GK000000000000000000000000", OWNER_ID));
+    for place in [bucket("PUT", &shelf), thing("PUT", &shelf)] {
+        let set = place.query("acl", "");
+        refused(&home, &set, 400, "MissingSecurityHeader").await;
+        refused(&home, &set.clone().body(b"<AccessControlPolicy>"), 400, "MalformedACLError").await;
+        refused(&home, &set.clone().body(unknown.as_bytes()), 403, "AccessDenied").await;
+        refused(&home, &set.clone().body(to_unknown.as_bytes()), 400, "InvalidArgument").await;
+        let twice = set.clone().body(ACL.as_bytes()).header(CANNED, "public-read");
+        refused(&home, &twice, 400, "UnexpectedContent").await;
+        let both = set.clone().header(CANNED, "public-read").header("x-amz-grant-read", "id=GK1");
+        refused(&home, &both, 400, "InvalidRequest").await;
+        refused(&home, &set.clone().header(CANNED, "open"), 400, "InvalidArgument").await;
+        let mail = set.clone().header("x-amz-grant-read", "emailAddress=a@b.example");
+        refused(&home, &mail, 400, "UnresolvableGrantByEmailAddress").await;
+        let other = set.header(CANNED, "public-read").header("x-amz-expected-bucket-owner", "123456789012");
+        refused(&home, &other, 403, "AccessDenied").await;
+    }
+    refused(&home, &object("PUT", &shelf, "n").header(CANNED, "log-delivery-write"), 400, "InvalidArgument")
+        .await;
+    // A list that another operation would ignore.
+    let (_, part) = Sample::of("UploadPart").prepare(&home).await;
+    refused(&home, &part.header(CANNED, "public-read"), 501, "NotImplemented").await;
+    assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 403, 403]);
+}
