@@ -18,7 +18,7 @@
 //! that is proposed again. Versions are numbered from 1; what is older lies lower in the stack.
 
 mod search;
-use search::{Case, Model, Outcome, all, long, mix, not_needed, without};
+use search::{Model, Outcome, all, long, mix, not_needed, without};
 
 const NODES: usize = 3;
 const CLIENTS: usize = 3;
@@ -37,7 +37,8 @@ const RULES: &[(&str, &str)] = &[
     ("raise", "deleting what is not current proposes the head again under the ballot"),
     ("flag", "a promise to a ballot of versions refuses plain writes"),
     ("refuse-plain", "a head with versions is not replaced by a plain one"),
-    ("convert", "a plain head that is newer than one with versions is decided on as a null version above it"),
+    ("gate", "(flag, refuse-plain) without both"),
+    ("convert", "a plain head that is newer than one with versions is decided on as a null version above it; without, readers wait"),
     ("shadow", "a suspended put leaves the past row of the null version alone; without: it deletes it"),
     ("successor-quorum", "what follows a deleted version is looked for at those who promised"),
 ];
@@ -216,7 +217,9 @@ impl Versions {
         }
         if !head.versioned {
             let own = head.order == 2 * node.promise;
-            if node.flag && !own && self.on("flag") || node.head.versioned && self.on("refuse-plain") {
+            let gate = self.off != Some("gate");
+            let promised = node.flag && !own && self.on("flag");
+            if gate && (promised || node.head.versioned && self.on("refuse-plain")) {
                 return false;
             }
         }
@@ -808,21 +811,36 @@ fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
 
 fn main() {
     let cases = [
-        all("2 empty p/p/l"),
-        all("3 named p/1/l"),
-        all("3 two p/2/rl sync"),
-        all("3 two 2/1/rl sync"),
-        all("3 null n/0/l sync"),
-        all("3 plain w/p/l sync"),
-        all("3 plain w/p/r"),
-        all("2 named e/1/rr sync"),
-        long("3 two 2p/1/l sync"),
-        long("3 two p/2/ll sync"),
-        long("3 null n/2/ll sync"),
-        long("3 plain w/p1/l sync"),
-        without("embed", "3 named p/1/l sync"),
-        not_needed("embed", "2 empty p/p/l"),
-        without("aside", "3 named p/1/l"),
+        all("2 two p/2/ll"),
+        all("2 null n/2/ll"),
+        all("2 null n2/0/l"),
+        all("2 plain w/p/ll"),
+        all("2 named e/1/rr"),
+        all("3 null n/p/l rounds=1"),
+        all("3 plain w/p/l rounds=1"),
+        all("3 two 2/1/l rounds=1"),
+        all("3 named p/1/l rounds=1"),
+        long("3 plain p/w/ll"),
+        long("3 plain w/p/l sync"),
+        long("3 null n/p/ll sync rounds=1"),
+        long("3 two p/2/rl sync rounds=1"),
+        long("3 two 2/1/ll sync rounds=1"),
+        without("embed", "3 null n/p/l rounds=1"),
+        without("aside", "2 two p/2/ll sync"),
+        without("settle", "3 null n/p/ll sync rounds=1"),
+        without("back", "3 plain w/p/l rounds=1"),
+        without("again", "3 null n/p/l rounds=1"),
+        without("head-first", "2 null n/p/ll sync"),
+        without("by-decision", "2 null 0np/l rounds=4"),
+        without("ballot", "2 two p/2/ll sync"),
+        without("stabilise", "2 null n/p/ll sync"),
+        without("raise", "2 two p/2/ll sync"),
+        without("shadow", "2 null n/p/ll sync"),
+        without("successor-quorum", "3 two p/3/l rounds=1"),
+        not_needed("flag", "3 plain p/w/l"),
+        not_needed("refuse-plain", "3 plain p/w/l"),
+        without("gate", "3 plain p/w/l"),
+        not_needed("convert", "3 plain w/p/l rounds=1"),
     ];
     search::main_of("versions", RULES, &cases, &run);
 }

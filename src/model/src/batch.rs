@@ -292,7 +292,6 @@ fn put_version(
     beside: Beside,
 ) -> Result<Stored, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, key)?;
-    let has_versions = old.as_ref().is_some_and(ObjectRow::has_versions);
     let mut replica = ObjectRow::replica(old.as_ref());
     let before = replica.clone();
     let answer = match stands_against(old.as_ref(), &version) {
@@ -300,7 +299,7 @@ fn put_version(
         None => replica.store(&version, floor),
     };
     if replica != before {
-        let new = ObjectRow::of_replica(replica, has_versions);
+        let new = ObjectRow::of_replica(replica);
         put_row(tables, txn, key, (old.as_ref(), &new), beside)?;
     } else if answer != Stored::Yes {
         tables.objects.lost(txn, &ObjectRow::of_version(version));
@@ -308,13 +307,10 @@ fn put_version(
     Ok(answer)
 }
 
-/// A write that knows of no versions takes the place of none, and none comes behind the promise to a ballot of
-/// versions, unless that ballot puts it forward itself.
+/// A write that knows of no versions takes the place of none (doc/models/versions.rs, rule "refuse-plain").
 fn stands_against(old: Option<&ObjectRow>, version: &Version<Content>) -> Option<Stamp> {
-    let row = old.filter(|row| version.value.lineage.is_none() && row.has_versions())?;
-    let is_own = row.lineage.is_none() && version.order == row.promise();
-    let is_known = version.order == row.order && version.id == row.stamp;
-    (!is_own && !is_known).then(|| row.promise().max(row.order))
+    let row = old.filter(|row| version.value.lineage.is_none() && row.lineage.is_some())?;
+    Some(row.promise().max(row.order))
 }
 
 /// Stores a row of a key, and the past row that comes with it.
@@ -341,7 +337,7 @@ pub(crate) fn prepare(
     blocks: &BlockStore,
     txn: &mut Txn<'_>,
     key: Vec<u8>,
-    (ballot, of_versions): (Stamp, bool),
+    ballot: Stamp,
 ) -> Result<Result<Option<ObjectRow>, Stamp>, StoreError> {
     let old: Option<ObjectRow> = txn.get(Space::Object, &key)?;
     let mut replica = ObjectRow::replica(old.as_ref());
@@ -349,8 +345,7 @@ pub(crate) fn prepare(
     // what it must find.
     let answer = replica.prepare(ballot, graves::fence_of(txn, Space::Object, &key)?.birth());
     if answer.is_ok() {
-        let has_versions = of_versions || old.as_ref().is_some_and(ObjectRow::has_versions);
-        let new = ObjectRow::of_replica(replica, has_versions);
+        let new = ObjectRow::of_replica(replica);
         let tables = Tables::new(blocks, Upkeep::Everywhere);
         let change = Change { old: old.as_ref(), new: &new };
         table::replace(&tables.objects, txn, key, change, None)?;

@@ -90,7 +90,7 @@ impl Model {
     pub(crate) async fn take_over(self: &Arc<Self>, place: &KeyPlace) -> Result<(), ModelError> {
         for attempt in 0..ATTEMPTS_MAX {
             let stamp = self.store.stamp().await?;
-            let newest = match self.prepare(place, (stamp, false)).await? {
+            let newest = match self.prepare(place, stamp).await? {
                 Ended::Value(BallotStep::Evaluate(None)) => return Ok(()),
                 Ended::Value(BallotStep::Evaluate(Some(held))) => Some(Version { order: stamp, ..held }),
                 Ended::Value(BallotStep::Stabilise(version)) => Some(version),
@@ -117,7 +117,7 @@ impl Model {
         place: &KeyPlace,
         decide: &mut (impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send),
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
-        let Opened { stamp, row } = match self.open_ballot(place, false).await? {
+        let Opened { stamp, row } = match self.open_ballot(place).await? {
             Ended::Value(opened) => opened,
             Ended::Moved => return Ok(Ended::Moved),
             Ended::Lost => return Ok(Ended::Lost),
@@ -137,10 +137,9 @@ impl Model {
     pub(super) async fn open_ballot(
         self: &Arc<Self>,
         place: &KeyPlace,
-        of_versions: bool,
     ) -> Result<Ended<Opened>, ModelError> {
         let stamp = self.store.stamp().await?;
-        let held = match self.prepare(place, (stamp, of_versions)).await? {
+        let held = match self.prepare(place, stamp).await? {
             Ended::Value(BallotStep::Evaluate(held)) => held,
             Ended::Value(BallotStep::Stabilise(version)) => {
                 match self.stabilise(place, version, stamp).await? {
@@ -158,13 +157,13 @@ impl Model {
     async fn prepare(
         self: &Arc<Self>,
         place: &KeyPlace,
-        (stamp, of_versions): (Stamp, bool),
+        stamp: Stamp,
     ) -> Result<Ended<BallotStep<Content>>, ModelError> {
         let placement = self.peers.placement();
         let mut asking = Asking::new(self, &placement, place.partition)?;
         let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let KeyPlace { partition, key } = place.clone();
-        let request = Prepare { view: asking.view, partition, key, ballot: stamp, of_versions };
+        let request = Prepare { view: asking.view, partition, key, ballot: stamp };
         let mut newest_with_versions: Option<ObjectRow> = None;
         let mut asked = self.ask_each(&asking.nodes, &request, WRITE_LIMIT);
         while let Some((member, answer)) = asked.next().await {

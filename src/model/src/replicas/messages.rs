@@ -134,8 +134,6 @@ pub(crate) struct Prepare {
     pub partition: PartitionHash,
     pub key: String,
     pub ballot: Stamp,
-    /// Whether the ballot is about versions: writes that know of none are refused from then on.
-    pub of_versions: bool,
 }
 
 /// What came of it.

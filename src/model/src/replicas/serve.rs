@@ -217,7 +217,7 @@ impl Model {
     }
 
     async fn prepare_here(&self, request: Prepare) -> Result<Reply<Promise>, ModelError> {
-        let Prepare { view, partition, key, ballot, of_versions } = request;
+        let Prepare { view, partition, key, ballot } = request;
         if let Err(reply) = self.admit(view, partition) {
             return Ok(reply);
         }
@@ -231,7 +231,7 @@ impl Model {
                 if view != mine {
                     return Ok(Reply::Old(mine));
                 }
-                Ok::<_, ModelError>(Reply::Done(batch::prepare(&blocks, txn, row_key, (ballot, of_versions))?))
+                Ok::<_, ModelError>(Reply::Done(batch::prepare(&blocks, txn, row_key, ballot)?))
             })
             .await?;
         Ok(match promised {

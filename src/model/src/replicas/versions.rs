@@ -80,7 +80,7 @@ impl Model {
             return Ok(None);
         }
         for attempt in 0..ATTEMPTS_MAX {
-            let opened = match self.open_ballot(place, true).await? {
+            let opened = match self.open_ballot(place).await? {
                 Ended::Value(opened) => opened,
                 Ended::Moved => {
                     self.pause(attempt, true).await;

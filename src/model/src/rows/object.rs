@@ -119,9 +119,6 @@ pub struct Register {
     /// Whether earlier ones are not remembered.
     #[serde(default)]
     pub forgot: bool,
-    /// Whether a ballot of versions was promised: a write without a version is refused since.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_versions: bool,
 }
 
 /// An object's metadata and where its bytes are.
@@ -264,7 +261,7 @@ impl ObjectRow {
         let Some(row) = row else { return Replica::default() };
         let current = row.version();
         let accepted = current.as_ref().map(|version| (version.order, version.id));
-        let Register { promise, mut history, forgot, .. } = row.register.clone().unwrap_or_default();
+        let Register { promise, mut history, forgot } = row.register.clone().unwrap_or_default();
         // A row that was written while its node was alone, or copied, counts as accepted.
         if let Some(accepted) = accepted
             && history.first() != Some(&accepted)
@@ -275,26 +272,20 @@ impl ObjectRow {
     }
 
     /// The row of a replica that has accepted or promised something.
-    pub fn of_replica(replica: Replica<Content>, has_versions: bool) -> Self {
+    pub fn of_replica(replica: Replica<Content>) -> Self {
         let Replica { current, memory: Memory { promise, history, forgot } } = replica;
         let value = Content { slot: Slot::Deleted, lineage: None };
         let nothing = Version { order: Stamp::ZERO, id: Stamp::ZERO, value };
         let mut row = Self::of_version(current.unwrap_or(nothing));
         // What the row itself says is not said twice.
-        let is_plain =
-            promise.is_none() && !forgot && !has_versions && history.as_slice() == [(row.order, row.stamp)];
-        row.register = (!is_plain).then_some(Register { promise, history, forgot, has_versions });
+        let is_plain = promise.is_none() && !forgot && history.as_slice() == [(row.order, row.stamp)];
+        row.register = (!is_plain).then_some(Register { promise, history, forgot });
         row
     }
 
     /// Below this ballot this replica accepts nothing.
     pub fn promise(&self) -> Stamp {
         self.register.as_ref().and_then(|register| register.promise).unwrap_or(Stamp::ZERO)
-    }
-
-    /// Whether a ballot of versions was promised here.
-    pub fn has_versions(&self) -> bool {
-        self.lineage.is_some() || self.register.as_ref().is_some_and(|register| register.has_versions)
     }
 
     /// When the content was committed: what S3 shows as the time of the last change.

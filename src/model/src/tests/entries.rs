@@ -68,7 +68,7 @@ fn a_list_is_replaced_only_where_it_is_the_one_that_was_judged() {
         for (model, bucket) in [(&alone.model, bucket), (homes.model(1), BUCKET)] {
             let found = || async { model.find(bucket, "k", Want::Metadata).await.unwrap().unwrap() };
             let set = |judged: Option<&Acl>, list: Option<&Acl>| {
-                model.set_object_acl(bucket, "k".into(), judged.cloned(), list.cloned())
+                model.set_object_acl(bucket, ("k".into(), None), judged.cloned(), list.cloned())
             };
             let (first, second) = (Acl::of_owner(Some("GK1".into())), Acl::of_owner(Some("GK2".into())));
             let written = found().await.modified();
@@ -83,7 +83,7 @@ fn a_list_is_replaced_only_where_it_is_the_one_that_was_judged() {
             );
             set(Some(&first), None).await.unwrap();
             assert_eq!(found().await.object.rare.acl, None);
-            let missing = model.set_object_acl(bucket, "none".into(), None, Some(second)).await;
+            let missing = model.set_object_acl(bucket, ("none".into(), None), None, Some(second)).await;
             assert!(matches!(missing, Err(ModelError::NoSuchKey)));
         }
     });

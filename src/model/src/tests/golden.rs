@@ -119,7 +119,7 @@ fn objects() -> Vec<Line> {
         row
     };
     let register =
-        Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false, has_versions: false });
+        Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
     vec![
         row("object.deleted", ObjectRow::new(STAMP, Slot::Deleted)),
         row("object.register", ObjectRow { register, ..ObjectRow::new(STAMP, Slot::Deleted) }),

@@ -64,7 +64,6 @@ fn a_merge_leaves_this_replicas_register_alone() {
         promise: Some(stamp(9, 9)),
         history: vec![(stamp(1, 1), stamp(1, 1))],
         forgot: false,
-        has_versions: false,
     });
     let mut row = ObjectRow { register: mine.clone(), ..ObjectRow::new(stamp(1, 1), Slot::Deleted) };
     row.merge(&ObjectRow::new(stamp(2, 1), Slot::Live(Box::new(object(1)))));

@@ -150,7 +150,7 @@ fn what_a_promise_blocks_is_handed_back_and_decided_by_a_read() {
         let ballot = homes.model(1).store().stamp().await.unwrap();
         assert!(ballot > row.order);
         let (key, blocks) = (row_key.clone(), homes.model(1).blocks().clone());
-        let promise = move |txn: &mut Txn<'_>| crate::batch::prepare(&blocks, txn, key, (ballot, false));
+        let promise = move |txn: &mut Txn<'_>| crate::batch::prepare(&blocks, txn, key, ballot);
         homes.model(1).store().commit(Intent::Free, promise).await.unwrap().unwrap();
         let arc = table::digest::arc_of(&row_key);
         let pulled = homes.model(1).pull_arc(id(0), arc, GENTLY).await.unwrap();
