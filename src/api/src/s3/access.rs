@@ -14,6 +14,7 @@ use super::head::Head;
 use super::operation::NamedBucket;
 use super::policy::{Asked, Facts, Policy, StoredPolicy, Verdict};
 use super::settings;
+use super::versions;
 use super::xml::PublicAccessBlock;
 use crate::signature::{Placement, Verified, VerifiedForm};
 use base::Id;
@@ -161,7 +162,8 @@ impl Gate {
         if self.needs_tags()
             && let Some(key) = wanted.key
         {
-            let found = model.find(self.bucket, key, Want::Metadata).await?;
+            let version = self.facts.version().map(versions::parse).transpose()?;
+            let found = model.look(self.bucket, key, version, Want::Metadata).await?.object();
             self.facts.existing_tags = found.map(|found| found.object.tags).unwrap_or_default();
         }
         match self.allows(wanted) {
@@ -192,8 +194,10 @@ impl Gate {
         let access_key = self.access_key.as_deref();
         let may_open = self.policy_opens && (access_key.is_some() || wanted.access != Access::Owner);
         if wanted.key.is_none() && super::policy::is_about_objects(action) {
-            return granted || (may_open && policy.may_allow(access_key, action));
+            let may_allow = |action| policy.may_allow(access_key, action);
+            return granted || (may_open && (may_allow(action) || may_allow(versions::action(action))));
         }
+        let action = if self.facts.version().is_some() { versions::action(action) } else { action };
         match policy.evaluate(&Asked { access_key, action, key: wanted.key, facts: &self.facts }) {
             Verdict::Deny => false,
             Verdict::Allow => granted || may_open,

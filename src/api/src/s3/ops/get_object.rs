@@ -9,6 +9,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use http::StatusCode;
 use http::header::{CONTENT_RANGE, HeaderName, HeaderValue};
 use model::ByteRange;
@@ -40,13 +41,12 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
 /// Everything GET and HEAD say about an object, and the bytes GET is to send.
 pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRange), S3Error> {
     let head = &call.head;
-    let key = head.object_key()?;
-    let found = call.api.model.find(call.bucket()?.id, key, want).await?;
-    let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key))?;
+    let found = versions::find(call, want).await?;
     READ.check(head, &found)?;
     let size = found.object.size;
     let mut reply = Reply::empty(StatusCode::OK);
     metadata::show_object(&mut reply, head, &found)?;
+    versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
     let range = match (head.parameter("partNumber"), head.header("range")) {
         (Some(_), Some(_)) => {
             let message = "Cannot specify both Range header and partNumber query parameter";

@@ -3,12 +3,13 @@
 use crate::dates;
 use crate::decimal::is_decimal;
 use crate::s3::access::Access;
-use crate::s3::error::{S3Code, S3Error};
+use crate::s3::error::S3Error;
 use crate::s3::head::{Head, header_text};
 use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use crate::s3::xml::{AttributePart, AttributeParts, ObjectAttributes};
 use base::limits::LIST_PAGE_MAX;
 use http::header::LAST_MODIFIED;
@@ -31,9 +32,7 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (wanted, page) = (wanted(&call)?, Page::of(head)?);
-    let key = head.object_key()?;
-    let found = call.api.model.find(call.bucket()?.id, key, Want::Content).await?;
-    let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key))?;
+    let found = versions::find(&call, Want::Content).await?;
     let object = &found.object;
     let asks = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let sum = object.checksum.as_ref().and_then(|sum| metadata::object_checksum(sum, object.etag));
@@ -46,6 +45,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         size_bytes: asks("ObjectSize").then_some(object.size),
     };
     let mut reply = Reply::xml(answer.render());
+    versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
     reply.set(LAST_MODIFIED, &dates::http_date(found.modified().wall().millis()));
     Ok(reply)
 }

@@ -1,10 +1,11 @@
 //! GetObjectTagging: the tags of an object, none if it has none.
 
 use crate::s3::access::Access;
-use crate::s3::error::{S3Code, S3Error};
+use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use crate::s3::xml::Tagging;
 use model::objects::Want;
 
@@ -18,8 +19,8 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let key = call.head.object_key()?;
-    let found = call.api.model.find(call.bucket()?.id, key, Want::Metadata).await?;
-    let found = found.ok_or_else(|| S3Error::new(S3Code::NoSuchKey).field("Key", key))?;
-    Ok(Reply::xml(Tagging { tags: found.object.tags }.render()))
+    let found = versions::find(&call, Want::Metadata).await?;
+    let mut reply = Reply::xml(Tagging { tags: found.object.tags }.render());
+    versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
+    Ok(reply)
 }

@@ -54,7 +54,6 @@ fn buckets() {
     check(list.render(), "ListAllMyBucketsResult", &format!("{OWNER}<Buckets></Buckets>"));
     check(location_constraint("us-east-1"), "LocationConstraint", "");
     check(location_constraint("eu-west-1"), "LocationConstraint", "eu-west-1");
-    check(versioning_configuration(), "VersioningConfiguration", "");
     check(empty_configuration("BucketLoggingStatus"), "BucketLoggingStatus", "");
     check(RequestPayment.render(), "RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>");
 }
