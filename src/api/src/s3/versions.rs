@@ -12,10 +12,10 @@ use crate::dates;
 use base::Stamp;
 use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, LAST_MODIFIED};
-use model::Model;
 use model::objects::{Condition, Deleted, Deletion, Found, Looked, Want};
 use model::rows::bucket::{BucketRow, Versioning};
 use model::rows::past::VersionId;
+use model::{Model, ModelError};
 use std::sync::Arc;
 
 /// The query parameter that names a version.
@@ -84,10 +84,7 @@ pub async fn find(call: &Call, want: Want) -> Result<Found, S3Error> {
     match look(&call.api.model, call.bucket()?, (key, version), want).await? {
         Seen::Object(found) => Ok(found),
         Seen::Marker(id, made) if version.is_some() => Err(marker_named(id, made)),
-        Seen::Marker(id, _) => {
-            let error = no_such_key(key).header(DELETE_MARKER, HeaderValue::from_static("true"));
-            Err(with_id(error, id))
-        }
+        Seen::Marker(id, _) => Err(with_id(hidden(key), id)),
     }
 }
 
@@ -97,9 +94,12 @@ pub async fn set_tags(
     tags: Vec<(String, String)>,
     status: StatusCode,
 ) -> Result<Reply, S3Error> {
-    let (bucket, key) = (call.bucket()?, call.head.object_key()?.to_owned());
-    let named = (key, named(&call.head)?);
-    let version = call.api.model.set_object_tags(bucket.id, named, tags).await?;
+    let (bucket, key, version) = (call.bucket()?, call.head.object_key()?, named(&call.head)?);
+    let outcome = call.api.model.set_object_tags(bucket.id, (key.to_owned(), version), tags).await;
+    let version = outcome.map_err(|error| match error {
+        ModelError::DeleteMarker if version.is_none() => hidden(key),
+        error => error.into(),
+    })?;
     let mut reply = Reply::empty(status);
     show(&mut reply, shown(&bucket.row, version));
     Ok(reply)
@@ -175,6 +175,11 @@ fn with_id(error: S3Error, id: VersionId) -> S3Error {
         Ok(id) => error.header(ID, id),
         Err(_) => error,
     }
+}
+
+/// What is current is a delete marker.
+fn hidden(key: &str) -> S3Error {
+    no_such_key(key).header(DELETE_MARKER, HeaderValue::from_static("true"))
 }
 
 fn no_such_key(key: &str) -> S3Error {
