@@ -216,10 +216,17 @@ fn has_past(read: &impl Read, head_key: &[u8]) -> Result<bool, StoreError> {
     Ok(found)
 }
 
+/// A past row that is gone is needed as long as the row of its key is older: that one may carry the version along,
+/// wherever it is copied to.
 fn look_at_past(read: &impl Read, row_key: &[u8]) -> Result<Held, StoreError> {
     let row: Option<PastRow> = read.get(Space::Past, row_key)?;
-    let gone = row.filter(|row| row.slot == Slot::Deleted);
-    Ok(gone.map_or(Held::Nothing, |row| Held::Tombstone(row.by)))
+    let Some(row) = row.filter(|row| row.slot == Slot::Deleted) else { return Ok(Held::Nothing) };
+    let head: Option<ObjectRow> = match past::head_key(row_key) {
+        Some(head_key) => read.get(Space::Object, &head_key)?,
+        None => None,
+    };
+    let is_covered = head.is_some_and(|head| head.order >= row.by);
+    Ok(if is_covered { Held::Tombstone(row.by) } else { Held::Needed })
 }
 
 /// Whether a tombstone has a promise above it: some ballot may not have ended.

@@ -77,9 +77,6 @@ pub struct Queued {
     /// The order of the entry that lost: only a newer one proves that it is beaten (rule K5).
     #[serde(default)]
     pub beaten: Option<Stamp>,
-    /// Which version of its key that entry was.
-    #[serde(default)]
-    pub version: Option<VersionId>,
     /// A closed upload: no replica accepts a completion any more once its clock has passed this (C3).
     #[serde(default)]
     pub closed: Option<WallTime>,
@@ -89,6 +86,9 @@ pub struct Queued {
     /// It is a body of which only all replicas together can tell whether anything names it (rule K6).
     #[serde(default)]
     pub in_doubt: bool,
+    /// Which version of its key that entry was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionId>,
 }
 
 impl Record for Queued {

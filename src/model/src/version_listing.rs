@@ -190,7 +190,10 @@ impl Page {
         let mut keys = keys.into_iter().peekable();
         while let Some((row_key, held)) = keys.next() {
             let is_whole = end.as_ref().is_none_or(|(end, _)| row_key < *end);
-            let is_reached = end.as_ref().is_none_or(|(end, _)| row_key <= *end);
+            // Of the key where somebody ended he told the row, unless he had not begun with it.
+            let is_reached = end.as_ref().is_none_or(|(end, made)| {
+                row_key < *end || row_key == *end && made.0.time != u64::MAX
+            });
             if !is_reached {
                 break;
             }

@@ -4,6 +4,7 @@
 //! wait.
 
 use crate::checks::Failure;
+use crate::cluster::versions::Kept;
 use crate::content::Content;
 use crate::history::{History, Register, Version};
 use base::id::kind;
@@ -98,6 +99,8 @@ pub struct Book {
     pub counts: BTreeMap<&'static str, u64>,
     /// What happened, in order.
     pub trace: Trace,
+    /// Versions that were acknowledged.
+    pub kept: Vec<Kept>,
     next_value: u64,
 }
 

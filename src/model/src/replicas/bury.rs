@@ -16,8 +16,9 @@ use super::ballot::Proposal;
 use super::messages::Reply;
 use super::read::KeyPlace;
 use super::serve::{Serve, told};
+use super::versions::Change;
 use crate::graves::{self, Candidate, Grave, Held};
-use crate::rows::object::{self, Slot};
+use crate::rows::object::{self, ObjectRow, Slot};
 use crate::{Model, ModelError};
 use base::{NodeId, PartitionHash, Stamp, WallTime};
 use cluster::View;
@@ -27,7 +28,7 @@ use net::{Answer, Attachment, Class, Refusal, Request};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::{Intent, Space, StoreError, Txn};
+use store::{Intent, Read, Space, StoreError, Txn};
 
 /// Queued tombstones that one step looks at.
 const LOOKS_PER_STEP: usize = 1024;
@@ -274,7 +275,13 @@ impl Model {
     /// Deletes once more what is deleted, by a ballot: nothing that was promised is open then.
     async fn bury_anew(self: &Arc<Self>, place: &KeyPlace) {
         let delete = || Proposal::plain(Slot::Deleted, None);
-        let decided = self.decide(place, |current| Ok(current.is_none().then(delete))).await;
+        let row_key = object::row_key(place.partition, &place.key);
+        let row = self.store.view().and_then(|view| view.get::<ObjectRow>(Space::Object, &row_key));
+        let decided = if row.is_ok_and(|row| row.is_some_and(|row| row.lineage.is_some())) {
+            self.change_versions(place, Change::Bury).await.map(drop)
+        } else {
+            self.decide(place, |current| Ok(current.is_none().then(delete))).await.map(drop)
+        };
         if let Err(error) = decided {
             tracing::debug!(%error, "a tombstone with a promise above it stays for now");
         }

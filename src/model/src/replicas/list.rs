@@ -138,6 +138,6 @@ impl Model {
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
             seal: page.seal.clone(),
         };
-        self.ask_quorum(page.partition, question).await
+        self.ask_quorum(page.partition, question).await.map(|(_, told)| told)
     }
 }

@@ -121,7 +121,8 @@ impl Model {
         bucket: Id<kind::Bucket>,
         deletions: Vec<Deletion>,
     ) -> Result<Vec<Result<Deleted, ModelError>>, ModelError> {
-        let mode = self.names().buckets.get(&bucket).map(|row| row.versioning()).unwrap_or_default();
+        let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+        let mode = row.versioning();
         if mode != Versioning::Never || deletions.iter().any(|one| one.version.is_some()) {
             let one_by_one = deletions.into_iter().map(|deletion| {
                 let model = Arc::clone(self);
@@ -160,11 +161,8 @@ impl Model {
             let row = self.break_seal_after(bucket, marked).await?;
             return Ok(Deleted { version: row.map(|row| row.version_id()), is_marker: true });
         };
-        if mode == Versioning::Never {
-            // The only version there is is the null one.
-            if id == VersionId::Null {
-                self.delete_decided(bucket, Deletion { key: place.key, version: None, condition }).await?;
-            }
+        if mode == Versioning::Never && id == VersionId::Null {
+            self.delete_decided(bucket, Deletion { key: place.key, version: None, condition }).await?;
             return Ok(Deleted { version: Some(id), is_marker: false });
         }
         let Some(found) = self.find_version(&place, id, Want::Metadata).await? else {

@@ -14,12 +14,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Model {
-    /// What a quorum answers; the question gets the view and the clock of the moment it is asked.
+    /// What a quorum answers, and the birth of the question, which gets the view of the moment it is asked.
     pub(super) async fn ask_quorum<T: Send + 'static, R: Serve<Reply = Reply<T>> + Clone>(
         self: &Arc<Self>,
         partition: PartitionHash,
         question: impl Fn(View, Stamp) -> R + Send + Sync,
-    ) -> Result<Vec<T>, ModelError> {
+    ) -> Result<(Stamp, Vec<T>), ModelError> {
         for attempt in 1..VIEW_ATTEMPTS_MAX {
             if let Some(told) = self.ask_quorum_once(partition, &question).await? {
                 return Ok(told);
@@ -34,10 +34,11 @@ impl Model {
         self: &Arc<Self>,
         partition: PartitionHash,
         question: &(impl Fn(View, Stamp) -> R + Send + Sync),
-    ) -> Result<Option<Vec<T>>, ModelError> {
+    ) -> Result<Option<(Stamp, Vec<T>)>, ModelError> {
         let placement = self.peers.placement();
         let mut asking = Asking::new(self, &placement, partition)?;
-        let request = question(asking.view, self.store.stamp().await?);
+        let birth = self.store.stamp().await?;
+        let request = question(asking.view, birth);
         let mut asked = Asked::new(asking.nodes.len());
         let mut more = asking.first();
         let (mut heard, mut told) = (BTreeSet::new(), Vec::new());
@@ -61,6 +62,6 @@ impl Model {
                 },
             }
         }
-        Ok(Some(told))
+        Ok(Some((birth, told)))
     }
 }

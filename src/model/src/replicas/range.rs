@@ -42,7 +42,8 @@ impl Model {
             to: range.to.clone(),
             limit: u32::try_from(range.limit).unwrap_or(u32::MAX),
         };
-        merge(range.space, self.ask_quorum(range.partition, question).await?)
+        let (_, pages) = self.ask_quorum(range.partition, question).await?;
+        merge(range.space, pages)
     }
 
     /// All rows of a range, page by page.

@@ -163,7 +163,8 @@ impl Model {
             if round.is_decided() {
                 return Ok(round.steps());
             }
-            if round.is_fenced && round.decided.is_empty() {
+            let was_read = batch.writes.iter().any(|write| matches!(write, Write::Past { .. }));
+            if round.is_fenced && round.decided.is_empty() && !was_read {
                 // What only merges is no older than this moment.
                 batch.birth = self.store.stamp().await?;
                 continue;

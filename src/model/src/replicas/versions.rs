@@ -5,6 +5,7 @@ use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
 use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};
 use super::read::KeyPlace;
 use super::serve::{Serve, told};
+use super::store::Batch;
 use crate::batch::{Write, fits};
 use crate::objects::{Condition, Want};
 use crate::rows::bucket::Versioning;
@@ -21,6 +22,8 @@ use store::Space;
 
 /// Past rows read at once when the one that follows a deleted version is looked for.
 const PAST_PER_PAGE: u32 = 64;
+/// How often a version is read that was forgotten while it was.
+const READS_MAX: u32 = 6;
 
 /// What is to be changed about a key with versions.
 #[derive(Clone)]
@@ -29,6 +32,8 @@ pub(crate) enum Change {
     Add(Box<Add>),
     /// Deletes a version for good.
     Delete(VersionId),
+    /// Says once more that there is nothing, if there is nothing.
+    Bury,
     /// Writes what is said about a version anew, of the current one unless it is named.
     Edit(Option<VersionId>, Edit),
 }
@@ -86,7 +91,7 @@ impl Model {
                     continue;
                 }
             };
-            let proposal = self.propose(place, &opened, change.clone()).await?;
+            let Some(proposal) = self.propose(place, &opened, change.clone()).await? else { return Ok(None) };
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
             match self.accept(place, opened.stamp, proposal).await? {
                 Ended::Value(Some(stamp)) => {
@@ -107,9 +112,11 @@ impl Model {
         place: &KeyPlace,
         opened: &Opened,
         change: Change,
-    ) -> Result<Proposal, ModelError> {
+    ) -> Result<Option<Proposal>, ModelError> {
         let current = opened.row.as_ref();
-        match change {
+        let proposal = match change {
+            Change::Bury if current.is_some_and(|row| row.current().is_some()) => return Ok(None),
+            Change::Bury => made(Slot::Deleted, versions::lineage_beside(current, None), Beside::default()),
             Change::Add(add) => {
                 add.condition.check(current.and_then(ObjectRow::live))?;
                 let Add { mode, slot, inline, writes, deadline, .. } = *add;
@@ -119,27 +126,39 @@ impl Model {
                     None => None,
                 };
                 let beside = Beside { own: inline, aside };
-                Ok(Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes, deadline })
+                Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes, deadline }
             }
             Change::Delete(id) if current.is_some_and(|row| row.current() == Some(id)) => {
-                self.propose_what_follows(place, current, id).await
+                self.propose_what_follows(place, current, id).await?
             }
-            Change::Delete(id) => self.propose_beside(place, current, (versions::gone(id), None)).await,
+            Change::Delete(id) => self.propose_beside(place, current, (versions::gone(id), None)).await?,
             Change::Edit(id, edit) => {
                 let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
-                if let Some(row) = current.filter(|row| is_current(row)) {
-                    let slot = edit(&row.slot, row.made())?;
-                    let lineage = versions::lineage_beside(current, None);
-                    let beside = self.own_bytes(place, current).await?.into();
-                    return Ok(made(slot, lineage, beside));
+                match current.filter(|row| is_current(row)) {
+                    Some(row) => {
+                        let slot = edit(&row.slot, row.made())?;
+                        let beside = self.own_bytes(place, current).await?.into();
+                        made(slot, versions::lineage_beside(current, None), beside)
+                    }
+                    None => self.propose_edited(place, current, (id, &edit)).await?,
                 }
-                let id = id.ok_or(ModelError::NoSuchKey)?;
-                let found = self.past_version(place, id, Want::Content).await?;
-                let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
-                let aside = Aside { id, made: row.made, slot: edit(&row.slot, row.made)? };
-                self.propose_beside(place, current, (aside, inline)).await
             }
-        }
+        };
+        Ok(Some(proposal))
+    }
+
+    /// The same entry again, beside a past version of which something new is said.
+    async fn propose_edited(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        current: Option<&ObjectRow>,
+        (id, edit): (Option<VersionId>, &Edit),
+    ) -> Result<Proposal, ModelError> {
+        let id = id.ok_or(ModelError::NoSuchKey)?;
+        let found = self.past_version(place, id, Want::Content).await?;
+        let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
+        let aside = Aside { id, made: row.made, slot: edit(&row.slot, row.made)? };
+        self.propose_beside(place, current, (aside, inline)).await
     }
 
     /// The same entry again, with a past row that changes beside it.
@@ -207,10 +226,19 @@ impl Model {
         id: VersionId,
         want: Want,
     ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
-        let pages = self.ask_past(place, Which::Version(id), want).await?;
-        let settled = self.settle_past(place, pages).await?;
-        let found = settled.into_iter().next().map(|(_, found)| found);
-        Ok(found.filter(|(row, _)| row.slot != Slot::Deleted))
+        for attempt in 1..READS_MAX {
+            let told = self.ask_past(place, Which::Version(id), want).await?;
+            match self.settle_past(place, told).await {
+                Ok(settled) => {
+                    let found = settled.into_iter().next().map(|(_, found)| found);
+                    return Ok(found.filter(|(row, _)| row.slot != Slot::Deleted));
+                }
+                // What was read may have been forgotten since: it is read again.
+                Err(ModelError::Unavailable) => self.pause(attempt, true).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ModelError::Unavailable)
     }
 
     /// The newest past version that is there, but for one.
@@ -222,12 +250,13 @@ impl Model {
         let mut newest: Option<(Stamp, VersionId)> = None;
         let mut from = VersionId::Null;
         loop {
-            let pages = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
+            let told = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
+            let pages = &told.1;
             // Only as far as all of them told.
             let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
             let horizon = pages.iter().filter_map(last).min_by_key(|id| place_of(*id));
             let reached = |id: VersionId| horizon.is_none_or(|horizon| place_of(id) <= place_of(horizon));
-            for (id, (row, _)) in self.settle_past(place, pages).await?.into_iter().filter(|(id, _)| reached(*id)) {
+            for (id, (row, _)) in self.settle_past(place, told).await?.into_iter().filter(|(id, _)| reached(*id)) {
                 if id != except && row.slot != Slot::Deleted {
                     newest = newest.max(Some((row.made, id)));
                 }
@@ -245,7 +274,7 @@ impl Model {
         place: &KeyPlace,
         which: Which,
         want: Want,
-    ) -> Result<Vec<HeldPast>, ModelError> {
+    ) -> Result<(Stamp, Vec<HeldPast>), ModelError> {
         let question = |view, birth| ReadPast {
             view,
             birth,
@@ -257,11 +286,11 @@ impl Model {
         self.ask_quorum(place.partition, question).await
     }
 
-    /// Merges past rows that a quorum told; those that differ are written to a quorum first.
+    /// Merges past rows that a quorum told a question of this birth; those that differ are written to a quorum first.
     async fn settle_past(
         self: &Arc<Self>,
         place: &KeyPlace,
-        pages: Vec<HeldPast>,
+        (birth, pages): (Stamp, Vec<HeldPast>),
     ) -> Result<BTreeMap<VersionId, (PastRow, Option<Bytes>)>, ModelError> {
         let told = pages.len();
         // A row behind the last one of a page that goes on is not known to differ.
@@ -283,7 +312,7 @@ impl Model {
             if held.len() + silent >= told && held.iter().all(|by| *by == row.by) {
                 continue;
             }
-            self.write_back_past(place, *id, (row, inline)).await?;
+            self.write_back_past(place, (*id, birth), (row, inline)).await?;
         }
         Ok(merged)
     }
@@ -292,11 +321,11 @@ impl Model {
     async fn write_back_past(
         self: &Arc<Self>,
         place: &KeyPlace,
-        id: VersionId,
+        (id, birth): (VersionId, Stamp),
         (row, inline): (&PastRow, &mut Option<Bytes>),
     ) -> Result<(), ModelError> {
         if !fits(&row.slot, inline.as_ref()) {
-            let pages = self.ask_past(place, Which::Version(id), Want::Content).await?;
+            let (_, pages) = self.ask_past(place, Which::Version(id), Want::Content).await?;
             let rows = pages.into_iter().flat_map(|page| page.rows);
             *inline = rows.filter_map(|(_, _, bytes)| bytes).find(|bytes| fits(&row.slot, Some(bytes)));
             if inline.is_none() {
@@ -305,7 +334,10 @@ impl Model {
         }
         let KeyPlace { partition, key } = place.clone();
         let write = Write::Past { partition, key, id, row: row.clone(), inline: inline.clone() };
-        self.merge_everywhere(vec![write], None).await.map(drop)
+        // T1: whoever forgot it since it was read takes it no more.
+        let (position, deadline, block) = (self.position().await?, None, None);
+        let batch = Batch { position, birth, deadline, writes: vec![write], block };
+        self.store_everywhere(batch).await.map(drop)
     }
 
     /// Whether a quorum knows of a past version with a body.
@@ -315,7 +347,7 @@ impl Model {
         (body, version): (Id<kind::Body>, Option<VersionId>),
     ) -> Result<bool, ModelError> {
         let which = version.map_or(Which::Body(body), Which::Version);
-        let pages = self.ask_past(place, which, Want::Metadata).await?;
+        let (_, pages) = self.ask_past(place, which, Want::Metadata).await?;
         let mut merged: BTreeMap<VersionId, PastRow> = BTreeMap::new();
         for (id, row, _) in pages.into_iter().flat_map(|page| page.rows) {
             merged.entry(id).and_modify(|known| known.merge(&row)).or_insert(row);
@@ -344,7 +376,7 @@ impl Model {
         request: &ListPast,
     ) -> Result<Vec<super::PastListing>, ModelError> {
         let question = |view, birth| ListPast { view, birth, ..request.clone() };
-        self.ask_quorum(request.partition, question).await
+        self.ask_quorum(request.partition, question).await.map(|(_, told)| told)
     }
 
     /// Has a quorum agree about a key and this version of it.
@@ -354,7 +386,8 @@ impl Model {
         id: Option<VersionId>,
     ) -> Result<(), ModelError> {
         match id {
-            None => self.read_row(place, false).await.map(drop),
+            // A promise may keep one replica behind those who would answer a read.
+            None => self.take_over(place).await,
             Some(id) => self.past_version(place, id, Want::Metadata).await.map(drop),
         }
     }

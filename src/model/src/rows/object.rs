@@ -25,12 +25,12 @@ pub struct ObjectRow {
     pub order: Stamp,
     /// The object, or its absence.
     pub slot: Slot,
-    /// Which version it is, once the key has versions. From then on no write without takes its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lineage: Option<Box<Lineage>>,
     /// This replica's part in decisions about the key; local, never sent.
     #[serde(default)]
     pub register: Option<Register>,
+    /// Which version it is, once the key has versions. From then on no write without takes its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Box<Lineage>>,
 }
 
 /// What a slot holds.
@@ -83,10 +83,10 @@ pub struct Content {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beside {
     /// Those of its own entry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub own: Option<Bytes>,
     /// Those of the version that is put aside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub aside: Option<Bytes>,
 }
 

@@ -50,13 +50,13 @@ pub enum UploadState {
     Completed {
         /// Commit stamp of the object.
         stamp: Stamp,
-        /// The version that it is, in a bucket that keeps versions.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        version: Option<VersionId>,
         /// Its entity tag.
         etag: ETag,
         /// Its checksum.
         checksum: Option<Checksum>,
+        /// The version that it is, in a bucket that keeps versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<VersionId>,
     },
 }
 

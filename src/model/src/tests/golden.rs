@@ -99,7 +99,7 @@ fn objects() -> Vec<Line> {
         row
     };
     let register =
-        Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
+        Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false, has_versions: false });
     vec![
         row("object.deleted", ObjectRow::new(STAMP, Slot::Deleted)),
         row("object.register", ObjectRow { register, ..ObjectRow::new(STAMP, Slot::Deleted) }),
@@ -153,7 +153,7 @@ fn uploads() -> Vec<Line> {
     vec![
         row("upload.open", UploadState::Open),
         row("upload.aborted", UploadState::Aborted),
-        row("upload.completed", UploadState::Completed { stamp: STAMP, etag, checksum: None }),
+        row("upload.completed", UploadState::Completed { stamp: STAMP, version: None, etag, checksum: None }),
         line("part", Space::Part, upload::part_key(&UPLOAD, number, &PART), part),
         line("upload_index", Space::UploadIndex, index_key, UploadMark { initiated: STAMP }),
     ]

@@ -64,6 +64,7 @@ fn a_merge_leaves_this_replicas_register_alone() {
         promise: Some(stamp(9, 9)),
         history: vec![(stamp(1, 1), stamp(1, 1))],
         forgot: false,
+        has_versions: false,
     });
     let mut row = ObjectRow { register: mine.clone(), ..ObjectRow::new(stamp(1, 1), Slot::Deleted) };
     row.merge(&ObjectRow::new(stamp(2, 1), Slot::Live(Box::new(object(1)))));
@@ -104,7 +105,7 @@ fn upload_row() {
         for md5 in [[1; 16], [2; 16]] {
             let value = Checksum { algorithm: 1, composite: true, value: vec![1] };
             for checksum in [None, Some(value)] {
-                let state = UploadState::Completed { stamp, etag: ETag { md5, parts: Some(1) }, checksum };
+                let state = UploadState::Completed { stamp, version: None, etag: ETag { md5, parts: Some(1) }, checksum };
                 domain.push(UploadRow { state, ..open.clone() });
             }
         }
@@ -115,7 +116,7 @@ fn upload_row() {
 #[test]
 fn of_two_closings_the_completed_one_wins() {
     let etag = ETag { md5: [0; 16], parts: Some(1) };
-    let completed = UploadState::Completed { stamp: Stamp::ZERO, etag, checksum: None };
+    let completed = UploadState::Completed { stamp: Stamp::ZERO, version: None, etag, checksum: None };
     assert!(UploadState::Open < UploadState::Aborted && UploadState::Aborted < completed);
 }
 

@@ -17,5 +17,6 @@ mod races;
 mod seal;
 mod support;
 mod sync;
+mod versions;
 
 use support::{bucket_named, key_of, run};

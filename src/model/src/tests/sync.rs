@@ -143,14 +143,14 @@ fn what_a_promise_blocks_is_handed_back_and_decided_by_a_read() {
         let blocks = homes.model(0).blocks().clone();
         let store = move |txn: &mut Txn<'_>| {
             let tables = crate::tables::Tables::new(&blocks, crate::tables::Upkeep::Everywhere);
-            crate::batch::store_object(&tables, txn, (&key, version.order), version, None)
+            crate::batch::store_object(&tables, txn, (&key, version.order), version, None.into())
         };
         homes.model(0).store().commit(Intent::Free, store).await.unwrap();
         env::sleep(Duration::from_secs(1)).await;
         let ballot = homes.model(1).store().stamp().await.unwrap();
         assert!(ballot > row.order);
         let (key, blocks) = (row_key.clone(), homes.model(1).blocks().clone());
-        let promise = move |txn: &mut Txn<'_>| crate::batch::prepare(&blocks, txn, key, ballot);
+        let promise = move |txn: &mut Txn<'_>| crate::batch::prepare(&blocks, txn, key, (ballot, false));
         homes.model(1).store().commit(Intent::Free, promise).await.unwrap().unwrap();
         let arc = table::digest::arc_of(&row_key);
         let pulled = homes.model(1).pull_arc(id(0), arc, GENTLY).await.unwrap();

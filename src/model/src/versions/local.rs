@@ -34,6 +34,8 @@ pub(crate) fn change_here(
             let lineage = lineage_above(add.mode, stamp, current.as_ref());
             Some(Next { slot: add.slot, lineage, own: add.inline })
         }
+        // A node that is alone has nobody to agree with.
+        Change::Bury => None,
         Change::Delete(id) => delete(txn, head_key, current.as_ref(), id)?,
         Change::Edit(id, edit) => {
             let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));

@@ -4,7 +4,7 @@
 use super::client::register;
 use super::gathering::{Gathering, failed};
 use super::note::{self, Looked};
-use super::ops;
+use super::{ops, versions};
 use crate::checks::Failure;
 use crate::client::Verdict;
 use crate::content::{Content, Piece, Sending};
@@ -16,6 +16,7 @@ use env::sim::Keep;
 use model::listing::ListQuery;
 use model::objects::Condition;
 use model::rows::object::{Body, ObjectRow};
+use model::rows::past::PastRow;
 use model::rows::version::{Owner, VersionRow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
@@ -73,6 +74,7 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
         prove_alive(homes, home, bucket).await?;
     }
     read_all(homes, bucket).await?;
+    versions::check(homes, bucket).await?;
     homes.note("clocks go on");
     for _ in 0..WORK_ROUNDS {
         homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
@@ -84,11 +86,18 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     homes.homes.iter().for_each(|home| home.world.clock.jump(DEADLINE_MS));
     check_nothing_left(homes).await?;
     read_all(homes, bucket).await?;
+    versions::check(homes, bucket).await?;
     check_blocks(homes, bucket).await?;
     for off in 0..homes.homes.len() {
         one_off(homes, off, bucket).await?;
     }
     check_replicas(homes).await?;
+    if homes.plan.keeps_versions {
+        homes.note("all versions are deleted");
+        versions::delete_all(homes, bucket).await?;
+        check_nothing_left(homes).await?;
+        check_replicas(homes).await?;
+    }
     homes.stop_on_failure()
 }
 
@@ -126,6 +135,11 @@ fn left_at(homes: &Gathering, home: usize) -> Result<String, Failure> {
     let mut named = BTreeSet::new();
     view.walk(Space::Object, &[], None, &mut |_, row: ObjectRow| {
         named.extend(row.live().and_then(|object| object.body.id()));
+        Step::Next
+    })
+    .map_err(failed)?;
+    view.walk(Space::Past, &[], None, &mut |_, row: PastRow| {
+        named.extend(row.slot.live().and_then(|object| object.body.id()));
         Step::Next
     })
     .map_err(failed)?;
@@ -186,7 +200,7 @@ fn rows_of(homes: &Gathering, home: usize) -> Result<Rows, Failure> {
         Step::Next
     });
     walked.map_err(failed)?;
-    for space in [Space::Version, Space::BlockRef, Space::Upload, Space::Part] {
+    for space in [Space::Past, Space::Version, Space::BlockRef, Space::Upload, Space::Part] {
         let scanned = view.scan(space, Bound::Unbounded, Bound::Unbounded, &mut |key, value| {
             rows.insert((space.number(), key.to_vec()), value.to_vec());
             ControlFlow::Continue(())

@@ -2,7 +2,7 @@
 
 use super::gathering::Shared;
 use super::plan::Kind;
-use super::{note, ops, uploads};
+use super::{note, ops, uploads, versions};
 use crate::client::Verdict;
 use crate::content::{Content, Piece, Sending};
 use crate::history::Register;
@@ -53,6 +53,7 @@ impl Client {
                 Kind::Delete => ops::delete(&mut self).await,
                 Kind::DeleteMany => ops::delete_many(&mut self).await,
                 Kind::Upload => uploads::upload(&mut self).await,
+                Kind::DeleteVersion => versions::delete(&mut self).await,
             };
             self.homes.note(&format!("client {}: {kind:?} {verdict:?}", self.number));
             self.homes.book().count(label(kind, verdict));
@@ -141,6 +142,7 @@ fn label(kind: Kind, verdict: Verdict) -> &'static str {
         (Verdict::Done, Kind::Delete) => "delete",
         (Verdict::Done, Kind::DeleteMany) => "delete many",
         (Verdict::Done, Kind::Upload) => "upload",
+        (Verdict::Done, Kind::DeleteVersion) => "delete a version",
         (Verdict::Refused, _) => "refused",
         (Verdict::Failed, _) => "failed or unknown",
         (Verdict::Idle, _) => "idle",

@@ -11,6 +11,8 @@ use base::{Id, NodeId};
 use cluster::layout::Role;
 use cluster::membership::NodeAddress;
 use env::sim::{Keep, SimNet};
+use model::admin::BucketChange;
+use model::rows::bucket::{Setting, Versioning};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -84,6 +86,16 @@ impl Gathering {
         let bucket = node.model.create_bucket(Some(name), None).await.map_err(failed)?;
         self.until(MEETING_MAX, "knows the bucket", |node| node.model.names().buckets.contains_key(&bucket))
             .await?;
+        if self.plan.keeps_versions {
+            let setting = Some((Setting::Versioning, Versioning::Enabled.document()));
+            let change = BucketChange { setting, ..BucketChange::default() };
+            node.model.update_bucket(bucket, change).await.map_err(failed)?;
+            let knows = |node: &Member| {
+                let names = node.model.names();
+                names.buckets.get(&bucket).is_some_and(|row| row.versioning() == Versioning::Enabled)
+            };
+            self.until(MEETING_MAX, "knows that versions are kept", knows).await?;
+        }
         Ok(bucket)
     }
 

@@ -17,6 +17,7 @@ mod plan;
 mod run;
 mod sightings;
 mod uploads;
+pub mod versions;
 mod weather;
 
 #[cfg(test)]

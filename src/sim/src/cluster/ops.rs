@@ -3,7 +3,7 @@
 use super::client::{Client, register};
 use super::gathering::Gathering;
 use super::note::{self, meta_of, note_error, settle_write};
-use super::sightings;
+use super::{sightings, versions};
 use crate::book::tag_of;
 use crate::checks::{Failure, listing};
 use crate::client::Verdict;
@@ -77,6 +77,7 @@ pub async fn put_body(
     };
     let version = Version { value, tag: tag_of(&md5) };
     let call = note::call(homes, key, needs_of(&condition), State::Holds(version));
+    let seen = homes.book().kept.len();
     let place = Place { bucket, key: key.to_owned(), condition: condition.clone() };
     let answer = homes
         .ask(home, patience, |node| async move {
@@ -95,8 +96,9 @@ pub async fn put_body(
             Verdict::Failed
         }
         Some(Err((true, error))) => settle_write(homes, call, &condition, Some(Err(error))),
-        Some(Ok(stamp)) => {
-            homes.book().history.saw_stamp(register(key), version, stamp);
+        Some(Ok(written)) => {
+            versions::acknowledged(homes, key, (value, seen), &written);
+            homes.book().history.saw_stamp(register(key), version, written.stamp);
             settle_write(homes, call, &condition, Some(Ok(())))
         }
         None => settle_write(homes, call, &condition, None),
@@ -126,7 +128,7 @@ pub async fn delete_key(
     let answer = homes
         .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
         .await;
-    settle_write(homes, call, &condition, answer)
+    settle_write(homes, call, &condition, answer.map(|answer| answer.map(drop)))
 }
 
 /// DeleteObjects.
@@ -149,7 +151,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
     match answer {
         Some(Ok(outcomes)) if outcomes.len() == wanted => {
             for (call, outcome) in calls.into_iter().zip(outcomes) {
-                settle_write(&homes, call, &Condition::Always, Some(outcome));
+                settle_write(&homes, call, &Condition::Always, Some(outcome.map(drop)));
             }
             Verdict::Done
         }

@@ -16,6 +16,9 @@ pub const SKEW_MAX_MS: i64 = 20_000;
 /// How often homes look for bodies that nothing names: what only this finds is found before the end.
 const AUDIT_EVERY: Duration = Duration::from_secs(600);
 
+/// How often versions are deleted, where they are kept.
+const DELETE_VERSION_WEIGHT: u64 = 12;
+
 /// So many homes store where one may lose its memory: the others have all that was acknowledged.
 pub const STORE_MIN_FOR_LOSS: usize = 3;
 
@@ -55,6 +58,8 @@ pub enum Kind {
     DeleteMany,
     /// A multipart upload from its beginning to its end.
     Upload,
+    /// DELETE of a version that is not current.
+    DeleteVersion,
 }
 
 impl Kind {
@@ -108,6 +113,8 @@ pub struct ClusterPlan {
     pub loss: Option<Loss>,
     /// Whether homes forget what was deleted as fast as they can: no rule rests on how long it stays.
     pub is_hasty: bool,
+    /// Whether the bucket keeps versions.
+    pub keeps_versions: bool,
 }
 
 impl ClusterPlan {
@@ -161,8 +168,17 @@ impl ClusterPlan {
             first: storing,
             loss: None,
             is_hasty: Generator::new(seed ^ 0x6861_7374).below(3) > 0,
+            keeps_versions: Generator::new(seed ^ 0x7665_7273).below(3) == 0,
         }
+        .with_versions()
         .with_moves()
+    }
+
+    fn with_versions(mut self) -> Self {
+        if self.keeps_versions {
+            self.weights.push((Kind::DeleteVersion, DELETE_VERSION_WEIGHT));
+        }
+        self
     }
 
     /// What people do to the homes; drawn apart, so that all else about a seed stays what it is without.
@@ -239,11 +255,12 @@ impl fmt::Display for ClusterPlan {
             }
         };
         let haste = if self.is_hasty { "forgetting in haste, " } else { "" };
+        let kept = if self.keeps_versions { "versions kept, " } else { "" };
         let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };
         write!(
             f,
             "{engine:?}, {storing} homes and {gateways} gateways, {clients} clients, {} keys, up to {delay_ms} ms, \
-             clocks {skews_ms:?}, {moves}{haste}{faults} {troubles:?}",
+             clocks {skews_ms:?}, {moves}{haste}{kept}{faults} {troubles:?}",
             keys.len()
         )
     }

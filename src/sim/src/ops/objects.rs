@@ -141,7 +141,7 @@ pub async fn put(client: &mut Client) -> Verdict {
     let model = client.shared.node.model.clone();
     let place = Place { bucket: target.id, key: target.key.clone(), condition: condition.clone() };
     let outcome = model.put_object(place, body, etag, Client::meta_of(value)).await;
-    settle_write(client, call, &condition, outcome.map(Some))
+    settle_write(client, call, &condition, outcome.map(|written| Some(written.stamp)))
 }
 
 /// DELETE.
@@ -153,7 +153,7 @@ pub async fn delete(client: &mut Client) -> Verdict {
     let deletion = Deletion { key: target.key.clone(), version: None, condition: condition.clone() };
     let model = client.shared.node.model.clone();
     let outcome = model.delete_object(target.id, deletion).await;
-    settle_write(client, call, &condition, outcome.map(|()| None))
+    settle_write(client, call, &condition, outcome.map(|_| None))
 }
 
 /// DeleteObjects.
@@ -179,7 +179,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
     match model.delete_objects(id, deletions).await {
         Ok(outcomes) if outcomes.len() == wanted => {
             for ((call, condition), outcome) in calls.into_iter().zip(outcomes) {
-                settle_write(client, call, &condition, outcome.map(|()| None));
+                settle_write(client, call, &condition, outcome.map(|_| None));
             }
             Verdict::Done
         }
@@ -240,7 +240,7 @@ async fn copy_found(client: &mut Client, from: Target, found: model::objects::Fo
         (book.history.call(to.register(), needs_of(&condition), Some(leaves)), value)
     };
     let model = client.shared.node.model.clone();
-    let source = (from.id, from.key);
+    let source = (from.id, from.key, None);
     let outcome = model
         .copy_object(
             source,
@@ -256,6 +256,6 @@ async fn copy_found(client: &mut Client, from: Target, found: model::objects::Fo
             client.book().history.never(call);
             Verdict::Refused
         }
-        outcome => settle_write(client, call, &condition, outcome.map(Some)),
+        outcome => settle_write(client, call, &condition, outcome.map(|written| Some(written.stamp))),
     }
 }
