@@ -394,6 +394,10 @@ fn delete_in(
     let head_key = object::row_key(partition, &deletion.key);
     if let Some(id) = deletion.version {
         let held = look_in(txn, &head_key, Some(id), Want::Metadata)?;
+        if !matches!(held, Looked::Nothing) {
+            let object = if let Looked::Object(found) = &held { Some(&found.object) } else { None };
+            deletion.condition.check(object)?;
+        }
         versions::change_here(txn, blocks, &head_key, Change::Delete(id))?;
         return Ok(Deleted { version: Some(id), is_marker: matches!(held, Looked::Marker(..)) });
     }

@@ -144,10 +144,13 @@ fn range(text: &str, size: u64) {
 
 fn source(text: &str) {
     match copy_source::parse(text) {
-        Ok((bucket, key)) => {
+        Ok(named) => {
+            let copy_source::Named { bucket, key, version } = &named;
             assert!((1..=OBJECT_KEY_MAX_BYTES).contains(&key.len()) && !bucket.is_empty());
-            let again = format!("{}/{}", encode(bucket.as_bytes(), false), encode(key.as_bytes(), true));
-            assert_eq!(copy_source::parse(&again), Ok((bucket, key)));
+            let version = version.map(|id| format!("?versionId={id}")).unwrap_or_default();
+            let again =
+                format!("{}/{}{version}", encode(bucket.as_bytes(), false), encode(key.as_bytes(), true));
+            assert_eq!(copy_source::parse(&again), Ok(named));
         }
         Err(error) => answered(&error),
     }

@@ -154,7 +154,8 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
         ModelError::NoSuchBucket => (S::NOT_FOUND, "NoSuchBucket"),
-        ModelError::NoSuchKey => (S::NOT_FOUND, "NoSuchKey"),
+        ModelError::NoSuchKey | ModelError::DeleteMarker => (S::NOT_FOUND, "NoSuchKey"),
+        ModelError::NoSuchVersion => (S::NOT_FOUND, "NoSuchVersion"),
         ModelError::NoSuchUpload => (S::NOT_FOUND, "NoSuchUpload"),
         ModelError::NoSuchAccessKey => (S::NOT_FOUND, "NoSuchAccessKey"),
         ModelError::BucketNameTaken | ModelError::BucketAlreadyYours => (S::CONFLICT, "BucketAlreadyExists"),

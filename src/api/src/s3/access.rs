@@ -17,6 +17,7 @@ use super::error::{S3Code, S3Error};
 use super::head::Head;
 use super::operation::NamedBucket;
 use super::policy::{Asked, Facts, Policy, StoredPolicy, Verdict};
+use super::versions;
 use crate::signature::{Placement, Verified, VerifiedForm};
 use base::Id;
 use base::id::kind;
@@ -258,7 +259,8 @@ impl Gate {
         if self.needs_tags()
             && let Some(key) = wanted.key
         {
-            let found = model.find(self.bucket, key, Want::Metadata).await?;
+            let version = self.facts.version().map(versions::parse).transpose()?;
+            let found = model.look(self.bucket, key, version, Want::Metadata).await?.object();
             self.facts.existing_tags = found.map(|found| found.object.tags).unwrap_or_default();
         }
         Ok(self.judged(wanted))
@@ -283,14 +285,18 @@ impl Gate {
 
     fn judge_action(&self, policy: Option<&Policy>, wanted: &Wanted<'_>, action: &str) -> Judgement {
         let access_key = self.access_key.as_deref();
+        // Whoever names a version asks for another action.
+        let of_version = versions::action(action);
+        let named = if self.facts.version().is_some() { of_version } else { action };
         let may_open = access_key.is_some() || wanted.access != Access::Owner;
         let about_all = wanted.key.is_none() && super::policy::is_about_objects(action);
+        let may_allow = |policy: &Policy| [action, of_version].iter().any(|one| policy.may_allow(access_key, one));
         let verdict = match policy {
             None => Verdict::Silent,
-            Some(policy) if about_all && policy.may_allow(access_key, action) => Verdict::Allow,
+            Some(policy) if about_all && may_allow(policy) => Verdict::Allow,
             Some(_) if about_all => Verdict::Silent,
             Some(policy) => {
-                policy.evaluate(&Asked { access_key, action, key: wanted.key, facts: &self.facts })
+                policy.evaluate(&Asked { access_key, action: named, key: wanted.key, facts: &self.facts })
             }
         };
         match verdict {

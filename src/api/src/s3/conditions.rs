@@ -95,6 +95,16 @@ pub fn write_condition(head: &Head) -> Result<Condition, S3Error> {
     }
 }
 
+/// Checks the condition under which one version is deleted.
+pub fn check_deletion(condition: &Condition, found: &Found) -> Result<(), S3Error> {
+    let holds = match condition {
+        Condition::Always | Condition::Present => true,
+        Condition::Absent => false,
+        Condition::Matches(tags) => tags.contains(&found.object.etag.to_string()),
+    };
+    if holds { Ok(()) } else { Err(failed("If-Match")) }
+}
+
 /// A condition that rests on one tag, as DeleteObjects has it per key.
 pub fn tag_condition(tag: Option<&str>) -> Condition {
     match tag.map(|tag| tag.trim_matches('"')) {

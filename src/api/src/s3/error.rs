@@ -67,6 +67,7 @@ codes! {
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size",
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size",
     IllegalLocationConstraintException 400 "The specified location constraint is incompatible for the region specific endpoint this request was sent to.",
+    IllegalVersioningConfigurationException 400 "The Versioning element must be specified",
     IncompleteBody 400 "You did not provide the number of bytes specified by the Content-Length HTTP header",
     InsufficientStorage 507 "There is not enough free space to store this. Reading and deleting still work.",
     InternalError 500 "We encountered an internal error. Please try again.",

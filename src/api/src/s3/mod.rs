@@ -21,6 +21,7 @@ pub mod policy;
 pub mod reply;
 pub mod settings;
 pub mod tags;
+pub mod versions;
 pub mod xml;
 
 use crate::body::PayloadMode;

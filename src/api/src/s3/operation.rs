@@ -7,9 +7,9 @@ use super::error::S3Error;
 use super::form::Form;
 use super::head::Head;
 use super::intake::Incoming;
-use super::lookup;
 use super::ops;
 use super::reply::Reply;
+use super::versions;
 use base::Id;
 use base::id::kind;
 use futures_util::future::BoxFuture;
@@ -114,7 +114,7 @@ pub struct Call {
     /// The bucket it names.
     bucket: Option<NamedBucket>,
     /// What its object's row still has to decide.
-    admission: Admission,
+    pub(super) admission: Admission,
     /// The form it brings, read up to its file.
     pub form: Option<Form>,
 }
@@ -132,7 +132,7 @@ impl Call {
 
     /// The object that the request names: if it is there, and the caller may have it.
     pub async fn find(&self, want: Want) -> Result<Found, S3Error> {
-        lookup::find(self, self.bucket()?, self.head.object_key()?, &self.admission, want).await
+        versions::find(self, want).await
     }
 
     /// The bucket, which exists if the route names one.
@@ -150,7 +150,10 @@ pub static OPERATIONS: &[&Operation] = &[
     &ops::get_bucket_location::OPERATION,
     &ops::list_objects::OPERATION,
     &ops::list_objects_v2::OPERATION,
+    &ops::list_object_versions::OPERATION,
     &ops::list_multipart_uploads::OPERATION,
+    &ops::put_bucket_versioning::OPERATION,
+    &ops::get_bucket_versioning::OPERATION,
     &ops::put_bucket_cors::OPERATION,
     &ops::get_bucket_cors::OPERATION,
     &ops::delete_bucket_cors::OPERATION,

@@ -7,6 +7,7 @@ use super::error::{S3Code, S3Error};
 use super::head::{Head, header_text};
 use super::operation::Operation;
 use super::reply::Reply;
+use super::versions;
 use super::xml;
 use crate::body::PayloadMode;
 use crate::checksum::ChecksumAlgorithm;
@@ -36,12 +37,7 @@ pub fn refuse_unsupported(
         let message = "A body in aws-chunked framing is accepted by PutObject and UploadPart only.";
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));
     }
-    match head.parameter("versionId") {
-        // Without versions, `null` names what every object is.
-        None | Some("null") => Ok(()),
-        Some("") => Err(S3Error::invalid_argument("versionId", "", "Version id cannot be the empty string")),
-        Some(id) => Err(S3Error::invalid_argument("versionId", id, "Invalid version id specified")),
-    }
+    versions::named(head).map(|_| ())
 }
 
 fn check(place: Place, name: &str, value: &str, operation: Option<&str>) -> Result<(), S3Error> {
@@ -132,7 +128,7 @@ const SUBRESOURCES: [(&str, Unconfigured); 34] = [
     ("session", Unconfigured::Refused),
     ("tagging", Unconfigured::Refused),
     ("torrent", Unconfigured::Refused),
-    ("versioning", Unconfigured::Empty("VersioningConfiguration")),
+    ("versioning", Unconfigured::Refused),
     ("versions", Unconfigured::Refused),
     ("website", Unconfigured::Missing(S3Code::NoSuchWebsiteConfiguration)),
     ("append", Unconfigured::Refused),

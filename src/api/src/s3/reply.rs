@@ -1,6 +1,7 @@
 //! What an operation answers: a status, headers, and a body in memory or as a stream.
 
 use super::error::{S3Code, S3Error};
+use super::versions;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -133,6 +134,8 @@ impl From<ModelError> for S3Error {
         let code = match &error {
             ModelError::NoSuchBucket => S3Code::NoSuchBucket,
             ModelError::NoSuchKey | ModelError::ConditionOnMissing => S3Code::NoSuchKey,
+            ModelError::NoSuchVersion => S3Code::NoSuchVersion,
+            ModelError::DeleteMarker => S3Code::MethodNotAllowed,
             ModelError::NoSuchUpload => S3Code::NoSuchUpload,
             ModelError::NoSuchAccessKey => S3Code::InvalidAccessKeyId,
             ModelError::AccessKeyExists => S3Code::InvalidRequest,
@@ -157,6 +160,7 @@ impl From<ModelError> for S3Error {
             tracing::error!(%error, "a request failed");
         }
         match error {
+            ModelError::DeleteMarker => versions::is_marker(),
             ModelError::InvalidPart(number) => S3Error::new(code).field("PartNumber", number.to_string()),
             ModelError::PartTooSmall(number) => S3Error::new(code)
                 .field("PartNumber", number.to_string())

@@ -60,6 +60,9 @@ pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page
     <AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedHeader>*</AllowedHeader>\
     <ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></CORSRule></CORSConfiguration>";
 
+/// Versions are kept.
+pub const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+
 /// One tag.
 pub const TAGS: &str =
     "<Tagging><TagSet><Tag><Key>state</Key><Value>sold + gone</Value></Tag></TagSet></Tagging>";
@@ -102,7 +105,12 @@ pub static SAMPLES: &[Sample] = &[
     sample("GetBucketLocation", 200, |_, shelf| bucket("GET", shelf).query("location", "")),
     sample("ListObjects", 200, |_, shelf| bucket("GET", shelf)),
     sample("ListObjectsV2", 200, |_, shelf| bucket("GET", shelf).query("list-type", "2")),
+    sample("ListObjectVersions", 200, |_, shelf| bucket("GET", shelf).query("versions", "")),
     sample("ListMultipartUploads", 200, |_, shelf| bucket("GET", shelf).query("uploads", "")),
+    sample("PutBucketVersioning", 200, |_, shelf| {
+        bucket("PUT", shelf).query("versioning", "").body(VERSIONING.as_bytes())
+    }),
+    sample("GetBucketVersioning", 200, |_, shelf| bucket("GET", shelf).query("versioning", "")),
     sample("PutBucketCors", 200, |_, shelf| bucket("PUT", shelf).query("cors", "").body(CORS.as_bytes())),
     sample("GetBucketCors", 200, |_, shelf| bucket("GET", shelf).query("cors", "")),
     sample("DeleteBucketCors", 204, |_, shelf| bucket("DELETE", shelf).query("cors", "")),

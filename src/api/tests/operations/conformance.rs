@@ -29,7 +29,10 @@ cases! {
     "GetBucketLocation" => get_bucket_location,
     "ListObjects" => list_objects,
     "ListObjectsV2" => list_objects_v2,
+    "ListObjectVersions" => list_object_versions,
     "ListMultipartUploads" => list_multipart_uploads,
+    "PutBucketVersioning" => put_bucket_versioning,
+    "GetBucketVersioning" => get_bucket_versioning,
     "PutBucketCors" => put_bucket_cors,
     "GetBucketCors" => get_bucket_cors,
     "DeleteBucketCors" => delete_bucket_cors,
@@ -178,6 +181,27 @@ async fn list_multipart_uploads(home: &Home, shelf: &Shelf, answer: Answer) {
     let listed = home.root(&listed).await;
     let sum = (listed.xml("ChecksumAlgorithm"), listed.xml("ChecksumType"));
     assert_eq!(sum, ("SHA256".to_owned(), "COMPOSITE".to_owned()));
+}
+
+async fn list_object_versions(_home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!((answer.xml("Name"), answer.xml("MaxKeys")), (shelf.bucket.clone(), "1000".to_owned()));
+    let text = answer.text();
+    assert_eq!(text.matches("<Version>").count(), 2, "{text}");
+    let of_each = text.matches("<VersionId>null</VersionId><IsLatest>true</IsLatest>").count();
+    assert_eq!(of_each, 2, "objects of a bucket without versions: {text}");
+    assert!(text.contains("<Owner><ID>") && text.contains("<IsTruncated>false</IsTruncated>"), "{text}");
+}
+
+async fn put_bucket_versioning(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(setting(home, shelf, "versioning").await.xml("Status"), "Enabled");
+    let put = Req::new("PUT", &format!("/{}/thing", shelf.bucket)).body(b"newer");
+    assert!(home.root(&put).await.header("x-amz-version-id").is_some());
+}
+
+async fn get_bucket_versioning(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert!(answer.text().contains("<VersioningConfiguration"), "{}", answer.text());
+    assert_eq!(answer.maybe_xml("Status"), None, "it was never set");
 }
 
 async fn setting(home: &Home, shelf: &Shelf, name: &str) -> Answer {

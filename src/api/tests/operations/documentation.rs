@@ -4,7 +4,8 @@
 use api::s3::access::Access;
 use api::s3::acl::{Needed, needed};
 use api::s3::operation::{OPERATIONS, Operation, Target};
-use api::s3::parameters::table::{Decision, Place, TABLE, Verdict};
+use api::s3::parameters::table::{Decision, Place, TABLE, Verdict, decision};
+use api::s3::versions;
 use model::rows::acl::Permission;
 
 const DOCUMENT: &str = include_str!("../../../../doc/s3-compatibility.md");
@@ -60,12 +61,29 @@ fn operations() -> String {
         let actions = match operation.route.target {
             Target::Service => String::new(),
             _ if operation.access == Access::CreateBucket => String::new(),
-            _ => operation.actions.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(", "),
+            _ => actions(operation),
         };
         let (name, request, list) = (operation.name, request(operation), by_list(operation));
         text.push_str(&format!("| {name} | {request} | {access} | {actions} | {list} |\n"));
     }
     text
+}
+
+fn actions(operation: &Operation) -> String {
+    let listed = |actions: Vec<&str>| {
+        let shown: Vec<String> = actions.iter().map(|action| format!("`{action}`")).collect();
+        shown.join(", ")
+    };
+    let plain = listed(operation.actions.to_vec());
+    let takes_version = decision(Place::Query, versions::PARAMETER)
+        .is_some_and(|row| row.operations.contains(&operation.name));
+    match takes_version {
+        true => format!(
+            "{plain}; of a version {}",
+            listed(operation.actions.iter().map(|action| versions::action(action)).collect())
+        ),
+        false => plain,
+    }
 }
 
 fn verdict(row: &Decision) -> String {

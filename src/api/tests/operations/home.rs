@@ -159,7 +159,7 @@ impl Home {
         (library, vault)
     }
 
-    /// A shelf with `thing`, `folder/inner`, an open upload, and every setting that there is.
+    /// A shelf with `thing`, `folder/inner`, an open upload, and every setting that there is but versions.
     pub async fn shelf(&self) -> Shelf {
         let mut shelf = self.empty_shelf().await;
         self.put(&format!("/{}/thing", shelf.bucket), CONTENT).await;

@@ -18,6 +18,7 @@ mod home;
 mod parameters;
 mod slow;
 mod upload_form;
+mod versions;
 
 use api::s3::operation::OPERATIONS;
 use std::collections::BTreeSet;

@@ -162,11 +162,11 @@ fn proof(operation: &str, name: &str) -> Proof {
         (_, "if-none-match") => FailsWhenPresent("*"),
         (
             _,
-            "location" | "uploads" | "delete" | "cors" | "tagging" | "attributes" | "policy" | "policyStatus"
-            | "publicAccessBlock" | "ownershipControls" | "acl",
+            "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "tagging" | "attributes"
+            | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl",
         ) => InSample,
         (_, "list-type") => Fails("3"),
-        (_, "uploadId" | "versionId") => Fails("none"),
+        (_, "uploadId" | "versionId" | "version-id-marker") => Fails("none"),
         (_, "prefix") => Shows("none-such", "<Prefix>none-such</Prefix>"),
         (_, "delimiter") => Shows("/", "<Delimiter>/</Delimiter>"),
         (_, "marker") => Shows("gone", "<Marker>gone</Marker>"),
@@ -313,7 +313,7 @@ async fn a_parameter_of_another_operation_is_not_ignored() {
 /// Whether the parameter makes a request of another operation of it, which succeeds.
 fn other_operation(operation: &str, name: &str) -> bool {
     match name {
-        "location" | "uploads" => operation == "ListObjects",
+        "location" | "uploads" | "versioning" | "versions" => operation == "ListObjects",
         "policyStatus" => operation == "ListObjects",
         "acl" => ["ListObjects", "GetObject"].contains(&operation),
         "cors" | "policy" | "publicAccessBlock" | "ownershipControls" => {

@@ -24,7 +24,7 @@ use table::register::WriteStep;
 /// Attempts of a plain write whose stamp was overtaken: each one lies above what overtook the last.
 const RESTAMPS_MAX: usize = 4;
 
-/// Deletions of versions that are under way side by side.
+/// Keys of which versions are deleted side by side.
 const DELETIONS_AT_ONCE: usize = 16;
 
 /// An object that is to be written, with the rows that go with it.
@@ -124,12 +124,7 @@ impl Model {
         let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
         let mode = row.versioning();
         if mode != Versioning::Never || deletions.iter().any(|one| one.version.is_some()) {
-            let one_by_one = deletions.into_iter().map(|deletion| {
-                let model = Arc::clone(self);
-                async move { model.delete_version(bucket, mode, deletion).await }
-            });
-            let outcomes = futures_util::stream::iter(one_by_one).buffered(DELETIONS_AT_ONCE);
-            return Ok(outcomes.collect().await);
+            return Ok(self.delete_versions(bucket, mode, deletions).await);
         }
         let plain = |deletion: &Deletion| deletion.condition == Condition::Always;
         let keys: Vec<String> =
@@ -144,6 +139,33 @@ impl Model {
             outcomes.push(outcome.map(|()| Deleted::default()));
         }
         Ok(outcomes)
+    }
+
+    /// Deletes versions: keys side by side, and what concerns one key one after the other, since each is a ballot of it.
+    async fn delete_versions(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        mode: Versioning,
+        deletions: Vec<Deletion>,
+    ) -> Vec<Result<Deleted, ModelError>> {
+        let mut of_keys: BTreeMap<String, Vec<(usize, Deletion)>> = BTreeMap::new();
+        for (place, deletion) in deletions.into_iter().enumerate() {
+            of_keys.entry(deletion.key.clone()).or_default().push((place, deletion));
+        }
+        let key_by_key = of_keys.into_values().map(|deletions| {
+            let model = Arc::clone(self);
+            async move {
+                let mut outcomes = Vec::with_capacity(deletions.len());
+                for (place, deletion) in deletions {
+                    outcomes.push((place, model.delete_version(bucket, mode, deletion).await));
+                }
+                outcomes
+            }
+        });
+        let outcomes = futures_util::stream::iter(key_by_key).buffer_unordered(DELETIONS_AT_ONCE);
+        let outcomes: Vec<Vec<(usize, Result<Deleted, ModelError>)>> = outcomes.collect().await;
+        let in_order: BTreeMap<usize, Result<Deleted, ModelError>> = outcomes.into_iter().flatten().collect();
+        in_order.into_values().collect()
     }
 
     /// Deletes a version for good, or covers what is current by a delete marker.
@@ -168,6 +190,7 @@ impl Model {
         let Some(found) = self.find_version(&place, id, Want::Metadata).await? else {
             return Ok(Deleted { version: Some(id), is_marker: false });
         };
+        condition.check(found.slot.live())?;
         self.change_versions(&place, Change::Delete(id)).await?;
         Ok(Deleted { version: Some(id), is_marker: found.slot == Slot::Marker })
     }

@@ -11,6 +11,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use base::PartNumber;
 use model::multipart::{Completed, Completion, NamedPart, Part, Planned};
 
@@ -145,5 +146,7 @@ fn answer(call: &Call, key: &str, completed: &Completed) -> Result<Reply, S3Erro
         checksums: sum.iter().map(metadata::xml_checksum).collect(),
         checksum_type: sum.map(|sum| sum.kind().name().to_owned()),
     };
-    Ok(Reply::xml(answer.render()))
+    let mut reply = Reply::xml(answer.render());
+    versions::show(&mut reply, completed.version);
+    Ok(reply)
 }

@@ -12,6 +12,7 @@ use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::tags;
+use crate::s3::versions;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::ByteRange;
@@ -37,7 +38,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));
     }
     let replaces = replaces(head, "x-amz-metadata-directive")?;
-    if !replaces && source.bucket.id == bucket.id && source.key == key {
+    let is_itself = source.bucket.id == bucket.id && source.key == key && !source.is_of_version();
+    if !replaces && is_itself {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));
     }
@@ -51,15 +53,17 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         acl,
     };
     let etag = source.found.object.etag;
-    let from = (source.bucket.id, source.key);
-    let stamp = call.api.model.copy_object(from, source.found, place, meta).await?;
+    let written = call.api.model.copy_object(source.place(), source.found.clone(), place, meta).await?;
     let answer = CopyResult {
         etag: etag.to_string(),
-        last_modified_ms: stamp.wall().millis(),
+        last_modified_ms: written.stamp.wall().millis(),
         checksum_type: checksum.map(|sum| sum.kind().name().to_owned()),
         checksums: checksum.iter().map(metadata::xml_checksum).collect(),
     };
-    Ok(Reply::xml(answer.render_object()))
+    let mut reply = Reply::xml(answer.render_object());
+    source.show(&mut reply);
+    versions::show(&mut reply, written.version);
+    Ok(reply)
 }
 
 /// What a directive says: COPY, as without one, or REPLACE.

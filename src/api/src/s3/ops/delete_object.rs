@@ -1,4 +1,5 @@
-//! DeleteObject: deletes an object; nothing there is fine.
+//! DeleteObject: deletes an object, covers it with a delete marker where versions are kept, or deletes one version
+//! for good; nothing there is fine.
 
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
@@ -6,8 +7,8 @@ use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use http::StatusCode;
-use model::objects::Deletion;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -19,8 +20,11 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let deletion =
-        Deletion { key: call.head.object_key()?.to_owned(), condition: write_condition(&call.head)? };
-    call.api.model.delete_object(call.bucket()?.id, deletion).await?;
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
+    let (head, bucket, model) = (&call.head, call.bucket()?, &call.api.model);
+    let named = (head.object_key()?.to_owned(), versions::named(head)?);
+    let deletion = versions::deletion(model, bucket, named, write_condition(head)?).await?;
+    let deleted = model.delete_object(bucket.id, deletion).await?;
+    let mut reply = Reply::empty(StatusCode::NO_CONTENT);
+    versions::show_deleted(&mut reply, &bucket.row, deleted);
+    Ok(reply)
 }

@@ -5,6 +5,7 @@ use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use http::StatusCode;
 
 /// The operation.
@@ -17,7 +18,5 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let key = call.head.object_key()?.to_owned();
-    call.api.model.set_object_tags(call.bucket()?.id, key, Vec::new()).await?;
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
+    versions::set_tags(&call, Vec::new(), StatusCode::NO_CONTENT).await
 }

@@ -1,16 +1,18 @@
-//! DeleteObjects: deletes up to 1000 keys at once.
+//! DeleteObjects: deletes up to 1000 keys, or versions of keys, at once.
 
 use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, RequestChecksums};
-use crate::s3::access::{Access, Wanted};
+use crate::s3::access::{Access, Gate, Wanted};
 use crate::s3::conditions::tag_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use crate::s3::xml::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted};
+use crate::s3::versions;
+use crate::s3::xml::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
 use model::objects::Deletion;
+use model::rows::past::VersionId;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -33,36 +35,47 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let document = intake::collect(body, plan, sums, DELETE_BODY_MAX_BYTES).await?;
     let wanted = Delete::parse(&document)?;
     let mut answer = DeleteResult::default();
-    let mut deletions = Vec::new();
+    let (mut deletions, mut names) = (Vec::new(), Vec::new());
     let mut gate = call.api.gate(&call.caller, &call.head, call.bucket()?);
     for object in wanted.objects {
-        let (access, actions) = (OPERATION.access, OPERATION.actions);
-        let asked = Wanted { access, actions, key: Some(&object.key) };
-        if let Err(error) = gate.check(&call.api.model, &asked).await {
-            answer.errors.push(delete_error(object.key, object.version_id, &error));
-            continue;
-        }
-        match object.version_id.as_deref() {
-            None | Some("null") => {
-                let condition = tag_condition(object.etag.as_deref());
-                deletions.push(Deletion { key: object.key, condition });
+        match allowed(&call, &mut gate, &object).await {
+            Ok(deletion) => {
+                names.push((object.key, object.version_id));
+                deletions.push(deletion);
             }
-            Some(_) => {
-                let error = S3Error::with_message(S3Code::NoSuchVersion, S3Code::NoSuchVersion.message());
-                answer.errors.push(delete_error(object.key, object.version_id, &error));
-            }
+            Err(error) => answer.errors.push(delete_error(object.key, object.version_id, &error)),
         }
     }
-    let keys: Vec<String> = deletions.iter().map(|deletion| deletion.key.clone()).collect();
     let outcomes = call.api.model.delete_objects(call.bucket()?.id, deletions).await?;
-    for (key, outcome) in keys.into_iter().zip(outcomes) {
+    for ((key, version_id), outcome) in names.into_iter().zip(outcomes) {
         match outcome {
-            Ok(()) if wanted.quiet => {}
-            Ok(()) => answer.deleted.push(Deleted { key, ..Deleted::default() }),
-            Err(error) => answer.errors.push(delete_error(key, None, &error.into())),
+            Ok(_) if wanted.quiet => {}
+            Ok(deleted) => {
+                let marker = deleted.version.filter(|_| deleted.is_marker).map(|id| id.to_string());
+                let delete_marker = marker.is_some().then_some(true);
+                answer.deleted.push(Deleted {
+                    key,
+                    version_id,
+                    delete_marker,
+                    delete_marker_version_id: marker,
+                });
+            }
+            Err(error) => answer.errors.push(delete_error(key, version_id, &error.into())),
         }
     }
     Ok(Reply::xml(answer.render()))
+}
+
+/// What one entry asks for, if the caller may do that.
+async fn allowed(call: &Call, gate: &mut Gate, object: &ObjectToDelete) -> Result<Deletion, S3Error> {
+    let (model, version) = (&call.api.model, object.version_id.as_deref());
+    // AWS calls an id that cannot be one unknown here.
+    let id = version.map(|text| VersionId::parse(text).ok_or(S3Code::NoSuchVersion)).transpose()?;
+    let (access, actions) = (OPERATION.access, OPERATION.actions);
+    gate.facts.set_version(version);
+    gate.check(model, &Wanted { access, actions, key: Some(&object.key) }).await?;
+    let condition = tag_condition(object.etag.as_deref());
+    versions::deletion(model, call.bucket()?, (object.key.clone(), id), condition).await
 }
 
 fn delete_error(key: String, version_id: Option<String>, error: &S3Error) -> DeleteError {

@@ -9,6 +9,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use http::StatusCode;
 use http::header::{CONTENT_RANGE, HeaderName, HeaderValue};
 use model::ByteRange;
@@ -46,6 +47,7 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
     let size = found.object.size;
     let mut reply = Reply::empty(StatusCode::OK);
     metadata::show_object(&mut reply, head, &found)?;
+    versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
     let range = match (head.parameter("partNumber"), head.header("range")) {
         (Some(_), Some(_)) => {
             let message = "Cannot specify both Range header and partNumber query parameter";

@@ -6,6 +6,7 @@ use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use model::objects::Want;
 
 /// The operation.
@@ -19,5 +20,8 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let found = call.find(Want::Metadata).await?;
-    Ok(Reply::xml(acl::shown(&call.bucket()?.row, found.object.rare.acl)?.render()))
+    let bucket = &call.bucket()?.row;
+    let mut reply = Reply::xml(acl::shown(bucket, found.object.rare.acl)?.render());
+    versions::show(&mut reply, versions::shown(bucket, found.version));
+    Ok(reply)
 }

@@ -9,6 +9,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use crate::s3::xml::{AttributePart, AttributeParts, ObjectAttributes};
 use base::limits::LIST_PAGE_MAX;
 use http::header::LAST_MODIFIED;
@@ -44,6 +45,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         size_bytes: asks("ObjectSize").then_some(object.size),
     };
     let mut reply = Reply::xml(answer.render());
+    versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
     reply.set(LAST_MODIFIED, &dates::http_date(found.modified().wall().millis()));
     Ok(reply)
 }

@@ -5,6 +5,7 @@ use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use crate::s3::versions;
 use crate::s3::xml::Tagging;
 use model::objects::Want;
 
@@ -19,5 +20,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let found = call.find(Want::Metadata).await?;
-    Ok(Reply::xml(Tagging { tags: found.object.tags }.render()))
+    let mut reply = Reply::xml(Tagging { tags: found.object.tags }.render());
+    versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
+    Ok(reply)
 }

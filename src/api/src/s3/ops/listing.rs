@@ -59,7 +59,8 @@ pub fn split(page: ListPage, show_owner: bool) -> (Vec<ObjectEntry>, Vec<String>
     (contents, prefixes)
 }
 
-fn object_entry(listed: Listed, show_owner: bool) -> ObjectEntry {
+/// An object as listings show it.
+pub fn object_entry(listed: Listed, show_owner: bool) -> ObjectEntry {
     let sum = listed.checksum.as_ref().and_then(|checksum| object_checksum(checksum, listed.etag));
     ObjectEntry {
         key: listed.key,

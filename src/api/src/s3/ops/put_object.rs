@@ -11,6 +11,7 @@ use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::tags;
+use crate::s3::versions;
 use base::limits::PART_SIZE_MAX_BYTES;
 use http::StatusCode;
 use http::header::ETAG;
@@ -18,6 +19,7 @@ use model::BodyWriter;
 use model::objects::{ObjectMeta, Place};
 use model::rows::acl::Acl;
 use model::rows::object::ETag;
+use model::rows::past::VersionId;
 use model::rows::version::Owner;
 
 /// The operation.
@@ -35,8 +37,9 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     check_length(plan.length())?;
     let writer = upload.writer(&call);
     let received = intake::receive(&call.api, body, plan, upload.sums(), writer).await?;
-    let Stored { etag, checksum } = upload.commit(&call, received).await?;
+    let Stored { etag, checksum, version } = upload.commit(&call, received).await?;
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
+    versions::show(&mut reply, version);
     if let Some(sum) = &checksum {
         metadata::set_checksum(&mut reply, sum);
     }
@@ -57,6 +60,7 @@ pub(super) struct Upload {
 pub(super) struct Stored {
     pub etag: ETag,
     pub checksum: Option<ObjectChecksum>,
+    pub version: Option<VersionId>,
 }
 
 impl Upload {
@@ -90,8 +94,8 @@ impl Upload {
         let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
         let stored = checksum.as_ref().map(metadata::stored_checksum);
         let meta = ObjectMeta { headers: self.headers, tags: self.tags, checksum: stored, acl: self.acl };
-        call.api.model.put_object(self.place, received.body, etag, meta).await?;
-        Ok(Stored { etag, checksum })
+        let written = call.api.model.put_object(self.place, received.body, etag, meta).await?;
+        Ok(Stored { etag, checksum, version: written.version })
     }
 }
 

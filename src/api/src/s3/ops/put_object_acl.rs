@@ -7,6 +7,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::settings;
+use crate::s3::versions;
 use crate::s3::xml::ACL_BODY_MAX_BYTES;
 use http::StatusCode;
 use model::ModelError;
@@ -24,17 +25,20 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     // Whether the caller may is known only from the row; before that nothing of the body is read.
-    let judged = call.find(Want::Metadata).await?.object.rare.acl;
+    let (named, found) = (versions::named(&call.head)?, call.find(Want::Metadata).await?);
+    let (judged, version) = (found.object.rare.acl, found.version);
     let document = settings::receive(&call, body, ACL_BODY_MAX_BYTES).await?;
     let owner = judged.as_ref().and_then(|list| list.owner.clone());
     let list = acl::replacement(&call, &document, Target::Object, owner).await?;
     if let Some(list) = list.map(Acl::stored) {
         let (bucket, key) = (call.bucket()?.id, call.head.object_key()?.to_owned());
         // Another list since then may give the caller less.
-        match call.api.model.set_object_acl(bucket, key, judged, list).await {
+        match call.api.model.set_object_acl(bucket, (key, named), judged, list).await {
             Err(ModelError::ConditionFailed) => return Err(S3Code::OperationAborted.into()),
-            outcome => outcome?,
+            outcome => _ = outcome?,
         }
     }
-    Ok(Reply::empty(StatusCode::OK))
+    let mut reply = Reply::empty(StatusCode::OK);
+    versions::show(&mut reply, versions::shown(&call.bucket()?.row, version));
+    Ok(reply)
 }

@@ -7,6 +7,7 @@ use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::settings;
 use crate::s3::tags;
+use crate::s3::versions;
 use crate::s3::xml::{TAGGING_BODY_MAX_BYTES, Tagging};
 use http::StatusCode;
 
@@ -28,7 +29,5 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     gate.facts.request_tags.clone_from(&tagging.tags);
     let (access, actions, key) = (OPERATION.access, OPERATION.actions, call.head.key.as_deref());
     gate.check(&call.api.model, &Wanted { access, actions, key }).await?;
-    let key = call.head.object_key()?.to_owned();
-    call.api.model.set_object_tags(call.bucket()?.id, key, tagging.tags).await?;
-    Ok(Reply::empty(StatusCode::OK))
+    versions::set_tags(&call, tagging.tags, StatusCode::OK).await
 }

@@ -61,7 +61,9 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         checksum_type: None,
         checksums: checksum.iter().map(metadata::xml_checksum).collect(),
     };
-    Ok(Reply::xml(answer.render_part()))
+    let mut reply = Reply::xml(answer.render_part());
+    source.show(&mut reply);
+    Ok(reply)
 }
 
 /// A copy's range must be `bytes=first-last` and lie inside the source.

@@ -90,8 +90,8 @@ const READS: &[&str] = &["GetObject", "HeadObject"];
 const COPIES: &[&str] = &["CopyObject", "UploadPartCopy"];
 const STORES: &[&str] = &["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"];
 const BODIES: &[&str] = &["PutObject", "UploadPart"];
-const LISTS: &[&str] = &["ListObjects", "ListObjectsV2"];
-const OF_BUCKETS: &[&str] = &["ListObjects", "ListObjectsV2", "ListMultipartUploads"];
+const LISTS: &[&str] = &["ListObjects", "ListObjectsV2", "ListObjectVersions"];
+const OF_BUCKETS: &[&str] = &["ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"];
 const OF_UPLOADS: &[&str] =
     &["UploadPart", "UploadPartCopy", "ListParts", "CompleteMultipartUpload", "AbortMultipartUpload"];
 const CHECKED: &[&str] = &[
@@ -107,6 +107,7 @@ const CHECKED: &[&str] = &[
     "PutBucketPolicy",
     "PutPublicAccessBlock",
     "PutBucketOwnershipControls",
+    "PutBucketVersioning",
     "PutBucketAcl",
     "PutObjectAcl",
 ];
@@ -126,7 +127,10 @@ const IN_BUCKETS: &[&str] = &[
     "GetBucketLocation",
     "ListObjects",
     "ListObjectsV2",
+    "ListObjectVersions",
     "ListMultipartUploads",
+    "PutBucketVersioning",
+    "GetBucketVersioning",
     "PutBucketCors",
     "GetBucketCors",
     "DeleteBucketCors",
@@ -217,6 +221,8 @@ pub static TABLE: &[Decision] = &[
         &["PutBucketAcl", "GetBucketAcl", "PutObjectAcl", "GetObjectAcl"],
         "chooses the operation",
     ),
+    query("versioning", ObeyedOnly, &["PutBucketVersioning", "GetBucketVersioning"], "chooses the operation"),
+    query("versions", ObeyedOnly, &["ListObjectVersions"], "chooses the operation"),
     query("attributes", ObeyedOnly, &["GetObjectAttributes"], "chooses the operation"),
     query("uploadId", ObeyedOnly, OF_UPLOADS, "names the upload"),
     query(
@@ -227,7 +233,7 @@ pub static TABLE: &[Decision] = &[
     ),
     query(
         "versionId",
-        Obeyed,
+        ObeyedOnly,
         &[
             "GetObject",
             "HeadObject",
@@ -239,14 +245,14 @@ pub static TABLE: &[Decision] = &[
             "PutObjectAcl",
             "GetObjectAcl",
         ],
-        "only null exists without versions",
+        "names the version; without versions there is only null",
     ),
     header("x-amz-copy-source", ObeyedOnly, COPIES, "names the source"),
     // Listings.
     query(
         "prefix",
         Obeyed,
-        &["ListBuckets", "ListObjects", "ListObjectsV2", "ListMultipartUploads"],
+        &["ListBuckets", "ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"],
         "filters",
     ),
     query("delimiter", Obeyed, OF_BUCKETS, "groups keys"),
@@ -254,7 +260,8 @@ pub static TABLE: &[Decision] = &[
     query("marker", Obeyed, &["ListObjects"], "where the page begins"),
     query("continuation-token", Obeyed, &["ListObjectsV2", "ListBuckets"], "where the page begins"),
     query("start-after", Obeyed, &["ListObjectsV2"], "where the first page begins"),
-    query("key-marker", Obeyed, &["ListMultipartUploads"], "where the page begins"),
+    query("key-marker", Obeyed, &["ListMultipartUploads", "ListObjectVersions"], "where the page begins"),
+    query("version-id-marker", Obeyed, &["ListObjectVersions"], "where the page begins, with key-marker"),
     query("upload-id-marker", Obeyed, &["ListMultipartUploads"], "where the page begins, with key-marker"),
     query("part-number-marker", Obeyed, &["ListParts"], "where the page begins"),
     query("max-keys", Obeyed, LISTS, "the size of the page, at most 1000"),

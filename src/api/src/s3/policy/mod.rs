@@ -18,6 +18,7 @@ use super::error::{S3Code, S3Error};
 use super::head::{Head, header_text};
 use super::settings;
 use super::tags;
+use super::versions;
 use model::rows::bucket::{BucketRow, Setting};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -114,6 +115,17 @@ impl Facts {
 
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The version of the object that the request is about.
+    pub fn version(&self) -> Option<&str> {
+        self.parameter(versions::PARAMETER)
+    }
+
+    /// Makes it about a version, or about none.
+    pub fn set_version(&mut self, version: Option<&str>) {
+        self.query.retain(|(known, _)| known != versions::PARAMETER);
+        self.query.extend(version.map(|version| (versions::PARAMETER.to_owned(), version.to_owned())));
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {

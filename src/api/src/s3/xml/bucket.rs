@@ -95,11 +95,6 @@ pub fn location_constraint(region: &str) -> Vec<u8> {
     xml.finish()
 }
 
-/// Answer of GetBucketVersioning for a bucket that never had versioning.
-pub fn versioning_configuration() -> Vec<u8> {
-    empty_configuration("VersioningConfiguration")
-}
-
 /// An empty configuration under this root, for sub-resources that AWS answers with 200 when nothing is
 /// set: `BucketLoggingStatus`, `NotificationConfiguration`, `AccelerateConfiguration`, …
 pub fn empty_configuration(root: &'static str) -> Vec<u8> {

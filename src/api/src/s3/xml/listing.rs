@@ -147,17 +147,22 @@ fn push_contents(xml: &mut XmlWriter, contents: &[ObjectEntry], encoding: KeyEnc
     for entry in contents {
         xml.open("Contents");
         xml.key("Key", &entry.key, encoding);
-        xml.time_ms("LastModified", entry.last_modified_ms);
-        xml.etag(&entry.etag);
-        xml.optional_text("ChecksumAlgorithm", entry.checksum_algorithm.as_deref());
-        xml.optional_text("ChecksumType", entry.checksum_type.as_deref());
-        xml.number("Size", entry.size_bytes);
-        if let Some(owner) = &entry.owner {
-            push_owner(xml, "Owner", owner);
-        }
-        xml.text("StorageClass", &entry.storage_class);
+        push_object(xml, entry);
         xml.close();
     }
+}
+
+/// What is shown of an object behind its key.
+pub(super) fn push_object(xml: &mut XmlWriter, entry: &ObjectEntry) {
+    xml.time_ms("LastModified", entry.last_modified_ms);
+    xml.etag(&entry.etag);
+    xml.optional_text("ChecksumAlgorithm", entry.checksum_algorithm.as_deref());
+    xml.optional_text("ChecksumType", entry.checksum_type.as_deref());
+    xml.number("Size", entry.size_bytes);
+    if let Some(owner) = &entry.owner {
+        push_owner(xml, "Owner", owner);
+    }
+    xml.text("StorageClass", &entry.storage_class);
 }
 
 pub(super) fn push_common_prefixes(xml: &mut XmlWriter, prefixes: &[String], encoding: KeyEncoding) {

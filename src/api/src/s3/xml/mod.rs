@@ -18,6 +18,8 @@ mod listing;
 mod multipart;
 mod reader;
 mod tagging;
+mod versioning;
+mod versions;
 mod writer;
 
 #[cfg(test)]
@@ -30,7 +32,7 @@ pub use acl::{ACL_BODY_MAX_BYTES, AccessControlPolicy, AclGrant, AclGrantee, Req
 pub use attributes::{AttributePart, AttributeParts, ObjectAttributes};
 pub use bucket::{
     BucketEntry, CREATE_BUCKET_BODY_MAX_BYTES, CreateBucketConfiguration, ListAllMyBuckets,
-    empty_configuration, location_constraint, versioning_configuration,
+    empty_configuration, location_constraint,
 };
 pub use copy::CopyResult;
 pub use cors::{CORS_BODY_MAX_BYTES, CorsConfiguration, CorsRule};
@@ -43,6 +45,8 @@ pub use multipart::{
 };
 pub use reader::{XmlError, XmlFault};
 pub use tagging::{TAGGING_BODY_MAX_BYTES, Tagging};
+pub use versioning::{VERSIONING_BODY_MAX_BYTES, VersioningConfiguration, VersioningStatus};
+pub use versions::{ListVersions, VersionXml};
 pub use writer::{KeyEncoding, S3_NAMESPACE, XML_DECLARATION, XmlWriter};
 
 /// A checksum as it stands in XML: `<Checksum{algorithm}>{value_base64}</…>`.

@@ -7,7 +7,7 @@ use crate::s3::xml::{
     ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, COMPLETE_BODY_MAX_BYTES,
     CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload, CorsConfiguration,
     CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, PublicAccessBlock, TAGGING_BODY_MAX_BYTES,
-    Tagging, XmlError, XmlFault, parse_ownership,
+    Tagging, VersioningConfiguration, XmlError, XmlFault, parse_ownership,
 };
 
 fn refused(body: &[u8]) {
@@ -17,6 +17,7 @@ fn refused(body: &[u8]) {
     assert!(CorsConfiguration::parse(body).is_err());
     assert!(Tagging::parse(body).is_err());
     assert!(PublicAccessBlock::parse(body).is_err());
+    assert!(VersioningConfiguration::parse(body).is_err());
     assert!(parse_ownership(body).is_err());
     assert!(AccessControlPolicy::parse(body).is_err());
 }

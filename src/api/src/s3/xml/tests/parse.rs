@@ -1,7 +1,8 @@
 //! Tables of bodies that clients send, right and wrong.
 
 use crate::s3::xml::{
-    Checksum, CompleteMultipartUpload, CreateBucketConfiguration, Delete, ObjectToDelete, XmlError, XmlFault,
+    Checksum, CompleteMultipartUpload, CreateBucketConfiguration, Delete, ObjectToDelete,
+    VersioningConfiguration, VersioningStatus, XmlError, XmlFault,
 };
 
 const XMLNS: &str = " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
@@ -250,4 +251,37 @@ fn create_bucket_reads_what_clients_send() {
                    </CreateBucketConfiguration>";
     let expected = XmlFault::BadValue { element: "LocationConstraint" };
     assert_eq!(fault(CreateBucketConfiguration::parse(control.as_bytes())), Some(expected));
+}
+
+fn versioning(inner: &str) -> Result<VersioningConfiguration, XmlError> {
+    let body = format!("<VersioningConfiguration{XMLNS}>{inner}</VersioningConfiguration>");
+    VersioningConfiguration::parse(body.as_bytes())
+}
+
+#[test]
+fn versioning_reads_what_clients_send() {
+    let (enabled, suspended) = (Some(VersioningStatus::Enabled), Some(VersioningStatus::Suspended));
+    let cases = [
+        ("<Status>Enabled</Status>", enabled),
+        ("<Status> Suspended\n</Status>", suspended),
+        ("<MfaDelete>Disabled</MfaDelete><Status>Enabled</Status>", enabled),
+        ("", None),
+    ];
+    for (inner, status) in cases {
+        assert_eq!(versioning(inner), Ok(VersioningConfiguration { status }), "{inner}");
+    }
+}
+
+#[test]
+fn versioning_says_what_is_wrong() {
+    for word in ["enabled", "Disabled", ""] {
+        let found = fault(versioning(&format!("<Status>{word}</Status>")));
+        assert_eq!(found, Some(XmlFault::BadValue { element: "Status" }), "{word}");
+    }
+    let twice = "<Status>Enabled</Status><Status>Suspended</Status>";
+    assert_eq!(fault(versioning(twice)), Some(XmlFault::Repeated { element: "Status" }));
+    assert!(fault(versioning("<Colour>red</Colour>")).is_some());
+    let mfa = "<Status>Enabled</Status><MfaDelete>Enabled</MfaDelete>";
+    assert_eq!(versioning(mfa), Err(XmlError::NotImplemented { element: "MfaDelete" }));
+    assert!(fault(versioning(&mfa.replace("lete>Enabled", "lete>On"))).is_some());
 }

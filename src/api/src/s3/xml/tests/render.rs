@@ -54,7 +54,6 @@ fn buckets() {
     check(list.render(), "ListAllMyBucketsResult", &format!("{OWNER}<Buckets></Buckets>"));
     check(location_constraint("us-east-1"), "LocationConstraint", "");
     check(location_constraint("eu-west-1"), "LocationConstraint", "eu-west-1");
-    check(versioning_configuration(), "VersioningConfiguration", "");
     check(empty_configuration("BucketLoggingStatus"), "BucketLoggingStatus", "");
     check(RequestPayment.render(), "RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>");
 }
@@ -108,6 +107,49 @@ fn list_v1_full() {
         entry_xml("a%20b/1%2B%2A~", OWNER)
     );
     check(list.render(), "ListBucketResult", &inner);
+}
+
+#[test]
+fn versions() {
+    let mut list = ListVersions { name: "b".into(), max_keys: 1000, ..ListVersions::default() };
+    let empty = "<Name>b</Name><Prefix></Prefix><KeyMarker></KeyMarker><VersionIdMarker></VersionIdMarker>\
+                 <MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated>";
+    check(list.render(), "ListVersionsResult", empty);
+    let version =
+        |id: &str, is_latest, entry| VersionXml { version_id: id.into(), is_latest, entry, is_marker: false };
+    let marker = ObjectEntry {
+        key: "a b".into(),
+        last_modified_ms: AT_MS,
+        owner: Some(owner()),
+        ..ObjectEntry::default()
+    };
+    list.versions = vec![
+        VersionXml { is_marker: true, ..version("02", true, marker) },
+        version("null", false, ObjectEntry { owner: Some(owner()), ..entry("a b") }),
+    ];
+    (list.prefix, list.key_marker, list.version_id_marker) = ("a ".into(), "a !".into(), "03".into());
+    (list.next_key_marker, list.next_version_id_marker) = (Some("a b".into()), Some("null".into()));
+    (list.delimiter, list.encoding, list.is_truncated) = (Some("/".into()), KeyEncoding::Url, true);
+    list.common_prefixes = vec!["a /".into()];
+    let time = "<LastModified>2026-11-22T23:00:00.000Z</LastModified>";
+    let full = format!(
+        "<Name>b</Name><Prefix>a%20</Prefix><KeyMarker>a%20%21</KeyMarker><VersionIdMarker>03</VersionIdMarker>\
+         <NextKeyMarker>a%20b</NextKeyMarker><NextVersionIdMarker>null</NextVersionIdMarker><MaxKeys>1000</MaxKeys>\
+         <Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+         <DeleteMarker><Key>a%20b</Key><VersionId>02</VersionId><IsLatest>true</IsLatest>{time}{OWNER}</DeleteMarker>\
+         <Version><Key>a%20b</Key><VersionId>null</VersionId><IsLatest>false</IsLatest>{time}\
+         <ETag>&quot;d41d8&quot;</ETag><Size>12</Size>{OWNER}<StorageClass>STANDARD</StorageClass></Version>\
+         <CommonPrefixes><Prefix>a%20/</Prefix></CommonPrefixes>"
+    );
+    check(list.render(), "ListVersionsResult", &full);
+}
+
+#[test]
+fn versioning() {
+    let shown = |status| VersioningConfiguration { status }.render();
+    check(shown(None), "VersioningConfiguration", "");
+    check(shown(Some(VersioningStatus::Enabled)), "VersioningConfiguration", "<Status>Enabled</Status>");
+    check(shown(Some(VersioningStatus::Suspended)), "VersioningConfiguration", "<Status>Suspended</Status>");
 }
 
 #[test]
