@@ -82,7 +82,7 @@ pub fn show_deleted(reply: &mut Reply, bucket: &BucketRow, deleted: Deleted) {
 pub async fn find(call: &Call, want: Want) -> Result<Found, S3Error> {
     let (key, version) = (call.head.object_key()?, named(&call.head)?);
     match look(&call.api.model, call.bucket()?, (key, version), want).await? {
-        Seen::Object(found) => Ok(found),
+        Seen::Object(found) => Ok(*found),
         Seen::Marker(id, made) if version.is_some() => Err(marker_named(id, made)),
         Seen::Marker(id, _) => Err(with_id(hidden(key), id)),
     }
@@ -108,7 +108,7 @@ pub async fn set_tags(
 /// What is under a key: an object, or a delete marker.
 pub enum Seen {
     /// An object.
-    Object(Found),
+    Object(Box<Found>),
     /// A delete marker, and when it was made.
     Marker(VersionId, Stamp),
 }
@@ -121,7 +121,7 @@ pub async fn look(
     want: Want,
 ) -> Result<Seen, S3Error> {
     match (model.look(bucket.id, key, version, want).await?, version) {
-        (Looked::Object(found), _) => Ok(Seen::Object(found)),
+        (Looked::Object(found), _) => Ok(Seen::Object(Box::new(found))),
         (Looked::Marker(id, made), _) => Ok(Seen::Marker(id, made)),
         (Looked::Nothing, None) => Err(no_such_key(key)),
         (Looked::Nothing, Some(version)) => Err(no_such_version(key, version)),
