@@ -102,7 +102,7 @@ pub struct Written {
 #[derive(Debug)]
 pub enum Looked {
     /// An object.
-    Object(Found),
+    Object(Box<Found>),
     /// A delete marker, and when it was made.
     Marker(VersionId, Stamp),
     /// Nothing.
@@ -113,7 +113,7 @@ impl Looked {
     /// The object, if that is what it is.
     pub fn object(self) -> Option<Found> {
         match self {
-            Self::Object(found) => Some(found),
+            Self::Object(found) => Some(*found),
             Self::Marker(..) | Self::Nothing => None,
         }
     }
@@ -359,7 +359,9 @@ fn looked(
     reading: Option<Arc<Reading>>,
 ) -> Looked {
     match slot {
-        Slot::Live(object) => Looked::Object(Found { stamp, version, object: *object, inline, reading }),
+        Slot::Live(object) => {
+            Looked::Object(Box::new(Found { stamp, version, object: *object, inline, reading }))
+        }
         Slot::Marker => Looked::Marker(version, stamp),
         Slot::Deleted => Looked::Nothing,
     }

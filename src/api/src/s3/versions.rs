@@ -85,7 +85,7 @@ pub fn show_deleted(reply: &mut Reply, bucket: &BucketRow, deleted: Deleted) {
 pub async fn find(call: &Call, want: Want) -> Result<Found, S3Error> {
     let (key, version) = (call.head.object_key()?, named(&call.head)?);
     match lookup::look(call, call.bucket()?, (key, version), &call.admission, want).await? {
-        Seen::Object(found) => Ok(found),
+        Seen::Object(found) => Ok(*found),
         Seen::Marker(id, made) if version.is_some() => Err(marker_named(id, made)),
         Seen::Marker(id, _) => Err(with_id(hidden(key), id)),
     }
@@ -111,7 +111,7 @@ pub async fn set_tags(
 /// What is under a key: an object, or a delete marker.
 pub enum Seen {
     /// An object.
-    Object(Found),
+    Object(Box<Found>),
     /// A delete marker, and when it was made.
     Marker(VersionId, Stamp),
 }

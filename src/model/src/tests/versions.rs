@@ -133,7 +133,7 @@ impl Bench {
         let Looked::Object(found) = looked else { return assert_eq!(kept.content, None) };
         let place = Place { bucket: self.bucket, key: to.into(), condition: Condition::Always };
         let source = (self.bucket, from.to_owned(), Some(kept.id));
-        let written = model.copy_object(source, found, place, ObjectMeta::default()).await.unwrap();
+        let written = model.copy_object(source, *found, place, ObjectMeta::default()).await.unwrap();
         let id = written.version.unwrap_or(VersionId::Null);
         let versions = self.kept.entry(to).or_default();
         versions.retain(|kept| kept.id != id);

@@ -108,7 +108,7 @@ async fn check_one(homes: &Gathering, home: usize, bucket: Bucket, kept: &Kept) 
             Looked::Object(found) => {
                 let mut reader = found.read(&node.model, ByteRange { start: 0, end: found.object.size });
                 while reader.next().await?.is_some() {}
-                Ok(Some(found))
+                Ok(Some(*found))
             }
             Looked::Marker(..) | Looked::Nothing => Ok(None),
         }

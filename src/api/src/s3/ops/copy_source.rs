@@ -45,7 +45,7 @@ pub async fn find(call: &Call) -> Result<CopySource, S3Error> {
         check_expected_owner(&owner, &bucket.row)?;
     }
     let found = match lookup::look(call, &bucket, (&key, version), &admission, Want::Content).await? {
-        Seen::Object(found) => found,
+        Seen::Object(found) => *found,
         Seen::Marker(..) if version.is_none() => {
             return Err(S3Error::new(S3Code::NoSuchKey).field("Key", key));
         }
