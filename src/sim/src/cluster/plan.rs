@@ -176,10 +176,6 @@ impl ClusterPlan {
         if self.engine == EngineChoice::Memory && self.storing >= STORE_MIN_FOR_LOSS {
             self.loss = [None, Some(Loss::Everything), Some(Loss::Recent)][random.below(3) as usize];
         }
-        // After a failed flush all homes restart at the end, and none remembers how far the others' stores had come.
-        if self.loss == Some(Loss::Recent) && self.has(Trouble::SyncError) {
-            self.loss = None;
-        }
         self
     }
 
