@@ -10,7 +10,7 @@ use crate::tables::DIGESTED;
 use crate::{Model, ModelError};
 use base::{NodeId, PartitionHash, Stamp};
 use bytes::Bytes;
-use env::{Task, random_below};
+use env::{Task, Watcher, random_below};
 use futures_util::future::{Either, pending, select};
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Read, Space, StoreError};
 use table::digest::{ARCS, Digest, Digested, Digests};
-use tokio::sync::watch;
 
 /// Between two comparisons with everybody, at most; a random part of the last half is left out, so that
 /// nodes do not do it all at once.
@@ -30,8 +29,8 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// What the worker waits for.
 struct News {
-    links: Option<watch::Receiver<u64>>,
-    layout: Option<watch::Receiver<u64>>,
+    links: Option<Watcher>,
+    layout: Option<Watcher>,
 }
 
 impl Model {
@@ -210,13 +209,9 @@ impl News {
     }
 }
 
-async fn changed(source: &mut Option<watch::Receiver<u64>>) {
+async fn changed(source: &mut Option<Watcher>) {
     match source {
-        // Whoever says it is gone: nothing changes any more.
-        Some(receiver) => match receiver.changed().await {
-            Ok(()) => {}
-            Err(_) => pending().await,
-        },
+        Some(watcher) => watcher.changed().await,
         None => pending().await,
     }
 }

@@ -197,17 +197,6 @@ impl ClusterPlan {
         }
     }
 
-    /// The plan of homes that all store from the beginning and forget nothing.
-    #[must_use]
-    pub fn without_moves(self) -> Self {
-        Self { first: self.storing, loss: None, ..self }
-    }
-
-    /// Whether two runs are alike to the byte: a layout that changes is not played so yet.
-    pub fn is_exact(&self) -> bool {
-        self.first == self.storing && self.loss.is_none()
-    }
-
     /// Versions of the layout that come into force.
     pub fn versions(&self) -> u64 {
         if self.first < self.storing { 2 } else { 1 }
