@@ -35,8 +35,6 @@ use std::time::Duration;
 
 /// How soon unfinished work is looked at again.
 const AGAIN_SOON: Duration = Duration::from_millis(250);
-/// Arcs copied or compared side by side: enough that a link with a long round trip is used.
-const ARCS_AT_ONCE: usize = 8;
 /// How long the task sleeps when nothing is due; a change of the layout wakes it.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often marks are stored, where nothing else was written since, and told: what a store came to in the last so
