@@ -15,6 +15,8 @@ from three_homes import Homes, serving
 SUITE = Suite("lost_memory")
 MIB = 1024 * 1024
 WHOLE_WITHIN_S = 60
+# By then a home has stored how far the others had come (`SPREAD_EVERY` in model/growth), and a little more.
+MARKS_KEPT_S = 7
 DAYS = 7
 
 
@@ -100,6 +102,26 @@ def old_copy(home):
         homes.restart(2)
         photos.put(60, "b")
         photos.delete("a", 3)
+        _return_from(copy, homes)
+        _check_with_each_off(homes, photos)
+
+
+@SUITE.case("a home returns from a copy of its present start while all others restart: no deleted key comes back")
+def copy_of_this_start(home):
+    with Homes(home) as homes:
+        photos, nodes = Photos(homes, 2), homes.cluster.nodes
+        photos.put(120, "a")
+        # As a snapshot of its disk would show it.
+        nodes[2].process.send_signal(signal.SIGSTOP)
+        copy = _copy_of(nodes[2])
+        nodes[2].process.send_signal(signal.SIGCONT)
+        photos.put(60, "b")
+        photos.delete("a", 3)
+        time.sleep(MARKS_KEPT_S)
+        for node in nodes:
+            node.stop(signal.SIGKILL)
+        for node in nodes[:2]:
+            node.start()
         _return_from(copy, homes)
         _check_with_each_off(homes, photos)
 

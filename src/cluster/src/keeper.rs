@@ -10,10 +10,9 @@ use crate::state_file::{self, StateFileError, StateKind};
 use crate::vote::{Accepted, AskVote, Vote, Voted};
 use arc_swap::ArcSwap;
 use base::{Hlc, NodeId, Stamp};
-use env::{Env, random_array};
+use env::{Changes, Env, Watcher, random_array};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::watch;
 
 /// The layout of a running node.
 pub(crate) struct Keeper {
@@ -27,7 +26,7 @@ pub(crate) struct Keeper {
     clock: Mutex<Hlc>,
     /// Locked after the clock.
     vote: Mutex<Vote>,
-    changes: watch::Sender<u64>,
+    changes: Changes,
 }
 
 /// A layout that is on disk and that nobody has seen.
@@ -62,7 +61,7 @@ impl Keeper {
             layout: ArcSwap::from_pointee(layout),
             clock: Mutex::new(clock),
             vote: Mutex::new(vote),
-            changes: watch::Sender::new(0),
+            changes: Changes::default(),
         })
     }
 
@@ -77,13 +76,13 @@ impl Keeper {
     }
 
     /// Changes whenever the layout does.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    pub fn changes(&self) -> Watcher {
+        self.changes.watch()
     }
 
     /// Wakes whoever tells others how this node is.
     pub fn tell_soon(&self) {
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.changes.note();
     }
 
     /// Replaces the layout by what `change` makes of it. Blocks.
@@ -197,7 +196,7 @@ impl Keeper {
         clock.observe(new.latest_stamp());
         self.placement.store(Arc::new(placement_of(&new)));
         self.layout.store(new);
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.changes.note();
     }
 }
 

@@ -11,14 +11,13 @@ use crate::safety::Safety;
 use crate::secrets::ClusterSecret;
 use crate::state_file::{StateFileError, StateKind};
 use base::NodeId;
-use env::{Disk, Env};
+use env::{Disk, Env, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use tokio::sync::watch;
 
 /// What to do when there is no layout yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,7 +252,7 @@ impl ClusterState {
     }
 
     /// Changes whenever the layout does.
-    pub fn layout_changes(&self) -> watch::Receiver<u64> {
+    pub fn layout_changes(&self) -> Watcher {
         self.keeper.changes()
     }
 

@@ -6,6 +6,7 @@
 //! (The fifth door of the design, the key-value engine, is the `Engine` trait of `store`: in the
 //! simulated world an engine runs on the simulated disk.)
 
+mod changes;
 mod clock;
 mod disk;
 mod net;
@@ -15,6 +16,7 @@ mod tasks;
 pub mod real;
 pub mod sim;
 
+pub use changes::{Changes, Watcher};
 pub use clock::{Clock, MonoTime, sleep, timeout};
 pub use disk::{Disk, DiskFile, Entry, OpenMode, Space, read_file, write_file_durably};
 pub use net::{BoxStream, Listener, Net, Stream};

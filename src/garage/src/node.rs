@@ -59,6 +59,9 @@ impl RunningNode {
         if env::timeout(STOP_WAIT_MAX, all).await.is_none() {
             tracing::warn!("some requests did not end in time and are cut off");
         }
+        if let Err(error) = self.model.store().keep_marks().await {
+            tracing::warn!(%error, "how far other homes had come since the last write here is forgotten");
+        }
     }
 }
 

@@ -14,11 +14,10 @@ use crate::request::{Answer, Class, Courier, Incoming, Outgoing, Request};
 use crate::shared::Shared;
 use crate::tls::{Identity, Tls};
 use base::NodeId;
-use env::{Env, random_u64};
+use env::{Env, Watcher, random_u64};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// How a node takes part.
 pub struct Options {
@@ -194,12 +193,16 @@ impl Net {
     /// Waits until a node is connected; false when it is not within `limit`.
     pub async fn wait_connected(&self, node: NodeId, limit: Duration) -> bool {
         let mut changes = self.changes();
-        let connected = async { while !self.is_connected(node) && changes.changed().await.is_ok() {} };
+        let connected = async {
+            while !self.is_connected(node) {
+                changes.changed().await;
+            }
+        };
         env::timeout(limit, connected).await.is_some()
     }
 
     /// Changes whenever a link came or went.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> Watcher {
         self.0.shared.changes()
     }
 

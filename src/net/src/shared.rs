@@ -14,12 +14,12 @@ use crate::request::{Answer, Courier, Incoming, Level, Outgoing, Request};
 use crate::runtime::{TaskGroup, Timer};
 use base::NodeId;
 use bytes::Bytes;
-use env::Env;
+use env::{Changes, Env, Watcher};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 pub(crate) struct Shared {
     pub env: Env,
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     /// Streams of others that pass through.
     pub relayed: Arc<Semaphore>,
     peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
-    changes: watch::Sender<u64>,
+    changes: Changes,
     is_stopped: AtomicBool,
     doorkeeper: OnceLock<Arc<dyn Doorkeeper>>,
 }
@@ -47,7 +47,7 @@ impl Shared {
             handlers: Handlers::default(),
             relayed: Arc::new(Semaphore::new(RELAYED_STREAMS_MAX)),
             peers: Mutex::default(),
-            changes: watch::Sender::new(0),
+            changes: Changes::default(),
             is_stopped: AtomicBool::new(false),
             doorkeeper: OnceLock::new(),
         }
@@ -109,11 +109,11 @@ impl Shared {
 
     /// Tells whoever waits that a link came or went.
     pub fn note_change(&self) {
-        self.changes.send_modify(|count| *count += 1);
+        self.changes.note();
     }
 
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    pub fn changes(&self) -> Watcher {
+        self.changes.watch()
     }
 
     /// Ends all links and tasks. Nothing begins afterwards.

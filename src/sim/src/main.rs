@@ -115,14 +115,6 @@ enum AnyPlan {
 }
 
 impl AnyPlan {
-    /// Whether two runs of it must be equal.
-    fn is_exact(&self) -> bool {
-        match self {
-            Self::Cluster(plan) => plan.is_exact(),
-            Self::Node(_) => true,
-        }
-    }
-
     fn of(arguments: &Arguments, (seed, ops): Wanted) -> Self {
         let mut plan = match arguments.cluster {
             true => Self::Cluster(ClusterPlan::new(seed, ops)),
@@ -161,7 +153,7 @@ fn run_seed(arguments: &Arguments, wanted: Wanted, twice: bool) -> Report {
         })
     };
     let mut report = once(arguments.trace);
-    if twice && plan.is_exact() {
+    if twice {
         let again = once(false);
         if again.hash != report.hash && report.failure.is_none() {
             let detail = format!("two runs gave {:016x} and {:016x}", report.hash, again.hash);

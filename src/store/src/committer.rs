@@ -9,10 +9,11 @@ use crate::StoreError;
 use crate::clock::StoreClock;
 use crate::engine::{Batch, Engine, EngineError};
 use crate::envelope::Record;
+use crate::marks::{HeardMarks, MARKS_KEY, Marks};
 use crate::space::Space;
 use crate::txn::{AfterCommit, Txn};
 use crate::view::{Read, View, read_error};
-use base::Stamp;
+use base::{NodeId, Stamp};
 use env::Env;
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,6 +66,8 @@ struct Shared {
     first_mark: u64,
     /// Whether a commit that moves it on is under way.
     reserving: AtomicBool,
+    /// How far other nodes' stores had come.
+    marks: HeardMarks,
     env: Env,
     options: StoreOptions,
     failed: AtomicBool,
@@ -96,6 +99,7 @@ impl Store {
             reserved: AtomicU64::new(high_water),
             first_mark: high_water,
             reserving: AtomicBool::new(false),
+            marks: HeardMarks::open(&view)?,
             env: env.clone(),
             options,
             failed: AtomicBool::new(false),
@@ -171,6 +175,24 @@ impl Store {
         self.shared.first_mark
     }
 
+    /// Takes note of the mark that another node's store had reached.
+    pub fn note_mark(&self, node: NodeId, mark: u64) {
+        self.shared.marks.note(node, mark);
+    }
+
+    /// The highest marks that other nodes' stores had reached, as far as was heard here.
+    pub fn marks(&self) -> Marks {
+        self.shared.marks.heard()
+    }
+
+    /// Waits until all marks that were noted are durable; costs nothing if they are.
+    pub async fn keep_marks(&self) -> Result<(), StoreError> {
+        if self.shared.marks.want() {
+            self.commit(Intent::Free, |_| Ok::<_, StoreError>(())).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until the stored mark covers `time`, and has it moved on in good time.
     async fn reserve(&self, time: u64) -> Result<(), StoreError> {
         let reserved = self.shared.reserved.load(Ordering::Acquire);
@@ -243,7 +265,7 @@ impl Shared {
         let moves_on = high_water.saturating_add((CLOCK_RESERVE_MS / 2) << Stamp::COUNTER_BITS) > reserved;
         // What only read needs no flush, unless the clock must move on.
         let asked = high_water > reserved || self.reserving.load(Ordering::Acquire);
-        if batch.is_empty() && !(moves_on && asked) {
+        if batch.is_empty() && !(moves_on && asked) && !self.marks.are_wanted() {
             return Ok(());
         }
         let ahead = high_water.saturating_add(CLOCK_RESERVE_MS << Stamp::COUNTER_BITS);
@@ -251,9 +273,17 @@ impl Shared {
             let mark = crate::encode(Space::Meta, HIGH_WATER_KEY, &HighWater { time: ahead });
             batch.insert((Space::Meta, HIGH_WATER_KEY.to_vec()), Some(mark));
         }
+        let marks = self.marks.unstored();
+        if let Some(marks) = &marks {
+            let row = crate::encode(Space::Meta, MARKS_KEY, marks);
+            batch.insert((Space::Meta, MARKS_KEY.to_vec()), Some(row));
+        }
         self.write(&batch, after_commit)?;
         if moves_on {
             self.reserved.fetch_max(ahead, Ordering::AcqRel);
+        }
+        if let Some(marks) = marks {
+            self.marks.are_stored(marks);
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod clock;
 mod committer;
 pub mod engine;
 mod envelope;
+mod marks;
 mod overlay;
 mod space;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use engine::{
     Batch, Engine, EngineError, EngineKind, FjallEngine, MemEngine, MemPlatter, RedbEngine, Row, Snapshot,
 };
 pub use envelope::{Record, Unreadable, decode, encode};
+pub use marks::{MARKS_KEY, Marks};
 pub use space::Space;
 pub use txn::Txn;
 pub use view::{Read, Step, View};

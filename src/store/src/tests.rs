@@ -6,6 +6,7 @@ mod committer;
 mod crash;
 mod envelope;
 mod faults;
+mod marks;
 mod overlay;
 
 use crate::{Engine, Intent, MemEngine, MemPlatter, Record, Space, Store, StoreError, StoreOptions};

@@ -1,60 +1,134 @@
-//! Copying an arc from another node, whole: a pass of `sync`, and what it could not take decided. Most arcs of a small
-//! cluster hold nothing: one comparison of all digests tells which ones need a pass at all.
+//! Copying arcs from other nodes, whole: passes of `sync`, and what they could not take decided. Most arcs of a small
+//! cluster hold nothing: one comparison of all digests tells which ones need a pass at all, and in which tables.
 
-use crate::sync::{Manner, Refusal};
-use crate::tables::DIGESTED;
+use crate::sync::{ARCS_TOGETHER, Differing, Manner, Refusal};
 use crate::{Model, ModelError};
 use base::{NodeId, Stamp};
 use cluster::layout::ArcSet;
+use futures_util::StreamExt;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use table::digest::arc_of;
 
-/// Nodes that can be copied from, each with the arcs that need a pass: those in which it holds other rows than
-/// this node, or for which it does not answer.
-pub(super) type Sources = BTreeMap<NodeId, ArcSet>;
+/// Passes side by side.
+const PASSES_AT_ONCE: usize = 8;
+
+/// A node that can be copied from.
+pub(super) struct Source {
+    /// The arcs that it answers for.
+    answers: ArcSet,
+    /// Where it holds other rows than this node.
+    differs: Differing,
+}
+
+/// All of them.
+pub(super) type Sources = BTreeMap<NodeId, Source>;
+
+/// Whom an arc is compared with: so many of these nodes, the first ones first.
+pub(super) struct Wanted {
+    pub from: Vec<NodeId>,
+    pub count: usize,
+}
 
 impl Model {
     /// Which of these nodes answer under the view of this one, and where they differ from it.
     pub(super) async fn sources(self: &Arc<Self>, clocks: &BTreeMap<NodeId, (Stamp, ArcSet)>) -> Sources {
         let others = clocks.iter().filter(|(node, _)| **node != self.peers.me());
         let looks = others.map(|(node, (_, answers))| async move {
-            (
-                *node,
-                self.differing_from(*node).await.map(|differs| differs.union(&ArcSet::ALL.without(answers))),
-            )
+            let differs = self.differing_from(*node).await.ok()?;
+            Some((*node, Source { answers: *answers, differs }))
         });
-        let looked = futures_util::future::join_all(looks).await;
-        looked.into_iter().filter_map(|(node, differs)| Some((node, differs.ok()?))).collect()
+        futures_util::future::join_all(looks).await.into_iter().flatten().collect()
     }
 
-    async fn differing_from(self: &Arc<Self>, node: NodeId) -> Result<ArcSet, ModelError> {
-        let mut differs = ArcSet::EMPTY;
-        for table in DIGESTED {
-            self.differing_arcs(node, table).await?.into_iter().for_each(|arc| differs.insert(arc));
-        }
-        Ok(differs)
-    }
-
-    /// Has everything of an arc that a source holds, by a pass unless both are known to hold the same.
-    pub(super) async fn copy_from(
+    /// Has everything of these arcs that so many of their nodes hold; adds each arc to those that are done when that is
+    /// so. What cannot be had now is left.
+    pub(super) async fn copy_all(
         self: &Arc<Self>,
-        (node, differs): (NodeId, &ArcSet),
-        arc: u16,
+        mut wanted: BTreeMap<u16, Wanted>,
+        sources: &Sources,
         manner: Manner,
-    ) -> Result<(), ModelError> {
-        if differs.contains(arc) { self.copy_arc(node, arc, manner).await } else { Ok(()) }
-    }
-
-    /// One pass over an arc against one node. When it succeeds, everything that the node held there as the
-    /// pass began is held here, or something newer.
-    async fn copy_arc(self: &Arc<Self>, from: NodeId, arc: u16, manner: Manner) -> Result<(), ModelError> {
-        let pulled = self.pull_arc(from, arc, manner).await?;
-        for refused in pulled.refused {
-            // A damaged row here is no copy of anything.
-            if refused.why == Refusal::Damaged || !self.decide_refused(refused).await {
-                return Err(ModelError::Unavailable);
+        done: &Mutex<ArcSet>,
+    ) {
+        take_done(&mut wanted, done);
+        loop {
+            let round = next_round(&mut wanted, sources);
+            if round.is_empty() {
+                return;
+            }
+            let groups = round.into_iter().flat_map(|(node, arcs)| groups(node, &arcs, sources));
+            let passes = groups.map(|(node, arcs, due)| async move {
+                match self.pull_and_decide(node, &due, manner).await {
+                    Ok(undecided) => arcs.without(&undecided),
+                    Err(error) => {
+                        tracing::debug!(%node, %error, "some arcs are copied later");
+                        ArcSet::EMPTY
+                    }
+                }
+            });
+            let mut passes = futures_util::stream::iter(passes).buffer_unordered(PASSES_AT_ONCE);
+            while let Some(copied) = passes.next().await {
+                for arc in copied.iter() {
+                    wanted.entry(arc).and_modify(|wanted| wanted.count -= 1);
+                }
+                take_done(&mut wanted, done);
             }
         }
-        Ok(())
     }
+
+    /// One pass against one node, in which some arcs are left undecided. Of all others everything that the node held
+    /// there as the pass began is held here, or something newer.
+    async fn pull_and_decide(
+        self: &Arc<Self>,
+        from: NodeId,
+        due: &Differing,
+        manner: Manner,
+    ) -> Result<ArcSet, ModelError> {
+        let mut undecided = ArcSet::EMPTY;
+        for refused in self.pull_arcs(from, due, manner).await?.refused {
+            let arc = arc_of(&refused.row_key);
+            // A damaged row here is no copy of anything.
+            if refused.why == Refusal::Damaged || !self.decide_refused(refused).await {
+                undecided.insert(arc);
+            }
+        }
+        Ok(undecided)
+    }
+}
+
+/// Moves the arcs that need no more nodes to those that are done.
+fn take_done(wanted: &mut BTreeMap<u16, Wanted>, done: &Mutex<ArcSet>) {
+    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+    wanted.retain(|arc, wanted| {
+        if wanted.count == 0 {
+            done.insert(*arc);
+        }
+        wanted.count > 0
+    });
+}
+
+/// The next node of each arc that answers for it; those that have none are left out.
+fn next_round(wanted: &mut BTreeMap<u16, Wanted>, sources: &Sources) -> BTreeMap<NodeId, ArcSet> {
+    let mut round: BTreeMap<NodeId, ArcSet> = BTreeMap::new();
+    for (arc, wanted) in wanted {
+        let answers = |node: &NodeId| sources.get(node).is_some_and(|source| source.answers.contains(*arc));
+        let Some(place) = wanted.from.iter().position(answers) else {
+            wanted.from.clear();
+            continue;
+        };
+        if let Some(node) = wanted.from.drain(..=place).next_back() {
+            round.entry(node).or_default().insert(*arc);
+        }
+    }
+    round
+}
+
+/// Arcs to copy from a node, in groups for a pass each, with what the pass is for: nothing for the first group, in
+/// which nothing differs.
+fn groups(node: NodeId, arcs: &ArcSet, sources: &Sources) -> Vec<(NodeId, ArcSet, Differing)> {
+    let Some(source) = sources.get(&node) else { return Vec::new() };
+    let due = source.differs.within(arcs);
+    let mut groups = vec![(node, arcs.without(&due.arcs()), Differing::default())];
+    groups.extend(due.in_groups(ARCS_TOGETHER).into_iter().map(|due| (node, due.arcs(), due)));
+    groups
 }

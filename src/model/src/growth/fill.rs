@@ -4,16 +4,17 @@
 //! Rows that were copied for another candidate, or belong to an arc that this node left long ago, are dropped
 //! first (rule T6).
 
-use super::copy::Sources;
-use super::{ARCS_AT_ONCE, Step};
+use super::Step;
+use super::copy::Wanted;
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
 use crate::{Model, ModelError};
 use base::NodeId;
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Layout, Version};
-use futures_util::StreamExt;
-use std::sync::Arc;
+use futures_util::future::{Either, select};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often it is said how far the copying is.
@@ -36,37 +37,33 @@ impl Model {
         }
         self.begin_filling(mark, &gained).await?;
         self.copy_names(layout, 1).await?;
-        let mut filled = layout.steps_of(me).filled;
-        let (mut told_at, mut failures) = (self.env.clock.mono(), 0);
-        let left: Vec<u16> = gained.iter().collect();
         tracing::info!(
-            arcs = left.len(),
+            arcs = gained.len(),
             version = mark.0,
             "copying what a new layout version gives this node"
         );
         let clocks = self.clocks_of_current(layout).await?;
-        let sources = &self.sources(&clocks).await;
-        let copies =
-            left.into_iter().map(|arc| async move { (arc, self.fill_arc(layout, arc, sources).await) });
-        let mut copies = futures_util::stream::iter(copies).buffer_unordered(ARCS_AT_ONCE);
-        while let Some((arc, copied)) = copies.next().await {
-            match copied {
-                Ok(()) => filled.insert(arc),
-                Err(error) => {
-                    tracing::debug!(arc, %error, "an arc is copied later");
-                    failures += 1;
-                }
-            }
-            if self.env.clock.mono().saturating_sub(told_at) >= TELL_INTERVAL {
-                if self.tell(cluster, mark, (filled, ArcSet::EMPTY)).await?.is_none() {
+        let sources = self.sources(&clocks).await;
+        let owners = |arc: u16| self.nearest(layout.current().assignment.owners(arc));
+        let wanted = gained.iter().map(|arc| (arc, Wanted { from: owners(arc), count: 1 })).collect();
+        let manner = Manner { pace: Pace::GENTLE, taking: Taking::Newest };
+        let filled = Mutex::new(layout.steps_of(me).filled);
+        let so_far = || *filled.lock().unwrap_or_else(PoisonError::into_inner);
+        let telling = async {
+            loop {
+                env::sleep(TELL_INTERVAL).await;
+                if self.tell(cluster, mark, (so_far(), ArcSet::EMPTY)).await?.is_none() {
                     // Another candidate, or none.
-                    return Ok(Step::Unfinished);
+                    return Ok::<_, ModelError>(());
                 }
-                told_at = self.env.clock.mono();
             }
+        };
+        let copying = self.copy_all(wanted, &sources, manner, &filled);
+        if let Either::Left((ended, _)) = select(pin!(telling), pin!(copying)).await {
+            return ended.map(|()| Step::Unfinished);
         }
-        self.tell(cluster, mark, (filled, ArcSet::EMPTY)).await?;
-        Ok(if failures == 0 { Step::Idle } else { Step::Unfinished })
+        self.tell(cluster, mark, (so_far(), ArcSet::EMPTY)).await?;
+        Ok(if gained.without(&so_far()).is_empty() { Step::Idle } else { Step::Unfinished })
     }
 
     /// Says what this node has done for the coming version; `None` when another one is coming now.
@@ -96,25 +93,6 @@ impl Model {
         let standing = self.standing();
         let held = standing.held.union(gained);
         self.stand(Standing { filling: Some(mark), held, ..(*standing).clone() }, |_| Ok(())).await
-    }
-
-    /// Copies an arc from the nearest of its owners that answers.
-    async fn fill_arc(
-        self: &Arc<Self>,
-        layout: &Layout,
-        arc: u16,
-        sources: &Sources,
-    ) -> Result<(), ModelError> {
-        let mut failure = ModelError::Unavailable;
-        for node in self.nearest(layout.current().assignment.owners(arc)) {
-            let Some(differs) = sources.get(&node) else { continue };
-            let manner = Manner { pace: Pace::GENTLE, taking: Taking::Newest };
-            match self.copy_from((node, differs), arc, manner).await {
-                Ok(_) => return Ok(()),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
     }
 
     /// These nodes but this one, the nearest first, without those that cannot be asked now.

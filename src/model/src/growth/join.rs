@@ -5,8 +5,8 @@
 //! with a quorum of the older set, itself counted. Where one node is that quorum, what it holds is taken as it is;
 //! otherwise each key on which anybody differs is read as a client reads it, which makes the sets agree.
 
-use super::copy::Sources;
-use super::{ARCS_AT_ONCE, AskClock, Step, owned_now};
+use super::copy::Wanted;
+use super::{AskClock, Step, owned_now};
 use crate::replicas::{READ_LIMIT, Reply};
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
@@ -14,9 +14,8 @@ use crate::{Model, ModelError, graves};
 use base::{NodeId, Stamp};
 use cluster::ClusterState;
 use cluster::layout::{ArcSet, Layout, Version};
-use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 impl Model {
     /// Takes part in the arcs that this node has filled and that are new to it.
@@ -105,44 +104,21 @@ impl Model {
         self.copy_names(layout, members / 2 + 1).await?;
         // Whoever told its clock under the view of both versions has all that came before on its disk.
         let clocks = self.clocks_of_current(layout).await?;
-        let sources = &self.sources(&clocks).await;
-        let mut complete = said.complete;
-        let due: Vec<u16> = due.iter().collect();
-        let comparisons =
-            due.into_iter().map(|arc| async move { (arc, self.complete_arc(layout, arc, sources).await) });
-        let mut comparisons = futures_util::stream::iter(comparisons).buffer_unordered(ARCS_AT_ONCE);
-        while let Some((arc, compared)) = comparisons.next().await {
-            match compared {
-                Ok(()) => complete.insert(arc),
-                Err(error) => tracing::debug!(arc, %error, "an arc is compared again"),
-            }
-        }
-        self.tell(cluster, (joint.number, joint.stamp), (said.filled, complete)).await?;
-        Ok(())
-    }
-
-    /// Compares an arc with a quorum of its older set, this node counted.
-    async fn complete_arc(
-        self: &Arc<Self>,
-        layout: &Layout,
-        arc: u16,
-        sources: &Sources,
-    ) -> Result<(), ModelError> {
-        let (current, me) = (layout.current(), self.peers.me());
-        let owners = current.assignment.owners(arc);
-        let mut left = current.quorum().saturating_sub(usize::from(owners.contains(&me)));
+        let sources = self.sources(&clocks).await;
+        let current = layout.current();
+        // A quorum of the older set, this node counted.
+        let wanted_of = |arc: u16| {
+            let owners = current.assignment.owners(arc);
+            let count = current.quorum().saturating_sub(usize::from(owners.contains(&me)));
+            (arc, Wanted { from: self.nearest(owners), count })
+        };
         let taking = if current.quorum() == 1 { Taking::Newest } else { Taking::Agreed };
         let manner = Manner { pace: Pace::EAGER, taking };
-        for node in self.nearest(owners) {
-            if left == 0 {
-                break;
-            }
-            let Some(differs) = sources.get(&node) else { continue };
-            if self.copy_from((node, differs), arc, manner).await.is_ok() {
-                left -= 1;
-            }
-        }
-        if left == 0 { Ok(()) } else { Err(ModelError::Unavailable) }
+        let complete = Mutex::new(said.complete);
+        self.copy_all(due.iter().map(wanted_of).collect(), &sources, manner, &complete).await;
+        let complete = complete.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.tell(cluster, (joint.number, joint.stamp), (said.filled, complete)).await?;
+        Ok(())
     }
 
     /// M3: what an earlier life left in these arcs goes, before anything is pulled.
@@ -182,26 +158,15 @@ impl Model {
         self.drop_stale(&arcs).await?;
         tracing::info!(arcs = arcs.len(), "filling again what this node must answer for");
         self.copy_names(layout, layout.current().roles.len() / 2 + 1).await?;
-        let sources = &self.sources(&clocks).await;
-        let pulls = arcs.into_iter().map(|arc| {
-            let others = others_of(arc);
-            async move {
-                for node in others {
-                    let differs = sources.get(&node).ok_or(ModelError::Unavailable)?;
-                    let manner = Manner { pace: Pace::GENTLE, taking: Taking::Newest };
-                    self.copy_from((node, differs), arc, manner).await?;
-                }
-                Ok::<_, ModelError>(arc)
-            }
-        });
-        let mut whole = ArcSet::EMPTY;
-        let mut pulls = futures_util::stream::iter(pulls).buffer_unordered(ARCS_AT_ONCE);
-        while let Some(pulled) = pulls.next().await {
-            match pulled {
-                Ok(arc) => whole.insert(arc),
-                Err(error) => tracing::debug!(%error, "an arc is pulled again"),
-            }
-        }
+        let sources = self.sources(&clocks).await;
+        let wanted_of = |arc: u16| {
+            let from: Vec<NodeId> = others_of(arc).into_iter().collect();
+            (arc, Wanted { count: from.len(), from })
+        };
+        let manner = Manner { pace: Pace::GENTLE, taking: Taking::Newest };
+        let whole = Mutex::new(ArcSet::EMPTY);
+        self.copy_all(arcs.into_iter().map(wanted_of).collect(), &sources, manner, &whole).await;
+        let whole = whole.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.take_part(whole, floor).await?;
         let left = lost.without(&whole);
         Ok(if left.is_empty() { Step::Idle } else { Step::Unfinished })

@@ -38,7 +38,11 @@ impl Request for AskMark {
 
 impl Serve for AskMark {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<u64>, Refusal> {
-        Ok(Answer::from(model.peers.mark_of(self.of)))
+        // What it takes for its past from now on is not forgotten here.
+        if let Err(error) = model.store.keep_marks().await {
+            tracing::debug!(%error, "how far others' stores had come is stored later");
+        }
+        Ok(Answer::from(model.store.marks().of.get(&self.of).copied().unwrap_or(0)))
     }
 }
 
@@ -56,10 +60,9 @@ impl Request for TellMarks {
 
 impl Serve for TellMarks {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<()>, Refusal> {
-        let members = model.peers.placement();
         for (node, mark) in self.marks {
-            if members.members().contains(&node) {
-                model.peers.note_mark(node, mark);
+            if model.peers.is_member(node) {
+                model.store.note_mark(node, mark);
             }
         }
         Ok(Answer::from(()))

@@ -35,10 +35,11 @@ use std::time::Duration;
 
 /// How soon unfinished work is looked at again.
 const AGAIN_SOON: Duration = Duration::from_millis(250);
-/// Arcs copied or compared side by side: enough that a link with a long round trip is used.
-const ARCS_AT_ONCE: usize = 8;
 /// How long the task sleeps when nothing is due; a change of the layout wakes it.
 const IDLE: Duration = Duration::from_secs(5);
+/// How often marks are stored, where nothing else was written since, and told: what a store came to in the last so
+/// many seconds may not be remembered if whoever heard of it restarts or is away.
+const SPREAD_EVERY: Duration = Duration::from_secs(5);
 
 /// Whether anything is left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,36 +49,44 @@ enum Step {
 }
 
 impl Model {
-    /// Follows the layout; ends when the task is dropped. Nothing is done for a layout that never changes.
+    /// Follows the layout, and keeps and spreads how far stores have come; ends when the task is dropped. Nothing is
+    /// done for a layout that never changes.
     pub fn spawn_growth(self: &Arc<Self>) -> Task<()> {
         let model = Arc::clone(self);
         self.env.tasks.spawn(async move {
             let Some(cluster) = model.peers.cluster().cloned() else { return };
-            let mut changes = cluster.layout_changes();
-            loop {
-                changes.mark_unchanged();
-                let pause = match model.grow(&cluster).await {
-                    Ok(Step::Idle) => IDLE,
-                    Ok(Step::Unfinished) => AGAIN_SOON,
-                    Err(error) => {
-                        tracing::debug!(%error, "following the layout goes on later");
-                        AGAIN_SOON
-                    }
-                };
-                model.spread_marks().await;
-                // A change of the layout ends the pause.
-                let _ = env::timeout(pause, changes.changed()).await;
-            }
+            futures_util::future::join(model.follow_layout(&cluster), model.spread_marks()).await;
         })
     }
 
-    /// Tells the other members how far everybody's store has come, every now and then.
-    async fn spread_marks(self: &Arc<Self>) {
-        if !self.growth.may_spread(self.env.clock.mono()) {
-            return;
+    async fn follow_layout(self: &Arc<Self>, cluster: &Arc<ClusterState>) {
+        let mut changes = cluster.layout_changes();
+        loop {
+            changes.mark_unchanged();
+            let pause = match self.grow(cluster).await {
+                Ok(Step::Idle) => IDLE,
+                Ok(Step::Unfinished) => AGAIN_SOON,
+                Err(error) => {
+                    tracing::debug!(%error, "following the layout goes on later");
+                    AGAIN_SOON
+                }
+            };
+            // A change of the layout ends the pause.
+            let _ = env::timeout(pause, changes.changed()).await;
         }
-        // Nobody waits for the answers: who does not hear it now hears it the next time.
-        drop(self.ask_each(&self.peers.others_up(), &TellMarks { marks: self.peers.marks() }, READ_LIMIT));
+    }
+
+    /// Stores how far the others' stores have come, and tells the other members, every now and then.
+    async fn spread_marks(self: &Arc<Self>) {
+        loop {
+            env::sleep(SPREAD_EVERY).await;
+            if let Err(error) = self.store.keep_marks().await {
+                tracing::debug!(%error, "how far others' stores had come is stored later");
+            }
+            let marks = self.store.marks().of.into_iter().collect();
+            // Nobody waits for the answers: who does not hear it now hears it the next time.
+            drop(self.ask_each(&self.peers.others_up(), &TellMarks { marks }, READ_LIMIT));
+        }
     }
 
     /// Does what is due by the layout as it is now.

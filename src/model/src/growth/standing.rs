@@ -4,7 +4,6 @@ use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::{Model, ModelError};
 use env::MonoTime;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use store::{Intent, Read, Space, Txn};
 
 /// What the task that follows the layout knows.
@@ -12,27 +11,12 @@ pub(crate) struct Growth {
     /// When this process opened the store.
     pub(super) opened: MonoTime,
     standing: Mutex<Arc<Standing>>,
-    /// When the marks of stores were told to others last.
-    spread: Mutex<Option<MonoTime>>,
 }
-
-/// How often marks are told: a copy that is younger may not be noticed if the one who heard of it is away.
-const SPREAD_EVERY: Duration = Duration::from_secs(5);
 
 impl Growth {
     /// Of a process that opens its store now.
     pub(crate) fn new(now: MonoTime) -> Self {
-        Self { opened: now, standing: Mutex::default(), spread: Mutex::default() }
-    }
-
-    /// Whether it is time to tell others the marks; then it counts as done.
-    pub(super) fn may_spread(&self, now: MonoTime) -> bool {
-        let mut spread = self.spread.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = spread.is_none_or(|last| now.saturating_sub(last) >= SPREAD_EVERY);
-        if is_due {
-            *spread = Some(now);
-        }
-        is_due
+        Self { opened: now, standing: Mutex::default() }
     }
 }
 

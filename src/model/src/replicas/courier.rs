@@ -101,7 +101,9 @@ impl HeaderCourier {
     /// Takes note of how far its store is, and has the layout asked for if the other one sees a newer one in force.
     fn compare(&self, from: NodeId, header: Header) {
         let Some(peers) = self.peers.upgrade() else { return };
-        peers.note_mark(from, header.mark);
+        if peers.is_member(from) {
+            self.store.note_mark(from, header.mark);
+        }
         let mine = peers.view();
         if header.newest <= mine.newest && header.oldest <= mine.oldest {
             return;

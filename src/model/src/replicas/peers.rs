@@ -5,9 +5,8 @@ use base::NodeId;
 use cluster::layout::ArcSet;
 use cluster::{ClusterState, Placement, View};
 use net::Net;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 /// The nodes that a model works with.
@@ -21,8 +20,6 @@ pub struct Peers {
     taking_part: ArcSwap<ArcSet>,
     /// Whether the cluster knows of this start: from then on its store's mark is told.
     is_known: AtomicBool,
-    /// The highest mark of its store that each other node told.
-    marks: Mutex<BTreeMap<NodeId, u64>>,
 }
 
 /// As long as this lives the node stays alone, if it is a running node that others may join.
@@ -48,7 +45,6 @@ impl Peers {
             alone: Arc::default(),
             taking_part,
             is_known: AtomicBool::new(false),
-            marks: Mutex::default(),
         }
     }
 
@@ -67,7 +63,6 @@ impl Peers {
             alone: Arc::default(),
             taking_part,
             is_known: AtomicBool::new(false),
-            marks: Mutex::default(),
         }
     }
 
@@ -100,6 +95,11 @@ impl Peers {
             Source::Cluster(cluster) => cluster.placement(),
             Source::Fixed(placement) => Arc::clone(placement),
         }
+    }
+
+    /// Whether a node has a role by a version in force.
+    pub(crate) fn is_member(&self, node: NodeId) -> bool {
+        self.placement().members().contains(&node)
     }
 
     /// Which versions of the layout are in force.
@@ -154,24 +154,6 @@ impl Peers {
     /// Whether it does.
     pub(crate) fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Acquire)
-    }
-
-    /// Takes note of the mark that a node's store had reached.
-    pub(crate) fn note_mark(&self, node: NodeId, mark: u64) {
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = marks.entry(node).or_default();
-        *known = mark.max(*known);
-    }
-
-    /// All of them.
-    pub(crate) fn marks(&self) -> Vec<(NodeId, u64)> {
-        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.iter().map(|(node, mark)| (*node, *mark)).collect()
-    }
-
-    /// The mark that a node's store had reached, as far as was heard here.
-    pub(crate) fn mark_of(&self, node: NodeId) -> u64 {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied().unwrap_or(0)
     }
 
     /// The links, once they are up.

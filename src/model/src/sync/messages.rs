@@ -24,10 +24,9 @@ impl Request for ArcDigests {
     const CLASS: Class = Class::Metadata;
 }
 
-/// Keys of one table inside one arc, `to` exclusive.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Keys inside one arc, `to` exclusive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyRange {
-    pub space: u8,
     pub from: Bytes,
     pub to: Bytes,
 }
@@ -52,13 +51,14 @@ impl From<ToldDigest> for Digest {
     }
 }
 
-/// Asks for the digests of parts of a range, unless all of it is as the asker has it.
+/// Asks for the digests of parts of ranges of one table, unless all of one is as the asker has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct CutRange {
+pub(crate) struct CutRanges {
     pub view: View,
-    pub range: KeyRange,
-    /// Of the range at the asker.
-    pub mine: ToldDigest,
+    /// Number of the table's keyspace.
+    pub space: u8,
+    /// Each with its digest at the asker.
+    pub ranges: Vec<(KeyRange, ToldDigest)>,
 }
 
 /// A range in pieces that follow each other: the end of each, and its digest. None at all: it is the same.
@@ -67,34 +67,38 @@ pub(crate) struct CutPieces {
     pub pieces: Vec<(Bytes, ToldDigest)>,
 }
 
-impl Request for CutRange {
-    type Reply = Reply<CutPieces>;
-    const NAME: &'static str = "model/cut_range";
+impl Request for CutRanges {
+    /// One for each range.
+    type Reply = Reply<Vec<CutPieces>>;
+    const NAME: &'static str = "model/cut_ranges";
     const CLASS: Class = Class::Metadata;
 }
 
-/// Asks for the keys of a range, with the hashes of their rows.
+/// Asks for the keys of ranges of one table, with the hashes of their rows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ListRange {
+pub(crate) struct ListRanges {
     pub view: View,
-    pub range: KeyRange,
+    /// Number of the table's keyspace.
+    pub space: u8,
+    /// In the order of keys.
+    pub ranges: Vec<KeyRange>,
 }
 
 /// Keys with hashes, in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RowList {
     pub rows: Vec<(Bytes, Bytes)>,
-    /// Whether there are more behind the last one.
+    /// Whether nothing is said of what lies behind the last one.
     pub more: bool,
 }
 
-impl Request for ListRange {
+impl Request for ListRanges {
     type Reply = Reply<RowList>;
-    const NAME: &'static str = "model/list_range";
+    const NAME: &'static str = "model/list_ranges";
     const CLASS: Class = Class::Metadata;
 }
 
-/// Asks for rows by their keys, all of one arc.
+/// Asks for rows by their keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FetchRows {
     pub view: View,

@@ -11,6 +11,7 @@
 //!   can give it now: then it is queued to be looked for;
 //! - no answer is believed under another view of the layout than the question's (rule V4).
 
+mod differing;
 mod digests;
 mod figures;
 mod messages;
@@ -20,11 +21,12 @@ mod serve;
 mod take;
 mod worker;
 
+pub(crate) use differing::Differing;
 pub use figures::SyncFigures;
 pub(crate) use figures::SyncRecord;
 #[cfg(test)]
 pub(crate) use pass::Pulled;
-pub(crate) use pass::{Manner, Pace, Taking};
+pub(crate) use pass::{ARCS_TOGETHER, Manner, Pace, Taking};
 pub(crate) use take::Refusal;
 
 use crate::Model;

@@ -1,7 +1,12 @@
-//! A pass over an arc: everything that one other node holds there and this node does not.
+//! A pass over arcs: everything that one other node holds there and this node does not.
+//!
+//! Ranges go down together: one question cuts many of them, or lists them, so that a pass over many arcs which hold a
+//! little each costs about as many round trips as one over a single arc.
 
-use super::messages::{CutPieces, CutRange, FetchRows, FetchedRows, KeyRange, ListRange, RowList};
+use super::differing::Differing;
+use super::messages::{CutPieces, CutRanges, FetchRows, FetchedRows, KeyRange, ListRanges, RowList};
 use super::received::Received;
+use super::serve::{PIECES_MAX, RANGES_MAX};
 use super::take::{Asking, BLOCKS_TOGETHER, Refusal, Refused, Taken};
 use crate::replicas::{READ_LIMIT, Reply, Serve};
 use crate::tables::DIGESTED;
@@ -9,6 +14,7 @@ use crate::{Model, ModelError};
 use base::NodeId;
 use bytes::Bytes;
 use cluster::View;
+use cluster::layout::ArcSet;
 use env::MonoTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,29 +91,40 @@ struct Pass<'a> {
     pulled: Pulled,
 }
 
+/// Arcs that one pass is for: enough that a link with a long round trip is used.
+pub(crate) const ARCS_TOGETHER: usize = 32;
+/// Ranges that are cut with one question: each in up to 16 pieces, all of which may be listed with the next one.
+const CUT_TOGETHER: usize = RANGES_MAX / PIECES_MAX;
 /// A table in the order in which a pass takes them: what bodies consist of before what names them.
 const ORDER: [Space; 6] =
     [Space::BlockRef, Space::Version, Space::Part, Space::Upload, Space::Object, Space::Past];
 
 impl Model {
-    /// One complete pass over one arc against one node, which keeps it. When it succeeds, everything that
-    /// the node held there as the pass began is held here, or something newer, or is among the refused rows;
-    /// what does not pass its check at the other node counts as not held.
-    pub(crate) async fn pull_arc(
+    /// One complete pass over arcs against one node, which keeps them, in the tables in which they differ. When it
+    /// succeeds, everything that the node held there as the pass began is held here, or something newer, or is among
+    /// the refused rows; what does not pass its check at the other node counts as not held.
+    pub(crate) async fn pull_arcs(
         self: &Arc<Self>,
         from: NodeId,
-        arc: u16,
+        differing: &Differing,
         manner: Manner,
     ) -> Result<Pulled, ModelError> {
         let view = self.peers.view();
         let mut pass = Pass { model: self, from, view, manner, pulled: Pulled::default() };
         for space in ORDER {
             for table in DIGESTED.into_iter().filter(|table| table.space() == space) {
-                pass.pull_range(table, arc_start(arc), arc_end(arc)).await?;
+                pass.pull_table(table, differing.of(space)).await?;
             }
         }
         Ok(pass.pulled)
     }
+}
+
+/// A part of a table inside one arc: the first key, and the key behind the last one.
+type Range = (Vec<u8>, Vec<u8>);
+
+fn told((from, to): &Range) -> KeyRange {
+    KeyRange { from: Bytes::copy_from_slice(from), to: Bytes::copy_from_slice(to) }
 }
 
 impl Pass<'_> {
@@ -120,66 +137,76 @@ impl Pass<'_> {
         }
     }
 
-    /// Descends into a range where it differs. It never waits for digests to become equal: each range is
-    /// looked at once, and is smaller than the one it was cut from.
-    async fn pull_range(&mut self, table: Digested, from: Vec<u8>, to: Vec<u8>) -> Result<(), ModelError> {
-        let mut ranges = vec![(from, to)];
-        while let Some((from, to)) = ranges.pop() {
+    /// Descends into arcs where they differ. It never waits for digests to become equal: each range is looked at
+    /// once, and is smaller than the one it was cut from.
+    async fn pull_table(&mut self, table: Digested, arcs: ArcSet) -> Result<(), ModelError> {
+        let mut ranges: Vec<Range> = arcs.iter().map(|arc| (arc_start(arc), arc_end(arc))).collect();
+        while !ranges.is_empty() {
             let begin = self.model.env.clock.mono();
-            let mine = self.digest_here(table, &from, &to).await?;
-            let range = KeyRange {
-                space: table.space().number(),
-                from: Bytes::copy_from_slice(&from),
-                to: Bytes::copy_from_slice(&to),
-            };
-            let CutPieces { pieces } =
-                self.ask(CutRange { view: self.view, range, mine: mine.into() }).await?;
-            let is_whole = pieces.len() == 1;
-            let mut start = from;
-            for (end, digest) in pieces {
-                let (digest, end) = (Digest::from(digest), end.to_vec());
-                if end <= start || end > to {
-                    return Err(ModelError::Damaged);
-                }
-                let piece = (std::mem::replace(&mut start, end.clone()), end);
-                let has_nothing = digest.rows == 0 && !self.is_read(table);
-                if has_nothing || digest == self.digest_here(table, &piece.0, &piece.1).await? {
-                    continue;
-                }
-                if is_whole || digest.rows <= LIST_MAX_ROWS as u64 {
-                    self.pull_listed(table, piece.0, piece.1).await?;
-                } else {
-                    ranges.push(piece);
-                }
-            }
+            let together = ranges.split_off(ranges.len().saturating_sub(CUT_TOGETHER));
+            let (large, mut small) = self.cut(table, together).await?;
+            ranges.extend(large);
+            small.sort_unstable();
+            self.pull_listed(table, small).await?;
             self.manner.pace.rest(self.model.env.clock.mono().saturating_sub(begin)).await;
         }
         Ok(())
     }
 
-    /// Lists a range, page by page, and fetches what differs.
-    async fn pull_listed(
-        &mut self,
-        table: Digested,
-        mut from: Vec<u8>,
-        to: Vec<u8>,
-    ) -> Result<(), ModelError> {
-        loop {
-            let range = KeyRange {
-                space: table.space().number(),
-                from: from.clone().into(),
-                to: Bytes::copy_from_slice(&to),
+    /// The parts of these ranges that differ: those to be cut again, and those to be listed.
+    async fn cut(&self, table: Digested, ranges: Vec<Range>) -> Result<(Vec<Range>, Vec<Range>), ModelError> {
+        let mine = self.digests_here(table, ranges.clone()).await?;
+        let asked = ranges.iter().zip(mine).map(|(range, mine)| (told(range), mine.into()));
+        let request = CutRanges { view: self.view, space: table.space().number(), ranges: asked.collect() };
+        let cut: Vec<CutPieces> = self.ask(request).await?;
+        if cut.len() != ranges.len() {
+            return Err(ModelError::Damaged);
+        }
+        let (mut pieces, mut parts) = (Vec::new(), Vec::new());
+        for ((from, to), CutPieces { pieces: cut }) in ranges.into_iter().zip(cut) {
+            let is_whole = cut.len() == 1;
+            let mut start = from;
+            for (end, digest) in cut {
+                let (digest, end) = (Digest::from(digest), end.to_vec());
+                if end <= start || end > to {
+                    return Err(ModelError::Damaged);
+                }
+                let part = (std::mem::replace(&mut start, end.clone()), end);
+                if digest.rows > 0 || self.is_read(table) {
+                    pieces.push((is_whole || digest.rows <= LIST_MAX_ROWS as u64, digest));
+                    parts.push(part);
+                }
+            }
+        }
+        let mine = self.digests_here(table, parts.clone()).await?;
+        let (mut large, mut small) = (Vec::new(), Vec::new());
+        for (((is_small, digest), mine), part) in pieces.into_iter().zip(mine).zip(parts) {
+            if digest != mine {
+                if is_small { small.push(part) } else { large.push(part) }
+            }
+        }
+        Ok((large, small))
+    }
+
+    /// Lists ranges, page by page, and fetches what differs.
+    async fn pull_listed(&mut self, table: Digested, mut ranges: Vec<Range>) -> Result<(), ModelError> {
+        while !ranges.is_empty() {
+            let asked = ranges.iter().map(told).collect();
+            let request = ListRanges { view: self.view, space: table.space().number(), ranges: asked };
+            let RowList { rows, more } = self.ask(request).await?;
+            let is_inside = |key: &[u8]| {
+                let before = ranges.partition_point(|(from, _)| from.as_slice() <= key);
+                before > 0 && key < ranges[before - 1].1.as_slice()
             };
-            let RowList { rows, more } = self.ask(ListRange { view: self.view, range }).await?;
-            let last = rows.last().map(|(key, _)| [key.as_ref(), &[0]].concat());
-            let is_inside = rows.iter().all(|(key, _)| **key >= *from && **key < *to);
-            if !is_inside || rows.len() > LIST_MAX_ROWS {
+            let are_inside = rows.iter().all(|(key, _)| is_inside(key));
+            let last = rows.last().map(|(key, _)| [key.as_ref(), &[0]].concat()).filter(|_| more);
+            if !are_inside || rows.len() > LIST_MAX_ROWS || (more && last.is_none()) {
                 return Err(ModelError::Damaged);
             }
-            let last = last.filter(|_| more);
+            let rest = last.map(|last| behind(&mut ranges, last)).unwrap_or_default();
+            let answered = std::mem::replace(&mut ranges, rest);
             if self.is_read(table) {
-                let end = last.clone().unwrap_or_else(|| to.clone());
-                let differing = self.differing_both_ways(table, rows, (from.clone(), end)).await?;
+                let differing = self.differing_both_ways(table, rows, answered).await?;
                 let space = table.space();
                 let refused = |row_key| Refused { space, row_key, why: Refusal::Decision };
                 self.pulled.refused.extend(differing.into_iter().map(refused));
@@ -187,11 +214,8 @@ impl Pass<'_> {
                 let wanted = self.differing(table, rows).await?;
                 self.fetch(table, wanted).await?;
             }
-            match last {
-                Some(last) => from = last,
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     async fn fetch(&mut self, table: Digested, mut wanted: Vec<Bytes>) -> Result<(), ModelError> {
@@ -243,9 +267,11 @@ impl Pass<'_> {
         Ok(())
     }
 
-    async fn digest_here(&self, table: Digested, from: &[u8], to: &[u8]) -> Result<Digest, ModelError> {
-        let (from, to) = (from.to_vec(), to.to_vec());
-        self.look(move |digests| digests.of_range(table, &from, &to)).await
+    async fn digests_here(&self, table: Digested, ranges: Vec<Range>) -> Result<Vec<Digest>, ModelError> {
+        let digests = move |digests: &Digests<'_, Snapshot>| {
+            ranges.iter().map(|(from, to)| digests.of_range(table, from, to)).collect()
+        };
+        self.look(digests).await
     }
 
     /// Whether the rows of a table are read where they differ, and not taken.
@@ -253,28 +279,30 @@ impl Pass<'_> {
         self.manner.taking == Taking::Agreed && table.space() == Space::Object
     }
 
-    /// The keys of a range whose rows are not the same there and here, or are only on one side.
+    /// The keys of ranges whose rows are not the same there and here, or are only on one side.
     async fn differing_both_ways(
         &self,
         table: Digested,
         theirs: Vec<(Bytes, Bytes)>,
-        (from, to): (Vec<u8>, Vec<u8>),
+        ranges: Vec<Range>,
     ) -> Result<Vec<Vec<u8>>, ModelError> {
         let compare = move |digests: &Digests<'_, Snapshot>| {
             let mut theirs: BTreeMap<Vec<u8>, Bytes> =
                 theirs.into_iter().map(|(key, hash)| (key.to_vec(), hash)).collect();
-            let (mut differing, mut from) = (Vec::new(), from);
-            loop {
-                let mine = digests.list(table, &from, &to, LIST_MAX_ROWS)?;
-                let next = mine.rows.last().map(|(key, _)| [key.as_slice(), &[0]].concat());
-                for (key, hash) in mine.rows {
-                    if theirs.remove(&key).as_deref() != Some(&hash.to_le_bytes()) {
-                        differing.push(key);
+            let mut differing = Vec::new();
+            for (mut from, to) in ranges {
+                loop {
+                    let mine = digests.list(table, &from, &to, LIST_MAX_ROWS)?;
+                    let next = mine.rows.last().map(|(key, _)| [key.as_slice(), &[0]].concat());
+                    for (key, hash) in mine.rows {
+                        if theirs.remove(&key).as_deref() != Some(&hash.to_le_bytes()) {
+                            differing.push(key);
+                        }
                     }
-                }
-                match next.filter(|_| mine.more) {
-                    Some(next) => from = next,
-                    None => break,
+                    match next.filter(|_| mine.more) {
+                        Some(next) => from = next,
+                        None => break,
+                    }
                 }
             }
             differing.extend(theirs.into_keys());
@@ -311,4 +339,14 @@ impl Pass<'_> {
         };
         self.model.env.tasks.blocking(work).await
     }
+}
+
+/// Cuts ranges, which are in order, at a key that lies in one of them: what lies at it and behind it comes back.
+fn behind(ranges: &mut Vec<Range>, key: Vec<u8>) -> Vec<Range> {
+    let first = ranges.partition_point(|(_, to)| *to <= key);
+    let mut rest = ranges.split_off(first);
+    if let Some((from, _)) = rest.first_mut().filter(|(from, _)| *from < key) {
+        ranges.push((std::mem::replace(from, key.clone()), key));
+    }
+    rest
 }

@@ -2,7 +2,8 @@
 //! the cluster that sees the same layout, whether it keeps the arc yet or not.
 
 use super::messages::{
-    ArcDigests, CutPieces, CutRange, FetchRows, FetchedRow, FetchedRows, KeyRange, ListRange, RowList,
+    ArcDigests, CutPieces, CutRanges, FetchRows, FetchedRow, FetchedRows, KeyRange, ListRanges, RowList,
+    ToldDigest,
 };
 use super::partition_of_arc;
 use crate::replicas::{HeldRow, Reply, Serve, told};
@@ -12,12 +13,15 @@ use crate::{Model, ModelError, versions};
 use bytes::Bytes;
 use cluster::View;
 use net::{Answer, Attachment, Net, Refusal};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use store::{Read, Space, StoreError};
 use table::digest::{ARCS, DigestKey, Digested, Digests, LIST_MAX_ROWS, arc_end, arc_of};
 
 /// Pieces that a range is cut into: a table of ten million rows is six questions deep.
 pub(super) const PIECES_MAX: usize = 16;
+/// Ranges in one question.
+pub(super) const RANGES_MAX: usize = 512;
 /// Bytes of rows in one answer; the row that passes it is the last.
 const PAGE_MAX_BYTES: usize = 1 << 20;
 
@@ -30,22 +34,29 @@ impl Model {
     /// Answers the questions of this module.
     pub(crate) fn answer_sync(self: &Arc<Self>, net: &Net) {
         self.answer::<ArcDigests>(net);
-        self.answer::<CutRange>(net);
-        self.answer::<ListRange>(net);
+        self.answer::<CutRanges>(net);
+        self.answer::<ListRanges>(net);
         self.answer::<FetchRows>(net);
     }
 
-    /// Whether this node answers for an arc under that view, and with which digests.
-    fn admit_sync<T>(&self, view: View, arc: u16) -> Result<DigestKey, Reply<T>> {
-        self.admit(view, partition_of_arc(arc))?;
+    /// Whether this node answers for these arcs under that view, and with which digests.
+    fn admit_sync<T>(&self, view: View, arcs: impl Iterator<Item = u16>) -> Result<DigestKey, Reply<T>> {
+        for arc in arcs.collect::<BTreeSet<_>>() {
+            self.admit(view, partition_of_arc(arc))?;
+        }
         self.digest_key().ok_or(Reply::NotReady)
     }
 
-    /// Whether this node answers for the arc of a range.
-    fn admit_range<T>(&self, view: View, range: &KeyRange) -> Result<(Digested, DigestKey), Reply<T>> {
-        let arc = arc_of(&range.from);
-        let table = table_of(range.space).filter(|_| range.from < range.to && range.to <= arc_end(arc));
-        Ok((table.ok_or(Reply::Failed)?, self.admit_sync(view, arc)?))
+    /// Whether this node answers for the arcs of ranges, each of which lies in one.
+    fn admit_ranges<'a, T>(
+        &self,
+        (view, space): (View, u8),
+        ranges: impl Iterator<Item = &'a KeyRange> + Clone,
+    ) -> Result<(Digested, DigestKey), Reply<T>> {
+        let is_whole = |range: &KeyRange| range.from < range.to && range.to <= arc_end(arc_of(&range.from));
+        let are_whole = ranges.clone().all(is_whole) && ranges.clone().count() <= RANGES_MAX;
+        let table = table_of(space).filter(|_| are_whole).ok_or(Reply::Failed)?;
+        Ok((table, self.admit_sync(view, ranges.map(|range| arc_of(&range.from)))?))
     }
 
     async fn arc_digests(&self, request: ArcDigests) -> Result<Reply<Vec<u16>>, ModelError> {
@@ -72,50 +83,57 @@ impl Model {
         })
     }
 
-    async fn cut_range(&self, request: CutRange) -> Result<Reply<CutPieces>, ModelError> {
-        let (table, key) = match self.admit_range(request.view, &request.range) {
+    async fn cut_ranges(&self, request: CutRanges) -> Result<Reply<Vec<CutPieces>>, ModelError> {
+        let CutRanges { view, space, ranges } = request;
+        let (table, key) = match self.admit_ranges((view, space), ranges.iter().map(|(range, _)| range)) {
             Ok(admitted) => admitted,
             Err(reply) => return Ok(reply),
         };
         let read = self.store.view()?;
         let cut = move || {
             let Some(digests) = Digests::open(&read, &key)? else { return Ok(Reply::NotReady) };
-            let KeyRange { from, to, .. } = request.range;
-            if digests.of_range(table, &from, &to)? == request.mine.into() {
-                return Ok(Reply::Done(CutPieces::default()));
-            }
-            let pieces = digests.cut(table, &from, &to, PIECES_MAX)?;
-            let pieces = pieces.into_iter().map(|piece| (piece.to.into(), piece.digest.into())).collect();
-            Ok::<_, StoreError>(Reply::Done(CutPieces { pieces }))
+            let cut_one = |(KeyRange { from, to }, theirs): &(KeyRange, ToldDigest)| {
+                if digests.of_range(table, from, to)? == (*theirs).into() {
+                    return Ok(CutPieces::default());
+                }
+                let pieces = digests.cut(table, from, to, PIECES_MAX)?.into_iter();
+                Ok(CutPieces { pieces: pieces.map(|piece| (piece.to.into(), piece.digest.into())).collect() })
+            };
+            ranges.iter().map(cut_one).collect::<Result<_, StoreError>>().map(Reply::Done)
         };
         Ok(self.env.tasks.blocking(cut).await?)
     }
 
-    async fn list_range(&self, request: ListRange) -> Result<Reply<RowList>, ModelError> {
-        let (table, key) = match self.admit_range(request.view, &request.range) {
+    async fn list_ranges(&self, request: ListRanges) -> Result<Reply<RowList>, ModelError> {
+        let ListRanges { view, space, ranges } = request;
+        let (table, key) = match self.admit_ranges((view, space), ranges.iter()) {
             Ok(admitted) => admitted,
             Err(reply) => return Ok(reply),
         };
         let read = self.store.view()?;
         let list = move || {
             let Some(digests) = Digests::open(&read, &key)? else { return Ok(Reply::NotReady) };
-            let listed = digests.list(table, &request.range.from, &request.range.to, LIST_MAX_ROWS)?;
-            let rows = listed.rows.into_iter();
-            let rows = rows.map(|(key, hash)| (key.into(), Bytes::copy_from_slice(&hash.to_le_bytes())));
-            Ok::<_, StoreError>(Reply::Done(RowList { rows: rows.collect(), more: listed.more }))
+            let mut page = RowList::default();
+            for KeyRange { from, to } in ranges {
+                let listed = digests.list(table, &from, &to, LIST_MAX_ROWS - page.rows.len())?;
+                let rows = listed.rows.into_iter();
+                let told =
+                    |(key, hash): (Vec<u8>, u128)| (key.into(), Bytes::copy_from_slice(&hash.to_le_bytes()));
+                page.rows.extend(rows.map(told));
+                page.more = listed.more;
+                if page.more {
+                    break;
+                }
+            }
+            Ok::<_, StoreError>(Reply::Done(page))
         };
         Ok(self.env.tasks.blocking(list).await?)
     }
 
     async fn fetch_rows(self: &Arc<Self>, request: FetchRows) -> Result<Reply<FetchedRows>, ModelError> {
         let FetchRows { view, space, keys } = request;
-        let (Some(table), Some(arc)) = (table_of(space), keys.first().map(|key| arc_of(key))) else {
-            return Ok(Reply::Failed);
-        };
-        if keys.iter().any(|key| arc_of(key) != arc) {
-            return Ok(Reply::Failed);
-        }
-        if let Err(reply) = self.admit_sync(view, arc) {
+        let Some(table) = table_of(space) else { return Ok(Reply::Failed) };
+        if let Err(reply) = self.admit_sync(view, keys.iter().map(|key| arc_of(key))) {
             return Ok(reply);
         }
         self.store.settled().await?;
@@ -176,15 +194,15 @@ impl Serve for ArcDigests {
     }
 }
 
-impl Serve for CutRange {
+impl Serve for CutRanges {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.cut_range(self).await))
+        Ok(told(model.cut_ranges(self).await))
     }
 }
 
-impl Serve for ListRange {
+impl Serve for ListRanges {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.list_range(self).await))
+        Ok(told(model.list_ranges(self).await))
     }
 }
 

@@ -1,24 +1,21 @@
 //! When to look for what was missed: soon after another owner is met, whenever the layout changes, and every
 //! minute. One pass at a time, and each leaves time to clients.
 
-use super::messages::ArcDigests;
-use super::pass::{Manner, Pace, Pulled, Taking};
+use super::pass::{ARCS_TOGETHER, Manner, Pace, Pulled, Taking};
 use super::take::{Refusal, Refused};
-use crate::replicas::{KeyPlace, READ_LIMIT, Reply};
+use crate::replicas::KeyPlace;
 use crate::rows::object::{self, ObjectRow};
-use crate::tables::DIGESTED;
 use crate::{Model, ModelError};
 use base::{NodeId, PartitionHash, Stamp};
-use bytes::Bytes;
-use env::{Task, random_below};
+use cluster::layout::ArcSet;
+use env::{Task, Watcher, random_below};
 use futures_util::future::{Either, pending, select};
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Read, Space, StoreError};
-use table::digest::{ARCS, Digest, Digested, Digests};
-use tokio::sync::watch;
+use table::digest::ARCS;
 
 /// Between two comparisons with everybody, at most; a random part of the last half is left out, so that
 /// nodes do not do it all at once.
@@ -30,8 +27,8 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// What the worker waits for.
 struct News {
-    links: Option<watch::Receiver<u64>>,
-    layout: Option<watch::Receiver<u64>>,
+    links: Option<Watcher>,
+    layout: Option<Watcher>,
 }
 
 impl Model {
@@ -121,52 +118,26 @@ impl Model {
 
     /// Takes over everything that another owner has and this node has not.
     pub(crate) async fn sync_with(self: &Arc<Self>, node: NodeId) -> Result<Pulled, ModelError> {
-        let mut arcs = BTreeSet::new();
-        for table in DIGESTED {
-            let differing = self.differing_arcs(node, table).await?;
-            arcs.extend(differing.into_iter().filter(|arc| *arc < ARCS && self.serves(*arc)));
-        }
+        let differing = self.differing_from(node).await?.within(&ArcSet::of(|arc| self.serves(arc)));
+        let mut left = differing.arcs().len();
         let (mut whole, mut refused) = (Pulled::default(), 0);
-        let mut left = arcs.len();
-        for arc in arcs {
+        for group in differing.in_groups(ARCS_TOGETHER) {
             self.sync.set_left(left);
             let manner = Manner { pace: Pace::GENTLE, taking: Taking::ByTheRules };
-            let pulled = self.pull_arc(node, arc, manner).await?;
+            let pulled = self.pull_arcs(node, &group, manner).await?;
             for row in pulled.refused {
                 refused += usize::from(!self.decide_refused(row).await);
             }
             whole.rows += pulled.rows;
             whole.bytes += pulled.bytes;
             whole.blocks += pulled.blocks;
-            left -= 1;
+            left -= group.arcs().len();
         }
         if refused > 0 {
             tracing::warn!(%node, refused, "some rows could not be taken over; it will be tried again");
             return Err(ModelError::Unavailable);
         }
         Ok(whole)
-    }
-
-    /// The arcs of a table in which another owner holds other rows than this node.
-    pub(crate) async fn differing_arcs(
-        self: &Arc<Self>,
-        node: NodeId,
-        table: Digested,
-    ) -> Result<Vec<u16>, ModelError> {
-        let key = self.digest_key().ok_or(ModelError::NoLayout)?;
-        let view = self.peers.view();
-        let read = self.store.view()?;
-        let look = move || match Digests::open(&read, &key)? {
-            Some(digests) => Ok(digests.arcs(table)?),
-            None => Err(ModelError::Unavailable),
-        };
-        let arcs: Vec<Digest> = self.env.tasks.blocking(look).await?;
-        let sums = arcs.into_iter().map(|digest| digest.sum as u64).collect();
-        let request = ArcDigests { view, space: table.space().number(), sums };
-        match self.ask_one(node, request, Bytes::new(), READ_LIMIT).await.map(|answer| answer.reply) {
-            Ok(Reply::Done(arcs)) => Ok(arcs),
-            _ => Err(ModelError::Unavailable),
-        }
     }
 
     /// G10: what stands in the way of a row is resolved by an ordinary read of its key, which takes over.
@@ -210,13 +181,9 @@ impl News {
     }
 }
 
-async fn changed(source: &mut Option<watch::Receiver<u64>>) {
+async fn changed(source: &mut Option<Watcher>) {
     match source {
-        // Whoever says it is gone: nothing changes any more.
-        Some(receiver) => match receiver.changed().await {
-            Ok(()) => {}
-            Err(_) => pending().await,
-        },
+        Some(watcher) => watcher.changed().await,
         None => pending().await,
     }
 }

@@ -20,11 +20,11 @@ use crate::rows::version::{self, Contents, Owner, PartPiece, PendingBody, Versio
 use crate::tables;
 use crate::usage::Usage;
 use base::id::{encode_hex, kind};
-use base::{BlockHash, Id, Lww, LwwMap, PartNumber, PartitionHash, Stamp, WallTime};
+use base::{BlockHash, Id, Lww, LwwMap, NodeId, PartNumber, PartitionHash, Stamp, WallTime};
 use cluster::layout::{ArcSet, Count, Life};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
-use store::{Intent, Read, Record, Space, StoreError};
+use store::{Intent, MARKS_KEY, Marks, Read, Record, Space, StoreError};
 use table::digest::{Chunk, DIGEST_KEY, DigestKey, Mark, Progress};
 
 const GOLDEN: &str = include_str!("golden.txt");
@@ -202,6 +202,7 @@ fn names() -> Vec<Line> {
         line("alias.free", Space::Alias, b"old".to_vec(), AliasRow { target: Lww::new(STAMP, None) }),
         line("key", Space::Key, b"GK1".to_vec(), key),
         line("standing", Space::Meta, STANDING_KEY.to_vec(), standing()),
+        line("marks", Space::Meta, MARKS_KEY.to_vec(), marks()),
         line(
             "usage",
             Space::Usage,
@@ -209,6 +210,10 @@ fn names() -> Vec<Line> {
             Usage { objects: 1, bytes: 1 << 33, uploads: -1 },
         ),
     ]
+}
+
+fn marks() -> Marks {
+    Marks { of: BTreeMap::from([(NodeId::from_bytes([0xd1; 32]), 0x0102_0304_0506_0708)]) }
 }
 
 fn standing() -> Standing {

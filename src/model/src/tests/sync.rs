@@ -6,9 +6,10 @@ use super::support::Bucket;
 use crate::objects::Condition;
 use crate::replicas::KeyPlace;
 use crate::rows::object::{self, ObjectRow};
-use crate::sync::{Manner, Pace, Pulled, Taking};
+use crate::sync::{Differing, Manner, Pace, Pulled, Taking};
 use crate::{Model, ModelError};
 use base::{BlockHash, Id, Stamp};
+use cluster::layout::ArcSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,11 @@ async fn pull_all(homes: &Homes, number: usize, from: &[usize]) -> Pulled {
         whole.blocks += pulled.blocks;
     }
     whole
+}
+
+/// All tables in one arc.
+fn only(arc: u16) -> Differing {
+    Differing::everywhere(ArcSet::of(|other| other == arc))
 }
 
 pub async fn with_bucket(homes: &Homes) {
@@ -115,8 +121,8 @@ fn a_node_that_keeps_nothing_yet_can_fill_arc_by_arc() {
         homes.node(1).put(BUCKET, "big", &[&BLOCK, b"end"]).await;
         env::sleep(Duration::from_secs(2)).await;
         let (mut rows, mut blocks) = (0, 0);
-        for arc in 0..table::digest::ARCS {
-            let pulled = homes.model(2).pull_arc(id(1), arc, GENTLY).await.unwrap();
+        for group in Differing::everywhere(ArcSet::ALL).in_groups(32) {
+            let pulled = homes.model(2).pull_arcs(id(1), &group, GENTLY).await.unwrap();
             assert_eq!(pulled.refused, Vec::new());
             rows += pulled.rows;
             blocks += pulled.blocks;
@@ -125,7 +131,7 @@ fn a_node_that_keeps_nothing_yet_can_fill_arc_by_arc() {
         assert!(rows >= 700 && blocks == 2, "{rows} rows, {blocks} blocks");
         // Nobody may pull from it: it does not answer for the arc.
         let arc = table::digest::arc_of(&object::row_key(KeyPlace::of(BUCKET, String::new()).partition, ""));
-        let refused = homes.model(0).pull_arc(id(2), arc, GENTLY).await;
+        let refused = homes.model(0).pull_arcs(id(2), &only(arc), GENTLY).await;
         assert!(matches!(refused, Err(ModelError::Unavailable)), "{refused:?}");
     });
 }
@@ -153,7 +159,7 @@ fn what_a_promise_blocks_is_handed_back_and_decided_by_a_read() {
         let promise = move |txn: &mut Txn<'_>| crate::batch::prepare(&blocks, txn, key, ballot);
         homes.model(1).store().commit(Intent::Free, promise).await.unwrap().unwrap();
         let arc = table::digest::arc_of(&row_key);
-        let pulled = homes.model(1).pull_arc(id(0), arc, GENTLY).await.unwrap();
+        let pulled = homes.model(1).pull_arcs(id(0), &only(arc), GENTLY).await.unwrap();
         assert_eq!((pulled.rows, pulled.refused.len()), (0, 1));
         assert_eq!(pulled.refused[0].row_key, row_key);
         homes.model(1).sync_with(id(0)).await.unwrap();
@@ -194,7 +200,7 @@ fn a_damaged_row_is_not_spread_and_does_not_stop_the_others() {
         // The row that is damaged here is left as it is when a newer one comes, and that is said.
         homes.node(1).put(BUCKET, "key-3", &[b"newer"]).await;
         let arc = table::digest::arc_of(&damaged);
-        let pulled = homes.model(0).pull_arc(id(1), arc, GENTLY).await.unwrap();
+        let pulled = homes.model(0).pull_arcs(id(1), &only(arc), GENTLY).await.unwrap();
         assert_eq!((pulled.rows, pulled.refused.len()), (0, 1));
     });
 }

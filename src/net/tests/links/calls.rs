@@ -154,7 +154,7 @@ fn dropping_calls_drops_their_handlers_and_keeps_the_link() {
             eventually("all handlers are gone", || away.hanging.load(Ordering::SeqCst) == 0).await;
         }
         home.echo(id(2), "still there").await;
-        assert!(!links.has_changed().unwrap(), "no link broke");
+        assert!(!links.has_changed(), "no link broke");
         let hang = home.net.call(id(2), &Hang, Duration::from_millis(50)).await;
         assert_eq!(hang, Err(CallError::TimedOut(id(2))));
         eventually("it is gone", || away.hanging.load(Ordering::SeqCst) == 0).await;
@@ -412,6 +412,6 @@ fn giving_up_on_many_uploads_keeps_the_link() {
         }
         home.echo(id(2), "still there").await;
         away.echo(id(1), "on both").await;
-        assert!(!links.has_changed().unwrap(), "no link broke");
+        assert!(!links.has_changed(), "no link broke");
     });
 }

@@ -192,10 +192,6 @@ impl ClusterPlan {
         if self.engine == EngineChoice::Memory && self.storing >= STORE_MIN_FOR_LOSS {
             self.loss = [None, Some(Loss::Everything), Some(Loss::Recent)][random.below(3) as usize];
         }
-        // After a failed flush all homes restart at the end, and none remembers how far the others' stores had come.
-        if self.loss == Some(Loss::Recent) && self.has(Trouble::SyncError) {
-            self.loss = None;
-        }
         self
     }
 
@@ -215,17 +211,6 @@ impl ClusterPlan {
             again_ms: 2000,
             ..patient
         }
-    }
-
-    /// The plan of homes that all store from the beginning and forget nothing.
-    #[must_use]
-    pub fn without_moves(self) -> Self {
-        Self { first: self.storing, loss: None, ..self }
-    }
-
-    /// Whether two runs are alike to the byte: a layout that changes is not played so yet.
-    pub fn is_exact(&self) -> bool {
-        self.first == self.storing && self.loss.is_none()
     }
 
     /// Versions of the layout that come into force.

@@ -20,7 +20,7 @@ impl Home {
         let mut changes = self.state().layout_changes();
         let until = async {
             while !wanted(&self.state().layout()) {
-                changes.changed().await.unwrap();
+                changes.changed().await;
             }
         };
         assert!(env::timeout(PATIENCE, until).await.is_some(), "{:#?}", self.state().layout().staged());
