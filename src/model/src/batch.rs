@@ -163,7 +163,9 @@ impl Write {
             Write::Part { upload, number, row } => {
                 Some((Space::Part, upload::part_key(upload, *number, &row.body)))
             }
-            Write::Past { partition, key, id, .. } => Some((Space::Past, past::row_key(*partition, key, *id))),
+            Write::Past { partition, key, id, .. } => {
+                Some((Space::Past, past::row_key(*partition, key, *id)))
+            }
             Write::Object { .. } | Write::Accept { .. } | Write::Pending { .. } | Write::Settled { .. } => {
                 None
             }

@@ -60,7 +60,8 @@ impl Model {
         let from_row = versions::head_key(from_bucket, &from_key);
         let written = self
             .commit_alone(Intent::Grow, move |txn| {
-                let now = look_in(txn, &from_row, version, Want::Content)?.object().ok_or(ModelError::NoSuchKey)?;
+                let now =
+                    look_in(txn, &from_row, version, Want::Content)?.object().ok_or(ModelError::NoSuchKey)?;
                 if now.object.body != source.object.body {
                     return Err(ModelError::ConditionFailed);
                 }

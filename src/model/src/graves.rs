@@ -10,11 +10,11 @@
 
 use crate::reclaim::{Work, is_queued};
 use crate::rows::object::{ObjectRow, Slot};
+use crate::rows::past::{self, PastRow};
 use crate::rows::record_kind;
 use crate::rows::reference::ReferenceRow;
 use crate::rows::upload::{PartRow, UploadRow, UploadState};
 use crate::rows::version::{self, VersionRow};
-use crate::rows::past::{self, PastRow};
 use crate::tables::{Objects, Parts, Pasts, References, Uploads, Versions};
 use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
@@ -315,7 +315,8 @@ pub(crate) fn acknowledges(read: &impl Read, grave: &Grave) -> Result<bool, Stor
         return Ok(matches!(look(read, grave.space, &grave.row_key)?, Held::Tombstone(_)));
     }
     let row: Option<ObjectRow> = read.get(Space::Object, &grave.row_key)?;
-    Ok(row.is_some_and(|row| row.order >= grave.order && !is_promised(&row)) && !has_past(read, &grave.row_key)?)
+    Ok(row.is_some_and(|row| row.order >= grave.order && !is_promised(&row))
+        && !has_past(read, &grave.row_key)?)
 }
 
 /// Drops a tombstone that all replicas acknowledged, if what is held here is exactly that, and raises the fence of its

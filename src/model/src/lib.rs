@@ -28,8 +28,8 @@ mod tables;
 mod tests;
 mod timing;
 pub mod usage;
-mod versions;
 pub mod version_listing;
+mod versions;
 mod writer;
 
 pub use batch::{NodeBatch, Write};

@@ -172,8 +172,10 @@ impl Page {
     /// Takes what the replicas of a quorum told, key by key.
     fn take(&mut self, told: Vec<PastListing>) -> Merged {
         let replicas = told.len();
-        let at = |(key, made): &(String, Stamp)| (object::row_key(self.partition, key), std::cmp::Reverse(*made));
-        let horizon = told.iter().filter_map(|listing| listing.horizon.as_ref()).min_by_key(|end| at(end)).cloned();
+        let at =
+            |(key, made): &(String, Stamp)| (object::row_key(self.partition, key), std::cmp::Reverse(*made));
+        let horizon =
+            told.iter().filter_map(|listing| listing.horizon.as_ref()).min_by_key(|end| at(end)).cloned();
         let end = horizon.as_ref().map(at);
         let mut keys: BTreeMap<Vec<u8>, Vec<ListedKey>> = BTreeMap::new();
         let mut blind: BTreeMap<String, Vec<u8>> = BTreeMap::new();
@@ -191,9 +193,9 @@ impl Page {
         while let Some((row_key, held)) = keys.next() {
             let is_whole = end.as_ref().is_none_or(|(end, _)| row_key < *end);
             // Of the key where somebody ended he told the row, unless he had not begun with it.
-            let is_reached = end.as_ref().is_none_or(|(end, made)| {
-                row_key < *end || row_key == *end && made.0.time != u64::MAX
-            });
+            let is_reached = end
+                .as_ref()
+                .is_none_or(|(end, made)| row_key < *end || row_key == *end && made.0.time != u64::MAX);
             if !is_reached {
                 break;
             }

@@ -116,7 +116,7 @@ pub(crate) fn past_here(
     want: Want,
 ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
     let Some(row) = read.get::<PastRow>(Space::Past, row_key)? else { return Ok(None) };
-    let is_wanted = want == Want::Content && row.slot.live().is_some_and(|object| object.inline_hash().is_some());
+    let is_wanted = want == Want::Content && row.slot.has_bytes();
     let inline = if is_wanted { Some(bytes_beside(read, row_key, &row.slot)?) } else { None };
     Ok(Some((row, inline)))
 }
@@ -190,13 +190,16 @@ fn has_past(view: &View, head_key: &[u8]) -> bool {
     found || walked.is_err()
 }
 
-/// Past rows of a key that were made below a stamp, the newest first, and where the limit ended them.
+/// Past rows, by which decision, and where a limit ended them.
+type SomePast = (Vec<(Stamp, ListedVersion)>, Option<Stamp>);
+
+/// Past rows of a key that were made below a stamp, the newest first.
 fn some_past(
     view: &View,
     (head_key, key): (&[u8], &str),
     below: Option<Stamp>,
     limit: usize,
-) -> Result<(Vec<(Stamp, ListedVersion)>, Option<Stamp>), StoreError> {
+) -> Result<SomePast, StoreError> {
     let below = below.unwrap_or(Stamp { time: u64::MAX, node: u64::MAX });
     let null: Option<PastRow> = view.get(Space::Past, &past::beside(head_key, VersionId::Null))?;
     let mut null = null.filter(|row| row.made < below);

@@ -290,7 +290,8 @@ impl Gate {
         let named = if self.facts.version().is_some() { of_version } else { action };
         let may_open = access_key.is_some() || wanted.access != Access::Owner;
         let about_all = wanted.key.is_none() && super::policy::is_about_objects(action);
-        let may_allow = |policy: &Policy| [action, of_version].iter().any(|one| policy.may_allow(access_key, one));
+        let may_allow =
+            |policy: &Policy| [action, of_version].iter().any(|one| policy.may_allow(access_key, one));
         let verdict = match policy {
             None => Verdict::Silent,
             Some(policy) if about_all && may_allow(policy) => Verdict::Allow,

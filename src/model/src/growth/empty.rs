@@ -19,15 +19,8 @@ use table::digest::{arc_end, arc_of, arc_start};
 /// Rows dropped in one transaction.
 const TXN_MAX_ROWS: usize = 256;
 /// The keyspaces whose keys begin with a partition.
-const SPACES: [Space; 7] = [
-    Space::Object,
-    Space::Past,
-    Space::Version,
-    Space::BlockRef,
-    Space::Upload,
-    Space::Part,
-    Space::Usage,
-];
+const SPACES: [Space; 7] =
+    [Space::Object, Space::Past, Space::Version, Space::BlockRef, Space::Upload, Space::Part, Space::Usage];
 
 /// Keys to drop, and where to look for more.
 struct SomeKeys {

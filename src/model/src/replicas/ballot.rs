@@ -77,11 +77,8 @@ impl Model {
 
     /// Waits before the next attempt at a ballot; whether somebody saw another layout.
     pub(super) async fn pause(&self, attempt: u32, has_moved: bool) {
-        let pause = if has_moved {
-            VIEW_PAUSE * attempt.min(VIEW_ATTEMPTS_MAX)
-        } else {
-            self.back_off(attempt)
-        };
+        let pause =
+            if has_moved { VIEW_PAUSE * attempt.min(VIEW_ATTEMPTS_MAX) } else { self.back_off(attempt) };
         env::sleep(pause).await;
     }
 
@@ -134,10 +131,7 @@ impl Model {
     }
 
     /// Opens a ballot and makes a quorum agree about what is current.
-    pub(super) async fn open_ballot(
-        self: &Arc<Self>,
-        place: &KeyPlace,
-    ) -> Result<Ended<Opened>, ModelError> {
+    pub(super) async fn open_ballot(self: &Arc<Self>, place: &KeyPlace) -> Result<Ended<Opened>, ModelError> {
         let stamp = self.store.stamp().await?;
         let held = match self.prepare(place, stamp).await? {
             Ended::Value(BallotStep::Evaluate(held)) => held,
@@ -170,7 +164,8 @@ impl Model {
             let step = match answer.map(|answer| answer.reply) {
                 Ok(Reply::Done(Promise::Given(held))) => {
                     let row = held.row.clone().filter(|row| row.lineage.is_some());
-                    newest_with_versions = newest_with_versions.into_iter().chain(row).max_by_key(|row| row.order);
+                    newest_with_versions =
+                        newest_with_versions.into_iter().chain(row).max_by_key(|row| row.order);
                     ballot.prepared(member, Ok(held.row.as_ref().and_then(ObjectRow::version)))
                 }
                 Ok(Reply::Done(Promise::Refused(against))) => ballot.prepared(member, Err(against)),
@@ -185,7 +180,9 @@ impl Model {
                     self.store.observe(above).await?;
                     return Ok(Ended::Lost);
                 }
-                step => return Ok(Ended::Value(versions::put_above(step, newest_with_versions.as_ref(), stamp))),
+                step => {
+                    return Ok(Ended::Value(versions::put_above(step, newest_with_versions.as_ref(), stamp)));
+                }
             }
         }
         Err(ModelError::Unavailable)

@@ -40,8 +40,8 @@ pub(crate) use bury::Burials;
 pub(crate) use judge::Audit;
 pub(crate) use list::Page;
 pub(crate) use messages::{
-    HeldPast, HeldRow, ListPast, ListRows, ListedKey, ListedRow, ListedVersion, ListedWhat, Listing, PastListing,
-    ReadPast, Reply, Which,
+    HeldPast, HeldRow, ListPast, ListRows, ListedKey, ListedRow, ListedVersion, ListedWhat, Listing,
+    PastListing, ReadPast, Reply, Which,
 };
 pub(crate) use names::NAME_SPACES;
 pub(crate) use objects::Entry;

@@ -136,25 +136,25 @@ impl Model {
                 Heard::End => return Err(ModelError::Unavailable),
                 Heard::Silence => asking.another(),
                 Heard::Answer((member, answer)) => match answer.map(|answer| answer.reply) {
-                    Ok(Reply::Done(held)) => match {
+                    Ok(Reply::Done(held)) => {
                         has_versions |= held.row.as_ref().is_some_and(|row| row.lineage.is_some());
-                        judge((&mut read, &mut contents), member, held, content)
-                    } {
-                        ReadStep::Wait => None,
-                        // A write that knew of no versions is put above those that are there by a ballot.
-                        ReadStep::Answer(Some(found)) | ReadStep::WriteBack(found)
-                            if has_versions && found.value.lineage.is_none() =>
-                        {
-                            return Ok(Attempt::Blocked);
+                        match judge((&mut read, &mut contents), member, held, content) {
+                            ReadStep::Wait => None,
+                            // A write that knew of no versions is put above those that are there by a ballot.
+                            ReadStep::Answer(Some(found)) | ReadStep::WriteBack(found)
+                                if has_versions && found.value.lineage.is_none() =>
+                            {
+                                return Ok(Attempt::Blocked);
+                            }
+                            ReadStep::Answer(found) => return Ok(answer_of(found, &mut contents)),
+                            ReadStep::WriteBack(version) => {
+                                let version = (version, request.birth);
+                                return self.write_back(place, version, (contents, content)).await;
+                            }
+                            ReadStep::Again => return Ok(Attempt::Again),
+                            ReadStep::Blocked => return Ok(Attempt::Blocked),
                         }
-                        ReadStep::Answer(found) => return Ok(answer_of(found, &mut contents)),
-                        ReadStep::WriteBack(version) => {
-                            let version = (version, request.birth);
-                            return self.write_back(place, version, (contents, content)).await;
-                        }
-                        ReadStep::Again => return Ok(Attempt::Again),
-                        ReadStep::Blocked => return Ok(Attempt::Blocked),
-                    },
+                    }
                     Ok(Reply::Old(_) | Reply::Fenced) => return Ok(Attempt::Again),
                     Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Attempt::Again),
                     _ if !asking.lose(member) => return Err(ModelError::Unavailable),

@@ -7,8 +7,8 @@
 use super::ask::READ_LIMIT;
 use super::bury::{AskGraves, Forget};
 use super::messages::{
-    AskStamp, GetBlock, HeldPast, HeldRow, ListPast, ListRows, Listing, Prepare, Promise, ReadPast, ReadRange, ReadRow,
-    Records, Reply, StoreBlock, StoreRows,
+    AskStamp, GetBlock, HeldPast, HeldRow, ListPast, ListRows, Listing, Prepare, Promise, ReadPast,
+    ReadRange, ReadRow, Records, Reply, StoreBlock, StoreRows,
 };
 use super::names::{CompareNames, NameRows};
 use super::seal::{self, Closed};
@@ -171,14 +171,10 @@ impl Model {
     ) -> Result<HeldRow, ModelError> {
         let row: Option<ObjectRow> = read.get(Space::Object, row_key)?;
         let row = row.filter(|row| row.order > Stamp::ZERO).map(|row| ObjectRow { register: None, ..row });
-        let wanted = content
-            && row
-                .as_ref()
-                .is_some_and(|row| row.live().is_some_and(|object| object.inline_hash().is_some()));
+        let wanted = content && row.as_ref().is_some_and(|row| row.slot.has_bytes());
         let mut beside = Beside::default();
         if wanted {
-            let unreadable =
-                || StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
+            let unreadable = || StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
             let body: InlineBody = read.get(Space::Inline, row_key)?.ok_or_else(unreadable)?;
             beside.own = Some(Bytes::from(body.0));
         }

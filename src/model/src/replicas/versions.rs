@@ -184,7 +184,8 @@ impl Model {
             let lineage = versions::lineage_beside(current, Some(versions::gone(id)));
             return Ok(made(Slot::Deleted, lineage, Beside::default()));
         };
-        let (row, inline) = self.past_version(place, next, Want::Content).await?.ok_or(ModelError::Unavailable)?;
+        let (row, inline) =
+            self.past_version(place, next, Want::Content).await?.ok_or(ModelError::Unavailable)?;
         let is_named = next != VersionId::Null;
         let lineage = Lineage { made: row.made, is_named, aside: Some(versions::gone(id)) };
         Ok(made(row.slot, lineage, inline.into()))
@@ -195,7 +196,7 @@ impl Model {
         place: &KeyPlace,
         current: Option<&ObjectRow>,
     ) -> Result<Option<Bytes>, ModelError> {
-        match current.filter(|row| row.live().is_some_and(|object| object.inline_hash().is_some())) {
+        match current.filter(|row| row.slot.has_bytes()) {
             Some(row) => Ok(self.content_of(place, row).await?.own),
             None => Ok(None),
         }
@@ -256,7 +257,9 @@ impl Model {
             let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
             let horizon = pages.iter().filter_map(last).min_by_key(|id| place_of(*id));
             let reached = |id: VersionId| horizon.is_none_or(|horizon| place_of(id) <= place_of(horizon));
-            for (id, (row, _)) in self.settle_past(place, told).await?.into_iter().filter(|(id, _)| reached(*id)) {
+            for (id, (row, _)) in
+                self.settle_past(place, told).await?.into_iter().filter(|(id, _)| reached(*id))
+            {
                 if id != except && row.slot != Slot::Deleted {
                     newest = newest.max(Some((row.made, id)));
                 }

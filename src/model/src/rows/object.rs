@@ -307,7 +307,7 @@ impl ObjectRow {
     pub fn has_bytes(&self) -> bool {
         let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
         let slots = [Some(&self.slot), aside.map(|aside| &aside.slot)];
-        slots.into_iter().flatten().any(|slot| slot.live().is_some_and(|object| object.inline_hash().is_some()))
+        slots.into_iter().flatten().any(|slot| slot.has_bytes())
     }
 
     /// The version that its entry is or was.
@@ -344,6 +344,11 @@ impl Slot {
             Slot::Live(object) => Some(object),
             Slot::Deleted | Slot::Marker => None,
         }
+    }
+
+    /// Whether it is an object whose bytes lie beside its row.
+    pub fn has_bytes(&self) -> bool {
+        self.live().is_some_and(|object| object.inline_hash().is_some())
     }
 }
 

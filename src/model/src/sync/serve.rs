@@ -177,11 +177,7 @@ impl Model {
         }
     }
 
-    fn object_to_send(
-        &self,
-        read: &impl Read,
-        key: &[u8],
-    ) -> Result<Option<(Bytes, Beside)>, ModelError> {
+    fn object_to_send(&self, read: &impl Read, key: &[u8]) -> Result<Option<(Bytes, Beside)>, ModelError> {
         let HeldRow { row, beside } = self.held_row(read, key, true)?;
         let encode = |row: ObjectRow| store::encode(Space::Object, key, &row);
         Ok(row.map(|row| (encode(row), beside)))

@@ -138,7 +138,8 @@ fn tags_and_puts_that_race_never_mix() {
         homes.node(0).put(BUCKET, "k", BODIES[1]).await;
         for round in 0..6 {
             let content: &[&[u8]] = if round % 2 == 0 { BODIES[0] } else { BODIES[1] };
-            let tag = async { homes.model(1).set_object_tags(BUCKET, ("k".into(), None), tags("late")).await };
+            let tag =
+                async { homes.model(1).set_object_tags(BUCKET, ("k".into(), None), tags("late")).await };
             let put = homes.node(2).put_if(BUCKET, "k", content, Condition::Present);
             let (tagged, put) = futures_util::join!(tag, put);
             let open = |error: &ModelError| matches!(error, ModelError::Unavailable);

@@ -154,7 +154,10 @@ impl Running {
     ) -> Result<Stamp, ModelError> {
         let body = body_of(&self.model, Owner::Object(bucket, key.into()), pieces).await.unwrap();
         let place = Place { bucket, key: key.into(), condition };
-        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await.map(|written| written.stamp)
+        self.model
+            .put_object(place, body, tag(pieces), ObjectMeta::default())
+            .await
+            .map(|written| written.stamp)
     }
 
     pub async fn delete(&self, bucket: Bucket, key: &str) {

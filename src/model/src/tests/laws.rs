@@ -105,7 +105,12 @@ fn upload_row() {
         for md5 in [[1; 16], [2; 16]] {
             let value = Checksum { algorithm: 1, composite: true, value: vec![1] };
             for checksum in [None, Some(value)] {
-                let state = UploadState::Completed { stamp, version: None, etag: ETag { md5, parts: Some(1) }, checksum };
+                let state = UploadState::Completed {
+                    stamp,
+                    version: None,
+                    etag: ETag { md5, parts: Some(1) },
+                    checksum,
+                };
                 domain.push(UploadRow { state, ..open.clone() });
             }
         }

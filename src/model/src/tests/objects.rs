@@ -244,7 +244,8 @@ fn a_copy_of_what_changed_meanwhile_is_refused() {
         let source = node.find(bucket, "a").unwrap();
         node.put(bucket, "a", OTHER).await;
         let place = crate::objects::Place { bucket, key: "b".into(), condition: Condition::Always };
-        let copied = node.model.copy_object((bucket, "a".into(), None), source, place, Default::default()).await;
+        let copied =
+            node.model.copy_object((bucket, "a".into(), None), source, place, Default::default()).await;
         assert!(matches!(copied, Err(ModelError::ConditionFailed)));
         assert!(node.find(bucket, "b").is_none());
     });

@@ -16,7 +16,10 @@ async fn put(model: Arc<Model>, key: String, condition: Condition) -> Result<Sta
     let body = BodyWriter::new(&model, Owner::Object(BUCKET, key.clone()));
     let body = body.finish(Bytes::from_static(b"content")).await?;
     let place = Place { bucket: BUCKET, key, condition };
-    model.put_object(place, body, tag(&[b"content"]), ObjectMeta::default()).await.map(|written| written.stamp)
+    model
+        .put_object(place, body, tag(&[b"content"]), ObjectMeta::default())
+        .await
+        .map(|written| written.stamp)
 }
 
 #[test]

@@ -118,7 +118,10 @@ impl Node {
     ) -> Result<Stamp, ModelError> {
         let body = self.try_body(Owner::Object(bucket, key.into()), pieces).await?;
         let place = Place { bucket, key: key.into(), condition };
-        self.model.put_object(place, body, tag(pieces), ObjectMeta::default()).await.map(|written| written.stamp)
+        self.model
+            .put_object(place, body, tag(pieces), ObjectMeta::default())
+            .await
+            .map(|written| written.stamp)
     }
 
     pub async fn delete(&self, bucket: Bucket, key: &str) {

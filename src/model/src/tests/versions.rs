@@ -1,9 +1,9 @@
 //! Buckets that keep versions, on one node and on three, beside a list of what must be there.
 
 use super::homes::{Homes, id};
+use super::run;
 use super::support::{Bucket, Node, Random, body_of, tag};
 use super::sync::{BUCKET, with_bucket};
-use super::run;
 use crate::listing::{ListQuery, Start};
 use crate::objects::{Condition, Deletion, Looked, ObjectMeta, Place, Want};
 use crate::rows::bucket::{BucketRow, Setting, Versioning};
@@ -63,8 +63,7 @@ impl Bench {
         let key = self.key();
         self.puts += 1;
         let last = format!("content {}", self.puts).into_bytes();
-        let pieces: Vec<&[u8]> =
-            if self.random.below(2) == 0 { vec![&last] } else { vec![&BLOCK, &last] };
+        let pieces: Vec<&[u8]> = if self.random.below(2) == 0 { vec![&last] } else { vec![&BLOCK, &last] };
         let written = put(&self.model(), (self.bucket, key), &pieces, condition.clone()).await;
         let versions = self.kept.entry(key).or_default();
         let is_there = versions.last().is_some_and(|kept| kept.content.is_some());
@@ -122,7 +121,9 @@ impl Bench {
         let tagged = model.set_object_tags(self.bucket, (key.into(), Some(kept.id)), tags).await;
         match kept.content {
             Some(_) => kept.tag = tagged.map(|_| Some(text)).unwrap(),
-            None => assert!(matches!(tagged, Err(ModelError::DeleteMarker | ModelError::NoSuchKey)), "{tagged:?}"),
+            None => {
+                assert!(matches!(tagged, Err(ModelError::DeleteMarker | ModelError::NoSuchKey)), "{tagged:?}")
+            }
         }
     }
 
@@ -286,7 +287,9 @@ async fn list(
 
 /// Every node takes from every other one what it missed.
 async fn even_out(homes: &Homes) {
-    for (to, from) in homes.running().into_iter().flat_map(|to| homes.running().into_iter().map(move |from| (to, from))) {
+    for (to, from) in
+        homes.running().into_iter().flat_map(|to| homes.running().into_iter().map(move |from| (to, from)))
+    {
         for attempt in 0.. {
             match homes.model(to).sync_with(id(from)).await {
                 _ if to == from => break,
@@ -310,7 +313,11 @@ fn versions_on_one_node_are_what_was_written() {
                 if number == 10 {
                     bench.set(Versioning::Enabled).await;
                 }
-                if number < 10 { bench.put(Condition::Always).await } else { bench.step().await }
+                if number < 10 {
+                    bench.put(Condition::Always).await
+                } else {
+                    bench.step().await
+                }
                 if number % 15 == 14 {
                     bench.check().await;
                     node.expire().await;
@@ -336,7 +343,9 @@ fn versions_on_three_nodes_are_what_was_written() {
         run(async {
             let mut homes = Homes::new(3, 3).await;
             with_bucket(&homes).await;
-            let models = |homes: &Homes| homes.running().into_iter().map(|number| homes.model(number).clone()).collect();
+            let models = |homes: &Homes| {
+                homes.running().into_iter().map(|number| homes.model(number).clone()).collect()
+            };
             let mut bench = Bench::new(models(&homes), BUCKET, seed);
             for number in 0..60 {
                 if number == 8 {
@@ -353,7 +362,11 @@ fn versions_on_three_nodes_are_what_was_written() {
                     bench.set(bench.mode).await;
                     env::sleep(Duration::from_secs(10)).await;
                 }
-                if number < 8 { bench.put(Condition::Always).await } else { bench.step().await }
+                if number < 8 {
+                    bench.put(Condition::Always).await
+                } else {
+                    bench.step().await
+                }
                 if number % 12 == 11 {
                     bench.check().await;
                 }
@@ -370,7 +383,14 @@ fn versions_on_three_nodes_are_what_was_written() {
             }
             homes.tidy_up().await;
             for number in homes.running() {
-                for space in [Space::Object, Space::Past, Space::PastBody, Space::Inline, Space::Version, Space::BlockRef] {
+                for space in [
+                    Space::Object,
+                    Space::Past,
+                    Space::PastBody,
+                    Space::Inline,
+                    Space::Version,
+                    Space::BlockRef,
+                ] {
                     assert_eq!(homes.node(number).records(space), 0, "{} of node {number}", space.name());
                 }
             }

@@ -45,7 +45,12 @@ pub(crate) fn change_here(
                     let own = own_bytes(txn, head_key, row)?;
                     Some(Next { slot, lineage: lineage_beside(Some(row), None), own })
                 }
-                None => edit_past(txn, head_key, current.as_ref(), (id, |row: &PastRow| edit(&row.slot, row.made)))?,
+                None => edit_past(
+                    txn,
+                    head_key,
+                    current.as_ref(),
+                    (id, |row: &PastRow| edit(&row.slot, row.made)),
+                )?,
             }
         }
     };
@@ -73,7 +78,8 @@ fn delete(
         };
         let is_named = next != VersionId::Null;
         let lineage = Lineage { made: past.made, is_named, aside: Some(gone(id)) };
-        let own = past_here(txn, &past::beside(head_key, next), Want::Content)?.and_then(|(_, inline)| inline);
+        let own =
+            past_here(txn, &past::beside(head_key, next), Want::Content)?.and_then(|(_, inline)| inline);
         return Ok(Some(Next { slot: past.slot, lineage, own }));
     }
     let held: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
@@ -124,7 +130,7 @@ fn newest_past(
 }
 
 fn own_bytes(txn: &Txn<'_>, head_key: &[u8], row: &ObjectRow) -> Result<Option<Bytes>, ModelError> {
-    let has_bytes = row.live().is_some_and(|object| object.inline_hash().is_some());
+    let has_bytes = row.slot.has_bytes();
     if has_bytes { bytes_beside(txn, head_key, &row.slot).map(Some) } else { Ok(None) }
 }
 
@@ -134,7 +140,7 @@ fn bytes_of(
     head_key: &[u8],
     (current, aside): (Option<&ObjectRow>, &Aside),
 ) -> Result<Option<Bytes>, ModelError> {
-    if !aside.slot.live().is_some_and(|object| object.inline_hash().is_some()) {
+    if !aside.slot.has_bytes() {
         return Ok(None);
     }
     let is_current = current.is_some_and(|row| row.current() == Some(aside.id));

@@ -62,7 +62,10 @@ pub async fn delete(client: &mut Client) -> Verdict {
             book.kept[place..].iter().any(|later| later.key == kept.key && later.seen > place)
         };
         let places = book.kept.iter().enumerate();
-        places.filter(|(place, kept)| kept.fate == Fate::There && is_covered(*place, kept)).map(|(place, _)| place).collect()
+        places
+            .filter(|(place, kept)| kept.fate == Fate::There && is_covered(*place, kept))
+            .map(|(place, _)| place)
+            .collect()
     };
     if covered.is_empty() {
         return Verdict::Idle;
@@ -74,9 +77,11 @@ pub async fn delete(client: &mut Client) -> Verdict {
         book.kept[place].fate = Fate::Unknown;
         book.kept[place].clone()
     };
-    let deletion = Deletion { key: kept.key.to_owned(), version: Some(kept.id), condition: Condition::Always };
-    let answer =
-        homes.ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await }).await;
+    let deletion =
+        Deletion { key: kept.key.to_owned(), version: Some(kept.id), condition: Condition::Always };
+    let answer = homes
+        .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
+        .await;
     match answer {
         Some(Ok(_)) => {
             homes.book().kept[place].fate = Fate::Gone;
