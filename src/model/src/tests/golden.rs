@@ -12,7 +12,8 @@ use crate::rows::acl::{Acl, AclGrant, Grantee, Permission};
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
-use crate::rows::object::{ObjectRow, Rare, Register, Slot};
+use crate::rows::object::{Aside, Lineage, ObjectRow, Rare, Register, Slot};
+use crate::rows::past::{self, PastBody, PastRow, VersionId};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
@@ -120,6 +121,17 @@ fn objects() -> Vec<Line> {
     };
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
+    let versioned = |is_named| {
+        let aside = Aside { id: VersionId::Named(Stamp::ZERO), made: Stamp::ZERO, slot: Slot::Marker };
+        let aside = Some(aside).filter(|_| is_named);
+        let lineage = Some(Box::new(Lineage { made: STAMP, is_named, aside }));
+        ObjectRow { lineage, ..live(Body::Inline(HASH)) }
+    };
+    let past = |name: &str, id: VersionId, slot: Slot| {
+        let row = PastRow { by: STAMP, made: Stamp::ZERO, slot };
+        line(name, Space::Past, past::row_key(partition, "a\0b", id), row)
+    };
+    let null_row = past::row_key(partition, "a", VersionId::Null);
     vec![
         row("object.deleted", ObjectRow::new(STAMP, Slot::Deleted)),
         row("object.register", ObjectRow { register, ..ObjectRow::new(STAMP, Slot::Deleted) }),
@@ -130,6 +142,11 @@ fn objects() -> Vec<Line> {
         row("object.rows", live(Body::Rows(BODY))),
         row("object.composite", live(Body::Composite(BODY))),
         line("inline", Space::Inline, object::row_key(partition, "a"), InlineBody(vec![0, 1, 0xff])),
+        row("object.version", versioned(true)),
+        row("object.null_version", versioned(false)),
+        past("past.null", VersionId::Null, Slot::Deleted),
+        past("past.named", VersionId::Named(STAMP), live(Body::Blocks(BODY, pieces())).slot),
+        line("past_body", Space::PastBody, BODY.as_bytes().to_vec(), PastBody(null_row)),
     ]
 }
 
