@@ -53,7 +53,7 @@ async fn statuses(home: &Home, request: &Req) -> [u16; 3] {
 const OPENS: [(&str, &[&str], &[&str]); 4] = [
     (
         "x-amz-grant-read",
-        &["HeadBucket", "ListObjects", "ListObjectsV2", "ListMultipartUploads"],
+        &["HeadBucket", "ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"],
         &["GetObject", "HeadObject"],
     ),
     (

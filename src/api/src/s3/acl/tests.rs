@@ -32,7 +32,7 @@ fn key(id: &str) -> Grantee {
 const GIVES: [(Permission, &[&str], &[&str]); 5] = [
     (
         Permission::Read,
-        &["HeadBucket", "ListObjects", "ListObjectsV2", "ListMultipartUploads"],
+        &["HeadBucket", "ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"],
         &["GetObject", "HeadObject"],
     ),
     (
