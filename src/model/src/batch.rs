@@ -177,6 +177,11 @@ impl Write {
         matches!(self, Write::Object { .. } | Write::Accept { .. })
     }
 
+    /// Whether it is a write of a bucket without versions, in one round.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Write::Object { .. })
+    }
+
     /// Whether it only says that something has ended, so that nobody needs to wait for it.
     pub fn is_note(&self) -> bool {
         matches!(self, Write::Settled { .. })

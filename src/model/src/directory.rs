@@ -3,12 +3,12 @@
 //! The rows are the truth. This copy is made anew, whole, by the committer after a change of one
 //! of them is durable and before its caller is answered: whoever was told of a change sees it.
 
-use crate::rows::bucket::{AliasRow, BucketRow};
+use crate::rows::bucket::{AliasRow, BucketRow, Versioning};
 use crate::rows::key::KeyRow;
 use arc_swap::ArcSwap;
 use base::id::kind;
-use base::{Id, WallTime};
-use std::collections::BTreeMap;
+use base::{Id, PartitionHash, WallTime};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::{Read, Space, Step, Store, StoreError};
 
@@ -21,6 +21,8 @@ pub struct Names {
     pub aliases: BTreeMap<String, Id<kind::Bucket>>,
     /// Live access keys by their id.
     pub keys: BTreeMap<String, Arc<KeyRow>>,
+    /// Where the objects lie of buckets that keep versions, or kept them.
+    pub versioned: BTreeSet<PartitionHash>,
 }
 
 /// Keeps [`Names`] current.
@@ -106,7 +108,11 @@ fn read_names(store: &Store) -> Result<Names, StoreError> {
     let mut names = Names::default();
     view.walk(Space::Bucket, &[], None, &mut |key, row: BucketRow| {
         if let (false, Ok(id)) = (row.deleted, key.try_into()) {
-            names.buckets.insert(Id::from_bytes(id), Arc::new(row));
+            let id = Id::from_bytes(id);
+            if row.versioning() != Versioning::Never {
+                names.versioned.insert(PartitionHash::of_shard(&id, 0));
+            }
+            names.buckets.insert(id, Arc::new(row));
         }
         Step::Next
     })?;

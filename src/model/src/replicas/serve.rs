@@ -105,6 +105,11 @@ impl Model {
                 return Ok(reply);
             }
         }
+        // Whoever writes plainly has not heard yet that the bucket keeps versions.
+        let names = self.names();
+        if writes.iter().any(|write| write.is_plain() && names.versioned.contains(&write.partition())) {
+            return Ok(Reply::NotReady);
+        }
         writes.iter().try_for_each(Write::check)?;
         self.store.observe(position.order.max(position.id).max(birth)).await?;
         if let Some(deadline) = deadline

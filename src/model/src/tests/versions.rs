@@ -397,3 +397,32 @@ fn versions_on_three_nodes_are_what_was_written() {
         });
     }
 }
+
+#[test]
+fn who_has_not_heard_that_versions_are_kept_overwrites_none() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        let homes = &homes;
+        let put_at = |number: usize, content: &'static [u8]| async move {
+            put(homes.model(number), (BUCKET, "key"), &[content], Condition::Always).await
+        };
+        put_at(0, b"before").await.unwrap();
+        for number in [1, 2] {
+            set_versioning(homes.model(number), BUCKET, Versioning::Enabled).await;
+        }
+        assert!(matches!(put_at(0, b"stale").await, Err(ModelError::Unavailable)));
+        let id = put_at(1, b"first").await.unwrap().unwrap();
+        assert!(matches!(put_at(0, b"stale too").await, Err(ModelError::Unavailable)));
+        set_versioning(homes.model(0), BUCKET, Versioning::Enabled).await;
+        put_at(0, b"second").await.unwrap();
+        // A write that was not acknowledged may happen, as one of before.
+        let contents: [(VersionId, &[&[u8]]); 2] =
+            [(VersionId::Null, &[b"before", b"stale"]), (id, &[b"first"])];
+        for (id, possible) in contents {
+            let looked = homes.model(2).look(BUCKET, "key", Some(id), Want::Content).await.unwrap();
+            let Looked::Object(found) = looked else { panic!("{id} is not there") };
+            assert!(possible.contains(&found.inline.as_deref().unwrap()), "{found:?}");
+        }
+    });
+}
