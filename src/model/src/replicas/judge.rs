@@ -69,6 +69,7 @@ impl Model {
             partition: place.partition,
             key: place.key.clone(),
             content: false,
+            aside: false,
         };
         let rows: Vec<HeldRow> = self.every_answer(place.partition, request).await?;
         let rows = || rows.iter().filter_map(|held| held.row.as_ref());

@@ -98,6 +98,8 @@ pub(crate) struct ReadRow {
     pub key: String,
     /// Whether the bytes beside the row are wanted.
     pub content: bool,
+    /// Whether those of the version that it puts aside are wanted too.
+    pub aside: bool,
 }
 
 /// A replica's row of a key.

@@ -25,7 +25,7 @@ use table::register::WriteStep;
 const RESTAMPS_MAX: usize = 4;
 
 /// Keys of which versions are deleted side by side.
-const DELETIONS_AT_ONCE: usize = 16;
+const DELETIONS_AT_ONCE: usize = 64;
 
 /// An object that is to be written, with the rows that go with it.
 #[derive(Clone)]

@@ -124,6 +124,7 @@ impl Model {
             partition: place.partition,
             key: place.key.clone(),
             content,
+            aside: false,
         };
         let mut asked = Asked::new(asking.nodes.len());
         for member in asking.first() {
@@ -181,8 +182,8 @@ impl Model {
     ) -> Result<Attempt, ModelError> {
         let row = ObjectRow::of_version(version);
         let beside = match contents.remove(&row.order) {
-            Some(known) => known,
-            None => self.content_of(place, &row).await?,
+            Some(known) if !row.has_bytes_aside() => known,
+            _ => self.content_of(place, &row).await?,
         };
         match self.put_forward(place, (row.clone(), birth), beside.clone()).await? {
             WriteStep::Done => Ok(Attempt::Answer(Some((row, beside.own.filter(|_| content))))),
@@ -228,6 +229,7 @@ impl Model {
             partition: place.partition,
             key: place.key.clone(),
             content: true,
+            aside: true,
         };
         for member in asking.order {
             let asked = self.ask_one(asking.nodes[member], request.clone(), Bytes::new(), READ_LIMIT).await;

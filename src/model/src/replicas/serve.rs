@@ -167,12 +167,12 @@ impl Model {
         Ok(Some(lock))
     }
 
-    /// Reads one row, with the bytes beside it if they are wanted.
+    /// Reads one row, with the bytes beside it, and those of what it puts aside, if they are wanted.
     pub(crate) fn held_row(
         &self,
         read: &impl Read,
         row_key: &[u8],
-        content: bool,
+        (content, aside): (bool, bool),
     ) -> Result<HeldRow, ModelError> {
         let row: Option<ObjectRow> = read.get(Space::Object, row_key)?;
         let row = row.filter(|row| row.order > Stamp::ZERO).map(|row| ObjectRow { register: None, ..row });
@@ -183,7 +183,7 @@ impl Model {
             let body: InlineBody = read.get(Space::Inline, row_key)?.ok_or_else(unreadable)?;
             beside.own = Some(Bytes::from(body.0));
         }
-        if let Some((id, past)) = row.as_ref().filter(|_| content).and_then(ObjectRow::aside) {
+        if let Some((id, past)) = row.as_ref().filter(|_| aside).and_then(ObjectRow::aside) {
             let body: Option<InlineBody> = read.get(Space::Inline, &past::beside(row_key, id))?;
             let bytes = body.map(|body| Bytes::from(body.0));
             beside.aside = bytes.filter(|bytes| batch::fits(&past.slot, Some(bytes)));
@@ -198,7 +198,7 @@ impl Model {
         self.store.settled().await?;
         let view = self.store.view()?;
         let key = object::row_key(request.partition, &request.key);
-        let held = self.held_row(&view, &key, request.content)?;
+        let held = self.held_row(&view, &key, (request.content, request.aside))?;
         let fence = graves::fence_of(&view, Space::Object, &key)?.birth();
         // T4: this replica may have forgotten what an older request expects to find.
         Ok(if held.row.is_none() && request.birth <= fence { Reply::Fenced } else { Reply::Done(held) })

@@ -305,9 +305,13 @@ impl ObjectRow {
 
     /// Whether bytes lie beside it, or beside what it puts aside.
     pub fn has_bytes(&self) -> bool {
+        self.slot.has_bytes() || self.has_bytes_aside()
+    }
+
+    /// Whether bytes lie beside what it puts aside.
+    pub fn has_bytes_aside(&self) -> bool {
         let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
-        let slots = [Some(&self.slot), aside.map(|aside| &aside.slot)];
-        slots.into_iter().flatten().any(|slot| slot.has_bytes())
+        aside.is_some_and(|aside| aside.slot.has_bytes())
     }
 
     /// The version that its entry is or was.

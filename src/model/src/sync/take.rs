@@ -203,7 +203,7 @@ fn store_object(
         // What is held is as new: its entry was beaten, or is the same.
         return Ok(());
     }
-    let is_ordinary = taking == Taking::ByTheRules && row.live().is_some();
+    let is_ordinary = taking == Taking::ByTheRules && row.current().is_some();
     if is_ordinary && closed(txn, graves::partition_of(&row_key))? == Some(Closed::Sealed) {
         // Its bucket is about to be deleted, and may be listed already: it is taken when that has failed.
         return Ok(());
