@@ -258,13 +258,8 @@ impl Beside {
     /// Whether these are the bytes that a row calls for. Those of what it puts aside may be missing: then its past row
     /// was overtaken where they were looked for.
     pub(crate) fn fits(&self, row: &ObjectRow) -> bool {
-        let aside = row.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
-        let fits_aside = match (&self.aside, aside) {
-            (None, _) => true,
-            (Some(bytes), Some(aside)) => fits(&aside.slot, Some(bytes)),
-            (Some(_), None) => false,
-        };
-        fits(&row.slot, self.own.as_ref()) && fits_aside
+        let fits_aside = |bytes| row.slot_aside().is_some_and(|aside| fits(aside, Some(bytes)));
+        fits(&row.slot, self.own.as_ref()) && self.aside.as_ref().is_none_or(fits_aside)
     }
 }
 

@@ -206,7 +206,8 @@ fn look_at_object(read: &impl Read, row_key: &[u8]) -> Result<Held, StoreError> 
     })
 }
 
-fn has_past(read: &impl Read, head_key: &[u8]) -> Result<bool, StoreError> {
+/// Whether any past row stands beside the row of a key.
+pub(crate) fn has_past(read: &impl Read, head_key: &[u8]) -> Result<bool, StoreError> {
     let (from, to) = past::range_beside(head_key);
     let mut found = false;
     read.walk(Space::Past, &from, Some(&to), &mut |_, _: PastRow| {

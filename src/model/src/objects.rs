@@ -342,9 +342,10 @@ pub(crate) fn look_in(
     let row: Option<ObjectRow> = read.get(Space::Object, head_key)?;
     let current = row.filter(|row| version.is_none() || row.current() == version);
     if let Some(row) = current {
-        let has_bytes = row.slot.has_bytes();
-        let wanted = has_bytes && want == Want::Content;
-        let inline = if wanted { Some(versions::bytes_beside(read, head_key, &row.slot)?) } else { None };
+        let inline = match want {
+            Want::Content => versions::bytes_beside(read, head_key, &row.slot)?,
+            Want::Metadata => None,
+        };
         return Ok(looked((row.version_id(), row.made()), row.slot, inline, None));
     }
     let Some(id) = version else { return Ok(Looked::Nothing) };

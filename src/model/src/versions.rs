@@ -17,7 +17,7 @@ use crate::replicas::{
 use crate::rows::bucket::Versioning;
 use crate::rows::object::{self, Aside, Beside, Content, InlineBody, Lineage, ObjectRow, Slot};
 use crate::rows::past::{self, PastBody, PastRow, VersionId};
-use crate::{ModelError, objects::Want};
+use crate::{ModelError, graves, objects::Want};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
 use bytes::Bytes;
@@ -116,17 +116,26 @@ pub(crate) fn past_here(
     want: Want,
 ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
     let Some(row) = read.get::<PastRow>(Space::Past, row_key)? else { return Ok(None) };
-    let is_wanted = want == Want::Content && row.slot.has_bytes();
-    let inline = if is_wanted { Some(bytes_beside(read, row_key, &row.slot)?) } else { None };
+    let inline = match want {
+        Want::Content => bytes_beside(read, row_key, &row.slot)?,
+        Want::Metadata => None,
+    };
     Ok(Some((row, inline)))
 }
 
-/// The bytes beside a row, which it calls for.
-pub(crate) fn bytes_beside(read: &impl Read, row_key: &[u8], slot: &Slot) -> Result<Bytes, ModelError> {
+/// The bytes beside a row, if its entry calls for some.
+pub(crate) fn bytes_beside(
+    read: &impl Read,
+    row_key: &[u8],
+    slot: &Slot,
+) -> Result<Option<Bytes>, ModelError> {
+    if !slot.has_bytes() {
+        return Ok(None);
+    }
     let body: Option<InlineBody> = read.get(Space::Inline, row_key)?;
     let bytes = body.map(|body| Bytes::from(body.0)).filter(|bytes| batch::fits(slot, Some(bytes)));
     let unreadable = || StoreError::Unreadable { space: Space::Inline.name(), key: row_key.to_vec() };
-    bytes.ok_or_else(|| unreadable().into())
+    bytes.map(Some).ok_or_else(|| unreadable().into())
 }
 
 /// A past row as other nodes may have it.
@@ -159,7 +168,8 @@ pub(crate) fn list_past(view: &View, request: &ListPast) -> Result<PastListing, 
         let is_there = row.current().is_some();
         let mut listed = ListedKey { head: head_of(&key, &row), key, is_there, past: Vec::new() };
         told += 1;
-        if folded.is_none() && (is_there || has_past(view, row_key)) {
+        // What cannot be read is not nothing.
+        if folded.is_none() && (is_there || graves::has_past(view, row_key).unwrap_or(true)) {
             match some_past(view, (row_key, &listed.key), below, limit - told.min(limit)) {
                 Ok((past, horizon)) => {
                     told += past.len();
@@ -177,17 +187,6 @@ pub(crate) fn list_past(view: &View, request: &ListPast) -> Result<PastListing, 
         }
     })?;
     failure.map_or(Ok(listing), |error| Err(error.into()))
-}
-
-fn has_past(view: &View, head_key: &[u8]) -> bool {
-    let (from, to) = past::range_beside(head_key);
-    let mut found = false;
-    let walked = view.walk(Space::Past, &from, Some(&to), &mut |_, _: PastRow| {
-        found = true;
-        Step::Stop
-    });
-    // What cannot be read is not nothing.
-    found || walked.is_err()
 }
 
 /// Past rows, by which decision, and where a limit ended them.

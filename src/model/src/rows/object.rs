@@ -308,10 +308,14 @@ impl ObjectRow {
         self.slot.has_bytes() || self.has_bytes_aside()
     }
 
+    /// What it puts aside, if it does.
+    pub fn slot_aside(&self) -> Option<&Slot> {
+        self.lineage.as_ref()?.aside.as_ref().map(|aside| &aside.slot)
+    }
+
     /// Whether bytes lie beside what it puts aside.
     pub fn has_bytes_aside(&self) -> bool {
-        let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
-        aside.is_some_and(|aside| aside.slot.has_bytes())
+        self.slot_aside().is_some_and(Slot::has_bytes)
     }
 
     /// The version that its entry is or was.
@@ -324,8 +328,7 @@ impl ObjectRow {
 
     /// Whether its entry, or the version that it puts aside, has this body.
     pub fn names(&self, body: Id<kind::Body>) -> bool {
-        let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
-        let slots = [Some(&self.slot), aside.map(|aside| &aside.slot)];
+        let slots = [Some(&self.slot), self.slot_aside()];
         slots.into_iter().flatten().any(|slot| slot.live().and_then(|object| object.body.id()) == Some(body))
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn change_here(
             match current.as_ref().filter(|row| is_current(row)) {
                 Some(row) => {
                     let slot = edit(&row.slot, row.made())?;
-                    let own = own_bytes(txn, head_key, row)?;
+                    let own = bytes_beside(txn, head_key, &row.slot)?;
                     Some(Next { slot, lineage: lineage_beside(Some(row), None), own })
                 }
                 None => edit_past(
@@ -87,7 +87,7 @@ fn delete(
         return Ok(None);
     }
     let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
-    let own = current.map_or(Ok(None), |row| own_bytes(txn, head_key, row))?;
+    let own = current.map_or(Ok(None), |row| bytes_beside(txn, head_key, &row.slot))?;
     Ok(Some(Next { slot, lineage: lineage_beside(current, Some(gone(id))), own }))
 }
 
@@ -102,7 +102,7 @@ fn edit_past(
     let row = row.filter(|row| row.slot != Slot::Deleted).ok_or(ModelError::NoSuchVersion)?;
     let aside = Aside { id, made: row.made, slot: edit(&row)? };
     let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
-    let own = current.map_or(Ok(None), |row| own_bytes(txn, head_key, row))?;
+    let own = current.map_or(Ok(None), |row| bytes_beside(txn, head_key, &row.slot))?;
     Ok(Some(Next { slot, lineage: lineage_beside(current, Some(aside)), own }))
 }
 
@@ -129,21 +129,13 @@ fn newest_past(
     Ok(newest)
 }
 
-fn own_bytes(txn: &Txn<'_>, head_key: &[u8], row: &ObjectRow) -> Result<Option<Bytes>, ModelError> {
-    let has_bytes = row.slot.has_bytes();
-    if has_bytes { bytes_beside(txn, head_key, &row.slot).map(Some) } else { Ok(None) }
-}
-
 /// The bytes of what is put aside: those of the row of the key, or of the past row that is edited.
 fn bytes_of(
     txn: &Txn<'_>,
     head_key: &[u8],
     (current, aside): (Option<&ObjectRow>, &Aside),
 ) -> Result<Option<Bytes>, ModelError> {
-    if !aside.slot.has_bytes() {
-        return Ok(None);
-    }
     let is_current = current.is_some_and(|row| row.current() == Some(aside.id));
     let row_key = if is_current { head_key.to_vec() } else { past::beside(head_key, aside.id) };
-    bytes_beside(txn, &row_key, &aside.slot).map(Some)
+    bytes_beside(txn, &row_key, &aside.slot)
 }
