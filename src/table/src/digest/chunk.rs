@@ -57,13 +57,33 @@ impl Placed {
 }
 
 /// The chunk that a row lies in.
+///
+/// The first chunk of an arc is found without going backwards: where rows come in descending order (past
+/// versions of one key, the newest first), its record is written again with each of them, and an engine that
+/// keeps what was overwritten passes over all of it on the way back, but over none of it on the way there.
 pub(super) fn chunk_of(read: &impl Read, space: Space, row_key: &[u8]) -> Result<Placed, StoreError> {
-    let (first, last) = (chunk_key(space, &arc_start(arc_of(row_key))), chunk_key(space, row_key));
-    let found = read.last(Space::Chunk, Bound::Included(&first), Bound::Included(&last))?;
+    let start = arc_start(arc_of(row_key));
+    let (first, here) = (chunk_key(space, &start), chunk_key(space, row_key));
+    let found = match is_any_between(read, &first, &here)? {
+        true => read.last(Space::Chunk, Bound::Excluded(&first), Bound::Included(&here))?,
+        false => read.get_bytes(Space::Chunk, &first)?.map(|value| (first, value)),
+    };
     Ok(match found {
         Some((key, value)) => Placed::of_record(space, &key, &value),
-        None => Placed { first: arc_start(arc_of(row_key)), digest: Some(Digest::default()) },
+        None => Placed { first: start, digest: Some(Digest::default()) },
     })
+}
+
+/// Whether a chunk begins behind the first of these keys, up to and with the last.
+fn is_any_between(read: &impl Read, first: &[u8], last: &[u8]) -> Result<bool, StoreError> {
+    let mut is_any = false;
+    if first < last {
+        read.scan(Space::Chunk, Bound::Excluded(first), Bound::Included(last), &mut |_, _| {
+            is_any = true;
+            ControlFlow::Break(())
+        })?;
+    }
+    Ok(is_any)
 }
 
 /// The chunk behind the one that begins with `first`, in the same arc.
