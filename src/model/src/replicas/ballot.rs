@@ -1,4 +1,4 @@
-//! The coordinator of a decision: a write with a condition, and a reader's take-over (rules G5 to G9).
+//! The coordinator of a decision: a write with a condition, and a reader's take-over (rules G5 to G9, G12).
 
 use super::ask::WRITE_LIMIT;
 use super::messages::{Prepare, Promise, Reply};
@@ -13,11 +13,13 @@ use base::{Stamp, WallTime};
 use env::random_below;
 use std::sync::Arc;
 use std::time::Duration;
-use table::register::{Ballot, BallotStep, Version, WriteStep};
+use table::register::{Ballot, BallotStep, Settled, Version, WriteStep, settle};
 
 /// Attempts of one decision before its caller is told to come back: with a hundred racers on one key the
 /// back-off spreads over some seconds.
 pub(super) const ATTEMPTS_MAX: u32 = 12;
+/// How often a decision in doubt is looked up, and put forward again if it was not chosen.
+const LOOKS_MAX: u32 = 6;
 /// The first pause after a ballot that was lost; doubled each time, and random.
 const BACKOFF_MIN: Duration = Duration::from_millis(20);
 /// The longest one.
@@ -48,13 +50,24 @@ pub(crate) struct Opened {
     pub row: Option<ObjectRow>,
 }
 
+/// What a decision has proposed so far.
+#[derive(Default)]
+struct Proposed {
+    /// The id of its version: the first ballot under which it was sent. It never has another (K1).
+    id: Option<Stamp>,
+    /// The first ballot since which it may have been chosen.
+    in_doubt_since: Option<Stamp>,
+}
+
 /// How a ballot ended.
 pub(super) enum Ended<T> {
     Value(T),
-    /// Somebody else was ahead, and nothing of ours was sent.
+    /// Somebody else was ahead: nothing of ours was sent, or nobody took it, nor ever will (G8).
     Lost,
     /// Somebody sees another layout: a ballot is void then.
     Moved,
+    /// What was proposed may have been chosen, or may be still: another ballot tells (G12).
+    Unclear,
 }
 
 impl Model {
@@ -65,11 +78,19 @@ impl Model {
         place: &KeyPlace,
         mut decide: impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send,
     ) -> Result<Option<Stamp>, ModelError> {
+        let (mut proposed, mut looks) = (Proposed::default(), 0);
         for attempt in 0..ATTEMPTS_MAX {
-            match self.ballot(place, &mut decide).await? {
+            match self.ballot(place, &mut proposed, &mut decide).await? {
                 Ended::Value(written) => return Ok(written),
                 Ended::Moved => self.pause(attempt, true).await,
                 Ended::Lost => self.pause(attempt, false).await,
+                Ended::Unclear => {
+                    looks += 1;
+                    if looks > LOOKS_MAX {
+                        break;
+                    }
+                    self.pause(attempt, false).await;
+                }
             }
         }
         Err(ModelError::Unavailable)
@@ -109,16 +130,25 @@ impl Model {
         Duration::from_micros(random_below(self.env.rng.as_ref(), micros.max(1)))
     }
 
+    /// One ballot of a decision.
     async fn ballot(
         self: &Arc<Self>,
         place: &KeyPlace,
+        proposed: &mut Proposed,
         decide: &mut (impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send),
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
         let Opened { stamp, row } = match self.open_ballot(place).await? {
             Ended::Value(opened) => opened,
             Ended::Moved => return Ok(Ended::Moved),
-            Ended::Lost => return Ok(Ended::Lost),
+            Ended::Lost | Ended::Unclear => return Ok(Ended::Lost),
         };
+        if let Proposed { id: Some(id), in_doubt_since: Some(since) } = *proposed {
+            match settle(id, since, row.as_ref().and_then(ObjectRow::version).as_ref()) {
+                Settled::Chosen => return Ok(Ended::Value(Some(id))),
+                Settled::Unknown => return Err(ModelError::Unavailable),
+                Settled::NotYet => {}
+            }
+        }
         if row.as_ref().is_some_and(|row| row.lineage.is_some()) {
             // Whoever asked has not heard yet that the bucket keeps versions.
             return Err(ModelError::Unavailable);
@@ -127,7 +157,12 @@ impl Model {
         let Some(proposal) = decide(live)? else {
             return Ok(Ended::Value(None));
         };
-        self.accept(place, stamp, proposal).await
+        let id = *proposed.id.get_or_insert(stamp);
+        let ended = self.accept(place, (stamp, id), proposal).await?;
+        if matches!(ended, Ended::Unclear) {
+            proposed.in_doubt_since.get_or_insert(stamp);
+        }
+        Ok(ended)
     }
 
     /// Opens a ballot and makes a quorum agree about what is current.
@@ -201,37 +236,39 @@ impl Model {
         Ok((step == WriteStep::Done).then_some(version))
     }
 
-    /// Sends the new version. From here on the outcome is "done" or "unknown", unless it can never happen (G8).
+    /// Sends the new version under a ballot, with the id that its first one gave it. From here on it may be chosen
+    /// at any time, so whoever does not hear that it was must not begin anew.
     pub(super) async fn accept(
         self: &Arc<Self>,
         place: &KeyPlace,
-        stamp: Stamp,
+        (ballot, id): (Stamp, Stamp),
         proposal: Proposal,
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
         let Proposal { slot, lineage, beside, mut writes, deadline } = proposal;
-        // K1: a body never goes out under two stamps.
-        let has_body = matches!(&slot, Slot::Live(object) if object.body.id().is_some());
-        let row = ObjectRow { stamp, order: stamp.proposal(), slot, lineage, register: None };
+        let row = ObjectRow { stamp: id, order: ballot.proposal(), slot, lineage, register: None };
         let KeyPlace { partition, key } = place.clone();
-        let number = writes.len();
+        let (number, position) = (writes.len(), Position { order: row.order, id });
         writes.push(Write::Accept { partition, key, row, beside });
-        let position = Position { order: stamp.proposal(), id: stamp };
-        let batch = Batch { position, birth: stamp, deadline, writes, block: None };
-        let steps = self.store_everywhere(batch).await?;
-        match steps.get(&number) {
-            Some(WriteStep::Done) => Ok(Ended::Value(Some(stamp))),
-            Some(WriteStep::Again { above }) if !has_body => {
-                self.store.observe(*above).await?;
+        // Its birth stays: what was deleted since, and forgotten, does not come back (T1).
+        let batch = Batch { position, birth: id, deadline, writes, block: None };
+        match self.store_everywhere(batch).await.map(|steps| steps.get(&number).copied()) {
+            Ok(Some(WriteStep::Done)) => Ok(Ended::Value(Some(id))),
+            Ok(Some(WriteStep::Again { above })) => {
+                self.store.observe(above).await?;
                 Ok(Ended::Lost)
             }
-            _ if self.is_there(place, stamp).await? => Ok(Ended::Value(Some(stamp))),
-            _ => Err(ModelError::Unavailable),
+            Ok(_) | Err(ModelError::Unavailable) => Ok(Ended::Unclear),
+            Err(error) => Err(error),
         }
     }
 
     /// Whether a version whose outcome is unknown turns out to have been chosen: whoever was ahead of it found it
     /// on a replica and put it forward. One that is not found may have been, and overwritten since.
-    async fn is_there(self: &Arc<Self>, place: &KeyPlace, stamp: Stamp) -> Result<bool, ModelError> {
+    pub(super) async fn is_there(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        stamp: Stamp,
+    ) -> Result<bool, ModelError> {
         let found = self.read_row(place, false).await?;
         Ok(found.is_some_and(|(row, _)| row.stamp == stamp))
     }

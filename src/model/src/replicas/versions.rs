@@ -86,21 +86,24 @@ impl Model {
                     self.pause(attempt, true).await;
                     continue;
                 }
-                Ended::Lost => {
+                Ended::Lost | Ended::Unclear => {
                     self.pause(attempt, false).await;
                     continue;
                 }
             };
             let Some(proposal) = self.propose(place, &opened, change.clone()).await? else { return Ok(None) };
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
-            match self.accept(place, opened.stamp, proposal).await? {
-                Ended::Value(Some(stamp)) => {
+            // K1: a body never goes out under two stamps.
+            let has_body = slot.live().is_some_and(|object| object.body.id().is_some());
+            let stamp = opened.stamp;
+            match self.accept(place, (stamp, stamp), proposal).await? {
+                Ended::Lost if !has_body => self.pause(attempt, false).await,
+                Ended::Moved => self.pause(attempt, true).await,
+                Ended::Lost | Ended::Unclear if !self.is_there(place, stamp).await? => break,
+                _ => {
                     let order = stamp.proposal();
                     return Ok(Some(ObjectRow { stamp, order, slot, lineage, register: None }));
                 }
-                Ended::Value(None) => return Ok(None),
-                Ended::Moved => self.pause(attempt, true).await,
-                Ended::Lost => self.pause(attempt, false).await,
             }
         }
         Err(ModelError::Unavailable)

@@ -2,8 +2,9 @@
 //!
 //! First everybody promises; if what they hold differs, the newest version is put forward again
 //! under the ballot, keeping its id, so that what is evaluated is what every later reader finds.
-//! Then the condition is evaluated, and the new version is sent. Once that has been sent, the only
-//! answers are "done" and "unknown": the request is neither refused nor tried again.
+//! Then the condition is evaluated, and the new version is sent. Once that has been sent, it may be chosen at
+//! any time later: the request is neither refused nor begun anew. What came of it is learnt by another
+//! ballot (G12, [`settle`]), under which the same version may be put forward again.
 
 use super::{Answers, Member, Quorum, Stored, Version, highest_against, holders};
 use base::Stamp;
@@ -29,6 +30,28 @@ pub enum BallotStep<V> {
     Done,
     /// Everybody answered, and whether the new version happened cannot be known.
     Unknown,
+}
+
+/// What a later ballot says of a version that was proposed and whose outcome is unknown (G12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It is what is current.
+    Chosen,
+    /// It was not chosen so far: what it was decided upon is current still. Under this ballot the condition may be
+    /// evaluated again, and the version be put forward again with the id and the birth that it has.
+    NotYet,
+    /// Something later is current. Whether it was chosen before cannot be known.
+    Unknown,
+}
+
+/// G12: what the current version under a new ballot says of the version `id`, which is in doubt since it was proposed
+/// under the ballot `since`.
+pub fn settle<V>(id: Stamp, since: Stamp, current: Option<&Version<V>>) -> Settled {
+    match current {
+        Some(current) if current.id == id => Settled::Chosen,
+        Some(current) if current.order > since => Settled::Unknown,
+        _ => Settled::NotYet,
+    }
 }
 
 /// A ballot under way.
@@ -106,10 +129,10 @@ impl<V: Clone + PartialEq> Ballot<V> {
     }
 
     /// The condition holds: the version to send to everybody with [`super::Replica::store`]. Its id
-    /// is the ballot.
-    pub fn propose(&mut self, value: V) -> Version<V> {
+    /// is the ballot under which it was first proposed: this one, or an earlier one of the same operation.
+    pub fn propose(&mut self, value: V, first: Option<Stamp>) -> Version<V> {
         self.phase = Phase::Accept { answers: Answers::new() };
-        Version { order: self.ballot.proposal(), id: self.ballot, value }
+        Version { order: self.ballot.proposal(), id: first.unwrap_or(self.ballot), value }
     }
 
     /// Takes a replica's answer to the new version.

@@ -14,7 +14,7 @@
 //! - "I hold something newer" is never an acknowledgement, and "a promise is in the way" is never
 //!   a proof that the write can no longer happen.
 //!
-//! The rules are numbered G1 to G11 as in `doc/decisions/0003-layout-change-and-memory.md`; each
+//! The rules are numbered G1 to G12 as in `doc/decisions/0003-layout-change-and-memory.md`; each
 //! was searched for counterexamples with the rule left out.
 
 mod ballot;
@@ -26,7 +26,7 @@ mod write;
 #[cfg(test)]
 mod explorer;
 
-pub use ballot::{Ballot, BallotStep};
+pub use ballot::{Ballot, BallotStep, Settled, settle};
 pub use quorum::{Member, Quorum, ReplicaSet};
 pub use read::{PlainRead, ReadStep};
 pub use replica::{Memory, Replica, Stored};

@@ -66,4 +66,6 @@ enum Fault {
     AcceptIgnoresPromise,
     /// G11: a promise is forgotten at once.
     PromiseForgotten,
+    /// G12: a version whose outcome is unknown is put forward again although something later is current.
+    BegunAnew,
 }

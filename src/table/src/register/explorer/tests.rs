@@ -31,6 +31,7 @@ const W2: &[Op] = &[Op::Write(2)];
 const D: &[Op] = &[Op::Delete];
 const R: &[Op] = &[Op::Read];
 const RR: &[Op] = &[Op::Read, Op::Read];
+const C2DR: &[Op] = &[Op::Create(2), Op::Delete, Op::Read];
 const C1: &[Op] = &[Op::Create(1)];
 const C2: &[Op] = &[Op::Create(2)];
 
@@ -54,10 +55,24 @@ fn every_rule_that_is_left_out_is_missed() {
     refuted(Fault::PromiseForgotten, &[C1, C2, R], &[1, 1, 1]);
 }
 
+/// Two decisions of which each may be in doubt; then what was decided is deleted.
+fn looked_up(fault: Fault) -> Scope {
+    Scope { attempts: 3, ..scope(&[C1, C2DR], &[1, 1], fault) }
+}
+
+#[test]
+fn a_decision_that_is_looked_up_again_is_linearizable() {
+    exhausted(&[C1, C2], &[1, 1], 200_000);
+    match breadth_first(&looked_up(Fault::BegunAnew), 2_000_000) {
+        Found::Violation { .. } => {}
+        other => panic!("begun anew was not refuted: {other:?}"),
+    }
+}
+
 #[test]
 fn random_walks_find_no_violation_in_longer_scripts() {
     let replace = &[Op::Replace(1, 3), Op::Read][..];
-    for (seed, scripts) in [[W1, replace, RR], [C1, replace, D], [C1, C2, RR]].iter().enumerate() {
+    for (seed, scripts) in [[W1, replace, RR], [C1, replace, D], [C1, C2, RR], [C1, C2DR, RR]].iter().enumerate() {
         let scope = Scope { last_time: 6, attempts: 3, ..scope(scripts, &[1, 2, 1], Fault::None) };
         match walk(&scope, 300, &SimRng::new(seed as u64)) {
             Found::NothingSoFar { states } => assert!(states > 3_000, "the walks go somewhere: {states}"),
@@ -74,6 +89,9 @@ fn larger_scopes_and_deeper_rules() {
     exhausted(&[W1, C2, R], &[1, 1, 1], 20_000_000);
     exhausted(&[W1, C2, RR], &[2, 1, 1], 20_000_000);
     exhausted(&[D, C2, R], &[1, 1, 1], 20_000_000);
+    assert!(matches!(breadth_first(&looked_up(Fault::None), 2_000_000), Found::Nothing { .. }));
+    let three = Scope { attempts: 3, ..scope(&[C1, C2, R], &[1, 1, 1], Fault::None) };
+    assert!(!matches!(breadth_first(&three, 20_000_000), Found::Violation { .. }));
     refuted(Fault::OneDeadIsEnough, &[W1, W2, RR], &[2, 1, 1]);
     refuted(Fault::NoMemory, &[W1, W2, RR], &[2, 1, 1]);
     refuted(Fault::WriteIgnoresPromise, &[W1, C2, R], &[1, 1, 1]);

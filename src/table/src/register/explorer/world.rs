@@ -3,8 +3,8 @@
 use super::monitor::Pending;
 use super::{Answer, Fault, Monitor, NOTHING, Op};
 use crate::register::{
-    Ballot, BallotStep, Member, PlainRead, PlainWrite, Quorum, ReadStep, Replica, ReplicaSet, Stored,
-    Version, WriteStep,
+    Ballot, BallotStep, Member, PlainRead, PlainWrite, Quorum, ReadStep, Replica, ReplicaSet, Settled, Stored,
+    Version, WriteStep, settle,
 };
 use base::Stamp;
 use std::collections::BTreeSet;
@@ -41,6 +41,8 @@ pub(super) struct Client {
     pub last_time: u64,
     pub attempt: u8,
     pub work: Work,
+    /// Under which ballot the version of its decision was first proposed.
+    pub first: Option<Stamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub(super) type Event<'a> = std::fmt::Arguments<'a>;
 
 impl World {
     pub(super) fn new(scope: &Scope) -> Self {
-        let client = Client { next: 0, last_time: 0, attempt: 0, work: Work::Idle };
+        let client = Client { next: 0, last_time: 0, attempt: 0, work: Work::Idle, first: None };
         Self {
             replicas: vec![Replica::default(); REPLICAS],
             clients: vec![client; scope.scripts.len()],
@@ -217,10 +219,8 @@ impl World {
                 let time = self.clients[client].last_time.max(above.time) + 1;
                 self.send_first(scope, client, time).then_some(true)
             }
-            Step::Unknown | Step::Ballot(BallotStep::Unknown) => {
-                self.clients[client].work = Work::Stopped;
-                Some(true)
-            }
+            Step::Unknown => self.stop(client),
+            Step::Ballot(BallotStep::Unknown) => self.look_again(scope, client),
             Step::Read(ReadStep::Answer(held)) => {
                 let value = held.map_or(NOTHING, |version| version.value);
                 Some(self.finish(scope, client, Answer::Value(value)))
@@ -255,7 +255,24 @@ impl World {
         self.send_first(scope, client, time).then_some(true)
     }
 
+    fn stop(&mut self, client: usize) -> Option<bool> {
+        self.clients[client].work = Work::Stopped;
+        Some(true)
+    }
+
+    /// G12: another ballot tells what came of a decision. Where that is out of scope, it stays unknown.
+    fn look_again(&mut self, scope: &Scope, client: usize) -> Option<bool> {
+        let promised = self.replicas.iter().filter_map(|replica| replica.memory.promise).max();
+        let time = self.clients[client].last_time.max(promised.map_or(0, |stamp| stamp.time)) + 1;
+        if self.send_first(scope, client, time) { Some(true) } else { self.stop(client) }
+    }
+
     fn evaluate(&mut self, scope: &Scope, client: usize, held: Option<Version<u8>>) -> Option<bool> {
+        match self.clients[client].first.map(|first| settle(first, first, held.as_ref())) {
+            Some(Settled::Chosen) => return Some(self.finish(scope, client, Answer::Done)),
+            Some(Settled::Unknown) if scope.fault != Fault::BegunAnew => return self.stop(client),
+            _ => {}
+        }
         let value = held.map_or(NOTHING, |version| version.value);
         let op = scope.scripts[client][self.clients[client].next];
         let new = match op {
@@ -270,7 +287,8 @@ impl World {
         else {
             return None;
         };
-        let version = machine.propose(new);
+        let version = machine.propose(new, self.clients[client].first);
+        self.clients[client].first = Some(version.id);
         Rc::make_mut(&mut self.sent).insert(version.clone());
         self.clients[client].work = Work::Accept(machine, version);
         Some(true)
@@ -285,6 +303,7 @@ impl World {
         self.clients[client].next += 1;
         self.clients[client].attempt = 0;
         self.clients[client].work = Work::Idle;
+        self.clients[client].first = None;
         explained
     }
 
