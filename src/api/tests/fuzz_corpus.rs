@@ -5,10 +5,16 @@
 mod body;
 #[path = "../../../script/fuzz/src/targets/corpus.rs"]
 mod corpus;
+#[path = "../../../script/fuzz/src/targets/form.rs"]
+mod form;
 #[path = "../../../script/fuzz/src/targets/meter.rs"]
 mod meter;
+#[path = "../../../script/fuzz/src/targets/policy.rs"]
+mod policy;
 #[path = "../../../script/fuzz/src/targets/request.rs"]
 mod request;
+#[path = "../../../script/fuzz/src/targets/settings.rs"]
+mod settings;
 #[path = "../../../script/fuzz/src/targets/signature.rs"]
 mod signature;
 #[path = "../../../script/fuzz/src/targets/signer.rs"]
@@ -41,4 +47,19 @@ fn xml_bodies() {
     corpus::replay("xml_complete", xml::complete);
     corpus::replay("xml_create_bucket", xml::create_bucket);
     corpus::replay("xml_delete", xml::delete);
+}
+
+#[test]
+fn settings_of_buckets() {
+    corpus::replay("settings", settings::check);
+}
+
+#[test]
+fn policies() {
+    corpus::replay("policy", policy::check);
+}
+
+#[test]
+fn forms() {
+    corpus::replay("form", form::check);
 }

@@ -109,7 +109,7 @@ impl NodeBatch {
         for write in self.writes {
             match write {
                 Write::Object { partition, key, slot, inline } => {
-                    let value = Content { slot, lineage: None };
+                    let value = Content { slot, lineage: None, before: Vec::new() };
                     let version = Version { order: position.order, id: position.id, value };
                     let key = object::row_key(partition, &key);
                     answers.push(store_object(&tables, txn, (&key, birth), version, inline.into())?);

@@ -63,7 +63,8 @@ pub(crate) fn put_above(
     let (BallotStep::Evaluate(Some(found)) | BallotStep::Stabilise(found)) = &step else { return step };
     let Some(row) = with_versions.filter(|_| found.value.lineage.is_none()) else { return step };
     let lineage = lineage_above(Versioning::Suspended, found.id, Some(row));
-    let value = Content { slot: found.value.slot.clone(), lineage: Some(Box::new(lineage)) };
+    let value =
+        Content { slot: found.value.slot.clone(), lineage: Some(Box::new(lineage)), before: Vec::new() };
     BallotStep::Stabilise(Version { order: ballot, id: found.id, value })
 }
 

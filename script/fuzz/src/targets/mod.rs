@@ -2,9 +2,12 @@
 
 pub mod body;
 pub mod config;
+pub mod form;
 pub mod meter;
+pub mod policy;
 pub mod records;
 pub mod request;
+pub mod settings;
 pub mod signature;
 mod signer;
 mod text_request;
@@ -17,8 +20,11 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("chunked_body", body::check),
     ("config", config::check),
+    ("form", form::check),
+    ("policy", policy::check),
     ("records", records::check),
     ("request", request::check),
+    ("settings", settings::check),
     ("signature", signature::check),
     ("xml_complete", xml::complete),
     ("xml_create_bucket", xml::create_bucket),

@@ -15,12 +15,14 @@ use model::reclaim::Queued;
 use model::rows::bucket::{AliasRow, BucketRow};
 use model::rows::key::KeyRow;
 use model::rows::object::{self, InlineBody, ObjectRow};
+use model::rows::past::{PastBody, PastRow};
 use model::rows::reference::{self, ReferenceRow};
 use model::rows::upload::{self, PartRow, UploadMark, UploadRow};
 use model::rows::version::{self, PendingBody, VersionRow};
 use model::usage::Usage;
 use std::fmt::Debug;
-use store::{HighWater, Record, Space, Unreadable, decode, encode};
+use store::{HighWater, Marks, Record, Space, Unreadable, decode, encode};
+use table::digest::{Chunk, Mark};
 use table::sort_key;
 
 /// The smallest element of a list takes two bytes of a body and, in a list that grows by doubling, three
@@ -42,7 +44,7 @@ enum How {
 }
 
 /// Every kind of record.
-const KINDS: [Check; 21] = [
+const KINDS: [Check; 26] = [
     row::<ObjectRow>,
     record::<InlineBody>,
     row::<VersionRow>,
@@ -64,7 +66,14 @@ const KINDS: [Check; 21] = [
     record::<KnownDisks>,
     record::<ScrubState>,
     record::<AuditState>,
+    row::<PastRow>,
+    record::<PastBody>,
+    record::<Chunk>,
+    record::<Mark>,
+    record::<Marks>,
 ];
+/// Kinds that there is room for: one more does not change what the inputs of the others mean.
+const KINDS_MAX: usize = 64;
 
 /// One record or key.
 pub fn check(input: &[u8]) {
@@ -74,7 +83,7 @@ pub fn check(input: &[u8]) {
         1 => How::Envelope,
         _ => return stored_key(bytes),
     };
-    match KINDS.get(usize::from(kind) % (KINDS.len() + 1)) {
+    match KINDS.get(usize::from(kind) % KINDS_MAX) {
         Some(check) => check(how, bytes),
         None => record::<HighWater>(how, bytes),
     }

@@ -13,7 +13,7 @@ use base::{Stamp, WallTime};
 use env::random_below;
 use std::sync::Arc;
 use std::time::Duration;
-use table::register::{Ballot, BallotStep, Settled, Version, WriteStep, settle};
+use table::register::{Ballot, BallotStep, InDoubt, Settled, Version, WriteStep, predecessors, settle};
 
 /// Attempts of one decision before its caller is told to come back: with a hundred racers on one key the
 /// back-off spreads over some seconds.
@@ -55,8 +55,8 @@ pub(crate) struct Opened {
 struct Proposed {
     /// The id of its version: the first ballot under which it was sent. It never has another (K1).
     id: Option<Stamp>,
-    /// The first ballot since which it may have been chosen.
-    in_doubt_since: Option<Stamp>,
+    /// Whether it may have been chosen.
+    doubt: Option<InDoubt>,
 }
 
 /// How a ballot ended.
@@ -84,13 +84,9 @@ impl Model {
                 Ended::Value(written) => return Ok(written),
                 Ended::Moved => self.pause(attempt, true).await,
                 Ended::Lost => self.pause(attempt, false).await,
-                Ended::Unclear => {
-                    looks += 1;
-                    if looks > LOOKS_MAX {
-                        break;
-                    }
-                    self.pause(attempt, false).await;
-                }
+                // At once: what came of it is told by what followed upon it, and that is soon forgotten.
+                Ended::Unclear if looks < LOOKS_MAX => looks += 1,
+                Ended::Unclear => break,
             }
         }
         Err(ModelError::Unavailable)
@@ -142,9 +138,11 @@ impl Model {
             Ended::Moved => return Ok(Ended::Moved),
             Ended::Lost | Ended::Unclear => return Ok(Ended::Lost),
         };
-        if let Proposed { id: Some(id), in_doubt_since: Some(since) } = *proposed {
-            match settle(id, since, row.as_ref().and_then(ObjectRow::version).as_ref()) {
-                Settled::Chosen => return Ok(Ended::Value(Some(id))),
+        let version = row.as_ref().and_then(ObjectRow::version);
+        let before = version.as_ref().map_or(&[][..], |version| &version.value.before);
+        if let Some(doubt) = proposed.doubt {
+            match settle(doubt, version.as_ref(), before) {
+                Settled::Chosen => return Ok(Ended::Value(Some(doubt.id))),
                 Settled::Unknown => return Err(ModelError::Unavailable),
                 Settled::NotYet => {}
             }
@@ -158,9 +156,11 @@ impl Model {
             return Ok(Ended::Value(None));
         };
         let id = *proposed.id.get_or_insert(stamp);
-        let ended = self.accept(place, (stamp, id), proposal).await?;
+        let before = predecessors(version.as_ref(), before);
+        let upon = before.first().copied().unwrap_or(Stamp::ZERO);
+        let ended = self.accept(place, (stamp, id), proposal, before).await?;
         if matches!(ended, Ended::Unclear) {
-            proposed.in_doubt_since.get_or_insert(stamp);
+            proposed.doubt = Some(InDoubt { id, since: stamp.proposal(), upon });
         }
         Ok(ended)
     }
@@ -243,9 +243,10 @@ impl Model {
         place: &KeyPlace,
         (ballot, id): (Stamp, Stamp),
         proposal: Proposal,
+        before: Vec<Stamp>,
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
         let Proposal { slot, lineage, beside, mut writes, deadline } = proposal;
-        let row = ObjectRow { stamp: id, order: ballot.proposal(), slot, lineage, register: None };
+        let row = ObjectRow { order: ballot.proposal(), lineage, before, ..ObjectRow::new(id, slot) };
         let KeyPlace { partition, key } = place.clone();
         let (number, position) = (writes.len(), Position { order: row.order, id });
         writes.push(Write::Accept { partition, key, row, beside });

@@ -96,13 +96,13 @@ impl Model {
             // K1: a body never goes out under two stamps.
             let has_body = slot.live().is_some_and(|object| object.body.id().is_some());
             let stamp = opened.stamp;
-            match self.accept(place, (stamp, stamp), proposal).await? {
+            match self.accept(place, (stamp, stamp), proposal, Vec::new()).await? {
                 Ended::Lost if !has_body => self.pause(attempt, false).await,
                 Ended::Moved => self.pause(attempt, true).await,
                 Ended::Lost | Ended::Unclear if !self.is_there(place, stamp).await? => break,
                 _ => {
                     let order = stamp.proposal();
-                    return Ok(Some(ObjectRow { stamp, order, slot, lineage, register: None }));
+                    return Ok(Some(ObjectRow { order, lineage, ..ObjectRow::new(stamp, slot) }));
                 }
             }
         }

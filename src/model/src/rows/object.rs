@@ -30,8 +30,11 @@ pub struct ObjectRow {
     #[serde(default)]
     pub register: Option<Register>,
     /// Which version it is, once the key has versions. From then on no write without takes its place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub lineage: Option<Box<Lineage>>,
+    /// What it was decided upon: the ids of its predecessors, the last one first (rule G12). Empty for a plain write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Stamp>,
 }
 
 /// What a slot holds.
@@ -78,6 +81,8 @@ pub struct Content {
     pub slot: Slot,
     /// Its version.
     pub lineage: Option<Box<Lineage>>,
+    /// What it was decided upon.
+    pub before: Vec<Stamp>,
 }
 
 /// The bytes that travel beside a row.
@@ -241,19 +246,20 @@ impl Record for ObjectRow {
 impl ObjectRow {
     /// A row as a plain write makes it.
     pub fn new(stamp: Stamp, slot: Slot) -> Self {
-        Self { stamp, order: stamp, slot, lineage: None, register: None }
+        Self { stamp, order: stamp, slot, lineage: None, register: None, before: Vec::new() }
     }
 
     /// The row as a version that replicas decide about; `None` for a mere promise.
     pub fn version(&self) -> Option<Version<Content>> {
-        let content = || Content { slot: self.slot.clone(), lineage: self.lineage.clone() };
+        let Self { slot, lineage, before, .. } = self;
+        let content = || Content { slot: slot.clone(), lineage: lineage.clone(), before: before.clone() };
         (self.order > Stamp::ZERO).then(|| Version { order: self.order, id: self.stamp, value: content() })
     }
 
     /// The row that a version makes, without a replica's memory.
     pub fn of_version(version: Version<Content>) -> Self {
-        let Content { slot, lineage } = version.value;
-        Self { stamp: version.id, order: version.order, slot, lineage, register: None }
+        let Content { slot, lineage, before } = version.value;
+        Self { stamp: version.id, order: version.order, slot, lineage, register: None, before }
     }
 
     /// This replica's part in decisions about the key.
@@ -274,7 +280,7 @@ impl ObjectRow {
     /// The row of a replica that has accepted or promised something.
     pub fn of_replica(replica: Replica<Content>) -> Self {
         let Replica { current, memory: Memory { promise, history, forgot } } = replica;
-        let value = Content { slot: Slot::Deleted, lineage: None };
+        let value = Content { slot: Slot::Deleted, lineage: None, before: Vec::new() };
         let nothing = Version { order: Stamp::ZERO, id: Stamp::ZERO, value };
         let mut row = Self::of_version(current.unwrap_or(nothing));
         // What the row itself says is not said twice.

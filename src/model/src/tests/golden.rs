@@ -144,6 +144,7 @@ fn objects() -> Vec<Line> {
         line("inline", Space::Inline, object::row_key(partition, "a"), InlineBody(vec![0, 1, 0xff])),
         row("object.version", versioned(true)),
         row("object.null_version", versioned(false)),
+        row("object.decided", ObjectRow { before: vec![STAMP, Stamp::ZERO], ..live(Body::Inline(HASH)) }),
         past("past.null", VersionId::Null, Slot::Deleted),
         past("past.named", VersionId::Named(STAMP), live(Body::Blocks(BODY, pieces())).slot),
         line("past_body", Space::PastBody, BODY.as_bytes().to_vec(), PastBody(null_row)),

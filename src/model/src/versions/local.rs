@@ -59,7 +59,7 @@ pub(crate) fn change_here(
         Some(aside) => bytes_of(txn, head_key, (current.as_ref(), aside))?,
         None => None,
     };
-    let row = ObjectRow { stamp, order: stamp, slot, lineage: Some(Box::new(lineage)), register: None };
+    let row = ObjectRow { lineage: Some(Box::new(lineage)), ..ObjectRow::new(stamp, slot) };
     let tables = Tables::new(blocks, Upkeep::Here);
     batch::put_row(&tables, txn, head_key, (current.as_ref(), &row), Beside { own, aside })?;
     Ok(Some(row))

@@ -44,13 +44,40 @@ pub enum Settled {
     Unknown,
 }
 
-/// G12: what the current version under a new ballot says of the version `id`, which is in doubt since it was proposed
-/// under the ballot `since`.
-pub fn settle<V>(id: Stamp, since: Stamp, current: Option<&Version<V>>) -> Settled {
-    match current {
-        Some(current) if current.id == id => Settled::Chosen,
-        Some(current) if current.order > since => Settled::Unknown,
-        _ => Settled::NotYet,
+/// A version that was proposed and whose outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InDoubt {
+    /// Its id.
+    pub id: Stamp,
+    /// The last ballot under which it was proposed.
+    pub since: Stamp,
+    /// The id of what was current under that ballot; zero when there was nothing.
+    pub upon: Stamp,
+}
+
+/// How many of its predecessors a version names.
+pub const PREDECESSORS_MAX: usize = 4;
+
+/// The predecessors of what is decided upon `current`, the last one first; `before` are those of `current`. Whoever
+/// decides sees what is current, so each followed immediately upon the next.
+pub fn predecessors<V>(current: Option<&Version<V>>, before: &[Stamp]) -> Vec<Stamp> {
+    let last = current.map_or(Stamp::ZERO, |current| current.id);
+    std::iter::once(last).chain(before.iter().copied()).take(PREDECESSORS_MAX).collect()
+}
+
+/// G12: what the current version under a new ballot, with its predecessors, says of one in doubt.
+pub fn settle<V>(doubt: InDoubt, current: Option<&Version<V>>, before: &[Stamp]) -> Settled {
+    let Some(current) = current.filter(|current| current.order > doubt.since || current.id == doubt.id)
+    else {
+        return Settled::NotYet;
+    };
+    if current.id == doubt.id || before.contains(&doubt.id) {
+        return Settled::Chosen;
+    }
+    // Something followed upon what it was to follow. Of nothing at all there may have been more than one.
+    match doubt.upon != Stamp::ZERO && before.contains(&doubt.upon) {
+        true => Settled::NotYet,
+        false => Settled::Unknown,
     }
 }
 

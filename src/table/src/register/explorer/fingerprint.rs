@@ -30,7 +30,7 @@ pub(super) fn of(world: &World) -> Fingerprint {
         members.hash(hasher);
         (&world.sent, &world.asked, &world.monitor).hash(hasher);
         for client in &world.clients {
-            (client.next, client.last_time, client.attempt, client.first).hash(hasher);
+            (client.next, client.last_time, client.attempt, client.doubt).hash(hasher);
             hash_rest(&client.work, hasher);
         }
     })

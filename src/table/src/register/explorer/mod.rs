@@ -16,10 +16,18 @@ mod search;
 mod tests;
 mod world;
 
+use base::Stamp;
 use monitor::Monitor;
 
 /// Value of the key before the first write.
 const NOTHING: u8 = 0;
+
+/// What a version holds: a value, and the ids of those that it followed upon.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Held {
+    value: u8,
+    before: Vec<Stamp>,
+}
 
 /// One operation of a client's script. Values are distinct and not [`NOTHING`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,4 +76,6 @@ enum Fault {
     PromiseForgotten,
     /// G12: a version whose outcome is unknown is put forward again although something later is current.
     BegunAnew,
+    /// G12: what followed upon a version is not asked whether it did.
+    SuccessorNotAsked,
 }

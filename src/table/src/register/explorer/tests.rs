@@ -72,13 +72,41 @@ fn a_decision_that_is_looked_up_again_is_linearizable() {
 #[test]
 fn random_walks_find_no_violation_in_longer_scripts() {
     let replace = &[Op::Replace(1, 3), Op::Read][..];
-    for (seed, scripts) in [[W1, replace, RR], [C1, replace, D], [C1, C2, RR], [C1, C2DR, RR]].iter().enumerate() {
+    for (seed, scripts) in
+        [[W1, replace, RR], [C1, replace, D], [C1, C2, RR], [C1, C2DR, RR]].iter().enumerate()
+    {
         let scope = Scope { last_time: 6, attempts: 3, ..scope(scripts, &[1, 2, 1], Fault::None) };
         match walk(&scope, 300, &SimRng::new(seed as u64)) {
             Found::NothingSoFar { states } => assert!(states > 3_000, "the walks go somewhere: {states}"),
             other => panic!("seed {seed} {scripts:?}: {other:#?}"),
         }
     }
+}
+
+/// Three that exchange values, each of which may be in doubt while the others go on.
+fn exchanges(fault: Fault, seeds: u64, walks: usize) -> Found {
+    let first = &[Op::Write(1), Op::Replace(1, 2), Op::Read][..];
+    let second = &[Op::Replace(2, 3), Op::Replace(1, 3), Op::Replace(2, 3), Op::Read][..];
+    let third = &[Op::Replace(3, 4), Op::Replace(2, 4), Op::Replace(3, 4), Op::Read][..];
+    let scope = Scope { last_time: 12, attempts: 4, ..scope(&[first, second, third], &[1, 1, 1], fault) };
+    let mut seen = 0;
+    for seed in 0..seeds {
+        match walk(&scope, walks, &SimRng::new(seed)) {
+            Found::NothingSoFar { states } => seen += states,
+            other => return other,
+        }
+    }
+    Found::NothingSoFar { states: seen }
+}
+
+#[test]
+fn of_exchanges_in_doubt_each_happens_once_or_never() {
+    match exchanges(Fault::None, 2, 300) {
+        Found::NothingSoFar { states } => assert!(states > 20_000, "{states}"),
+        other => panic!("{other:#?}"),
+    }
+    let refuted = exchanges(Fault::SuccessorNotAsked, 2, 2000);
+    assert!(matches!(refuted, Found::Violation { .. }), "{refuted:?}");
 }
 
 /// Minutes, and gigabytes: `cargo test -p table --release -- --ignored --nocapture register`.
@@ -90,6 +118,7 @@ fn larger_scopes_and_deeper_rules() {
     exhausted(&[W1, C2, RR], &[2, 1, 1], 20_000_000);
     exhausted(&[D, C2, R], &[1, 1, 1], 20_000_000);
     assert!(matches!(breadth_first(&looked_up(Fault::None), 2_000_000), Found::Nothing { .. }));
+    assert!(!matches!(exchanges(Fault::None, 100, 2000), Found::Violation { .. }));
     let three = Scope { attempts: 3, ..scope(&[C1, C2, R], &[1, 1, 1], Fault::None) };
     assert!(!matches!(breadth_first(&three, 20_000_000), Found::Violation { .. }));
     refuted(Fault::OneDeadIsEnough, &[W1, W2, RR], &[2, 1, 1]);

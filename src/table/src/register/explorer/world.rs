@@ -1,10 +1,10 @@
 //! The state that is searched, and every event that can come next.
 
 use super::monitor::Pending;
-use super::{Answer, Fault, Monitor, NOTHING, Op};
+use super::{Answer, Fault, Held, Monitor, NOTHING, Op};
 use crate::register::{
-    Ballot, BallotStep, Member, PlainRead, PlainWrite, Quorum, ReadStep, Replica, ReplicaSet, Settled, Stored,
-    Version, WriteStep, settle,
+    Ballot, BallotStep, InDoubt, Member, PlainRead, PlainWrite, Quorum, ReadStep, Replica, ReplicaSet,
+    Settled, Stored, Version, WriteStep, predecessors, settle,
 };
 use base::Stamp;
 use std::collections::BTreeSet;
@@ -26,10 +26,10 @@ pub(super) struct Scope {
 
 #[derive(Debug, Clone)]
 pub(super) struct World {
-    pub replicas: Vec<Replica<u8>>,
+    pub replicas: Vec<Replica<Held>>,
     pub clients: Vec<Client>,
     /// Every version ever sent, in the order it was sent; it may arrive anywhere at any time.
-    pub sent: Rc<BTreeSet<Version<u8>>>,
+    pub sent: Rc<BTreeSet<Version<Held>>>,
     /// Every ballot ever asked for.
     pub asked: Rc<BTreeSet<Stamp>>,
     pub monitor: Rc<Monitor>,
@@ -41,19 +41,19 @@ pub(super) struct Client {
     pub last_time: u64,
     pub attempt: u8,
     pub work: Work,
-    /// Under which ballot the version of its decision was first proposed.
-    pub first: Option<Stamp>,
+    /// What its decision has proposed.
+    pub doubt: Option<InDoubt>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Work {
     Idle,
-    Write(PlainWrite, Version<u8>),
-    Read(PlainRead<u8>),
-    WriteBack(PlainRead<u8>, Version<u8>),
-    Prepare(Ballot<u8>, Stamp),
-    Stabilise(Ballot<u8>, Version<u8>),
-    Accept(Ballot<u8>, Version<u8>),
+    Write(PlainWrite, Version<Held>),
+    Read(PlainRead<Held>),
+    WriteBack(PlainRead<Held>, Version<Held>),
+    Prepare(Ballot<Held>, Stamp),
+    Stabilise(Ballot<Held>, Version<Held>),
+    Accept(Ballot<Held>, Version<Held>),
     /// Its outcome is unknown; it does nothing more, but what it began may still happen.
     Stopped,
 }
@@ -70,7 +70,7 @@ pub(super) type Event<'a> = std::fmt::Arguments<'a>;
 
 impl World {
     pub(super) fn new(scope: &Scope) -> Self {
-        let client = Client { next: 0, last_time: 0, attempt: 0, work: Work::Idle, first: None };
+        let client = Client { next: 0, last_time: 0, attempt: 0, work: Work::Idle, doubt: None };
         Self {
             replicas: vec![Replica::default(); REPLICAS],
             clients: vec![client; scope.scripts.len()],
@@ -101,7 +101,8 @@ impl World {
     /// What the replicas hold, for a trace.
     pub(super) fn describe(&self) -> String {
         let words = self.replicas.iter().map(|replica| {
-            let held = replica.current.as_ref().map(|held| (held.value, held.order.time, held.order.node));
+            let held =
+                replica.current.as_ref().map(|held| (held.value.value, held.order.time, held.order.node));
             format!("{held:?}/{:?}", replica.memory.promise.map(|promise| (promise.time, promise.node)))
         });
         words.collect::<Vec<_>>().join(" ")
@@ -138,7 +139,7 @@ impl World {
         self.clients[client].work = match op {
             Op::Write(_) | Op::Delete => {
                 let value = if let Op::Write(value) = op { value } else { NOTHING };
-                let version = Version { order: stamp, id, value };
+                let version = Version { order: stamp, id, value: Held { value, before: Vec::new() } };
                 Rc::make_mut(&mut self.sent).insert(version.clone());
                 Work::Write(PlainWrite::new(quorum()), version)
             }
@@ -201,7 +202,7 @@ impl World {
         }
     }
 
-    fn read_step(scope: &Scope, step: ReadStep<u8>) -> Step {
+    fn read_step(scope: &Scope, step: ReadStep<Held>) -> Step {
         match step {
             ReadStep::WriteBack(version) if scope.fault == Fault::NoWriteBack => {
                 Step::Read(ReadStep::Answer(Some(version)))
@@ -222,7 +223,7 @@ impl World {
             Step::Unknown => self.stop(client),
             Step::Ballot(BallotStep::Unknown) => self.look_again(scope, client),
             Step::Read(ReadStep::Answer(held)) => {
-                let value = held.map_or(NOTHING, |version| version.value);
+                let value = held.map_or(NOTHING, |version| version.value.value);
                 Some(self.finish(scope, client, Answer::Value(value)))
             }
             Step::Read(ReadStep::WriteBack(version)) => {
@@ -267,13 +268,19 @@ impl World {
         if self.send_first(scope, client, time) { Some(true) } else { self.stop(client) }
     }
 
-    fn evaluate(&mut self, scope: &Scope, client: usize, held: Option<Version<u8>>) -> Option<bool> {
-        match self.clients[client].first.map(|first| settle(first, first, held.as_ref())) {
+    fn evaluate(&mut self, scope: &Scope, client: usize, held: Option<Version<Held>>) -> Option<bool> {
+        let before = held.as_ref().map_or(&[][..], |version| &version.value.before);
+        let doubt = self.clients[client].doubt;
+        let is_asked =
+            |id: &Stamp| scope.fault != Fault::SuccessorNotAsked || doubt.is_none_or(|doubt| doubt.id != *id);
+        let asked: Vec<Stamp> = before.iter().copied().filter(is_asked).collect();
+        match doubt.map(|doubt| settle(doubt, held.as_ref(), &asked)) {
             Some(Settled::Chosen) => return Some(self.finish(scope, client, Answer::Done)),
             Some(Settled::Unknown) if scope.fault != Fault::BegunAnew => return self.stop(client),
             _ => {}
         }
-        let value = held.map_or(NOTHING, |version| version.value);
+        let before = predecessors(held.as_ref(), before);
+        let value = held.map_or(NOTHING, |version| version.value.value);
         let op = scope.scripts[client][self.clients[client].next];
         let new = match op {
             Op::Create(new) if value == NOTHING => new,
@@ -287,8 +294,10 @@ impl World {
         else {
             return None;
         };
-        let version = machine.propose(new, self.clients[client].first);
-        self.clients[client].first = Some(version.id);
+        let upon = before.first().copied().unwrap_or(Stamp::ZERO);
+        let first = self.clients[client].doubt.map(|doubt| doubt.id);
+        let version = machine.propose(Held { value: new, before }, first);
+        self.clients[client].doubt = Some(InDoubt { id: version.id, since: version.order, upon });
         Rc::make_mut(&mut self.sent).insert(version.clone());
         self.clients[client].work = Work::Accept(machine, version);
         Some(true)
@@ -303,14 +312,14 @@ impl World {
         self.clients[client].next += 1;
         self.clients[client].attempt = 0;
         self.clients[client].work = Work::Idle;
-        self.clients[client].first = None;
+        self.clients[client].doubt = None;
         explained
     }
 
     /// Something sent earlier reaches a replica once more, or for the first time; nobody hears the answer.
     fn stray(&self, scope: &Scope, visit: &mut dyn FnMut(Event<'_>, Next)) {
         for member in 0..REPLICAS {
-            let changed = |replica: Replica<u8>| {
+            let changed = |replica: Replica<Held>| {
                 (replica != self.replicas[member]).then(|| {
                     let mut next = self.clone();
                     next.replicas[member] = replica;
@@ -346,19 +355,24 @@ enum Step {
     Done,
     Again(Stamp),
     Unknown,
-    Read(ReadStep<u8>),
-    Ballot(BallotStep<u8>),
+    Read(ReadStep<Held>),
+    Ballot(BallotStep<Held>),
 }
 
-fn store_plain(scope: &Scope, replica: &mut Replica<u8>, version: &Version<u8>) -> Stored {
+fn store_plain(scope: &Scope, replica: &mut Replica<Held>, version: &Version<Held>) -> Stored {
     store(scope, replica, version, scope.fault == Fault::WriteIgnoresPromise)
 }
 
-fn store_proposal(scope: &Scope, replica: &mut Replica<u8>, version: &Version<u8>) -> Stored {
+fn store_proposal(scope: &Scope, replica: &mut Replica<Held>, version: &Version<Held>) -> Stored {
     store(scope, replica, version, scope.fault == Fault::AcceptIgnoresPromise)
 }
 
-fn store(scope: &Scope, replica: &mut Replica<u8>, version: &Version<u8>, ignore_promise: bool) -> Stored {
+fn store(
+    scope: &Scope,
+    replica: &mut Replica<Held>,
+    version: &Version<Held>,
+    ignore_promise: bool,
+) -> Stored {
     let promise = replica.memory.promise;
     if ignore_promise {
         replica.memory.promise = None;
@@ -369,7 +383,7 @@ fn store(scope: &Scope, replica: &mut Replica<u8>, version: &Version<u8>, ignore
     answer
 }
 
-fn apply_fault(scope: &Scope, replica: &mut Replica<u8>) {
+fn apply_fault(scope: &Scope, replica: &mut Replica<Held>) {
     match scope.fault {
         Fault::PromiseForgotten => replica.memory.promise = None,
         Fault::NoMemory => {
@@ -411,7 +425,7 @@ fn faulty_write_back(scope: &Scope, answer: Stored) -> Stored {
     }
 }
 
-fn stabilise_step(scope: &Scope, step: BallotStep<u8>) -> BallotStep<u8> {
+fn stabilise_step(scope: &Scope, step: BallotStep<Held>) -> BallotStep<Held> {
     match (scope.fault, step) {
         (Fault::NoStabilise, BallotStep::Stabilise(version)) => BallotStep::Evaluate(Some(version)),
         (_, step) => step,
