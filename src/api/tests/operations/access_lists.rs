@@ -11,7 +11,7 @@ const CANNED: &str = "x-amz-acl";
 const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 
 /// A bucket in which lists count and nothing is blocked, with `thing`, an open upload and no policy.
-async fn open_shelf(home: &Home) -> Shelf {
+pub async fn open_shelf(home: &Home) -> Shelf {
     let shelf = home.shelf().await;
     for setting in ["ownershipControls", "publicAccessBlock", "policy"] {
         let answer = home.root(&bucket("DELETE", &shelf).query(setting, "")).await;
@@ -50,7 +50,7 @@ async fn statuses(home: &Home, request: &Req) -> [u16; 3] {
 }
 
 /// The permission, its header, and the operations it opens: those of a bucket, then of an object.
-const OPENS: [(&str, &[&str], &[&str]); 4] = [
+pub const OPENS: [(&str, &[&str], &[&str]); 4] = [
     (
         "x-amz-grant-read",
         &["HeadBucket", "ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"],

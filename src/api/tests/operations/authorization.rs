@@ -7,9 +7,9 @@ use super::home::{Home, Who};
 use Who::{Creator, Owner, Reader, Root, Stranger, Writer};
 
 /// Which keys may call an operation; all others get AccessDenied.
-struct Row {
-    operation: &'static str,
-    allowed: &'static [Who],
+pub struct Row {
+    pub operation: &'static str,
+    pub allowed: &'static [Who],
 }
 
 const fn row(operation: &'static str, allowed: &'static [Who]) -> Row {
@@ -22,7 +22,7 @@ const OWNER: &[Who] = &[Root, Owner];
 const READ: &[Who] = &[Root, Reader];
 const WRITE: &[Who] = &[Root, Writer];
 
-static ROWS: &[Row] = &[
+pub static ROWS: &[Row] = &[
     row("ListBuckets", EVERYBODY),
     row("CreateBucket", &[Root, Creator]),
     row("HeadBucket", ANY_GRANT),

@@ -8,7 +8,7 @@ use Who::{Creator, Root, Stranger, Writer};
 use api::s3::access::Access;
 use api::s3::operation::{OPERATIONS, Operation, Target};
 
-fn statement(effect: &str, principal: &str, actions: &[&str], shelf: &Shelf, more: &str) -> String {
+pub fn statement(effect: &str, principal: &str, actions: &[&str], shelf: &Shelf, more: &str) -> String {
     let actions: Vec<String> = actions.iter().map(|action| format!("\"{action}\"")).collect();
     let (actions, bucket) = (actions.join(", "), &shelf.bucket);
     format!(
@@ -23,7 +23,7 @@ async fn try_set(home: &Home, shelf: &Shelf, statements: &[String]) -> Answer {
     home.root(&put.body(text.as_bytes())).await
 }
 
-async fn set(home: &Home, shelf: &Shelf, statements: &[String]) {
+pub async fn set(home: &Home, shelf: &Shelf, statements: &[String]) {
     let answer = try_set(home, shelf, statements).await;
     assert_eq!(answer.status, 204, "{}", answer.text());
 }
@@ -33,7 +33,7 @@ fn one(home: &Home, who: Who) -> String {
 }
 
 /// The operations that a bucket's policy speaks of.
-fn operations() -> impl Iterator<Item = &'static Operation> {
+pub fn operations() -> impl Iterator<Item = &'static Operation> {
     let speaks = |operation: &&Operation| {
         operation.route.target != Target::Service && operation.access != Access::CreateBucket
     };

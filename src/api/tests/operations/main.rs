@@ -15,6 +15,7 @@ mod cross_origin;
 mod documentation;
 mod expect;
 mod home;
+mod matrix;
 mod parameters;
 mod slow;
 mod upload_form;
