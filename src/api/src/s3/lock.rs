@@ -210,7 +210,9 @@ pub fn asks_bypass(head: &Head) -> Result<bool, S3Error> {
 /// Whether the request may do what governance forbids: it asks for that, and the caller has the permission.
 pub async fn bypass(call: &Call, gate: &mut Gate, key: &str) -> Result<Bypass, S3Error> {
     let actions = &["s3:BypassGovernanceRetention"];
-    match asks_bypass(&call.head)? && may(call, gate, Wanted { access: Access::Owner, actions, key: Some(key) }).await? {
+    match asks_bypass(&call.head)?
+        && may(call, gate, Wanted { access: Access::Owner, actions, key: Some(key) }).await?
+    {
         true => Ok(Bypass::Governance),
         false => Ok(Bypass::Nothing),
     }

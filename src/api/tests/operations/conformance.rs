@@ -223,7 +223,8 @@ async fn put_object_lock_configuration(home: &Home, shelf: &Shelf, answer: Answe
     let refused = home.root(&configure(&shelf.bucket, super::calls::LOCK)).await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "InvalidBucketState"));
     let suspend = super::calls::VERSIONING.replace("Enabled", "Suspended");
-    let suspend = Req::new("PUT", &format!("/{}", shelf.safe)).query("versioning", "").body(suspend.as_bytes());
+    let suspend =
+        Req::new("PUT", &format!("/{}", shelf.safe)).query("versioning", "").body(suspend.as_bytes());
     let refused = home.root(&suspend).await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "InvalidBucketState"));
     for (period, code) in [
@@ -233,7 +234,8 @@ async fn put_object_lock_configuration(home: &Home, shelf: &Shelf, answer: Answe
         ("<Days>1</Days><Years>1</Years>", "MalformedXML"),
         ("", "MalformedXML"),
     ] {
-        let rule = format!("<Rule><DefaultRetention><Mode>COMPLIANCE</Mode>{period}</DefaultRetention></Rule>");
+        let rule =
+            format!("<Rule><DefaultRetention><Mode>COMPLIANCE</Mode>{period}</DefaultRetention></Rule>");
         let end = "</ObjectLockConfiguration>";
         let document = super::calls::LOCK.replace(end, &(rule + end));
         let refused = home.root(&configure(&shelf.safe, &document)).await;

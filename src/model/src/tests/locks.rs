@@ -10,6 +10,7 @@ use crate::rows::bucket::{BucketRow, Document, Setting, Versioning};
 use crate::rows::lock::{DefaultRetention, Lock, ObjectLock, Period, Retention, RetentionMode};
 use crate::rows::past::VersionId;
 use crate::rows::version::Owner;
+use crate::version_listing::{VersionEntry, VersionQuery};
 use crate::{Bypass, Model, ModelError};
 use base::WallTime;
 use std::sync::Arc;
@@ -331,6 +332,18 @@ fn who_has_not_heard_of_locks_replaces_no_locked_version() {
             assert!(matches!(stale, Err(ModelError::Unavailable)), "{stale:?}");
             enable(homes.model(0), BUCKET).await;
             let third = put(homes.model(0), place, b"third", None).await.unwrap().version.unwrap();
+            // What was not acknowledged came to be all the same, under a name.
+            let listed = homes.model(1).list_versions(BUCKET, VersionQuery::all(10)).await.unwrap().entries;
+            let id_of = |entry: &VersionEntry| match entry {
+                VersionEntry::Object { id, .. } => *id,
+                other => panic!("{other:?}"),
+            };
+            let ids: Vec<VersionId> = listed.iter().map(id_of).collect();
+            let stale = ids[1];
+            let expected = [Some(third), Some(stale), second, Some(VersionId::Null)];
+            assert_eq!(ids, expected.into_iter().flatten().collect::<Vec<_>>());
+            let stale = find(homes.model(2), place, stale).await.unwrap();
+            assert_eq!(stale.inline.as_deref(), Some(b"stale".as_slice()));
             for number in 0..3 {
                 let model = homes.model(number);
                 let before = find(model, place, VersionId::Null).await.unwrap();
