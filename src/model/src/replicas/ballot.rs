@@ -184,7 +184,7 @@ impl Model {
         let Promised { step, displaced, retention_clock } = match self.prepare(place, stamp).await? {
             Ended::Value(promised) => promised,
             Ended::Moved => return Ok(Ended::Moved),
-            Ended::Lost => return Ok(Ended::Lost),
+            Ended::Lost | Ended::Unclear => return Ok(Ended::Lost),
         };
         let held = match step {
             BallotStep::Evaluate(held) => held,
