@@ -143,7 +143,7 @@ fn locked_versions_stay_on_one_node() {
             Err(ModelError::NoObjectLock)
         ));
         enable(&node.model, bucket).await;
-        check_locks(&[node.model.clone()], bucket).await;
+        check_locks(std::slice::from_ref(&node.model), bucket).await;
         let deleted = node.model.delete_bucket(bucket).await;
         assert!(matches!(deleted, Err(ModelError::BucketNotEmpty)), "{deleted:?}");
     });
