@@ -6,7 +6,7 @@
 //! the one that it deletes. A replica stores both or none, whatever brought the head: accept, write-back,
 //! stabilising, sync. Puts in an enabled and in a suspended bucket, If-None-Match, deletes of a version (current or
 //! not), reads of the current version, of one version, of all; plain writes of coordinators that do not know yet that
-//! versions were enabled. Requests lost, delayed, duplicated for ever, reordered; coordinators that stop anywhere;
+//! versions were enabled; locks that are set on a version, which then must not be removed. Requests lost, delayed, duplicated for ever, reordered; coordinators that stop anywhere;
 //! heads and single past rows synced between replicas.
 //!
 //! Not modelled: layout changes and lost memory (change.rs), collection of tombstones (collect.rs, promise.rs).
@@ -15,7 +15,8 @@
 //! unknown may take effect later.
 //!
 //! Stamps and ballots: round * clients + client. Orders of the head: 2 * ballot + 1 for a new one, one less for one
-//! that is proposed again. Versions are numbered from 1; what is older lies lower in the stack.
+//! that is proposed again. Versions are numbered from 1; what is older lies lower in the stack. Beside its number a
+//! version says whether it is locked, and whether it got a name though its writer knew of no versions.
 
 mod search;
 use search::{Model, Outcome, all, long, mix, not_needed, without};
@@ -24,6 +25,14 @@ const NODES: usize = 3;
 const CLIENTS: usize = 3;
 const VERSIONS: usize = 7;
 const ORDERS: usize = 32;
+/// Of a version: its number.
+const NUMBER: u8 = 7;
+/// It is locked.
+const LOCKED: u8 = 8;
+/// It has a name, though its writer knew of none.
+const NAMED: u8 = 16;
+/// Bits of a version in a stack.
+const BITS: u32 = 5;
 const RULES: &[(&str, &str)] = &[
     ("embed", "a head brings its past row along whatever way it comes, not with the accept alone"),
     ("aside", "who displaces a head keeps it as a past row"),
@@ -41,6 +50,9 @@ const RULES: &[(&str, &str)] = &[
     ("convert", "a plain head that is newer than one with versions is decided on as a null version above it; without, readers wait"),
     ("shadow", "a suspended put leaves the past row of the null version alone; without: it deletes it"),
     ("successor-quorum", "what follows a deleted version is looked for at those who promised"),
+    ("judge-inside", "whether a version is locked is judged within the ballot that deletes it; without: by a read before"),
+    ("null-stays", "a suspended put does not replace a locked null version"),
+    ("named-above", "a plain head that is decided on above a locked null version gets a name"),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +66,8 @@ enum Op {
     New,
     /// Deletes the version of this number; 0 is the null version.
     Cut(u8),
+    /// Locks the version of this number.
+    Lock(u8),
     Read,
     Get(u8),
     List,
@@ -114,7 +128,7 @@ struct Client {
     stored: u8,
 }
 
-type History = (u16, [u16; CLIENTS]);
+type History = (u32, [u32; CLIENTS]);
 
 #[derive(Clone)]
 struct State {
@@ -176,8 +190,12 @@ impl Versions {
         (3 + before + here) as u8
     }
     fn is_null(&self, version: u8) -> bool {
+        if version & NAMED != 0 {
+            return false;
+        }
+        let version = version & NUMBER;
         if version <= 2 {
-            return version == 1 && self.setup >= 2;
+            return version == 1 && matches!(self.setup, 2 | 3);
         }
         for (who, script) in self.scripts.iter().enumerate() {
             for (next, op) in script.iter().enumerate() {
@@ -192,7 +210,7 @@ impl Versions {
     }
     /// The name of a version: its number, or 0.
     fn name(&self, version: u8) -> u8 {
-        if self.is_null(version) { 0 } else { version }
+        if self.is_null(version) { 0 } else { version & NUMBER }
     }
 
     // A replica.
@@ -353,7 +371,7 @@ impl Versions {
                 let order = 2 * stamp + 1;
                 next.birth[version as usize] = order;
                 next.asked[order as usize] = Head { order, by: stamp, version, ..Head::default() };
-            } else if matches!(op, Op::Cut(_)) && !self.on("ballot") {
+            } else if matches!(op, Op::Cut(_)) && !(self.on("ballot") && self.on("judge-inside")) {
                 client.phase = ASK;
             }
             visit(Step::Begin(who as u8), None, next);
@@ -371,7 +389,15 @@ impl Versions {
             ASK if enough => {
                 let back = client.differ && self.on("back") || client.differ && op == Op::Read;
                 let settle = client.past_differ && op != Op::Read && self.on("settle");
-                if let (Op::Cut(name), false) = (op, self.on("ballot")) {
+                if let (Op::Cut(name), false) = (op, self.on("judge-inside")) {
+                    if self.live(&client, name) & LOCKED != 0 {
+                        return; // It goes no further; nothing wrong comes from here.
+                    }
+                    let mut next = state.clone();
+                    next.clients[who] =
+                        Client { next: client.next, phase: PREPARE, stamp: client.stamp, ..Client::default() };
+                    visit(Step::Decide(who as u8, "sees no lock"), None, next);
+                } else if let (Op::Cut(name), false) = (op, self.on("ballot")) {
                     let mut next = state.clone();
                     let past = &mut next.clients[who].past[name as usize];
                     if client.found.version != 0 && self.name(client.found.version) == name || past.live == 0 {
@@ -411,7 +437,13 @@ impl Versions {
         if client.named.order > 0 && !found.versioned && self.on("convert") {
             let kept = client.named.version;
             found.versioned = true;
-            (found.aside, found.kept) = if kept != 0 && !self.is_null(kept) { (kept + 1, kept) } else { (0, 0) };
+            if self.null_is_locked(&client, kept) && self.on("named-above") {
+                found.version |= NAMED;
+                (found.aside, found.kept) = if kept != 0 { (self.name(kept) + 1, kept) } else { (0, 0) };
+            } else {
+                let displaced = kept != 0 && !self.is_null(kept);
+                (found.aside, found.kept) = if displaced { (self.name(kept) + 1, kept) } else { (0, 0) };
+            }
         } else if !client.differ || !self.on("stabilise") {
             return self.settle_or_evaluate(state, who, visit);
         }
@@ -426,7 +458,7 @@ impl Versions {
         visit(Step::Decide(who as u8, "stabilises"), None, next);
     }
     fn settle_or_evaluate(&self, state: &State, who: usize, visit: Visit) {
-        let looks = matches!(self.op(state, who), Some(Op::Cut(_)));
+        let looks = matches!(self.op(state, who), Some(Op::Cut(_) | Op::Lock(_) | Op::Null));
         if looks && state.clients[who].past_differ && self.on("settle") {
             let mut next = state.clone();
             (next.clients[who].phase, next.clients[who].stored) = (SETTLE, 0);
@@ -451,6 +483,9 @@ impl Versions {
                 head.version = made;
                 keep(&mut head);
             }
+            Op::Null if self.null_is_locked(&client, held) && self.on("null-stays") => {
+                return self.answer(state, who, 2, visit);
+            }
             Op::Null => {
                 head.version = made;
                 if held != 0 && !self.is_null(held) {
@@ -460,6 +495,15 @@ impl Versions {
                     (head.aside, head.kept) = (1, 0);
                 }
             }
+            Op::Cut(name) if self.live(&client, name) & LOCKED != 0 && self.on("judge-inside") => {
+                return self.answer(state, who, 1, visit);
+            }
+            Op::Lock(name) if held != 0 && self.name(held) == name => head.version = held | LOCKED,
+            Op::Lock(name) if client.past[name as usize].live != 0 => {
+                head.version = held;
+                (head.aside, head.kept) = (name + 1, client.past[name as usize].live | LOCKED);
+            }
+            Op::Lock(_) => return self.answer(state, who, 1, visit),
             Op::Cut(name) if held != 0 && self.name(held) == name => {
                 head.version = self.successor(state, &client, name);
                 (head.aside, head.kept) = (name + 1, 0);
@@ -490,10 +534,21 @@ impl Versions {
         let one = state.nodes[client.heard.trailing_zeros() as usize].past;
         let past = if self.on("successor-quorum") { client.past } else { one };
         let others = (0..VERSIONS).filter(|other| *other as u8 != name);
-        others.map(|other| past[other].live).max_by_key(|version| state.birth[*version as usize]).unwrap_or(0)
+        let age = |version: &u8| state.birth[(version & NUMBER) as usize];
+        others.map(|other| past[other].live).max_by_key(age).unwrap_or(0)
+    }
+    /// What a client heard of a version, or 0: it is not there.
+    fn live(&self, client: &Client, name: u8) -> u8 {
+        let head = client.found.version;
+        if head != 0 && self.name(head) == name { head } else { client.past[name as usize].live }
+    }
+    /// Whether the null version is locked, where this is current.
+    fn null_is_locked(&self, client: &Client, current: u8) -> bool {
+        let null = if current != 0 && self.is_null(current) { current } else { client.past[0].live };
+        null & LOCKED != 0
     }
     /// The live versions as a client heard of them: the head, and what is live beside it.
-    fn stack(&self, client: &Client, birth: &[u8]) -> u16 {
+    fn stack(&self, client: &Client, birth: &[u8]) -> u32 {
         let head = client.found.version;
         let shadowed = |name: u8| head != 0 && self.name(head) == name && self.on("head-first");
         let mut live: Vec<u8> = (0..VERSIONS)
@@ -501,8 +556,8 @@ impl Versions {
             .map(|name| client.past[name].live)
             .filter(|version| *version != 0)
             .collect();
-        live.sort_by_key(|version| birth[*version as usize]);
-        if head != 0 && !live.contains(&head) {
+        live.sort_by_key(|version| birth[(version & NUMBER) as usize]);
+        if head != 0 && !live.iter().any(|version| self.name(*version) == self.name(head)) {
             let gone = !self.on("head-first")
                 && client.past[self.name(head) as usize].by > client.found.by
                 && client.past[self.name(head) as usize].live == 0;
@@ -510,30 +565,23 @@ impl Versions {
                 live.push(head);
             }
         }
-        live.iter().fold(0, |stack, version| stack << 3 | u16::from(*version))
+        pack(&live)
     }
-    fn result(&self, client: &Client, op: Op) -> u16 {
+    fn result(&self, client: &Client, op: Op) -> u32 {
         // Births only order the answer: they are not in a client's memory, but in that of the rows it read.
         match op {
-            Op::Read => u16::from(client.found.version),
-            _ => u16::MAX,
+            Op::Read => u32::from(client.found.version),
+            _ => u32::MAX,
         }
     }
-    fn answer(&self, state: &State, who: usize, result: u16, visit: Visit) {
+    fn answer(&self, state: &State, who: usize, result: u32, visit: Visit) {
         let client = state.clients[who];
         let op = self.op(state, who).expect("it is at work");
         let result = match op {
             Op::List => self.stack(&client, &state.birth),
             Op::Get(name) => {
-                let mut stack = self.stack(&client, &state.birth);
-                let mut found = 0;
-                while stack > 0 {
-                    if self.name((stack & 7) as u8) == name {
-                        found = stack & 7;
-                    }
-                    stack >>= 3;
-                }
-                found
+                let live = unpack(self.stack(&client, &state.birth));
+                live.into_iter().find(|version| self.name(*version) == name).map_or(0, u32::from)
             }
             _ => result,
         };
@@ -548,10 +596,27 @@ impl Versions {
 
     // The specification.
 
-    fn effect(&self, who: usize, op: Op, next: u8, stack: u16) -> Option<(u16, u16)> {
+    fn effect(&self, who: usize, op: Op, next: u8, stack: u32) -> Option<(u32, u32)> {
         let mut live = unpack(stack);
         let made = self.version_of(who, next);
+        let null_is_locked = live.iter().any(|version| self.is_null(*version) && version & LOCKED != 0);
+        let is_locked = |live: &[u8], name| {
+            live.iter().any(|version| self.name(*version) == name && version & LOCKED != 0)
+        };
         let result = match op {
+            Op::Null if null_is_locked => 2,
+            Op::Plain if null_is_locked => {
+                live.push(made | NAMED);
+                0
+            }
+            Op::Cut(name) if is_locked(&live, name) => 1,
+            Op::Lock(name) => match live.iter_mut().find(|version| self.name(**version) == name) {
+                Some(version) => {
+                    *version |= LOCKED;
+                    0
+                }
+                None => 1,
+            },
             Op::Put => {
                 live.push(made);
                 0
@@ -570,19 +635,19 @@ impl Versions {
                 live.retain(|version| self.name(*version) != name);
                 0
             }
-            Op::Read => u16::from(live.last().copied().unwrap_or(0)),
+            Op::Read => u32::from(live.last().copied().unwrap_or(0)),
             Op::Get(name) => {
-                live.iter().copied().find(|version| self.name(*version) == name).map_or(0, u16::from)
+                live.iter().copied().find(|version| self.name(*version) == name).map_or(0, u32::from)
             }
             Op::List => stack,
         };
         if live.len() > 5 {
             return None;
         }
-        Some((live.iter().fold(0, |stack, version| stack << 3 | u16::from(*version)), result))
+        Some((pack(&live), result))
     }
     /// The histories in which a client answers this now.
-    fn explain(&self, state: &State, who: usize, result: u16) -> Vec<History> {
+    fn explain(&self, state: &State, who: usize, result: u32) -> Vec<History> {
         let (mut fits, mut seen) = (vec![], vec![]);
         let mut open = state.histories.clone();
         while let Some(history) = open.pop() {
@@ -620,11 +685,15 @@ fn makers(script: &[Op]) -> usize {
     script.iter().filter(|op| matches!(op, Op::Put | Op::Null | Op::Plain | Op::New)).count()
 }
 
-fn unpack(mut stack: u16) -> Vec<u8> {
+fn pack(live: &[u8]) -> u32 {
+    live.iter().fold(0, |stack, version| stack << BITS | u32::from(*version))
+}
+
+fn unpack(mut stack: u32) -> Vec<u8> {
     let mut live = vec![];
     while stack > 0 {
-        live.push((stack & 7) as u8);
-        stack >>= 3;
+        live.push((stack & ((1 << BITS) - 1)) as u8);
+        stack >>= BITS;
     }
     live.reverse();
     live
@@ -651,7 +720,7 @@ impl Model for Versions {
             3 | 4 => {
                 node.head = Head { order: 2, by: 1, version: 2, versioned: true, ..Head::default() };
                 node.past[self.name(1) as usize] = Past { by: 1, live: 1 };
-                (birth[2], stack) = (2, 1 << 3 | 2);
+                (birth[2], stack) = (2, pack(&[1, 2]));
             }
             _ => {}
         }
@@ -774,7 +843,7 @@ fn word_of(head: Head) -> u64 {
 }
 
 /// `NODES SETUP SCRIPTS [sync] [rounds=N]`, scripts of the clients between slashes: p put, n null put, w plain write,
-/// e If-None-Match, a number deletes that version, r reads, g and a number reads a version, l lists.
+/// e If-None-Match, a number deletes that version, k and a number locks it, r reads, g and a number reads a version, l lists.
 fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
     let words: Vec<&str> = scope.split(' ').collect();
     let mut scripts = vec![];
@@ -789,6 +858,7 @@ fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
                 'e' => Op::New,
                 'r' => Op::Read,
                 'l' => Op::List,
+                'k' => Op::Lock(letters.next().and_then(number).expect("a version")),
                 'g' => Op::Get(letters.next().and_then(number).expect("a version")),
                 digit => Op::Cut(number(digit).expect("an operation")),
             });
@@ -825,6 +895,18 @@ fn main() {
         long("3 null n/p/ll sync rounds=1"),
         long("3 two p/2/rl sync rounds=1"),
         long("3 two 2/1/ll sync rounds=1"),
+        all("3 two k1/1/g1 rounds=1"),
+        all("3 two k2/2/g2 rounds=1"),
+        all("2 two k2/2/ll sync"),
+        all("2 null k0/n/ll sync"),
+        all("2 plain k0/w/ll"),
+        all("3 plain k0/w/l rounds=1"),
+        all("2 null k0/w/ll sync"),
+        all("3 plain k0/w/pl rounds=1"),
+        without("judge-inside", "3 two k1/1/g1 rounds=1"),
+        without("judge-inside", "3 named k1/1/g1 rounds=1"),
+        without("null-stays", "2 null k0/n/ll sync"),
+        without("named-above", "3 plain k0/w/pl rounds=1"),
         without("embed", "3 null n/p/l rounds=1"),
         without("aside", "2 two p/2/ll sync"),
         without("settle", "3 null n/p/ll sync rounds=1"),

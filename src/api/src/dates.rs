@@ -39,6 +39,15 @@ pub fn iso8601_ms(unix_ms: u64) -> String {
     ascii(out)
 }
 
+/// Reads `2026-11-22T23:00:00Z` and other forms of ISO 8601 that name a moment; none before 1970.
+pub fn parse_iso8601_ms(text: &str) -> Option<u64> {
+    if text.len() > DATE_TEXT_MAX_BYTES {
+        return None;
+    }
+    let at: Timestamp = text.parse().ok()?;
+    u64::try_from(at.as_millisecond()).ok()
+}
+
 /// The one form that HTTP allows for sending: `Sun, 22 Nov 2026 23:00:00 GMT`, fractions cut off.
 pub fn http_date(unix_ms: u64) -> String {
     let at = civil_ms(unix_ms);
@@ -183,6 +192,22 @@ mod tests {
         assert_eq!(iso8601_ms(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(http_date(AT_MS), "Sun, 22 Nov 2026 23:00:00 GMT");
         assert_eq!(http_date(951_782_400_000), "Tue, 29 Feb 2000 00:00:00 GMT");
+    }
+
+    #[test]
+    fn moments_of_iso_8601_are_read() {
+        for (text, ms) in [
+            ("2026-11-22T23:00:00.123Z", AT_MS),
+            ("2026-11-22T23:00:00Z", AT_MS - 123),
+            ("2026-11-23T00:00:00.1234567+01:00", AT_MS),
+            ("1970-01-01T00:00:00Z", 0),
+        ] {
+            assert_eq!(parse_iso8601_ms(text), Some(ms), "{text}");
+        }
+        let long = format!("2026-11-22T23:00:00.{}Z", "0".repeat(90));
+        for text in ["", "2026-11-22", "2026-11-22T23:00:00", "1969-12-31T23:59:59Z", "tomorrow", &long] {
+            assert_eq!(parse_iso8601_ms(text), None, "{text}");
+        }
     }
 
     #[test]

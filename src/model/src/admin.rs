@@ -2,7 +2,7 @@
 //! decides on, so two administrators at once cannot leave half a change behind.
 
 use crate::replicas::NAME_SPACES;
-use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Setting, Website};
+use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Setting, Versioning, Website};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::ObjectRow;
 use crate::rows::upload::{self, UploadMark, UploadRow, UploadState};
@@ -139,6 +139,7 @@ impl Model {
                 bucket.website.set(stamp, website);
             }
             if let Some((kind, document)) = change.setting {
+                check_lock(&bucket, kind, document.as_ref())?;
                 bucket.settings.set(kind.name().to_owned(), stamp, document);
             }
             txn.put(Space::Bucket, id.as_bytes().to_vec(), &bucket);
@@ -306,6 +307,19 @@ impl Model {
             self.tell_names(rows).await?;
         }
         Ok(value)
+    }
+}
+
+/// Locks need versions, and stay. What two nodes decide at once is settled by [`BucketRow::versioning`].
+fn check_lock(bucket: &BucketRow, kind: Setting, document: Option<&Document>) -> Result<(), ModelError> {
+    match kind {
+        Setting::ObjectLock if bucket.versioning() != Versioning::Enabled => Err(ModelError::NeedsVersions),
+        Setting::ObjectLock if document.is_none() => Err(ModelError::KeepsVersions),
+        Setting::Versioning if document == Versioning::Enabled.document().as_ref() => Ok(()),
+        Setting::Versioning if bucket.setting(Setting::ObjectLock).is_some() => {
+            Err(ModelError::KeepsVersions)
+        }
+        _ => Ok(()),
     }
 }
 

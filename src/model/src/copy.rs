@@ -56,7 +56,7 @@ impl Model {
                 .copy_everywhere((from_bucket, from_key, version), source, (place, meta), (writes, unsettled))
                 .await;
         }
-        let blocks = self.blocks.clone();
+        let (blocks, now_here) = (self.blocks.clone(), self.retention_clock());
         let from_row = versions::head_key(from_bucket, &from_key);
         let written = self
             .commit_alone(Intent::Grow, move |txn| {
@@ -68,7 +68,7 @@ impl Model {
                 let body = named(new_body, &now.object.body);
                 let object = make_object(now.object.size, now.object.etag, meta, body);
                 let put = Put { place, object, inline: now.inline, writes, lock: None };
-                put.apply(txn, &blocks)
+                put.apply(txn, (&blocks, now_here))
             })
             .await?;
         unsettled.settled();

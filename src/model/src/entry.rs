@@ -1,4 +1,4 @@
-//! Changes of what is said about an object – its tags, its access control list – without touching its bytes.
+//! Changes of what is said about an object – its tags, its access control list, its lock – without touching its bytes.
 //!
 //! Such a change writes the object's entry anew, with the same body: what was decided on is what is under
 //! the key at that moment, so it goes the way of a write with a condition. The entry keeps the time of its
@@ -12,11 +12,12 @@ use crate::objects::{Want, look_in};
 use crate::replicas::{Change, Edit, KeyPlace, Proposal};
 use crate::rows::acl::Acl;
 use crate::rows::bucket::Versioning;
+use crate::rows::lock::{Lock, Retention};
 use crate::rows::object::{self, Object, ObjectRow, Slot};
 use crate::rows::past::VersionId;
-use crate::{Model, ModelError, NodeBatch, Write, versions};
+use crate::{Bypass, Model, ModelError, NodeBatch, Write, lock, versions};
 use base::id::kind;
-use base::{Id, PartitionHash, Stamp};
+use base::{Id, PartitionHash, Stamp, WallTime};
 use std::sync::Arc;
 use store::Intent;
 
@@ -31,7 +32,7 @@ impl Model {
         (key, version): (String, Option<VersionId>),
         tags: Vec<(String, String)>,
     ) -> Result<VersionId, ModelError> {
-        let change = move |object: &mut Object| {
+        let change = move |object: &mut Object, _| {
             object.tags.clone_from(&tags);
             Ok(())
         };
@@ -47,7 +48,7 @@ impl Model {
         judged: Option<Acl>,
         acl: Option<Acl>,
     ) -> Result<VersionId, ModelError> {
-        let change = move |object: &mut Object| {
+        let change = move |object: &mut Object, _| {
             if object.rare.acl != judged && object.rare.acl != acl {
                 return Err(ModelError::ConditionFailed);
             }
@@ -57,11 +58,51 @@ impl Model {
         self.change_object(bucket, (key, version), change).await
     }
 
+    /// Replaces the retention of the object under a key, or of one of its versions, or removes it; which version that
+    /// was comes back.
+    pub async fn set_object_retention(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        named: (String, Option<VersionId>),
+        (retention, bypass): (Option<Retention>, Bypass),
+    ) -> Result<VersionId, ModelError> {
+        let change = move |object: &mut Object, now| {
+            object.rare.lock = lock::with_retention(object.rare.lock, retention, (now, bypass))?;
+            Ok(())
+        };
+        self.needs_lock(bucket)?;
+        self.change_object(bucket, named, change).await
+    }
+
+    /// Sets the legal hold of the object under a key, or of one of its versions, or lifts it; which version that was
+    /// comes back.
+    pub async fn set_object_legal_hold(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        named: (String, Option<VersionId>),
+        is_held: bool,
+    ) -> Result<VersionId, ModelError> {
+        let change = move |object: &mut Object, _| {
+            let lock = object.rare.lock.unwrap_or_default();
+            object.rare.lock = Some(Lock { legal_hold: Some(is_held), ..lock });
+            Ok(())
+        };
+        self.needs_lock(bucket)?;
+        self.change_object(bucket, named, change).await
+    }
+
+    /// Locks are for buckets that have them; once they do, they do for good.
+    fn needs_lock(&self, bucket: Id<kind::Bucket>) -> Result<(), ModelError> {
+        let names = self.names();
+        let row = names.buckets.get(&bucket).ok_or(ModelError::NoSuchBucket)?;
+        row.object_lock()?.map(drop).ok_or(ModelError::NoObjectLock)
+    }
+
     async fn change_object(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         (key, version): (String, Option<VersionId>),
-        change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static,
+        change: impl Fn(&mut Object, WallTime) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Result<VersionId, ModelError> {
         let Some(_alone) = self.peers.stay_alone().await else {
             let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
@@ -75,20 +116,20 @@ impl Model {
             };
             return self.break_seal_after(bucket, outcome).await;
         };
-        let blocks = self.blocks.clone();
+        let (blocks, now) = (self.blocks.clone(), self.retention_clock());
         self.commit_alone(Intent::Grow, move |txn| {
             let mode = read_bucket(txn, bucket)?.versioning();
             let partition = PartitionHash::of_shard(&bucket, 0);
             let row_key = object::row_key(partition, &key);
             if mode != Versioning::Never {
                 let edit = Change::Edit(version, edit_of(change));
-                let row = versions::change_here(txn, &blocks, &row_key, edit)?;
+                let row = versions::change_here(txn, (&blocks, now), &row_key, edit)?;
                 return Ok(changed_version(version, row.as_ref()));
             }
             is_null(version)?;
             let found = look_in(txn, &row_key, None, Want::Content)?.object();
             let found = found.ok_or(ModelError::NoSuchKey)?;
-            let slot = changed(found.object, found.stamp, &change)?;
+            let slot = changed(found.object, (found.stamp, now), &change)?;
             let write = Write::Object { partition, key, slot, inline: found.inline };
             NodeBatch::new(vec![write]).apply(&blocks, txn)?;
             Ok(VersionId::Null)
@@ -99,7 +140,7 @@ impl Model {
     async fn change_everywhere(
         self: &Arc<Self>,
         place: KeyPlace,
-        change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static,
+        change: impl Fn(&mut Object, WallTime) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Result<(), ModelError> {
         for _ in 0..ATTEMPTS_MAX {
             // The bytes beside the row travel with every entry.
@@ -111,7 +152,7 @@ impl Model {
                 if read.live().map(|object| &object.body) != Some(&object.body) {
                     return Ok(None);
                 }
-                let slot = changed(object.clone(), row.stamp, &change)?;
+                let slot = changed(object.clone(), (row.stamp, self.retention_clock()), &change)?;
                 Ok(Some(Proposal::plain(slot, inline.clone())))
             };
             if self.decide(&place, decide).await?.is_some() {
@@ -125,11 +166,11 @@ impl Model {
 /// The object with a change, at the time of its content.
 fn changed(
     mut object: Object,
-    stamp: Stamp,
-    change: &impl Fn(&mut Object) -> Result<(), ModelError>,
+    (stamp, now): (Stamp, WallTime),
+    change: &impl Fn(&mut Object, WallTime) -> Result<(), ModelError>,
 ) -> Result<Slot, ModelError> {
     object.rare.modified.get_or_insert(stamp);
-    change(&mut object)?;
+    change(&mut object, now)?;
     Ok(Slot::Live(Box::new(object)))
 }
 
@@ -141,9 +182,9 @@ fn is_null(version: Option<VersionId>) -> Result<(), ModelError> {
     }
 }
 
-fn edit_of(change: impl Fn(&mut Object) -> Result<(), ModelError> + Send + Sync + 'static) -> Edit {
-    Arc::new(move |slot: &Slot, made: Stamp| match slot {
-        Slot::Live(object) => changed((**object).clone(), made, &change),
+fn edit_of(change: impl Fn(&mut Object, WallTime) -> Result<(), ModelError> + Send + Sync + 'static) -> Edit {
+    Arc::new(move |slot: &Slot, times: (Stamp, WallTime)| match slot {
+        Slot::Live(object) => changed((**object).clone(), times, &change),
         Slot::Marker => Err(ModelError::DeleteMarker),
         Slot::Deleted => Err(ModelError::NoSuchKey),
     })

@@ -70,6 +70,21 @@ pub enum ModelError {
     /// The node has no part in a cluster yet: no layout was applied.
     #[error("no layout was applied yet: give this node a role, then apply it")]
     NoLayout,
+    /// The version is locked: it must stay, and its lock must not be weakened.
+    #[error("the version is locked")]
+    Locked,
+    /// The bucket's versions cannot be locked.
+    #[error("the bucket has no object lock")]
+    NoObjectLock,
+    /// Only a bucket that keeps versions can have them locked.
+    #[error("the bucket does not keep versions")]
+    NeedsVersions,
+    /// A bucket whose versions can be locked keeps versions for good.
+    #[error("the bucket has an object lock, and keeps versions for good")]
+    KeepsVersions,
+    /// A setting of the bucket was written by a newer release, and what it asks for is not known here.
+    #[error("a setting of the bucket is of a newer release")]
+    NewerSetting,
     /// Bytes that came with a row are not those it names.
     #[error("the bytes do not match their hash")]
     Damaged,
@@ -105,6 +120,11 @@ impl ModelError {
             | Self::ChecksumMismatch
             | Self::RangeNotSatisfiable
             | Self::QuotaExceeded
+            | Self::Locked
+            | Self::NoObjectLock
+            | Self::NeedsVersions
+            | Self::KeepsVersions
+            | Self::NewerSetting
             | Self::Damaged => true,
         }
     }

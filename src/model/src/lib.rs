@@ -16,6 +16,7 @@ mod error;
 pub mod graves;
 mod growth;
 pub mod listing;
+mod lock;
 pub mod multipart;
 pub mod objects;
 mod reader;
@@ -35,13 +36,14 @@ mod writer;
 pub use batch::{NodeBatch, Write};
 pub use directory::{Directory, Names};
 pub use error::ModelError;
+pub use lock::Bypass;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use replicas::Peers;
 pub use sync::SyncFigures;
 pub use timing::Timing;
 pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
-use base::Stamp;
+use base::{Stamp, WallTime};
 use block::BlockStore;
 use env::{Env, Task};
 use growth::Growth;
@@ -70,6 +72,8 @@ pub struct Model {
     pub(crate) burials: Burials,
     pub(crate) audit: Audit,
     pub(crate) timing: Timing,
+    /// What the clocks showed when it was opened.
+    pub(crate) started: (WallTime, Duration),
 }
 
 impl Model {
@@ -98,6 +102,7 @@ impl Model {
             burials: Burials::default(),
             audit: Audit::default(),
             timing,
+            started: (env.clock.wall(), env.clock.mono()),
         }))
     }
 

@@ -132,6 +132,7 @@ impl Model {
             state: UploadState::Open,
             tags: meta.tags,
             acl: meta.acl,
+            lock: meta.lock,
         };
         let alone = self.peers.stay_alone().await;
         if alone.is_none() {
@@ -427,7 +428,7 @@ impl Model {
         (body, mut writes): (Id<kind::Body>, Vec<Write>),
         (checksum, condition): (Option<Checksum>, Condition),
     ) -> Result<Completed, ModelError> {
-        let blocks = self.blocks.clone();
+        let (blocks, now) = (self.blocks.clone(), self.retention_clock());
         let object = composite(&completion, body, checksum.clone());
         let etag = object.etag;
         self.commit_alone(Intent::Grow, move |txn| {
@@ -435,7 +436,7 @@ impl Model {
             writes.push(Write::Settled { body });
             let place = Place { bucket: name.bucket, key: name.key, condition };
             let put = Put { place, object, inline: None, writes, lock: None };
-            let Written { stamp, version } = put.apply(txn, &blocks)?;
+            let Written { stamp, version } = put.apply(txn, (&blocks, now))?;
             let state = UploadState::Completed { stamp, version, etag, checksum: checksum.clone() };
             let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };
             NodeBatch::new(vec![closed]).apply(&blocks, txn)?;
@@ -474,7 +475,7 @@ fn composite(completion: &Completion, body: Id<kind::Body>, checksum: Option<Che
         headers: completion.row.headers.clone(),
         body: Body::Composite(body),
         tags: completion.row.tags.clone(),
-        rare: Rare { acl: completion.row.acl.clone(), ..Rare::default() },
+        rare: Rare { acl: completion.row.acl.clone(), lock: completion.row.lock, ..Rare::default() },
     }
 }
 

@@ -6,12 +6,13 @@ use crate::reader::{ByteRange, Reading};
 use crate::replicas::{Add, Change, Entry, KeyPlace};
 use crate::rows::acl::Acl;
 use crate::rows::bucket::{Quotas, Versioning};
+use crate::rows::lock::Lock;
 use crate::rows::object::{self, Body, Checksum, ETag, Object, ObjectRow, Rare, Slot};
 use crate::rows::past::{self, VersionId};
 use crate::usage::Usage;
-use crate::{BodyReader, FinishedBody, Model, ModelError, NodeBatch, Write, usage, versions};
+use crate::{BodyReader, Bypass, FinishedBody, Model, ModelError, NodeBatch, Write, lock, usage, versions};
 use base::id::kind;
-use base::{Id, PartitionHash, Stamp};
+use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockLock;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct ObjectMeta {
     pub checksum: Option<Checksum>,
     /// Access control list, where it says more than that the bucket's owner may everything.
     pub acl: Option<Acl>,
+    /// What keeps it from being removed.
+    pub lock: Option<Lock>,
 }
 
 /// A condition on what is under the key now.
@@ -78,6 +81,8 @@ pub struct Deletion {
     pub version: Option<VersionId>,
     /// The condition.
     pub condition: Condition,
+    /// What a lock does not forbid to whoever asks.
+    pub bypass: Bypass,
 }
 
 /// What a deletion did.
@@ -241,8 +246,8 @@ impl Model {
         }
         let lock = body.lock();
         let put = Put { place, object, inline, writes, lock };
-        let blocks = self.blocks.clone();
-        let written = self.commit_alone(Intent::Grow, move |txn| put.apply(txn, &blocks)).await?;
+        let (blocks, now) = (self.blocks.clone(), self.retention_clock());
+        let written = self.commit_alone(Intent::Grow, move |txn| put.apply(txn, (&blocks, now))).await?;
         body.settled();
         Ok(written)
     }
@@ -266,10 +271,10 @@ impl Model {
         let Some(_alone) = self.peers.stay_alone().await else {
             return self.delete_everywhere(bucket, deletions).await;
         };
-        let blocks = self.blocks.clone();
+        let (blocks, now) = (self.blocks.clone(), self.retention_clock());
         self.commit_alone(Intent::Free, move |txn| {
             let mode = read_bucket(txn, bucket)?.versioning();
-            let delete = |deletion| match delete_in((txn, &blocks), (bucket, mode), deletion) {
+            let delete = |deletion| match delete_in((txn, &blocks, now), (bucket, mode), deletion) {
                 Err(ModelError::Store(error)) => Err(ModelError::Store(error)),
                 outcome => Ok(outcome),
             };
@@ -290,7 +295,11 @@ pub(crate) struct Put {
 }
 
 impl Put {
-    pub(crate) fn apply(self, txn: &mut Txn<'_>, blocks: &block::BlockStore) -> Result<Written, ModelError> {
+    pub(crate) fn apply(
+        self,
+        txn: &mut Txn<'_>,
+        (blocks, now): (&block::BlockStore, WallTime),
+    ) -> Result<Written, ModelError> {
         let Place { bucket, key, condition } = self.place;
         let partition = PartitionHash::of_shard(&bucket, 0);
         let bucket = read_bucket(txn, bucket)?;
@@ -303,6 +312,7 @@ impl Put {
             let replaced = old.filter(|_| mode == Versioning::Never);
             check_quotas(usage::of_partition(txn, partition)?, bucket.quotas.value, replaced, &self.object)?;
         }
+        let retention = lock::default_for(&bucket, &self.object)?;
         let mut writes = self.writes;
         let slot = Slot::Live(Box::new(self.object));
         let written = if mode == Versioning::Never {
@@ -310,8 +320,9 @@ impl Put {
             Written { stamp: NodeBatch::new(writes).apply(blocks, txn)?, version: None }
         } else {
             let (inline, deadline) = (self.inline, None);
-            let add = Add { mode, condition: Condition::Always, slot, inline, writes, deadline };
-            let row = versions::change_here(txn, blocks, &row_key, Change::Add(Box::new(add)))?;
+            let condition = Condition::Always;
+            let add = Add { mode, condition, retention, slot, inline, writes, deadline };
+            let row = versions::change_here(txn, (blocks, now), &row_key, Change::Add(Box::new(add)))?;
             row.map(|row| Written { stamp: row.stamp, version: Some(row.version_id()) })
                 .ok_or(ModelError::Unavailable)?
         };
@@ -328,7 +339,7 @@ pub(crate) fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -
         headers: meta.headers,
         body,
         tags: meta.tags,
-        rare: Rare { acl: meta.acl, ..Rare::default() },
+        rare: Rare { acl: meta.acl, lock: meta.lock, ..Rare::default() },
     }
 }
 
@@ -389,7 +400,7 @@ pub(crate) fn check_quotas(
 }
 
 fn delete_in(
-    (txn, blocks): (&mut Txn<'_>, &block::BlockStore),
+    (txn, blocks, now): (&mut Txn<'_>, &block::BlockStore, WallTime),
     (bucket, mode): (Id<kind::Bucket>, Versioning),
     deletion: Deletion,
 ) -> Result<Deleted, ModelError> {
@@ -401,12 +412,13 @@ fn delete_in(
             let object = if let Looked::Object(found) = &held { Some(&found.object) } else { None };
             deletion.condition.check(object)?;
         }
-        versions::change_here(txn, blocks, &head_key, Change::Delete(id))?;
+        let delete = Change::Delete(id, deletion.bypass);
+        versions::change_here(txn, (blocks, now), &head_key, delete)?;
         return Ok(Deleted { version: Some(id), is_marker: matches!(held, Looked::Marker(..)) });
     }
     if mode != Versioning::Never {
         let add = Add::marker(mode, deletion.condition);
-        let row = versions::change_here(txn, blocks, &head_key, Change::Add(Box::new(add)))?;
+        let row = versions::change_here(txn, (blocks, now), &head_key, Change::Add(Box::new(add)))?;
         return Ok(Deleted { version: row.map(|row| row.version_id()), is_marker: true });
     }
     let old: Option<ObjectRow> = txn.get(Space::Object, &head_key)?;

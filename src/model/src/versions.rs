@@ -53,16 +53,24 @@ pub(crate) fn gone(id: VersionId) -> Aside {
     Aside { id, made, slot: Slot::Deleted }
 }
 
+/// Whether what a ballot found newest was written by somebody who knew of no versions.
+pub(crate) fn is_overtaken(step: &BallotStep<Content>) -> bool {
+    match step {
+        BallotStep::Evaluate(Some(found)) | BallotStep::Stabilise(found) => found.value.lineage.is_none(),
+        _ => false,
+    }
+}
+
 /// A ballot found a write that knew of no versions newer than a row with versions: it is the null version above that,
-/// and displaces what was current there.
+/// and displaces what was current there. Where there is a null version that must stay, it gets a name.
 pub(crate) fn put_above(
     step: BallotStep<Content>,
-    with_versions: Option<&ObjectRow>,
+    (row, null_version_stays): (&ObjectRow, bool),
     ballot: Stamp,
 ) -> BallotStep<Content> {
     let (BallotStep::Evaluate(Some(found)) | BallotStep::Stabilise(found)) = &step else { return step };
-    let Some(row) = with_versions.filter(|_| found.value.lineage.is_none()) else { return step };
-    let lineage = lineage_above(Versioning::Suspended, found.id, Some(row));
+    let mode = if null_version_stays { Versioning::Enabled } else { Versioning::Suspended };
+    let lineage = lineage_above(mode, found.id, Some(row));
     let value =
         Content { slot: found.value.slot.clone(), lineage: Some(Box::new(lineage)), before: Vec::new() };
     BallotStep::Stabilise(Version { order: ballot, id: found.id, value })

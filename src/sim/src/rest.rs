@@ -14,7 +14,7 @@ use futures_util::FutureExt;
 use model::objects::{Condition, Deletion, ObjectMeta, Place, Want};
 use model::rows::object::ETag;
 use model::rows::version::Owner;
-use model::{BodyWriter, ModelError};
+use model::{BodyWriter, Bypass, ModelError};
 
 /// The clock moves on by this much between rounds: past every grace (10 minutes) and far enough
 /// to catch up with a clock that was set back by days.
@@ -97,7 +97,12 @@ async fn prove_alive(run: &Run, node: &Node) -> Result<(), Failure> {
         if bytes != [content.clone(), content].concat() {
             return Err(Failure::new("I5 content", format!("after the faults, tag {:x}", tag_of(&md5))));
         }
-        let deletion = Deletion { key: "alive".to_owned(), version: None, condition: Condition::Present };
+        let deletion = Deletion {
+            key: "alive".to_owned(),
+            version: None,
+            condition: Condition::Present,
+            bypass: Bypass::Nothing,
+        };
         node.model.delete_object(bucket, deletion).await.map_err(dead)?;
     }
     Ok(())

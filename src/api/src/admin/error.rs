@@ -161,6 +161,7 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         ModelError::BucketNameTaken | ModelError::BucketAlreadyYours => (S::CONFLICT, "BucketAlreadyExists"),
         // The public interface description says 400 where S3 says 409.
         ModelError::BucketNotEmpty => (S::BAD_REQUEST, "BucketNotEmpty"),
+        ModelError::Locked => (S::FORBIDDEN, "AccessDenied"),
         ModelError::AccessKeyExists => (S::CONFLICT, "KeyAlreadyExists"),
         ModelError::Store(error) => of_store(error),
         ModelError::Block(_) | ModelError::Unavailable | ModelError::BucketBusy | ModelError::NoLayout => {
@@ -174,6 +175,10 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         | ModelError::ChecksumMismatch
         | ModelError::RangeNotSatisfiable
         | ModelError::QuotaExceeded
+        | ModelError::NoObjectLock
+        | ModelError::NeedsVersions
+        | ModelError::KeepsVersions
+        | ModelError::NewerSetting
         | ModelError::Damaged => (S::INTERNAL_SERVER_ERROR, "InternalError"),
     }
 }

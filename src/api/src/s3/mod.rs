@@ -12,6 +12,7 @@ pub mod error;
 pub mod form;
 pub mod head;
 pub mod intake;
+pub mod lock;
 pub mod lookup;
 pub mod metadata;
 pub mod operation;
@@ -261,6 +262,9 @@ impl S3Api {
         let admission = gate.admit(&self.model, &Wanted { access, actions: operation.actions, key }).await?;
         if head.headers.contains_key(tags::HEADER) {
             gate.check(&self.model, &Wanted { access, actions: &["s3:PutObjectTagging"], key }).await?;
+        }
+        for action in lock::actions(head).filter(|_| operation.actions.contains(&"s3:PutObject")) {
+            gate.check(&self.model, &Wanted { access, actions: &[action], key }).await?;
         }
         if operation.actions.contains(&"s3:PutObject") && acl::is_asked_for(head) {
             gate.check_list(&self.model, access, key).await?;

@@ -152,6 +152,10 @@ impl From<ModelError> for S3Error {
             ModelError::Unavailable | ModelError::BucketBusy | ModelError::NoLayout => {
                 S3Code::ServiceUnavailable
             }
+            ModelError::Locked => S3Code::AccessDenied,
+            ModelError::NoObjectLock => S3Code::InvalidRequest,
+            ModelError::NeedsVersions | ModelError::KeepsVersions => S3Code::InvalidBucketState,
+            ModelError::NewerSetting => S3Code::ServiceUnavailable,
             ModelError::Damaged => S3Code::InternalError,
             ModelError::Store(error) => store_code(error),
             ModelError::Block(error) => block_code(error),
@@ -159,7 +163,16 @@ impl From<ModelError> for S3Error {
         if code.status().is_server_error() {
             tracing::error!(%error, "a request failed");
         }
+        let told = |message| S3Error::with_message(code, message);
         match error {
+            ModelError::Locked => told("Access Denied because object protected by object lock."),
+            ModelError::NoObjectLock => told("Bucket is missing Object Lock Configuration"),
+            ModelError::NeedsVersions => {
+                told("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+            }
+            ModelError::KeepsVersions => told(
+                "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+            ),
             ModelError::DeleteMarker => versions::is_marker(),
             ModelError::InvalidPart(number) => S3Error::new(code).field("PartNumber", number.to_string()),
             ModelError::PartTooSmall(number) => S3Error::new(code)

@@ -16,7 +16,7 @@ use http::header::{ALLOW, HeaderName, HeaderValue, LAST_MODIFIED};
 use model::objects::{Condition, Deleted, Deletion, Found, Looked, Want};
 use model::rows::bucket::{BucketRow, Versioning};
 use model::rows::past::VersionId;
-use model::{Model, ModelError};
+use model::{Bypass, Model, ModelError};
 use std::sync::Arc;
 
 /// The query parameter that names a version.
@@ -99,13 +99,20 @@ pub async fn set_tags(
 ) -> Result<Reply, S3Error> {
     let (bucket, key, version) = (call.bucket()?, call.head.object_key()?, named(&call.head)?);
     let outcome = call.api.model.set_object_tags(bucket.id, (key.to_owned(), version), tags).await;
-    let version = outcome.map_err(|error| match error {
-        ModelError::DeleteMarker if version.is_none() => hidden(key),
-        error => error.into(),
-    })?;
+    let version = outcome.map_err(|error| of_change(&call.head, error))?;
     let mut reply = Reply::empty(status);
     show(&mut reply, shown(&bucket.row, version));
     Ok(reply)
+}
+
+/// The answer to a change of the object that a request names, or of the version of it, that was not made.
+pub fn of_change(head: &Head, error: ModelError) -> S3Error {
+    match error {
+        ModelError::DeleteMarker if !head.has_parameter(PARAMETER) => {
+            hidden(head.key.as_deref().unwrap_or_default())
+        }
+        error => error.into(),
+    }
 }
 
 /// What is under a key: an object, or a delete marker.
@@ -142,14 +149,15 @@ pub async fn deletion(
     bucket: &NamedBucket,
     (key, version): (String, Option<VersionId>),
     condition: Condition,
+    bypass: Bypass,
 ) -> Result<Deletion, S3Error> {
     let Some(id) = version.filter(|_| condition != Condition::Always) else {
-        return Ok(Deletion { key, version, condition });
+        return Ok(Deletion { key, version, condition, bypass });
     };
     if id == VersionId::Null {
         // Without versions it is the object. With them it could be replaced between the check and the deletion.
         return match bucket.row.versioning() {
-            Versioning::Never => Ok(Deletion { key, version: None, condition }),
+            Versioning::Never => Ok(Deletion { key, version: None, condition, bypass }),
             Versioning::Enabled | Versioning::Suspended => Err(S3Error::with_message(
                 S3Code::NotImplemented,
                 "The null version cannot be deleted under a condition in a bucket with versions.",
@@ -161,7 +169,7 @@ pub async fn deletion(
         Seen::Object(found) => check_deletion(&condition, &found)?,
         Seen::Marker(..) => return Err(S3Code::PreconditionFailed.into()),
     }
-    Ok(Deletion { key, version, condition: Condition::Always })
+    Ok(Deletion { key, version, condition: Condition::Always, bypass })
 }
 
 /// A delete marker was named where an object is needed.

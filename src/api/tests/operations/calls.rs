@@ -25,6 +25,11 @@ pub fn thing(method: &str, shelf: &Shelf) -> Req {
     Req::new(method, &format!("/{}/thing", shelf.bucket))
 }
 
+/// The object in the bucket with locks.
+pub fn locked(method: &str, shelf: &Shelf) -> Req {
+    Req::new(method, &format!("/{}/thing", shelf.safe))
+}
+
 fn parts(method: &str, shelf: &Shelf) -> Req {
     Req::new(method, &format!("/{}/parts", shelf.bucket)).query("uploadId", &shelf.upload)
 }
@@ -62,6 +67,17 @@ pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page
 
 /// Versions are kept.
 pub const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+
+/// Versions can be locked.
+pub const LOCK: &str =
+    "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
+
+/// As long as the lock that is there.
+pub const RETENTION: &str = "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2090-01-01T00:00:00Z\
+    </RetainUntilDate></Retention>";
+
+/// As is.
+pub const HOLD: &str = "<LegalHold><Status>ON</Status></LegalHold>";
 
 /// One tag.
 pub const TAGS: &str =
@@ -111,6 +127,12 @@ pub static SAMPLES: &[Sample] = &[
         bucket("PUT", shelf).query("versioning", "").body(VERSIONING.as_bytes())
     }),
     sample("GetBucketVersioning", 200, |_, shelf| bucket("GET", shelf).query("versioning", "")),
+    sample("PutObjectLockConfiguration", 200, |_, shelf| {
+        Req::new("PUT", &format!("/{}", shelf.safe)).query("object-lock", "").body(LOCK.as_bytes())
+    }),
+    sample("GetObjectLockConfiguration", 200, |_, shelf| {
+        Req::new("GET", &format!("/{}", shelf.safe)).query("object-lock", "")
+    }),
     sample("PutBucketCors", 200, |_, shelf| bucket("PUT", shelf).query("cors", "").body(CORS.as_bytes())),
     sample("GetBucketCors", 200, |_, shelf| bucket("GET", shelf).query("cors", "")),
     sample("DeleteBucketCors", 204, |_, shelf| bucket("DELETE", shelf).query("cors", "")),
@@ -163,6 +185,14 @@ pub static SAMPLES: &[Sample] = &[
     sample("DeleteObjectTagging", 204, |_, shelf| thing("DELETE", shelf).query("tagging", "")),
     sample("PutObjectAcl", 200, |_, shelf| thing("PUT", shelf).query("acl", "").body(ACL.as_bytes())),
     sample("GetObjectAcl", 200, |_, shelf| thing("GET", shelf).query("acl", "")),
+    sample("PutObjectRetention", 200, |_, shelf| {
+        locked("PUT", shelf).query("retention", "").body(RETENTION.as_bytes())
+    }),
+    sample("GetObjectRetention", 200, |_, shelf| locked("GET", shelf).query("retention", "")),
+    sample("PutObjectLegalHold", 200, |_, shelf| {
+        locked("PUT", shelf).query("legal-hold", "").body(HOLD.as_bytes())
+    }),
+    sample("GetObjectLegalHold", 200, |_, shelf| locked("GET", shelf).query("legal-hold", "")),
     sample("CreateMultipartUpload", 200, |_, shelf| {
         Req::new("POST", &format!("/{}/more", shelf.bucket)).query("uploads", "")
     }),

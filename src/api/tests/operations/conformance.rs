@@ -1,7 +1,7 @@
 //! What each operation does and answers when all is well: status, essential headers, body, and the
 //! effect as seen by the next request.
 
-use super::calls::{Sample, thing};
+use super::calls::{Sample, locked, thing};
 use super::client::{Answer, Req, hex};
 use super::home::{CONTENT, Home, Shelf, Who};
 use futures_util::future::BoxFuture;
@@ -33,6 +33,8 @@ cases! {
     "ListMultipartUploads" => list_multipart_uploads,
     "PutBucketVersioning" => put_bucket_versioning,
     "GetBucketVersioning" => get_bucket_versioning,
+    "PutObjectLockConfiguration" => put_object_lock_configuration,
+    "GetObjectLockConfiguration" => get_object_lock_configuration,
     "PutBucketCors" => put_bucket_cors,
     "GetBucketCors" => get_bucket_cors,
     "DeleteBucketCors" => delete_bucket_cors,
@@ -64,6 +66,10 @@ cases! {
     "DeleteObjectTagging" => delete_object_tagging,
     "PutObjectAcl" => put_object_acl,
     "GetObjectAcl" => get_object_acl,
+    "PutObjectRetention" => put_object_retention,
+    "GetObjectRetention" => get_object_retention,
+    "PutObjectLegalHold" => put_object_legal_hold,
+    "GetObjectLegalHold" => get_object_legal_hold,
     "CreateMultipartUpload" => create_multipart_upload,
     "UploadPart" => upload_part,
     "UploadPartCopy" => upload_part_copy,
@@ -206,6 +212,93 @@ async fn get_bucket_versioning(_home: &Home, _shelf: &Shelf, answer: Answer) {
 
 async fn setting(home: &Home, shelf: &Shelf, name: &str) -> Answer {
     home.root(&Req::new("GET", &format!("/{}", shelf.bucket)).query(name, "")).await
+}
+
+async fn put_object_lock_configuration(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let configure = |bucket: &str, document: &str| {
+        Req::new("PUT", &format!("/{bucket}")).query("object-lock", "").body(document.as_bytes())
+    };
+    // Without versions there is nothing to lock.
+    let refused = home.root(&configure(&shelf.bucket, super::calls::LOCK)).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "InvalidBucketState"));
+    let suspend = super::calls::VERSIONING.replace("Enabled", "Suspended");
+    let suspend =
+        Req::new("PUT", &format!("/{}", shelf.safe)).query("versioning", "").body(suspend.as_bytes());
+    let refused = home.root(&suspend).await;
+    assert_eq!((refused.status, refused.code().as_str()), (409, "InvalidBucketState"));
+    for (period, code) in [
+        ("<Days>0</Days>", "InvalidRetentionPeriod"),
+        ("<Years>101</Years>", "InvalidRetentionPeriod"),
+        ("<Days>36501</Days>", "InvalidRetentionPeriod"),
+        ("<Days>1</Days><Years>1</Years>", "MalformedXML"),
+        ("", "MalformedXML"),
+    ] {
+        let rule =
+            format!("<Rule><DefaultRetention><Mode>COMPLIANCE</Mode>{period}</DefaultRetention></Rule>");
+        let end = "</ObjectLockConfiguration>";
+        let document = super::calls::LOCK.replace(end, &(rule + end));
+        let refused = home.root(&configure(&shelf.safe, &document)).await;
+        assert_eq!((refused.status, refused.code().as_str()), (400, code), "{document}");
+    }
+}
+
+async fn get_object_lock_configuration(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("ObjectLockEnabled"), "Enabled");
+    let none = setting(home, shelf, "object-lock").await;
+    assert_eq!((none.status, none.code().as_str()), (404, "ObjectLockConfigurationNotFoundError"));
+}
+
+async fn put_object_retention(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty() && answer.header("x-amz-version-id").is_some());
+    let put = |method: Req, document: String| method.query("retention", "").body(document.as_bytes());
+    let retention = |year: u32| super::calls::RETENTION.replace("2090", &year.to_string());
+    for (document, status, code) in [
+        (retention(2089), 403, "AccessDenied"),
+        (retention(2090).replace("GOVERNANCE", "COMPLIANCE"), 403, "AccessDenied"),
+        ("<Retention/>".to_owned(), 403, "AccessDenied"),
+        (retention(2001), 400, "InvalidArgument"),
+        (retention(2090).replace("GOVERNANCE", "NONE"), 400, "MalformedXML"),
+        (retention(2090).replace("T00", " at 00"), 400, "MalformedXML"),
+    ] {
+        let refused = home.root(&put(locked("PUT", shelf), document)).await;
+        assert_eq!((refused.status, refused.code().as_str()), (status, code));
+    }
+    let unlocked = home.root(&put(thing("PUT", shelf), retention(2090))).await;
+    assert_eq!((unlocked.status, unlocked.code().as_str()), (400, "InvalidRequest"));
+}
+
+async fn get_object_retention(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Mode"), "GOVERNANCE");
+    assert_eq!(answer.xml("RetainUntilDate"), "2090-01-01T00:00:00.000Z");
+    let other = format!("/{}/other", shelf.safe);
+    assert_eq!(home.root(&Req::new("PUT", &other).body(CONTENT)).await.status, 200);
+    for query in ["retention", "legal-hold"] {
+        let none = home.root(&Req::new("GET", &other).query(query, "")).await;
+        assert_eq!((none.status, none.code().as_str()), (404, "NoSuchObjectLockConfiguration"));
+        let unlocked = home.root(&thing("GET", shelf).query(query, "")).await;
+        assert_eq!((unlocked.status, unlocked.code().as_str()), (400, "InvalidRequest"));
+    }
+}
+
+async fn put_object_legal_hold(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty() && answer.header("x-amz-version-id").is_some());
+    let put = |request: Req, text: &str| {
+        let document = super::calls::HOLD.replace("ON", text);
+        request.query("legal-hold", "").body(document.as_bytes())
+    };
+    let refused = home.root(&put(locked("PUT", shelf), "on")).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "MalformedXML"));
+    let unlocked = home.root(&put(thing("PUT", shelf), "ON")).await;
+    assert_eq!((unlocked.status, unlocked.code().as_str()), (400, "InvalidRequest"));
+}
+
+async fn get_object_legal_hold(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Status"), "ON");
+    let version = home.root(&locked("HEAD", shelf)).await.header("x-amz-version-id").unwrap().to_owned();
+    let delete = locked("DELETE", shelf).query("versionId", &version);
+    let held = home.root(&delete.header("x-amz-bypass-governance-retention", "true")).await;
+    assert_eq!((held.status, held.code().as_str()), (403, "AccessDenied"));
 }
 
 async fn put_bucket_cors(home: &Home, shelf: &Shelf, answer: Answer) {

@@ -3,7 +3,7 @@
 //! Its keys: `root` may do everything with every shelf; `reader`, `writer` and `owner` have just that
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
-use super::calls::{BLOCK, CORS, OWNERSHIP, TAGS, policy};
+use super::calls::{BLOCK, CORS, LOCK, OWNERSHIP, TAGS, VERSIONING, policy};
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
@@ -52,7 +52,7 @@ pub struct Home {
     keys: Vec<(Who, Identity)>,
     counter: AtomicU64,
     /// The buckets that copies read from, which no case changes.
-    sources: OnceCell<(String, String)>,
+    sources: OnceCell<(String, String, String)>,
     _running: watch::Sender<bool>,
 }
 
@@ -64,6 +64,8 @@ pub struct Shelf {
     pub library: String,
     /// Only `root` may read `vault/secret`.
     pub vault: String,
+    /// A bucket with locks, and `thing` in it, which is locked; the grants are those of `bucket`.
+    pub safe: String,
     /// An open upload of `parts`, with part 1 uploaded; empty on an empty shelf.
     pub upload: String,
     /// The tag of that part.
@@ -144,11 +146,12 @@ impl Home {
         let all = Grant { read: true, write: true, owner: true };
         let grants = [(Who::Root, all), (Who::Reader, read), (Who::Writer, write), (Who::Owner, own)];
         let bucket = self.bucket(&grants).await;
-        let (library, vault) = self.sources.get_or_init(|| self.create_sources()).await.clone();
-        Shelf { bucket, library, vault, upload: String::new(), part_etag: String::new() }
+        let sources = self.sources.get_or_init(|| self.create_sources(&grants));
+        let (library, vault, safe) = sources.await.clone();
+        Shelf { bucket, library, vault, safe, upload: String::new(), part_etag: String::new() }
     }
 
-    async fn create_sources(&self) -> (String, String) {
+    async fn create_sources(&self, grants: &[(Who, Grant)]) -> (String, String, String) {
         let all = Grant { read: true, write: true, owner: true };
         let read = Grant { read: true, write: false, owner: false };
         let library = self.bucket(&[(Who::Root, all), (Who::Writer, read), (Who::Stranger, read)]).await;
@@ -156,7 +159,17 @@ impl Home {
         for (bucket, key) in [(&library, "book"), (&vault, "secret")] {
             self.put(&format!("/{bucket}/{key}"), CONTENT).await;
         }
-        (library, vault)
+        let safe = self.bucket(grants).await;
+        for (query, document) in [("versioning", VERSIONING), ("object-lock", LOCK)] {
+            let set = Req::new("PUT", &format!("/{safe}")).query(query, "").body(document.as_bytes());
+            assert_eq!(self.root(&set).await.status, 200);
+        }
+        let put = Req::new("PUT", &format!("/{safe}/thing")).body(CONTENT).content_md5();
+        let put = put.header("x-amz-object-lock-mode", "GOVERNANCE");
+        let put = put.header("x-amz-object-lock-retain-until-date", "2090-01-01T00:00:00Z");
+        let answer = self.root(&put.header("x-amz-object-lock-legal-hold", "ON")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        (library, vault, safe)
     }
 
     /// A shelf with `thing`, `folder/inner`, an open upload, and every setting that there is but versions.

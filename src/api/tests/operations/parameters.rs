@@ -163,7 +163,8 @@ fn proof(operation: &str, name: &str) -> Proof {
         (
             _,
             "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "tagging" | "attributes"
-            | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl",
+            | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl" | "object-lock"
+            | "retention" | "legal-hold",
         ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId" | "version-id-marker") => Fails("none"),

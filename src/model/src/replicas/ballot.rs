@@ -48,6 +48,16 @@ impl Proposal {
 pub(crate) struct Opened {
     pub stamp: Stamp,
     pub row: Option<ObjectRow>,
+    /// The earliest time by which this node, or one that promised, judges retentions.
+    pub retention_clock: WallTime,
+}
+
+/// What a quorum that promised a ballot told.
+struct Promised {
+    step: BallotStep<Content>,
+    /// What the step puts aside of what it found, with its bytes elsewhere.
+    displaced: Option<ObjectRow>,
+    retention_clock: WallTime,
 }
 
 /// What a decision has proposed so far.
@@ -105,9 +115,12 @@ impl Model {
         for attempt in 0..ATTEMPTS_MAX {
             let stamp = self.store.stamp().await?;
             let newest = match self.prepare(place, stamp).await? {
-                Ended::Value(BallotStep::Evaluate(None)) => return Ok(()),
-                Ended::Value(BallotStep::Evaluate(Some(held))) => Some(Version { order: stamp, ..held }),
-                Ended::Value(BallotStep::Stabilise(version)) => Some(version),
+                Ended::Value(Promised { step, displaced, .. }) => match step {
+                    BallotStep::Evaluate(None) => return Ok(()),
+                    BallotStep::Evaluate(Some(held)) => Some((Version { order: stamp, ..held }, displaced)),
+                    BallotStep::Stabilise(version) => Some((version, displaced)),
+                    _ => None,
+                },
                 _ => None,
             };
             if let Some(newest) = newest
@@ -133,7 +146,7 @@ impl Model {
         proposed: &mut Proposed,
         decide: &mut (impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send),
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
-        let Opened { stamp, row } = match self.open_ballot(place).await? {
+        let Opened { stamp, row, .. } = match self.open_ballot(place).await? {
             Ended::Value(opened) => opened,
             Ended::Moved => return Ok(Ended::Moved),
             Ended::Lost | Ended::Unclear => return Ok(Ended::Lost),
@@ -168,18 +181,22 @@ impl Model {
     /// Opens a ballot and makes a quorum agree about what is current.
     pub(super) async fn open_ballot(self: &Arc<Self>, place: &KeyPlace) -> Result<Ended<Opened>, ModelError> {
         let stamp = self.store.stamp().await?;
-        let held = match self.prepare(place, stamp).await? {
-            Ended::Value(BallotStep::Evaluate(held)) => held,
-            Ended::Value(BallotStep::Stabilise(version)) => {
-                match self.stabilise(place, version, stamp).await? {
+        let Promised { step, displaced, retention_clock } = match self.prepare(place, stamp).await? {
+            Ended::Value(promised) => promised,
+            Ended::Moved => return Ok(Ended::Moved),
+            Ended::Lost | Ended::Unclear => return Ok(Ended::Lost),
+        };
+        let held = match step {
+            BallotStep::Evaluate(held) => held,
+            BallotStep::Stabilise(version) => {
+                match self.stabilise(place, (version, displaced), stamp).await? {
                     Some(version) => Some(version),
                     None => return Ok(Ended::Lost),
                 }
             }
-            Ended::Moved => return Ok(Ended::Moved),
             _ => return Ok(Ended::Lost),
         };
-        Ok(Ended::Value(Opened { stamp, row: held.map(ObjectRow::of_version) }))
+        Ok(Ended::Value(Opened { stamp, row: held.map(ObjectRow::of_version), retention_clock }))
     }
 
     /// Opens a ballot under this stamp: asks everybody for a promise, until it is known what is next.
@@ -187,17 +204,20 @@ impl Model {
         self: &Arc<Self>,
         place: &KeyPlace,
         stamp: Stamp,
-    ) -> Result<Ended<BallotStep<Content>>, ModelError> {
+    ) -> Result<Ended<Promised>, ModelError> {
         let placement = self.peers.placement();
         let mut asking = Asking::new(self, &placement, place.partition)?;
         let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let KeyPlace { partition, key } = place.clone();
         let request = Prepare { view: asking.view, partition, key, ballot: stamp };
         let mut newest_with_versions: Option<ObjectRow> = None;
+        let mut retention_clock = self.retention_clock();
         let mut asked = self.ask_each(&asking.nodes, &request, WRITE_LIMIT);
         while let Some((member, answer)) = asked.next().await {
             let step = match answer.map(|answer| answer.reply) {
                 Ok(Reply::Done(Promise::Given(held))) => {
+                    // A replica that does not say what its clock shows ends no retention.
+                    retention_clock = retention_clock.min(held.retention_clock.unwrap_or(WallTime(0)));
                     let row = held.row.clone().filter(|row| row.lineage.is_some());
                     newest_with_versions =
                         newest_with_versions.into_iter().chain(row).max_by_key(|row| row.order);
@@ -216,7 +236,13 @@ impl Model {
                     return Ok(Ended::Lost);
                 }
                 step => {
-                    return Ok(Ended::Value(versions::put_above(step, newest_with_versions.as_ref(), stamp)));
+                    let displaced = newest_with_versions.filter(|_| versions::is_overtaken(&step));
+                    let Some(row) = &displaced else {
+                        return Ok(Ended::Value(Promised { step, displaced: None, retention_clock }));
+                    };
+                    let stays = self.null_version_is_locked(place, Some(row), retention_clock).await?;
+                    let step = versions::put_above(step, (row, stays), stamp);
+                    return Ok(Ended::Value(Promised { step, displaced, retention_clock }));
                 }
             }
         }
@@ -227,11 +253,15 @@ impl Model {
     async fn stabilise(
         self: &Arc<Self>,
         place: &KeyPlace,
-        version: Version<Content>,
+        (version, displaced): (Version<Content>, Option<ObjectRow>),
         ballot: Stamp,
     ) -> Result<Option<Version<Content>>, ModelError> {
         let row = ObjectRow::of_version(version.clone());
-        let beside = self.content_of(place, &row).await?;
+        let mut beside = self.content_of(place, &row).await?;
+        // What the newest row knew nothing of lies where that was.
+        if let Some(displaced) = displaced.filter(|_| row.has_bytes_aside() && beside.aside.is_none()) {
+            beside.aside = self.content_of(place, &displaced).await?.own;
+        }
         let step = self.put_forward(place, (row, ballot), beside).await?;
         Ok((step == WriteStep::Done).then_some(version))
     }

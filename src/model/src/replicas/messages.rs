@@ -107,6 +107,9 @@ pub(crate) struct ReadRow {
 pub(crate) struct HeldRow {
     pub row: Option<ObjectRow>,
     pub beside: Beside,
+    /// With a promise: the time by which this node judges retentions.
+    #[serde(default)]
+    pub retention_clock: Option<WallTime>,
 }
 
 impl Request for ReadRow {

@@ -11,7 +11,7 @@ use crate::rows::bucket::Versioning;
 use crate::rows::object::{Object, ObjectRow, Slot};
 use crate::rows::past::VersionId;
 use crate::usage::Usage;
-use crate::{Model, ModelError};
+use crate::{Model, ModelError, lock};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
@@ -54,6 +54,7 @@ impl Model {
         let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
         let key_place = KeyPlace::of(bucket, key);
         let (quotas, mode) = (row.quotas.value, row.versioning());
+        let retention = lock::default_for(&row, &entry.object)?;
         if quotas != Default::default() {
             let used = self.usage_everywhere(key_place.partition).await?;
             let old = self.read_row(&key_place, false).await?;
@@ -65,7 +66,7 @@ impl Model {
             condition if mode != Versioning::Never => {
                 let Entry { object, inline, writes, deadline } = entry;
                 let slot = Slot::Live(Box::new(object));
-                let add = Add { mode, condition, slot, inline, writes, deadline };
+                let add = Add { mode, condition, retention, slot, inline, writes, deadline };
                 let row = self.change_versions(&key_place, Change::Add(Box::new(add))).await;
                 row.and_then(|row| row.ok_or(ModelError::Unavailable))
                     .map(|row| Written { stamp: row.stamp, version: Some(row.version_id()) })
@@ -175,7 +176,7 @@ impl Model {
         mode: Versioning,
         deletion: Deletion,
     ) -> Result<Deleted, ModelError> {
-        let Deletion { key, version, condition } = deletion;
+        let Deletion { key, version, condition, bypass } = deletion;
         let place = KeyPlace::of(bucket, key);
         let Some(id) = version else {
             let change = Change::Add(Box::new(Add::marker(mode, condition)));
@@ -184,14 +185,15 @@ impl Model {
             return Ok(Deleted { version: row.map(|row| row.version_id()), is_marker: true });
         };
         if mode == Versioning::Never && id == VersionId::Null {
-            self.delete_decided(bucket, Deletion { key: place.key, version: None, condition }).await?;
+            let deletion = Deletion { key: place.key, version: None, condition, bypass };
+            self.delete_decided(bucket, deletion).await?;
             return Ok(Deleted { version: Some(id), is_marker: false });
         }
         let Some(found) = self.find_version(&place, id, Want::Metadata).await? else {
             return Ok(Deleted { version: Some(id), is_marker: false });
         };
         condition.check(found.slot.live())?;
-        self.change_versions(&place, Change::Delete(id)).await?;
+        self.change_versions(&place, Change::Delete(id, bypass)).await?;
         Ok(Deleted { version: Some(id), is_marker: found.slot == Slot::Marker })
     }
 

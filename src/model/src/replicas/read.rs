@@ -233,7 +233,7 @@ impl Model {
         };
         for member in asking.order {
             let asked = self.ask_one(asking.nodes[member], request.clone(), Bytes::new(), READ_LIMIT).await;
-            let Ok(Reply::Done(HeldRow { row: Some(row), beside })) = asked.map(|told| told.reply) else {
+            let Ok(Reply::Done(HeldRow { row: Some(row), beside, .. })) = asked.map(|told| told.reply) else {
                 continue;
             };
             if row.stamp == wanted.stamp && beside.fits(wanted) {

@@ -188,7 +188,7 @@ impl Model {
             let bytes = body.map(|body| Bytes::from(body.0));
             beside.aside = bytes.filter(|bytes| batch::fits(&past.slot, Some(bytes)));
         }
-        Ok(HeldRow { row, beside })
+        Ok(HeldRow { row, beside, retention_clock: None })
     }
 
     async fn read_here(&self, request: ReadRow) -> Result<Reply<HeldRow>, ModelError> {
@@ -236,7 +236,10 @@ impl Model {
             })
             .await?;
         Ok(match promised {
-            Reply::Done(Ok(row)) => Reply::Done(Promise::Given(HeldRow { row, beside: Beside::default() })),
+            Reply::Done(Ok(row)) => {
+                let retention_clock = Some(self.retention_clock());
+                Reply::Done(Promise::Given(HeldRow { row, beside: Beside::default(), retention_clock }))
+            }
             Reply::Done(Err(against)) => Reply::Done(Promise::Refused(against)),
             Reply::Old(view) => Reply::Old(view),
             _ => Reply::Failed,

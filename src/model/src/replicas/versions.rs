@@ -9,9 +9,10 @@ use super::store::Batch;
 use crate::batch::{Write, fits};
 use crate::objects::{Condition, Want};
 use crate::rows::bucket::Versioning;
+use crate::rows::lock::DefaultRetention;
 use crate::rows::object::{Aside, Beside, Lineage, ObjectRow, Slot};
 use crate::rows::past::{PastRow, VersionId};
-use crate::{Model, ModelError, graves, versions};
+use crate::{Bypass, Model, ModelError, graves, lock, versions};
 use base::id::kind;
 use base::{Id, Merge, Stamp, WallTime};
 use bytes::Bytes;
@@ -30,22 +31,24 @@ const READS_MAX: u32 = 6;
 pub(crate) enum Change {
     /// A new version.
     Add(Box<Add>),
-    /// Deletes a version for good.
-    Delete(VersionId),
+    /// Deletes a version for good, if it is not locked to whoever asks.
+    Delete(VersionId, Bypass),
     /// Says once more that there is nothing, if there is nothing.
     Bury,
     /// Writes what is said about a version anew, of the current one unless it is named.
     Edit(Option<VersionId>, Edit),
 }
 
-/// Makes the new entry of an old one, which was made at that time.
-pub(crate) type Edit = Arc<dyn Fn(&Slot, Stamp) -> Result<Slot, ModelError> + Send + Sync>;
+/// Makes the new entry of an old one, of the time at which that was made and the one by which retentions are judged.
+pub(crate) type Edit = Arc<dyn Fn(&Slot, (Stamp, WallTime)) -> Result<Slot, ModelError> + Send + Sync>;
 
 /// A new version.
 #[derive(Clone)]
 pub(crate) struct Add {
     pub mode: Versioning,
     pub condition: Condition,
+    /// What it gets if it brings no retention of its own.
+    pub retention: Option<DefaultRetention>,
     pub slot: Slot,
     pub inline: Option<Bytes>,
     /// Rows that go with it.
@@ -56,7 +59,15 @@ pub(crate) struct Add {
 impl Add {
     /// A delete marker.
     pub fn marker(mode: Versioning, condition: Condition) -> Self {
-        Self { mode, condition, slot: Slot::Marker, inline: None, writes: Vec::new(), deadline: None }
+        Self {
+            mode,
+            condition,
+            retention: None,
+            slot: Slot::Marker,
+            inline: None,
+            writes: Vec::new(),
+            deadline: None,
+        }
     }
 }
 
@@ -74,11 +85,6 @@ impl Model {
         place: &KeyPlace,
         change: Change,
     ) -> Result<Option<ObjectRow>, ModelError> {
-        if let Change::Delete(id) = &change
-            && self.find_version(place, *id, Want::Metadata).await?.is_none()
-        {
-            return Ok(None);
-        }
         for attempt in 0..ATTEMPTS_MAX {
             let opened = match self.open_ballot(place).await? {
                 Ended::Value(opened) => opened,
@@ -122,7 +128,14 @@ impl Model {
             Change::Bury => made(Slot::Deleted, versions::lineage_beside(current, None), Beside::default()),
             Change::Add(add) => {
                 add.condition.check(current.and_then(ObjectRow::live))?;
-                let Add { mode, slot, inline, writes, deadline, .. } = *add;
+                let Add { mode, mut slot, inline, writes, deadline, retention, .. } = *add;
+                // Only who has not heard yet that the bucket keeps versions for good would replace a locked one.
+                if mode != Versioning::Enabled
+                    && self.null_version_is_locked(place, current, opened.retention_clock).await?
+                {
+                    return Err(ModelError::Unavailable);
+                }
+                lock::retain_by_default(&mut slot, retention, opened.stamp);
                 let lineage = versions::lineage_above(mode, opened.stamp, current);
                 let aside = match &lineage.aside {
                     Some(_) => self.own_bytes(place, current).await?,
@@ -131,19 +144,28 @@ impl Model {
                 let beside = Beside { own: inline, aside };
                 Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes, deadline }
             }
-            Change::Delete(id) if current.is_some_and(|row| row.current() == Some(id)) => {
-                self.propose_what_follows(place, current, id).await?
-            }
-            Change::Delete(id) => self.propose_beside(place, current, (versions::gone(id), None)).await?,
+            Change::Delete(id, bypass) => match current.filter(|row| row.current() == Some(id)) {
+                Some(row) => {
+                    lock::check_removal(&row.slot, opened.retention_clock, bypass)?;
+                    self.propose_what_follows(place, current, id).await?
+                }
+                None => {
+                    let Some((past, _)) = self.past_version(place, id, Want::Metadata).await? else {
+                        return Ok(None);
+                    };
+                    lock::check_removal(&past.slot, opened.retention_clock, bypass)?;
+                    self.propose_beside(place, current, (versions::gone(id), None)).await?
+                }
+            },
             Change::Edit(id, edit) => {
                 let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
                 match current.filter(|row| is_current(row)) {
                     Some(row) => {
-                        let slot = edit(&row.slot, row.made())?;
+                        let slot = edit(&row.slot, (row.made(), opened.retention_clock))?;
                         let beside = self.own_bytes(place, current).await?.into();
                         made(slot, versions::lineage_beside(current, None), beside)
                     }
-                    None => self.propose_edited(place, current, (id, &edit)).await?,
+                    None => self.propose_edited(place, opened, (id, &edit)).await?,
                 }
             }
         };
@@ -154,14 +176,32 @@ impl Model {
     async fn propose_edited(
         self: &Arc<Self>,
         place: &KeyPlace,
-        current: Option<&ObjectRow>,
+        opened: &Opened,
         (id, edit): (Option<VersionId>, &Edit),
     ) -> Result<Proposal, ModelError> {
         let id = id.ok_or(ModelError::NoSuchKey)?;
         let found = self.past_version(place, id, Want::Content).await?;
         let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
-        let aside = Aside { id, made: row.made, slot: edit(&row.slot, row.made)? };
-        self.propose_beside(place, current, (aside, inline)).await
+        let aside = Aside { id, made: row.made, slot: edit(&row.slot, (row.made, opened.retention_clock))? };
+        self.propose_beside(place, opened.row.as_ref(), (aside, inline)).await
+    }
+
+    /// Whether the null version of a key must stay: that which a write would replace that makes another one. Asked
+    /// under a ballot that a quorum promised.
+    pub(super) async fn null_version_is_locked(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        current: Option<&ObjectRow>,
+        now: WallTime,
+    ) -> Result<bool, ModelError> {
+        let is_locked = |slot: &Slot| lock::check_removal(slot, now, Bypass::Nothing).is_err();
+        match current.filter(|row| row.current() == Some(VersionId::Null)) {
+            Some(row) => Ok(is_locked(&row.slot)),
+            None => {
+                let past = self.past_version(place, VersionId::Null, Want::Metadata).await?;
+                Ok(past.is_some_and(|(row, _)| is_locked(&row.slot)))
+            }
+        }
     }
 
     /// The same entry again, with a past row that changes beside it.

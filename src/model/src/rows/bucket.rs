@@ -5,7 +5,9 @@
 //! what a key may do is derived from it. What applications set on a bucket is one map of documents, each
 //! a register of its own: two that are set at once on two nodes do not undo each other.
 
+use super::lock::ObjectLock;
 use super::record_kind;
+use crate::ModelError;
 use base::id::kind;
 use base::{Id, Lww, LwwMap, Merge, Stamp};
 use serde::{Deserialize, Serialize};
@@ -48,6 +50,8 @@ pub enum Setting {
     Acl,
     /// Whether versions are kept: [`Versioning::document`].
     Versioning,
+    /// Whether versions can be locked: [`ObjectLock::text`]. Once set it stays.
+    ObjectLock,
 }
 
 /// Whether a bucket keeps versions. Once on, they are at most suspended.
@@ -84,6 +88,7 @@ impl Setting {
             Self::Ownership => "ownership",
             Self::Versioning => "versioning",
             Self::Acl => "acl",
+            Self::ObjectLock => "object_lock",
         }
     }
 }
@@ -150,8 +155,18 @@ impl BucketRow {
         self.settings.get(&kind.name().to_owned())?.as_ref()
     }
 
-    /// Whether versions are kept. What cannot be read was set by a newer release: versions are kept then.
+    /// Whether its versions can be locked, and how new ones are. What cannot be read was set by a newer release.
+    pub fn object_lock(&self) -> Result<Option<ObjectLock>, ModelError> {
+        let Some(document) = self.setting(Setting::ObjectLock) else { return Ok(None) };
+        ObjectLock::parse(&document.0).map(Some).ok_or(ModelError::NewerSetting)
+    }
+
+    /// Whether versions are kept. What cannot be read was set by a newer release: versions are kept then, and where
+    /// they can be locked, whatever else somebody set in the same moment.
     pub fn versioning(&self) -> Versioning {
+        if self.setting(Setting::ObjectLock).is_some() {
+            return Versioning::Enabled;
+        }
         match self.setting(Setting::Versioning).map(|document| document.0.as_slice()) {
             None => Versioning::Never,
             Some(b"suspended") => Versioning::Suspended,

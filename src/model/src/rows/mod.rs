@@ -6,6 +6,7 @@
 pub mod acl;
 pub mod bucket;
 pub mod key;
+pub mod lock;
 pub mod object;
 pub mod past;
 pub mod reference;

@@ -6,6 +6,7 @@
 //! it (doc/decisions/0007). Rows never move, and a replica never consults the bucket's versioning mode.
 
 use super::acl::Acl;
+use super::lock::Lock;
 use super::past::{PastRow, VersionId};
 use super::record_kind;
 use base::id::kind;
@@ -153,8 +154,11 @@ pub struct Rare {
     /// When the content was committed, where the entry was changed since without it.
     pub modified: Option<Stamp>,
     /// Who may do what with it, where that is more than the owner of the bucket everything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub acl: Option<Acl>,
+    /// What keeps it from being removed.
+    #[serde(default)]
+    pub lock: Option<Lock>,
 }
 
 impl Rare {

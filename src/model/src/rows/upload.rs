@@ -6,6 +6,7 @@
 //! listed, so that closing the upload can let it go (rule C4).
 
 use super::acl::Acl;
+use super::lock::Lock;
 use super::object::{Checksum, ETag};
 use super::past::VersionId;
 use super::record_kind;
@@ -36,8 +37,11 @@ pub struct UploadRow {
     #[serde(default)]
     pub tags: Vec<(String, String)>,
     /// Access control list for the object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub acl: Option<Acl>,
+    /// What will keep the object from being removed.
+    #[serde(default)]
+    pub lock: Option<Lock>,
 }
 
 /// Where an upload stands. Later variants win a merge.

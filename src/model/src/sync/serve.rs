@@ -178,7 +178,7 @@ impl Model {
     }
 
     fn object_to_send(&self, read: &impl Read, key: &[u8]) -> Result<Option<(Bytes, Beside)>, ModelError> {
-        let HeldRow { row, beside } = self.held_row(read, key, (true, true))?;
+        let HeldRow { row, beside, .. } = self.held_row(read, key, (true, true))?;
         let encode = |row: ObjectRow| store::encode(Space::Object, key, &row);
         Ok(row.map(|row| (encode(row), beside)))
     }

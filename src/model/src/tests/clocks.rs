@@ -4,7 +4,7 @@ use super::homes::Homes;
 use super::run;
 use super::sync::{BUCKET, with_bucket};
 use crate::objects::{Condition, Deletion, Want};
-use crate::{Model, ModelError, Peers};
+use crate::{Bypass, Model, ModelError, Peers};
 use base::{BlockHash, NodeId, Stamp};
 use block::{BlockConfig, BlockStore};
 use bytes::Bytes;
@@ -94,7 +94,12 @@ fn a_node_with_an_absurd_clock_is_refused_and_the_others_go_on() {
         let now = homes.model(0).store().stamp().await.unwrap().wall().millis();
         homes.jump(2, DAY * 3);
         homes.model(2).store().stamp().await.unwrap();
-        let deletion = Deletion { key: "a".into(), version: None, condition: Condition::Always };
+        let deletion = Deletion {
+            key: "a".into(),
+            version: None,
+            condition: Condition::Always,
+            bypass: Bypass::Nothing,
+        };
         let refused = homes.model(2).delete_object(BUCKET, deletion).await;
         assert!(matches!(refused, Err(ModelError::Unavailable)), "{refused:?}");
         homes.node(GATEWAY).put(BUCKET, "a", &[b"content"]).await;

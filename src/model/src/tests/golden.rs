@@ -11,6 +11,7 @@ use crate::reclaim::{self, Work};
 use crate::rows::acl::{Acl, AclGrant, Grantee, Permission};
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
 use crate::rows::key::{KeyRow, Secret};
+use crate::rows::lock::{Lock, Retention, RetentionMode};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
 use crate::rows::object::{Aside, Lineage, ObjectRow, Rare, Register, Slot};
 use crate::rows::past::{self, PastBody, PastRow, VersionId};
@@ -119,6 +120,14 @@ fn objects() -> Vec<Line> {
         }
         row
     };
+    let locked = |mode| {
+        let mut row = live(Body::Inline(HASH));
+        if let Slot::Live(object) = &mut row.slot {
+            let retention = Some(Retention { mode, until: DEADLINE });
+            object.rare.lock = Some(Lock { retention, legal_hold: Some(true) });
+        }
+        row
+    };
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
     let versioned = |is_named| {
@@ -138,6 +147,8 @@ fn objects() -> Vec<Line> {
         row("object.inline", live(Body::Inline(HASH))),
         row("object.changed", tagged),
         row("object.listed", public),
+        row("object.governed", locked(RetentionMode::Governance)),
+        row("object.complying", locked(RetentionMode::Compliance)),
         row("object.blocks", live(Body::Blocks(BODY, pieces()))),
         row("object.rows", live(Body::Rows(BODY))),
         row("object.composite", live(Body::Composite(BODY))),
@@ -183,6 +194,7 @@ fn uploads() -> Vec<Line> {
             state,
             tags: pairs("tag"),
             acl,
+            lock: None,
         };
         line(name, Space::Upload, upload::row_key(&UPLOAD), row)
     };

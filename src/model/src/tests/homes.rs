@@ -4,7 +4,7 @@ use super::support::{Bucket, body_of, tag};
 use crate::objects::{Condition, Deletion, ObjectMeta, Place, Want};
 use crate::rows::version::Owner;
 use crate::tables::DIGESTED;
-use crate::{ByteRange, Model, ModelError, Peers};
+use crate::{Bypass, ByteRange, Model, ModelError, Peers};
 use base::{NodeId, Stamp};
 use block::{BlockConfig, BlockStore};
 use cluster::Placement;
@@ -161,7 +161,12 @@ impl Running {
     }
 
     pub async fn delete(&self, bucket: Bucket, key: &str) {
-        let deletion = Deletion { key: key.into(), version: None, condition: Condition::Always };
+        let deletion = Deletion {
+            key: key.into(),
+            version: None,
+            condition: Condition::Always,
+            bypass: Bypass::Nothing,
+        };
         self.model.delete_object(bucket, deletion).await.unwrap();
     }
 

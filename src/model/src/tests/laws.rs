@@ -99,6 +99,7 @@ fn upload_row() {
         state: UploadState::Open,
         tags: Vec::new(),
         acl: None,
+        lock: None,
     };
     let mut domain = vec![open.clone(), UploadRow { state: UploadState::Aborted, ..open.clone() }];
     for stamp in STAMPS {

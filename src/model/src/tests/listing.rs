@@ -5,6 +5,7 @@
 
 use super::support::{Bucket, Node, Random};
 use super::{key_of, run};
+use crate::Bypass;
 use crate::listing::{ListEntry, ListQuery, Start};
 use crate::objects::{Condition, Deletion};
 use base::Id;
@@ -78,7 +79,12 @@ impl Case {
             node.put(bucket, &key, &[key.as_bytes()]).await;
             if random.below(3) == 0 {
                 keys.remove(&key);
-                deletions.push(Deletion { key, version: None, condition: Condition::Always });
+                deletions.push(Deletion {
+                    key,
+                    version: None,
+                    condition: Condition::Always,
+                    bypass: Bypass::Nothing,
+                });
             } else {
                 deletions.retain(|deletion| deletion.key != key);
                 keys.insert(key);

@@ -10,6 +10,7 @@ mod golden;
 mod homes;
 mod laws;
 mod listing;
+mod locks;
 mod multipart;
 mod names;
 mod objects;

@@ -7,7 +7,7 @@ use crate::listing::ListQuery;
 use crate::objects::{Condition, Deletion};
 use crate::rows::bucket::Quotas;
 use crate::rows::version::{self, VersionRow};
-use crate::{ByteRange, ModelError};
+use crate::{Bypass, ByteRange, ModelError};
 use store::{Read, Space};
 
 /// A body of three blocks.
@@ -334,7 +334,12 @@ fn many_deletions_each_have_their_own_outcome() {
         for key in ["a", "b"] {
             node.put(bucket, key, THREE).await;
         }
-        let deletion = |key: &str, condition| Deletion { key: key.into(), version: None, condition };
+        let deletion = |key: &str, condition| Deletion {
+            key: key.into(),
+            version: None,
+            condition,
+            bypass: Bypass::Nothing,
+        };
         let deletions = vec![
             deletion("a", Condition::Always),
             deletion("a", Condition::Present),

@@ -8,7 +8,7 @@ use crate::rows::object::{ETag, ObjectRow};
 use crate::rows::upload::UploadMark;
 use crate::rows::version::Owner;
 use crate::usage::{self, Usage};
-use crate::{BodyWriter, ByteRange, FinishedBody, Model, ModelError, Peers};
+use crate::{BodyWriter, Bypass, ByteRange, FinishedBody, Model, ModelError, Peers};
 use base::id::kind;
 use base::{BucketName, Id, NodeId, PartNumber, PartitionHash, Stamp};
 use block::{BlockConfig, BlockStore};
@@ -129,7 +129,7 @@ impl Node {
     }
 
     pub async fn delete_if(&self, bucket: Bucket, key: &str, condition: Condition) -> Result<(), ModelError> {
-        let deletion = Deletion { key: key.into(), version: None, condition };
+        let deletion = Deletion { key: key.into(), version: None, condition, bypass: Bypass::Nothing };
         self.model.delete_object(bucket, deletion).await.map(drop)
     }
 

@@ -10,7 +10,7 @@ use crate::rows::bucket::{BucketRow, Setting, Versioning};
 use crate::rows::past::VersionId;
 use crate::rows::version::Owner;
 use crate::version_listing::{VersionEntry, VersionQuery};
-use crate::{ByteRange, Model, ModelError};
+use crate::{Bypass, ByteRange, Model, ModelError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,12 @@ impl Bench {
 
     async fn delete(&mut self) {
         let (key, model) = (self.key(), self.model());
-        let deletion = Deletion { key: key.into(), version: None, condition: Condition::Always };
+        let deletion = Deletion {
+            key: key.into(),
+            version: None,
+            condition: Condition::Always,
+            bypass: Bypass::Nothing,
+        };
         let deleted = model.delete_object(self.bucket, deletion).await.unwrap();
         let versions = self.kept.entry(key).or_default();
         if self.mode == Versioning::Never {
@@ -101,7 +106,12 @@ impl Bench {
         let kept = versions.get(number).cloned();
         let strange = VersionId::Named(base::Stamp { time: 5, node: 2 });
         let id = kept.as_ref().map_or(strange, |kept| kept.id);
-        let deletion = Deletion { key: key.into(), version: Some(id), condition: Condition::Always };
+        let deletion = Deletion {
+            key: key.into(),
+            version: Some(id),
+            condition: Condition::Always,
+            bypass: Bypass::Nothing,
+        };
         let deleted = model.delete_object(self.bucket, deletion).await.unwrap();
         assert_eq!(deleted.is_marker, kept.is_some_and(|kept| kept.content.is_none()));
         versions.retain(|kept| kept.id != id);
@@ -216,7 +226,12 @@ impl Bench {
         for (key, versions) in std::mem::take(&mut self.kept) {
             for kept in versions {
                 let version = Some(kept.id);
-                let deletion = Deletion { key: key.into(), version, condition: Condition::Always };
+                let deletion = Deletion {
+                    key: key.into(),
+                    version,
+                    condition: Condition::Always,
+                    bypass: Bypass::Nothing,
+                };
                 self.model().delete_object(self.bucket, deletion).await.unwrap();
             }
         }

@@ -3,10 +3,12 @@
 use super::{bytes_beside, gone, lineage_above, lineage_beside, past_here};
 use crate::objects::Want;
 use crate::replicas::Change;
+use crate::rows::bucket::Versioning;
 use crate::rows::object::{Aside, Beside, Lineage, ObjectRow, Slot};
 use crate::rows::past::{self, PastRow, VersionId};
 use crate::tables::{Tables, Upkeep};
-use crate::{ModelError, NodeBatch, batch};
+use crate::{Bypass, ModelError, NodeBatch, batch, lock};
+use base::WallTime;
 use block::BlockStore;
 use bytes::Bytes;
 use store::{Read, Space, Step, Txn};
@@ -21,27 +23,31 @@ struct Next {
 /// Makes a change; the row comes back, unless there was nothing to change.
 pub(crate) fn change_here(
     txn: &mut Txn<'_>,
-    blocks: &BlockStore,
+    (blocks, now): (&BlockStore, WallTime),
     head_key: &[u8],
     change: Change,
 ) -> Result<Option<ObjectRow>, ModelError> {
     let current: Option<ObjectRow> = txn.get(Space::Object, head_key)?;
     let stamp = txn.stamp();
     let next = match change {
-        Change::Add(add) => {
+        Change::Add(mut add) => {
             add.condition.check(current.as_ref().and_then(ObjectRow::live))?;
+            if let Some(replaced) = replaced_by(txn, head_key, (current.as_ref(), add.mode))? {
+                lock::check_removal(&replaced, now, Bypass::Nothing)?;
+            }
+            lock::retain_by_default(&mut add.slot, add.retention, stamp);
             NodeBatch::new(add.writes).apply(blocks, txn)?;
             let lineage = lineage_above(add.mode, stamp, current.as_ref());
             Some(Next { slot: add.slot, lineage, own: add.inline })
         }
         // A node that is alone has nobody to agree with.
         Change::Bury => None,
-        Change::Delete(id) => delete(txn, head_key, current.as_ref(), id)?,
+        Change::Delete(id, bypass) => delete(txn, head_key, current.as_ref(), (id, now, bypass))?,
         Change::Edit(id, edit) => {
             let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
             match current.as_ref().filter(|row| is_current(row)) {
                 Some(row) => {
-                    let slot = edit(&row.slot, row.made())?;
+                    let slot = edit(&row.slot, (row.made(), now))?;
                     let own = bytes_beside(txn, head_key, &row.slot)?;
                     Some(Next { slot, lineage: lineage_beside(Some(row), None), own })
                 }
@@ -49,7 +55,7 @@ pub(crate) fn change_here(
                     txn,
                     head_key,
                     current.as_ref(),
-                    (id, |row: &PastRow| edit(&row.slot, row.made)),
+                    (id, |row: &PastRow| edit(&row.slot, (row.made, now))),
                 )?,
             }
         }
@@ -69,9 +75,10 @@ fn delete(
     txn: &Txn<'_>,
     head_key: &[u8],
     current: Option<&ObjectRow>,
-    id: VersionId,
+    (id, now, bypass): (VersionId, WallTime, Bypass),
 ) -> Result<Option<Next>, ModelError> {
     if let Some(row) = current.filter(|row| row.current() == Some(id)) {
+        lock::check_removal(&row.slot, now, bypass)?;
         let Some((next, past)) = newest_past(txn, head_key, id)? else {
             let lineage = lineage_beside(Some(row), Some(gone(id)));
             return Ok(Some(Next { slot: Slot::Deleted, lineage, own: None }));
@@ -83,12 +90,27 @@ fn delete(
         return Ok(Some(Next { slot: past.slot, lineage, own }));
     }
     let held: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
-    if held.is_none_or(|row| row.slot == Slot::Deleted) {
-        return Ok(None);
-    }
+    let Some(held) = held.filter(|row| row.slot != Slot::Deleted) else { return Ok(None) };
+    lock::check_removal(&held.slot, now, bypass)?;
     let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
     let own = current.map_or(Ok(None), |row| bytes_beside(txn, head_key, &row.slot))?;
     Ok(Some(Next { slot, lineage: lineage_beside(current, Some(gone(id))), own }))
+}
+
+/// The null version that a write takes the place of, where it makes another one.
+fn replaced_by(
+    txn: &Txn<'_>,
+    head_key: &[u8],
+    (current, mode): (Option<&ObjectRow>, Versioning),
+) -> Result<Option<Slot>, ModelError> {
+    match current.and_then(ObjectRow::current) {
+        _ if mode == Versioning::Enabled => Ok(None),
+        Some(VersionId::Null) => Ok(current.map(|row| row.slot.clone())),
+        _ => {
+            let held: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, VersionId::Null))?;
+            Ok(held.map(|row| row.slot))
+        }
+    }
 }
 
 fn edit_past(

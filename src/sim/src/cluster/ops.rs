@@ -16,7 +16,7 @@ use model::listing::{ListQuery, Start};
 use model::objects::{Condition, Deletion, ObjectMeta, Place};
 use model::rows::object::ETag;
 use model::rows::version::Owner;
-use model::{BodyWriter, FinishedBody, Model, ModelError};
+use model::{BodyWriter, Bypass, FinishedBody, Model, ModelError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,7 +124,12 @@ pub async fn delete_key(
     (condition, patience): (Condition, Option<Duration>),
 ) -> Verdict {
     let call = note::call(homes, key, needs_of(&condition), State::Absent);
-    let deletion = Deletion { key: key.to_owned(), version: None, condition: condition.clone() };
+    let deletion = Deletion {
+        key: key.to_owned(),
+        version: None,
+        condition: condition.clone(),
+        bypass: Bypass::Nothing,
+    };
     let answer = homes
         .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
         .await;
@@ -141,7 +146,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
         }
         let condition = Condition::Always;
         calls.push(note::call(&client.homes, key, needs_of(&condition), State::Absent));
-        deletions.push(Deletion { key: key.to_owned(), version: None, condition });
+        deletions.push(Deletion { key: key.to_owned(), version: None, condition, bypass: Bypass::Nothing });
     }
     let wanted = deletions.len();
     let homes = client.homes.clone();

@@ -11,10 +11,10 @@ use crate::checks::Failure;
 use crate::client::Verdict;
 use base::Id;
 use base::id::kind;
-use model::ByteRange;
 use model::objects::{Condition, Deletion, Found, Looked, Want, Written};
 use model::rows::past::VersionId;
 use model::version_listing::{VersionEntry, VersionQuery};
+use model::{Bypass, ByteRange};
 use std::time::Duration;
 
 type Bucket = Id<kind::Bucket>;
@@ -77,8 +77,12 @@ pub async fn delete(client: &mut Client) -> Verdict {
         book.kept[place].fate = Fate::Unknown;
         book.kept[place].clone()
     };
-    let deletion =
-        Deletion { key: kept.key.to_owned(), version: Some(kept.id), condition: Condition::Always };
+    let deletion = Deletion {
+        key: kept.key.to_owned(),
+        version: Some(kept.id),
+        condition: Condition::Always,
+        bypass: Bypass::Nothing,
+    };
     let answer = homes
         .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
         .await;
@@ -155,7 +159,8 @@ pub async fn delete_all(homes: &Gathering, bucket: Bucket) -> Result<(), Failure
                 VersionEntry::Prefix(_) => continue,
             };
             turn += 1;
-            let deletion = Deletion { key, version: Some(id), condition: Condition::Always };
+            let deletion =
+                Deletion { key, version: Some(id), condition: Condition::Always, bypass: Bypass::Nothing };
             let delete = move |node: super::home::Member| {
                 let deletion = deletion.clone();
                 async move { node.model.delete_object(bucket, deletion).await }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use model::objects::{Condition, Deletion, Place, Want};
 use model::rows::object::ETag;
 use model::rows::version::Owner;
-use model::{BodyWriter, FinishedBody, ModelError};
+use model::{BodyWriter, Bypass, FinishedBody, ModelError};
 
 /// Sends a body block by block; `None` if it was given up or failed, with the verdict.
 pub async fn send_body(
@@ -150,7 +150,12 @@ pub async fn delete(client: &mut Client) -> Verdict {
     let condition =
         if client.chance(80) { Condition::Always } else { pick_condition(client, &target.register()) };
     let call = client.book().history.call(target.register(), needs_of(&condition), Some(State::Absent));
-    let deletion = Deletion { key: target.key.clone(), version: None, condition: condition.clone() };
+    let deletion = Deletion {
+        key: target.key.clone(),
+        version: None,
+        condition: condition.clone(),
+        bypass: Bypass::Nothing,
+    };
     let model = client.shared.node.model.clone();
     let outcome = model.delete_object(target.id, deletion).await;
     settle_write(client, call, &condition, outcome.map(|_| None))
@@ -172,7 +177,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
             client.book().history.call(place, needs_of(&condition), Some(State::Absent)),
             condition.clone(),
         ));
-        deletions.push(Deletion { key: key.to_owned(), version: None, condition });
+        deletions.push(Deletion { key: key.to_owned(), version: None, condition, bypass: Bypass::Nothing });
     }
     let wanted = deletions.len();
     let model = client.shared.node.model.clone();

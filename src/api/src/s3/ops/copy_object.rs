@@ -8,6 +8,7 @@ use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -31,7 +32,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (bucket, key) = (call.bucket()?, head.object_key()?);
     let place = Place { bucket: bucket.id, key: key.to_owned(), condition: write_condition(head)? };
-    let acl = acl::written(&call).await?;
+    // That of the source stays with it.
+    let (acl, lock) = (acl::written(&call).await?, lock::written(&call)?);
     let source = copy_source::find(&call).await?;
     if source.found.object.size > PART_SIZE_MAX_BYTES {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
@@ -51,6 +53,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         tags: tags_of_copy(head, &source)?,
         checksum: checksum.as_ref().map(metadata::stored_checksum),
         acl,
+        lock,
     };
     let etag = source.found.object.etag;
     let written = call.api.model.copy_object(source.place(), source.found.clone(), place, meta).await?;

@@ -7,6 +7,7 @@ use crate::s3::acl;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::xml::{CREATE_BUCKET_BODY_MAX_BYTES, CreateBucketConfiguration};
@@ -33,7 +34,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     if !may_ask(&call, key, text) {
         return Err(S3Code::AccessDenied.into());
     }
-    let settings = acl::created(&call).await?;
+    let mut settings = acl::created(&call).await?;
+    settings.extend(lock::created(&call.head)?);
     let asks = acl::is_asked_for(&call.head) || !settings.is_empty();
     let plan = BodyPlan::from_request(&call.head.headers, call.caller.verified())?;
     let sums = BodyChecksums::new(RequestChecksums::from_headers(&call.head.headers)?, &[]);

@@ -5,6 +5,7 @@ use crate::s3::access::{ANONYMOUS, Access};
 use crate::s3::acl;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -42,7 +43,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         }
     };
     let (headers, tags) = (metadata::read_headers(&head.headers)?, tags::of_object(head)?);
-    let meta = ObjectMeta { headers, tags, checksum: None, acl: acl::written(&call).await? };
+    let (acl, lock) = (acl::written(&call).await?, lock::written(&call)?);
+    let meta = ObjectMeta { headers, tags, checksum: None, acl, lock };
     let stored = checksum.map(|(algorithm, kind)| (algorithm.code(), kind == ChecksumType::Composite));
     let initiator = call.caller.access_key().unwrap_or(ANONYMOUS).to_owned();
     let id = call.api.model.create_upload((bucket.id, key.to_owned()), meta, stored, initiator).await?;

@@ -5,10 +5,12 @@ use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::versions;
 use http::StatusCode;
+use model::Bypass;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -21,8 +23,13 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let (head, bucket, model) = (&call.head, call.bucket()?, &call.api.model);
-    let named = (head.object_key()?.to_owned(), versions::named(head)?);
-    let deletion = versions::deletion(model, bucket, named, write_condition(head)?).await?;
+    let (key, version) = (head.object_key()?.to_owned(), versions::named(head)?);
+    let bypass = match lock::asks_bypass(head)? {
+        true => lock::bypass(&call, &mut call.api.gate(&call.caller, head, bucket), &key).await?,
+        false => Bypass::Nothing,
+    };
+    let condition = write_condition(head)?;
+    let deletion = versions::deletion(model, bucket, (key, version), condition, bypass).await?;
     let deleted = model.delete_object(bucket.id, deletion).await?;
     let mut reply = Reply::empty(StatusCode::NO_CONTENT);
     versions::show_deleted(&mut reply, &bucket.row, deleted);

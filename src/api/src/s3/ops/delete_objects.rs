@@ -7,6 +7,7 @@ use crate::s3::conditions::tag_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::versions;
@@ -25,6 +26,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let headers = &call.head.headers;
+    lock::asks_bypass(&call.head)?;
     let plan = BodyPlan::from_request(headers, call.caller.verified())?;
     let requested = RequestChecksums::from_headers(headers)?;
     if !requested.protects_body() {
@@ -75,7 +77,8 @@ async fn allowed(call: &Call, gate: &mut Gate, object: &ObjectToDelete) -> Resul
     gate.facts.set_version(version);
     gate.check(model, &Wanted { access, actions, key: Some(&object.key) }).await?;
     let condition = tag_condition(object.etag.as_deref());
-    versions::deletion(model, call.bucket()?, (object.key.clone(), id), condition).await
+    let bypass = lock::bypass(call, gate, &object.key).await?;
+    versions::deletion(model, call.bucket()?, (object.key.clone(), id), condition, bypass).await
 }
 
 fn delete_error(key: String, version_id: Option<String>, error: &S3Error) -> DeleteError {

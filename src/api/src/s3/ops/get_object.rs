@@ -6,6 +6,7 @@ use crate::s3::conditions::READ;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -48,6 +49,7 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
     let mut reply = Reply::empty(StatusCode::OK);
     metadata::show_object(&mut reply, head, &found)?;
     versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
+    lock::show(call, &found.object, &mut reply).await?;
     let range = match (head.parameter("partNumber"), head.header("range")) {
         (Some(_), Some(_)) => {
             let message = "Cannot specify both Range header and partNumber query parameter";

@@ -7,6 +7,7 @@ use crate::s3::acl;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::{self, Incoming, Received};
+use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -18,6 +19,7 @@ use http::header::ETAG;
 use model::BodyWriter;
 use model::objects::{ObjectMeta, Place};
 use model::rows::acl::Acl;
+use model::rows::lock::Lock;
 use model::rows::object::ETag;
 use model::rows::past::VersionId;
 use model::rows::version::Owner;
@@ -33,6 +35,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let upload = Upload::plan(&call).await?;
+    lock::check_protected(&call, upload.lock, &upload.requested)?;
     let plan = BodyPlan::from_request(&call.head.headers, call.caller.verified())?;
     check_length(plan.length())?;
     let writer = upload.writer(&call);
@@ -52,6 +55,7 @@ pub(super) struct Upload {
     headers: Vec<(String, String)>,
     tags: Vec<(String, String)>,
     acl: Option<Acl>,
+    lock: Option<Lock>,
     requested: RequestChecksums,
     algorithm: ChecksumAlgorithm,
 }
@@ -75,6 +79,7 @@ impl Upload {
             headers: metadata::read_headers(&head.headers)?,
             tags: tags::of_object(head)?,
             acl: acl::written(call).await?,
+            lock: lock::written(call)?,
             requested,
             algorithm: algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme),
         })
@@ -93,8 +98,9 @@ impl Upload {
         let sum = received.sums.iter().find(|sum| sum.algorithm() == self.algorithm);
         let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
         let stored = checksum.as_ref().map(metadata::stored_checksum);
-        let meta = ObjectMeta { headers: self.headers, tags: self.tags, checksum: stored, acl: self.acl };
-        let written = call.api.model.put_object(self.place, received.body, etag, meta).await?;
+        let Self { place, headers, tags, acl, lock, .. } = self;
+        let meta = ObjectMeta { headers, tags, checksum: stored, acl, lock };
+        let written = call.api.model.put_object(place, received.body, etag, meta).await?;
         Ok(Stored { etag, checksum, version: written.version })
     }
 }

@@ -8,6 +8,7 @@ use crate::s3::access::Access;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -37,6 +38,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     check_length(plan.length())?;
     let requested = RequestChecksums::from_headers(&head.headers)?;
+    lock::check_protected(&call, upload.lock, &requested)?;
     let algorithm = part_algorithm(upload.checksum, requested.checksum.algorithm())?;
     let mut wanted = vec![ChecksumAlgorithm::Md5];
     wanted.extend(algorithm);

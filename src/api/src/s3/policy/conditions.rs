@@ -67,10 +67,17 @@ enum Key {
     ExistingTag(String),
     RequestTag(String),
     RequestTagKeys,
+    RemainingRetentionDays,
 }
 
+const UNTIL: &str = "x-amz-object-lock-retain-until-date";
+const DAY_S: f64 = 86_400.0;
+
 /// Keys that stand for a header of the request: AWS's name, the header's.
-const HEADERS: [(&str, &str); 15] = [
+const HEADERS: [(&str, &str); 18] = [
+    ("s3:object-lock-mode", "x-amz-object-lock-mode"),
+    ("s3:object-lock-legal-hold", "x-amz-object-lock-legal-hold"),
+    ("s3:object-lock-retain-until-date", UNTIL),
     ("aws:referer", "referer"),
     ("aws:useragent", "user-agent"),
     ("s3:if-match", "if-match"),
@@ -225,6 +232,7 @@ fn parse_key(key: &str) -> Result<Key, S3Error> {
         "s3:authtype" => Ok(Key::AuthType),
         "s3:signatureversion" => Ok(Key::SignatureVersion),
         "s3:requestobjecttagkeys" => Ok(Key::RequestTagKeys),
+        "s3:object-lock-remaining-retention-days" => Ok(Key::RemainingRetentionDays),
         "aws:securetransport" | "s3:tlsversion" => Err(not_there(format!(
             "The condition key {key} is not supported: the server speaks plain HTTP and does not know of TLS in front of it"
         ))),
@@ -326,6 +334,11 @@ impl Key {
             Self::Parameter(name) => facts.parameter(name).map(str::to_owned),
             Self::ExistingTag(name) => tag(&facts.existing_tags, name),
             Self::RequestTag(name) => tag(&facts.request_tags, name),
+            Self::RemainingRetentionDays => {
+                let seconds =
+                    facts.header(UNTIL).and_then(read_date).map(|until| until - facts.now_unix_s as f64);
+                seconds.map(|seconds| format!("{:.0}", (seconds / DAY_S).ceil()))
+            }
             Self::RequestTagKeys => return facts.request_tags.iter().map(|(key, _)| key.clone()).collect(),
         };
         one.into_iter().collect()

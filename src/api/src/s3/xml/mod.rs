@@ -15,6 +15,7 @@ mod cors;
 mod delete;
 mod error_body;
 mod listing;
+mod lock;
 mod multipart;
 mod reader;
 mod tagging;
@@ -39,6 +40,7 @@ pub use cors::{CORS_BODY_MAX_BYTES, CorsConfiguration, CorsRule};
 pub use delete::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
 pub use error_body::ErrorBody;
 pub use listing::{ListObjectsV1, ListObjectsV2, ObjectEntry, Owner};
+pub use lock::{LOCK_BODY_MAX_BYTES, LegalHold, LockMode, LockPeriod, ObjectLockConfiguration, RetentionXml};
 pub use multipart::{
     COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
     InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, PostResponse, UploadEntry,
