@@ -8,13 +8,19 @@ pub struct Sample {
     pub operation: &'static str,
     /// The shelf must be empty.
     pub on_empty: bool,
+    /// The shelf must be one with locks.
+    pub on_locked: bool,
     pub make: fn(&Home, &Shelf) -> Req,
     /// The status of a success.
     pub status: u16,
 }
 
 const fn sample(operation: &'static str, status: u16, make: fn(&Home, &Shelf) -> Req) -> Sample {
-    Sample { operation, on_empty: false, make, status }
+    Sample { operation, on_empty: false, on_locked: false, make, status }
+}
+
+const fn on_locked(operation: &'static str, make: fn(&Home, &Shelf) -> Req) -> Sample {
+    Sample { on_locked: true, ..sample(operation, 200, make) }
 }
 
 fn bucket(method: &str, shelf: &Shelf) -> Req {
@@ -23,11 +29,6 @@ fn bucket(method: &str, shelf: &Shelf) -> Req {
 
 pub fn thing(method: &str, shelf: &Shelf) -> Req {
     Req::new(method, &format!("/{}/thing", shelf.bucket))
-}
-
-/// The object in the bucket with locks.
-pub fn locked(method: &str, shelf: &Shelf) -> Req {
-    Req::new(method, &format!("/{}/thing", shelf.safe))
 }
 
 fn parts(method: &str, shelf: &Shelf) -> Req {
@@ -115,6 +116,7 @@ pub static SAMPLES: &[Sample] = &[
     Sample {
         operation: "DeleteBucket",
         on_empty: true,
+        on_locked: false,
         make: |_, shelf| bucket("DELETE", shelf),
         status: 204,
     },
@@ -127,12 +129,10 @@ pub static SAMPLES: &[Sample] = &[
         bucket("PUT", shelf).query("versioning", "").body(VERSIONING.as_bytes())
     }),
     sample("GetBucketVersioning", 200, |_, shelf| bucket("GET", shelf).query("versioning", "")),
-    sample("PutObjectLockConfiguration", 200, |_, shelf| {
-        Req::new("PUT", &format!("/{}", shelf.safe)).query("object-lock", "").body(LOCK.as_bytes())
+    on_locked("PutObjectLockConfiguration", |_, shelf| {
+        bucket("PUT", shelf).query("object-lock", "").body(LOCK.as_bytes())
     }),
-    sample("GetObjectLockConfiguration", 200, |_, shelf| {
-        Req::new("GET", &format!("/{}", shelf.safe)).query("object-lock", "")
-    }),
+    on_locked("GetObjectLockConfiguration", |_, shelf| bucket("GET", shelf).query("object-lock", "")),
     sample("PutBucketCors", 200, |_, shelf| bucket("PUT", shelf).query("cors", "").body(CORS.as_bytes())),
     sample("GetBucketCors", 200, |_, shelf| bucket("GET", shelf).query("cors", "")),
     sample("DeleteBucketCors", 204, |_, shelf| bucket("DELETE", shelf).query("cors", "")),
@@ -185,14 +185,14 @@ pub static SAMPLES: &[Sample] = &[
     sample("DeleteObjectTagging", 204, |_, shelf| thing("DELETE", shelf).query("tagging", "")),
     sample("PutObjectAcl", 200, |_, shelf| thing("PUT", shelf).query("acl", "").body(ACL.as_bytes())),
     sample("GetObjectAcl", 200, |_, shelf| thing("GET", shelf).query("acl", "")),
-    sample("PutObjectRetention", 200, |_, shelf| {
-        locked("PUT", shelf).query("retention", "").body(RETENTION.as_bytes())
+    on_locked("PutObjectRetention", |_, shelf| {
+        thing("PUT", shelf).query("retention", "").body(RETENTION.as_bytes())
     }),
-    sample("GetObjectRetention", 200, |_, shelf| locked("GET", shelf).query("retention", "")),
-    sample("PutObjectLegalHold", 200, |_, shelf| {
-        locked("PUT", shelf).query("legal-hold", "").body(HOLD.as_bytes())
+    on_locked("GetObjectRetention", |_, shelf| thing("GET", shelf).query("retention", "")),
+    on_locked("PutObjectLegalHold", |_, shelf| {
+        thing("PUT", shelf).query("legal-hold", "").body(HOLD.as_bytes())
     }),
-    sample("GetObjectLegalHold", 200, |_, shelf| locked("GET", shelf).query("legal-hold", "")),
+    on_locked("GetObjectLegalHold", |_, shelf| thing("GET", shelf).query("legal-hold", "")),
     sample("CreateMultipartUpload", 200, |_, shelf| {
         Req::new("POST", &format!("/{}/more", shelf.bucket)).query("uploads", "")
     }),
@@ -211,9 +211,18 @@ impl Sample {
         found.unwrap_or_else(|| panic!("no sample of {operation}"))
     }
 
+    /// A fresh shelf.
+    pub async fn shelf(&self, home: &Home) -> Shelf {
+        match (self.on_empty, self.on_locked) {
+            (true, _) => home.empty_shelf().await,
+            (false, true) => home.locked_shelf().await,
+            (false, false) => home.shelf().await,
+        }
+    }
+
     /// A fresh shelf and a request to it.
     pub async fn prepare(&self, home: &Home) -> (Shelf, Req) {
-        let shelf = if self.on_empty { home.empty_shelf().await } else { home.shelf().await };
+        let shelf = self.shelf(home).await;
         let request = (self.make)(home, &shelf);
         (shelf, request)
     }

@@ -1,7 +1,7 @@
 //! What each operation does and answers when all is well: status, essential headers, body, and the
 //! effect as seen by the next request.
 
-use super::calls::{Sample, locked, thing};
+use super::calls::{Sample, thing};
 use super::client::{Answer, Req, hex};
 use super::home::{CONTENT, Home, Shelf, Who};
 use futures_util::future::BoxFuture;
@@ -220,11 +220,12 @@ async fn put_object_lock_configuration(home: &Home, shelf: &Shelf, answer: Answe
         Req::new("PUT", &format!("/{bucket}")).query("object-lock", "").body(document.as_bytes())
     };
     // Without versions there is nothing to lock.
-    let refused = home.root(&configure(&shelf.bucket, super::calls::LOCK)).await;
+    let other = home.empty_shelf().await;
+    let refused = home.root(&configure(&other.bucket, super::calls::LOCK)).await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "InvalidBucketState"));
     let suspend = super::calls::VERSIONING.replace("Enabled", "Suspended");
     let suspend =
-        Req::new("PUT", &format!("/{}", shelf.safe)).query("versioning", "").body(suspend.as_bytes());
+        Req::new("PUT", &format!("/{}", shelf.bucket)).query("versioning", "").body(suspend.as_bytes());
     let refused = home.root(&suspend).await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "InvalidBucketState"));
     for (period, code) in [
@@ -238,14 +239,14 @@ async fn put_object_lock_configuration(home: &Home, shelf: &Shelf, answer: Answe
             format!("<Rule><DefaultRetention><Mode>COMPLIANCE</Mode>{period}</DefaultRetention></Rule>");
         let end = "</ObjectLockConfiguration>";
         let document = super::calls::LOCK.replace(end, &(rule + end));
-        let refused = home.root(&configure(&shelf.safe, &document)).await;
+        let refused = home.root(&configure(&shelf.bucket, &document)).await;
         assert_eq!((refused.status, refused.code().as_str()), (400, code), "{document}");
     }
 }
 
-async fn get_object_lock_configuration(home: &Home, shelf: &Shelf, answer: Answer) {
+async fn get_object_lock_configuration(home: &Home, _shelf: &Shelf, answer: Answer) {
     assert_eq!(answer.xml("ObjectLockEnabled"), "Enabled");
-    let none = setting(home, shelf, "object-lock").await;
+    let none = setting(home, &home.empty_shelf().await, "object-lock").await;
     assert_eq!((none.status, none.code().as_str()), (404, "ObjectLockConfigurationNotFoundError"));
 }
 
@@ -261,22 +262,22 @@ async fn put_object_retention(home: &Home, shelf: &Shelf, answer: Answer) {
         (retention(2090).replace("GOVERNANCE", "NONE"), 400, "MalformedXML"),
         (retention(2090).replace("T00", " at 00"), 400, "MalformedXML"),
     ] {
-        let refused = home.root(&put(locked("PUT", shelf), document)).await;
+        let refused = home.root(&put(thing("PUT", shelf), document)).await;
         assert_eq!((refused.status, refused.code().as_str()), (status, code));
     }
-    let unlocked = home.root(&put(thing("PUT", shelf), retention(2090))).await;
+    let unlocked = home.root(&put(thing("PUT", &home.shelf().await), retention(2090))).await;
     assert_eq!((unlocked.status, unlocked.code().as_str()), (400, "InvalidRequest"));
 }
 
 async fn get_object_retention(home: &Home, shelf: &Shelf, answer: Answer) {
     assert_eq!(answer.xml("Mode"), "GOVERNANCE");
     assert_eq!(answer.xml("RetainUntilDate"), "2090-01-01T00:00:00.000Z");
-    let other = format!("/{}/other", shelf.safe);
+    let other = format!("/{}/other", shelf.bucket);
     assert_eq!(home.root(&Req::new("PUT", &other).body(CONTENT)).await.status, 200);
     for query in ["retention", "legal-hold"] {
         let none = home.root(&Req::new("GET", &other).query(query, "")).await;
         assert_eq!((none.status, none.code().as_str()), (404, "NoSuchObjectLockConfiguration"));
-        let unlocked = home.root(&thing("GET", shelf).query(query, "")).await;
+        let unlocked = home.root(&thing("GET", &home.shelf().await).query(query, "")).await;
         assert_eq!((unlocked.status, unlocked.code().as_str()), (400, "InvalidRequest"));
     }
 }
@@ -287,16 +288,16 @@ async fn put_object_legal_hold(home: &Home, shelf: &Shelf, answer: Answer) {
         let document = super::calls::HOLD.replace("ON", text);
         request.query("legal-hold", "").body(document.as_bytes())
     };
-    let refused = home.root(&put(locked("PUT", shelf), "on")).await;
+    let refused = home.root(&put(thing("PUT", shelf), "on")).await;
     assert_eq!((refused.status, refused.code().as_str()), (400, "MalformedXML"));
-    let unlocked = home.root(&put(thing("PUT", shelf), "ON")).await;
+    let unlocked = home.root(&put(thing("PUT", &home.shelf().await), "ON")).await;
     assert_eq!((unlocked.status, unlocked.code().as_str()), (400, "InvalidRequest"));
 }
 
 async fn get_object_legal_hold(home: &Home, shelf: &Shelf, answer: Answer) {
     assert_eq!(answer.xml("Status"), "ON");
-    let version = home.root(&locked("HEAD", shelf)).await.header("x-amz-version-id").unwrap().to_owned();
-    let delete = locked("DELETE", shelf).query("versionId", &version);
+    let version = home.root(&thing("HEAD", shelf)).await.header("x-amz-version-id").unwrap().to_owned();
+    let delete = thing("DELETE", shelf).query("versionId", &version);
     let held = home.root(&delete.header("x-amz-bypass-governance-retention", "true")).await;
     assert_eq!((held.status, held.code().as_str()), (403, "AccessDenied"));
 }

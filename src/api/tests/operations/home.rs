@@ -3,7 +3,7 @@
 //! Its keys: `root` may do everything with every shelf; `reader`, `writer` and `owner` have just that
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
-use super::calls::{BLOCK, CORS, LOCK, OWNERSHIP, TAGS, VERSIONING, policy};
+use super::calls::{BLOCK, CORS, HOLD, LOCK, OWNERSHIP, RETENTION, TAGS, VERSIONING, policy};
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
@@ -52,7 +52,7 @@ pub struct Home {
     keys: Vec<(Who, Identity)>,
     counter: AtomicU64,
     /// The buckets that copies read from, which no case changes.
-    sources: OnceCell<(String, String, String)>,
+    sources: OnceCell<(String, String)>,
     _running: watch::Sender<bool>,
 }
 
@@ -64,8 +64,6 @@ pub struct Shelf {
     pub library: String,
     /// Only `root` may read `vault/secret`.
     pub vault: String,
-    /// A bucket with locks, and `thing` in it, which is locked; the grants are those of `bucket`.
-    pub safe: String,
     /// An open upload of `parts`, with part 1 uploaded; empty on an empty shelf.
     pub upload: String,
     /// The tag of that part.
@@ -146,12 +144,11 @@ impl Home {
         let all = Grant { read: true, write: true, owner: true };
         let grants = [(Who::Root, all), (Who::Reader, read), (Who::Writer, write), (Who::Owner, own)];
         let bucket = self.bucket(&grants).await;
-        let sources = self.sources.get_or_init(|| self.create_sources(&grants));
-        let (library, vault, safe) = sources.await.clone();
-        Shelf { bucket, library, vault, safe, upload: String::new(), part_etag: String::new() }
+        let (library, vault) = self.sources.get_or_init(|| self.create_sources()).await.clone();
+        Shelf { bucket, library, vault, upload: String::new(), part_etag: String::new() }
     }
 
-    async fn create_sources(&self, grants: &[(Who, Grant)]) -> (String, String, String) {
+    async fn create_sources(&self) -> (String, String) {
         let all = Grant { read: true, write: true, owner: true };
         let read = Grant { read: true, write: false, owner: false };
         let library = self.bucket(&[(Who::Root, all), (Who::Writer, read), (Who::Stranger, read)]).await;
@@ -159,17 +156,7 @@ impl Home {
         for (bucket, key) in [(&library, "book"), (&vault, "secret")] {
             self.put(&format!("/{bucket}/{key}"), CONTENT).await;
         }
-        let safe = self.bucket(grants).await;
-        for (query, document) in [("versioning", VERSIONING), ("object-lock", LOCK)] {
-            let set = Req::new("PUT", &format!("/{safe}")).query(query, "").body(document.as_bytes());
-            assert_eq!(self.root(&set).await.status, 200);
-        }
-        let put = Req::new("PUT", &format!("/{safe}/thing")).body(CONTENT).content_md5();
-        let put = put.header("x-amz-object-lock-mode", "GOVERNANCE");
-        let put = put.header("x-amz-object-lock-retain-until-date", "2090-01-01T00:00:00Z");
-        let answer = self.root(&put.header("x-amz-object-lock-legal-hold", "ON")).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        (library, vault, safe)
+        (library, vault)
     }
 
     /// A shelf with `thing`, `folder/inner`, an open upload, and every setting that there is but versions.
@@ -196,6 +183,23 @@ impl Home {
         let part = Req::new("PUT", &parts).query("partNumber", "1").query("uploadId", &shelf.upload);
         let answer = self.root(&part.body(CONTENT)).await;
         shelf.part_etag = answer.header("etag").unwrap().to_owned();
+        shelf
+    }
+
+    /// A shelf in a bucket with locks, on which `thing` is locked.
+    pub async fn locked_shelf(&self) -> Shelf {
+        let shelf = self.shelf().await;
+        let (bucket, thing) = (format!("/{}", shelf.bucket), format!("/{}/thing", shelf.bucket));
+        let settings = [
+            (&bucket, "versioning", VERSIONING),
+            (&bucket, "object-lock", LOCK),
+            (&thing, "retention", RETENTION),
+            (&thing, "legal-hold", HOLD),
+        ];
+        for (path, query, document) in settings {
+            let answer = self.root(&Req::new("PUT", path).query(query, "").body(document.as_bytes())).await;
+            assert_eq!(answer.status, 200, "{query}: {answer:?}");
+        }
         shelf
     }
 
