@@ -85,11 +85,13 @@ impl Model {
         Ok(true)
     }
 
-    /// Whether all other storage nodes that remain are there and answer for all that they own: two that lack something
-    /// would wait for each other.
+    /// Whether all other storage nodes that remain are there and answer for all that they own, and no other one that was
+    /// given up comes back at the same time: two that lack something would wait for each other.
     fn others_are_whole(&self, cluster: &ClusterState, layout: &Layout) -> bool {
+        let (me, given_up) = (self.peers.me(), layout.given_up());
+        let is_first = given_up.iter().filter(|node| self.peers.is_up(**node)).min() == Some(&me);
         let storage = layout.in_force().flat_map(|version| layout.remaining_storage(version));
-        storage.filter(|node| *node != self.peers.me()).all(|node| cluster.is_whole(node))
+        is_first && storage.filter(|node| *node != me).all(|node| cluster.is_whole(node))
     }
 
     /// Whether this start is so young that links to the other members may only be on their way: each of them may be the
