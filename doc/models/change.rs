@@ -7,7 +7,9 @@
 //! write-back and take-over, conditional writes with ballots, sync between members; requests lost,
 //! delayed, duplicated for ever and reordered, replies lost, coordinators that stop anywhere, nodes
 //! that are never reached. One replica may lose everything, come back from an older copy of itself,
-//! or find the row unreadable, at any moment, once.
+//! or find the row unreadable, at any moment, once. Members may be given up while they live and answer ("gone"), and
+//! come back ("back"): what only those given up, or the lost memory, had acknowledged may be missing, and nothing
+//! else is asked of a history that lost it.
 //!
 //! Not modelled: several keys, versions of one key, tombstone collection (collect.rs), how the nodes
 //! agree on one next version (apply.rs), time.
@@ -52,6 +54,13 @@ const RULES: &[(&str, &str)] = &[
     ("row-ballot", "an unreadable row is replaced under a ballot that all other members promised"),
     ("row-all", "all other members, not one"),
     ("row-above", "a ballot above everything the replica ever saw"),
+    ("forget-view", "a replica refuses a request that knows of fewer members given up than it does"),
+    ("forget-known", "a second one is given up only when all that remained knew of the first"),
+    ("forget-quorum", "min(quorum, remaining) of what remains must agree, not one"),
+    ("forget-pull", "who lost its memory pulls from all that remain, not from one"),
+    ("return-empty", "who returns after it was given up brings nothing along"),
+    ("return-pull", "it counts after it pulled from all that remained, not from one"),
+    ("return-known", "from each under its new view, so that all who remained know that it is back"),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,6 +108,10 @@ struct Change {
     slow: bool,
     /// The old set is gone once its version retired.
     late: bool,
+    /// Who is given up, one level after the other; a level is part of every view.
+    levels: Vec<u8>,
+    /// On the last level the one that was given up is back.
+    returns: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -117,6 +130,10 @@ struct Node {
     /// Old members that told their clocks; members copied from.
     floored: u8,
     pulled: u8,
+    /// The level of those given up that it knows.
+    level: u8,
+    /// Given up, it has found out and begins anew.
+    anew: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -130,6 +147,9 @@ struct Client {
     tries: u8,
     stage: u8,
     life: u8,
+    level: u8,
+    /// Some of its replies were given before the last one was given up.
+    early: bool,
     replies: [u8; NODES],
 }
 
@@ -148,6 +168,10 @@ struct State {
     /// Highest stamp the loser saw before its row became unreadable.
     saw: u8,
     copy: Option<(u8, u8, u32)>,
+    /// The highest level that anybody knows.
+    level: u8,
+    /// Stamps that a client was told: written, or read.
+    told: u32,
 }
 
 // Phases of a client.
@@ -189,6 +213,9 @@ enum Step {
     Lose,
     Pull(u8),
     Mend,
+    Forget(u8),
+    Return,
+    Refill(u8, u8),
 }
 
 fn members(mask: u8) -> impl DoubleEndedIterator<Item = usize> {
@@ -197,6 +224,11 @@ fn members(mask: u8) -> impl DoubleEndedIterator<Item = usize> {
 
 fn quorum(mask: u8) -> usize {
     if mask.count_ones() == 1 { 1 } else { 2 }
+}
+
+/// The same when some members of the set were given up: min(quorum, remaining).
+fn quorum_without(set: u8, gone: u8) -> usize {
+    quorum(set).min((set & !gone).count_ones() as usize)
 }
 
 type Visit<'a> = &'a mut dyn FnMut(Step, Option<&'static str>, State);
@@ -236,6 +268,17 @@ impl Change {
     fn all(&self, stage: u8) -> u8 {
         self.live(stage).iter().fold(0, |mask, set| mask | set)
     }
+    /// Those given up on a level.
+    fn gone(&self, level: u8) -> u8 {
+        self.levels[usize::from(level)]
+    }
+    fn members_at(&self, stage: u8, level: u8) -> u8 {
+        self.all(stage) & !self.gone(level)
+    }
+    fn quorum_at(&self, set: u8, level: u8) -> usize {
+        let gone = self.gone(level);
+        if gone & set != 0 && !self.on("forget-quorum") { 1 } else { quorum_without(set, gone) }
+    }
     fn last_stage(&self, state: &State) -> u8 {
         if !self.changes { 0 } else { 1 + u8::from(state.retired) }
     }
@@ -244,16 +287,18 @@ impl Change {
         self.old >> node & 1 == 1
             || !self.on("floor")
             || of.recovering
-            || of.floored.count_ones() as usize >= quorum(self.old)
+            || of.floored.count_ones() as usize >= self.quorum_at(self.old, of.level)
     }
     fn counts(&self, reply: u8) -> bool {
         reply & UNCOUNTED == 0 || !self.on("uncounted")
     }
     /// Whether each set has a quorum of replies that satisfy `good`.
-    fn has_quorum(&self, sets: &[u8], replies: &[u8; NODES], good: impl Fn(u8) -> bool) -> bool {
+    fn has_quorum(&self, sets: &[u8], client: &Client, good: impl Fn(u8) -> bool) -> bool {
+        let replies = &client.replies;
         sets.iter().all(|set| {
             let counted = |node: &usize| self.counts(replies[*node]) && good(replies[*node] & !UNCOUNTED);
-            members(*set).filter(counted).count() >= quorum(*set)
+            let remaining = set & !self.gone(client.level);
+            members(remaining).filter(counted).count() >= self.quorum_at(*set, client.level)
         })
     }
     /// Whether a write can no longer succeed or be seen.
@@ -265,10 +310,11 @@ impl Change {
                     let reply = client.replies[*node];
                     self.counts(reply) && codes.contains(&(reply & !UNCOUNTED))
                 };
-                members(*set).filter(is).count()
+                members(*set & !self.gone(client.level)).filter(is).count()
             };
-            let size = set.count_ones() as usize;
-            count(&[DEAD]) > size - quorum(*set) || count(&[DEAD, BLOCKED, OLD_NEVER]) == size
+            let size = (set & !self.gone(client.level)).count_ones() as usize;
+            count(&[DEAD]) > size - self.quorum_at(*set, client.level)
+                || count(&[DEAD, BLOCKED, OLD_NEVER]) == size
         };
         if self.on("dead-each") { sets.iter().all(dead) } else { sets.iter().any(dead) }
     }
@@ -276,11 +322,14 @@ impl Change {
     // Replicas.
 
     /// Raises a replica's view to a request's, or says that the request is older.
-    fn enter(&self, node: &mut Node, stage: u8, life: u8) -> bool {
-        let old = self.on("view") && node.stage > stage || self.on("life-view") && node.life > life;
+    fn enter(&self, node: &mut Node, stage: u8, life: u8, level: u8) -> bool {
+        let old = self.on("view") && node.stage > stage
+            || self.on("life-view") && node.life > life
+            || self.on("forget-view") && node.level > level;
         if !old {
             node.stage = node.stage.max(stage);
             node.life = node.life.max(life);
+            node.level = node.level.max(level);
         }
         !old
     }
@@ -294,7 +343,7 @@ impl Change {
     }
     /// Whether the replica can say that it never held this and never will.
     fn never_held(&self, state: &State, node: &Node, stamp: u8) -> bool {
-        let forgot = node.recovering && self.on("forgot-unknown");
+        let forgot = (node.recovering || node.anew) && self.on("forgot-unknown");
         let before = stamp <= node.floor && self.on("floor-unknown");
         !forgot && !before && !self.ever_held(state, node, stamp)
     }
@@ -309,11 +358,11 @@ impl Change {
     }
     /// A request arrives; none when this replica does not take part.
     fn deliver(&self, state: &State, at: usize, node: &mut Node, message: u16) -> Option<u8> {
-        let (kind, stamp, stage, life) = parts(message);
-        if self.all(stage) >> at & 1 == 0 {
+        let (kind, stamp, stage, life, level) = parts(message);
+        if self.members_at(stage, level) >> at & 1 == 0 {
             return None;
         }
-        if !self.enter(node, stage, life) {
+        if !self.enter(node, stage, life, level) {
             let held = !self.never_held(state, node, stamp);
             return Some(match kind {
                 PREPARE => OLD,
@@ -324,7 +373,7 @@ impl Change {
         if !self.ready(at, node) {
             return None;
         }
-        let mark = if node.recovering { UNCOUNTED } else { 0 };
+        let mark = if node.recovering || node.anew { UNCOUNTED } else { 0 };
         let had = node.accepted >> stamp & 1 == 1;
         let reply = match kind {
             WRITE if had => OK,
@@ -351,16 +400,19 @@ impl Change {
 
     // Coordinators.
 
-    fn views(&self, state: &State, client: &Client) -> Vec<(u8, u8)> {
-        let lives = client.life..=u8::from(state.lost && self.loss != Loss::Row);
-        lives
-            .flat_map(|life| (client.stage..=self.last_stage(state)).map(move |stage| (stage, life)))
-            .collect()
+    fn views(&self, state: &State, client: &Client) -> Vec<(u8, u8, u8)> {
+        let mut views = vec![];
+        for life in client.life..=u8::from(state.lost && self.loss != Loss::Row) {
+            for stage in client.stage..=self.last_stage(state) {
+                views.extend((client.level..=state.level).map(|level| (stage, life, level)));
+            }
+        }
+        views
     }
     fn send(state: &mut State, kind: u8, client: usize) {
         let of = state.clients[client];
         let stamp = of.stamp + u8::from(kind == ACCEPT);
-        let message = message(kind, stamp, of.stage, of.life);
+        let message = message(kind, stamp, (of.stage, of.life, of.level));
         if !state.messages.contains(&message) {
             assert!(state.messages[0] == 0, "room for messages");
             state.messages[0] = message;
@@ -370,10 +422,10 @@ impl Change {
     fn begin(&self, state: &State, who: usize, visit: Visit) {
         let client = state.clients[who];
         let Some(op) = self.scripts[who].get(client.next as usize) else { return };
-        for (stage, life) in self.views(state, &client) {
+        for (stage, life, level) in self.views(state, &client) {
             let mut start = state.clone();
             let c = &mut start.clients[who];
-            (c.stage, c.life) = (stage, life);
+            (c.stage, c.life, c.level) = (stage, life, level);
             let stamp = |clock: u8| 2 * (clock * self.width() + who as u8);
             match op {
                 Op::Read => {
@@ -423,9 +475,10 @@ impl Change {
     /// Tries again: after a refusal with one try less, after an older view under a newer one.
     fn again(&self, state: &State, who: usize, phase: u8, newer: bool, visit: Visit) {
         let client = state.clients[who];
-        let views = if newer { self.views(state, &client) } else { vec![(client.stage, client.life)] };
-        for (stage, life) in views {
-            let same = (stage, life) == (client.stage, client.life);
+        let mine = (client.stage, client.life, client.level);
+        let views = if newer { self.views(state, &client) } else { vec![mine] };
+        for (stage, life, level) in views {
+            let same = (stage, life, level) == mine;
             if same == newer || !newer && client.tries + 1 >= self.tries {
                 continue;
             }
@@ -438,6 +491,7 @@ impl Change {
                 tries: client.tries,
                 stage,
                 life,
+                level,
                 ..Client::default()
             };
             c.tries += u8::from(!newer);
@@ -467,7 +521,7 @@ impl Change {
         let client = state.clients[who];
         let replies = &client.replies;
         let any = |codes: &[u8]| replies.iter().any(|reply| codes.contains(&(reply & !UNCOUNTED)));
-        let accepted = |sets: &[u8]| self.has_quorum(sets, replies, |reply| reply == OK);
+        let accepted = |sets: &[u8]| self.has_quorum(sets, &client, |reply| reply == OK);
         let writes = self.live_of(&client, "joint-write");
         match client.phase {
             WRITE => {
@@ -488,9 +542,9 @@ impl Change {
                 }
                 let sets = self.live_of(&client, "joint-read");
                 let rows = |reply: u8| reply != 0 && reply != OLD;
-                if self.has_quorum(sets, replies, rows) {
+                if self.has_quorum(sets, &client, rows) {
                     let newest = self.newest(replies);
-                    if self.has_quorum(sets, replies, |reply| reply == newest + 1) {
+                    if self.has_quorum(sets, &client, |reply| reply == newest + 1) {
                         self.answer(state, who, self.value(state, newest), visit);
                     } else {
                         let mut next = state.clone();
@@ -519,9 +573,9 @@ impl Change {
             PREPARE | OVER => {
                 let sets = self.live_of(&client, "joint-prepare");
                 let rows = |reply: u8| ![0, OLD, REFUSED].contains(&reply);
-                if self.has_quorum(sets, replies, rows) {
+                if self.has_quorum(sets, &client, rows) {
                     let newest = self.newest(replies);
-                    if self.has_quorum(sets, replies, |reply| reply == newest + 1) {
+                    if self.has_quorum(sets, &client, |reply| reply == newest + 1) {
                         self.evaluate(state, who, newest, visit);
                     } else {
                         let mut next = state.clone();
@@ -603,7 +657,7 @@ impl Change {
     /// The unreadable row is replaced once the other members promised.
     fn mend(&self, state: &State, who: usize, visit: Visit) {
         let client = state.clients[who];
-        let others = self.all(client.stage) & !(1 << self.loser);
+        let others = self.members_at(client.stage, client.level) & !(1 << self.loser);
         let promised = |node: &usize| ![0, OLD, REFUSED].contains(&client.replies[*node]);
         let wanted = if self.on("row-all") { others.count_ones() as usize } else { 1 };
         if members(others).filter(promised).count() < wanted {
@@ -655,12 +709,37 @@ impl Change {
         next.histories = [u16::MAX; 28];
         next.histories[..fits.len()].copy_from_slice(&fits);
         let client = state.clients[who];
-        next.clients[who] =
-            Client { next: client.next + 1, stage: client.stage, life: client.life, ..Client::default() };
+        next.clients[who] = Client {
+            next: client.next + 1,
+            stage: client.stage,
+            life: client.life,
+            level: client.level,
+            ..Client::default()
+        };
+        let told = self.stamp_told(&client);
+        if self.levels.len() > 1 {
+            next.told |= 1 << told;
+        }
+        // Acknowledged by those alone who are gone, with a reply of before.
+        let holds = |at: usize| state.nodes[at].accepted >> told & 1 == 1;
+        if (state.lost || client.early) && told > 0 && state.level > 0 && !self.remaining(state).any(holds) {
+            return;
+        }
         if self.scripts[who].len() > client.next as usize + 1 {
             next.clients[who].stamp = client.stamp;
         }
         visit(Step::Answer(who as u8, result), bad, next);
+    }
+
+    /// The stamp that an answer rests on.
+    fn stamp_told(&self, client: &Client) -> u8 {
+        match client.phase {
+            WRITE => client.stamp,
+            ACCEPT => client.stamp + 1,
+            STABLE | OVER_STABLE => client.stamp,
+            BACK => client.found,
+            _ => self.newest(&client.replies),
+        }
     }
 
     // Messages and replies.
@@ -671,7 +750,7 @@ impl Change {
     }
     fn messages(&self, state: &State, visit: Visit) {
         for message in state.messages.into_iter().filter(|message| *message != 0) {
-            let (kind, stamp, stage, life) = parts(message);
+            let (kind, stamp, stage, life, level) = parts(message);
             let who = self.owner(stamp);
             let client = state.clients[who];
             let waits = match kind {
@@ -679,7 +758,7 @@ impl Change {
                 STABLE => [STABLE, OVER_STABLE].contains(&client.phase),
                 _ => client.phase == kind,
             } && client.stamp == stamp - u8::from(kind == ACCEPT)
-                && (client.stage, client.life) == (stage, life);
+                && (client.stage, client.life, client.level) == (stage, life, level);
             for at in 0..NODES {
                 if self.is_silent(state, at) {
                     continue;
@@ -709,17 +788,17 @@ impl Change {
         }
         let sets =
             if client.phase == READ { self.live_of(&client, "joint-read") } else { self.live(client.stage) };
-        let asked = sets.iter().fold(0, |mask, set| mask | set);
+        let asked = sets.iter().fold(0, |mask, set| mask | set) & !self.gone(client.level);
         for at in members(asked) {
             if client.replies[at] != 0 || self.is_silent(state, at) {
                 continue;
             }
             let mut node = state.nodes[at];
-            let entered = self.enter(&mut node, client.stage, client.life);
+            let entered = self.enter(&mut node, client.stage, client.life, client.level);
             if entered && !self.ready(at, &node) {
                 continue;
             }
-            let mark = if node.recovering { UNCOUNTED } else { 0 };
+            let mark = if node.recovering || node.anew { UNCOUNTED } else { 0 };
             let found = client.found;
             let reply = match client.phase {
                 READ if entered => node.row + 1 | mark,
@@ -750,21 +829,21 @@ impl Change {
     fn sync(&self, state: &State, visit: Visit) {
         for from in 0..NODES {
             let source = state.nodes[from];
-            if source.row == 0 || source.recovering {
+            if source.row == 0 || source.recovering || source.anew {
                 continue;
             }
-            for to in members(self.all(source.stage)) {
+            for to in members(self.members_at(source.stage, source.level)) {
                 let mut node = state.nodes[to];
                 let row = source.row;
                 let takes = row > node.row && row > node.promise && row > node.floor;
                 if from == to
                     || !takes
-                    || self.all(source.stage) >> from & 1 == 0
+                    || self.members_at(source.stage, source.level) >> from & 1 == 0
                     || self.is_silent(state, to)
                 {
                     continue;
                 }
-                if self.enter(&mut node, source.stage, source.life) && self.ready(to, &node) {
+                if self.enter(&mut node, source.stage, source.life, source.level) && self.ready(to, &node) {
                     let mut next = state.clone();
                     Self::store(&mut node, row);
                     next.nodes[to] = node;
@@ -780,27 +859,43 @@ impl Change {
         for to in members(self.new) {
             let node = state.nodes[to];
             let joins = self.old >> to & 1 == 0;
-            if node.recovering {
+            if node.recovering || node.anew || self.gone(node.level) >> to & 1 == 1 {
                 continue;
             }
-            if joins && self.on("floor") && !self.ready(to, &node) {
-                self.from_quorum(state, node.floored, None, &mut |from| {
-                    self.take_floor(state, from, to, visit)
-                });
-            }
-            if !node.synced && self.ready(to, &node) {
-                let itself = (!joins).then_some(to);
-                self.from_quorum(state, node.pulled, itself, &mut |from| self.copy(state, from, to, visit));
+            for level in node.level..=state.level {
+                let mut state = state.clone();
+                state.nodes[to].level = level;
+                let node = state.nodes[to];
+                if joins && self.on("floor") && !self.ready(to, &node) {
+                    self.from_quorum(&state, (node.floored, level), None, &mut |from| {
+                        self.take_floor(&state, from, to, visit)
+                    });
+                }
+                if !node.synced && self.ready(to, &node) {
+                    let (itself, heard) = ((!joins).then_some(to), (node.pulled, level));
+                    self.from_quorum(&state, heard, itself, &mut |from| self.copy(&state, from, to, visit));
+                }
             }
         }
     }
     /// Every way to hear an old quorum: at once, or (slow) one more member. In a scope "late" the old
     /// set is gone once its version retired: a quorum of complete members of the new one stands in.
-    fn from_quorum(&self, state: &State, heard: u8, itself: Option<usize>, hear: &mut dyn FnMut(u8)) {
+    fn from_quorum(
+        &self,
+        state: &State,
+        (heard, level): (u8, u8),
+        itself: Option<usize>,
+        hear: &mut dyn FnMut(u8),
+    ) {
         let late = self.late && state.retired;
-        let set = if late { self.new } else { self.old };
-        let wanted = if self.on("sync-quorum") { quorum(set) } else { 1 };
+        let whole = if late { self.new } else { self.old };
+        let wanted = if self.on("sync-quorum") { self.quorum_at(whole, level) } else { 1 };
+        let set = whole & !self.gone(level);
         for mask in 1..=set {
+            // Who knows of more given up than the one who asks refuses.
+            if members(mask).any(|from| state.nodes[from].level > level || state.nodes[from].anew) {
+                continue;
+            }
             let fits = if self.slow {
                 mask.count_ones() == 1 && heard & mask == 0
             } else if late {
@@ -816,9 +911,11 @@ impl Change {
     }
     fn take_floor(&self, state: &State, from: u8, to: usize, visit: Visit) {
         let mut next = state.clone();
+        let level = next.nodes[to].level;
         for from in members(from) {
             let source = &mut next.nodes[from];
             source.stage = source.stage.max(1);
+            source.level = source.level.max(level);
             let highest = (31 - (source.accepted | 1).leading_zeros()) as u8;
             let floor = source.promise.max(source.floor).max(highest);
             let node = &mut next.nodes[to];
@@ -837,7 +934,9 @@ impl Change {
             return;
         }
         next.nodes[to].stage = next.nodes[to].stage.max(1);
+        let level = next.nodes[to].level;
         for from in members(from) {
+            next.nodes[from].level = next.nodes[from].level.max(level);
             if self.on("fenced-copy") {
                 next.nodes[from].stage = next.nodes[from].stage.max(1);
             }
@@ -852,7 +951,7 @@ impl Change {
             }
             node.pulled |= 1 << from;
         }
-        let all = if self.on("sync-quorum") { quorum(self.old) } else { 1 };
+        let all = if self.on("sync-quorum") { self.quorum_at(self.old, level) } else { 1 };
         let wanted = if self.slow { all } else { from.count_ones() as usize };
         let node = &mut next.nodes[to];
         if node.pulled.count_ones() as usize >= wanted {
@@ -869,8 +968,8 @@ impl Change {
         }
         let complete =
             |node: &usize| next.nodes[*node].synced || !self.on("both-sync") && self.old >> node & 1 == 1;
-        let wanted = if self.on("new-quorum") { quorum(self.new) } else { 1 };
-        next.retired |= members(self.new).filter(complete).count() >= wanted;
+        let wanted = if self.on("new-quorum") { self.quorum_at(self.new, level) } else { 1 };
+        next.retired |= members(self.new & !self.gone(level)).filter(complete).count() >= wanted;
         visit(Step::Copy(to as u8, from), None, next);
     }
 
@@ -896,28 +995,45 @@ impl Change {
             let mut next = state.clone();
             let (row, promise, accepted) =
                 if self.loss == Loss::Restored { state.copy.unwrap_or_default() } else { (0, 0, 0) };
-            next.lost = true;
-            next.copy = None;
+            (next.lost, next.copy) = (true, None);
+            if self.levels.len() > 1 {
+                next.told |= self.chosen(state);
+            }
             let silently = self.loss == Loss::Restored && !self.on("new-life");
             let life = u8::from(self.loss != Loss::Row && !silently);
-            next.nodes[z] = Node { row, promise, accepted, life, recovering: !silently, ..Node::default() };
+            // The layout is asked for before anything else: it knows again who was given up.
+            let level = node.level;
+            next.nodes[z] =
+                Node { row, promise, accepted, life, recovering: !silently, level, ..Node::default() };
             if self.loss == Loss::Row {
                 next.saw = node.promise.max((31 - (node.accepted | 1).leading_zeros()) as u8);
                 next.nodes[z].stage = node.stage;
             }
-            visit(Step::Lose, None, next);
+            if !self.is_excused(&next) {
+                visit(Step::Lose, None, next);
+            }
             return;
         }
         if !node.recovering || self.loss == Loss::Row && self.on("row-ballot") {
             return;
         }
         for from in 0..NODES {
-            let stage = node.stage.max(state.nodes[from].stage);
-            if from == z || node.pulled >> from & 1 == 1 || self.all(stage) >> from & 1 == 0 {
+            let source = &state.nodes[from];
+            let (stage, level) = (node.stage.max(source.stage), node.level.max(source.level));
+            if from == z
+                || node.pulled >> from & 1 == 1
+                || self.members_at(stage, level) >> from & 1 == 0
+                || self.gone(level) >> z & 1 == 1
+                || source.anew
+            {
                 continue;
             }
             let mut next = state.clone();
+            if level > node.level {
+                next.nodes[z].pulled = 0;
+            }
             let source = &mut next.nodes[from];
+            source.level = level;
             if self.on("life-view") {
                 source.life = source.life.max(node.life);
             }
@@ -928,7 +1044,7 @@ impl Change {
             if self.on("forgot-unknown") {
                 node.floor = node.floor.max(floor);
             }
-            node.stage = stage;
+            (node.stage, node.level) = (stage, level);
             node.pulled |= 1 << from;
             if row > node.row {
                 Self::store(node, row);
@@ -936,22 +1052,125 @@ impl Change {
             if self.on("take-promises") {
                 node.promise = node.promise.max(promise);
             }
-            let others = self.all(stage) & !(1 << z);
-            let whole = if self.on("pull-all") { node.pulled & others == others } else { node.pulled != 0 };
+            let others = self.members_at(stage, level) & !(1 << z);
+            let all = if self.gone(level) == 0 { self.on("pull-all") } else { self.on("forget-pull") };
+            let whole = if all { node.pulled & others == others } else { node.pulled != 0 };
             if whole {
                 (node.recovering, node.pulled, node.floored) = (false, 0, self.old);
             }
             visit(Step::Pull(from as u8), None, next);
         }
     }
+
+    // Giving up.
+
+    /// Whether something that a client was told is left on nobody who remains: what may be missing when a member is
+    /// given up. From then on nothing is asked of the history.
+    fn is_excused(&self, state: &State) -> bool {
+        let holds = |stamp: u8, node: &Node| node.accepted >> stamp & 1 == 1 || node.row >= stamp;
+        let is_held = |stamp| self.remaining(state).any(|at| holds(stamp, &state.nodes[at]));
+        state.level > 0 && (1..32).any(|stamp| state.told >> stamp & 1 == 1 && !is_held(stamp))
+    }
+    /// Those who were not given up, or are whole again.
+    fn remaining(&self, state: &State) -> impl Iterator<Item = usize> {
+        let gone = self.gone(state.level);
+        members((self.old | self.new) & !gone).filter(|at| !state.nodes[*at].anew)
+    }
+    /// Stamps that a quorum of a set holds now: a client may be told any moment.
+    fn chosen(&self, state: &State) -> u32 {
+        let holders = |set: u8, stamp: u8| {
+            members(set).filter(|at| state.nodes[*at].accepted >> stamp & 1 == 1).count()
+        };
+        let sets = [self.old, self.new];
+        let is_chosen = |stamp: &u8| sets.iter().any(|set| holders(*set, *stamp) >= quorum(*set));
+        (1..32).filter(is_chosen).fold(0, |stamps, stamp| stamps | 1 << stamp)
+    }
+    /// The next one is given up, through any member that remains and knows of all before.
+    fn forget(&self, state: &State, visit: Visit) {
+        let level = state.level + 1;
+        let is_return = self.returns && usize::from(level) + 1 == self.levels.len();
+        if usize::from(level) >= self.levels.len() || is_return {
+            return;
+        }
+        let knows = |at: &usize| state.nodes[*at].level == state.level;
+        let all = self.all(self.last_stage(state));
+        let before = all & !self.gone(state.level);
+        if self.on("forget-known") && state.level > 0 && !members(before).all(|at| knows(&at)) {
+            return;
+        }
+        for by in members(all & !self.gone(level)).filter(knows) {
+            let mut next = state.clone();
+            (next.level, next.told) = (level, state.told | self.chosen(state));
+            (next.nodes[by].level, next.nodes[by].pulled) = (level, 0);
+            for client in &mut next.clients {
+                client.early |= client.replies != [0; NODES];
+            }
+            if !self.is_excused(&next) {
+                visit(Step::Forget(by as u8), None, next);
+            }
+        }
+    }
+    /// Who was given up lives and finds out: it begins a new life, which all learn of from whom it is filled.
+    fn come_back(&self, state: &State, visit: Visit) {
+        let at = self.gone(1).trailing_zeros() as usize;
+        let node = state.nodes[at];
+        if !self.returns || state.level == 0 {
+            return;
+        }
+        if state.level == 1 {
+            let mut remaining = members(self.all(self.last_stage(state)) & !self.gone(1));
+            if remaining.any(|of| state.nodes[of].recovering) {
+                return;
+            }
+            let mut next = state.clone();
+            next.level = 2;
+            next.nodes[at] = Node { level: 2, anew: true, ..Node::default() };
+            if !self.on("return-empty") {
+                next.nodes[at] = Node { level: 2, ..node };
+            }
+            visit(Step::Return, None, next);
+        }
+        let others = self.all(self.last_stage(state)) & !(1 << at);
+        for from in members(others).filter(|_| node.anew) {
+            let source = &state.nodes[from];
+            if node.pulled >> from & 1 == 1 || source.recovering {
+                continue;
+            }
+            let mut next = state.clone();
+            let highest = (31 - (source.accepted | 1).leading_zeros()) as u8;
+            let (row, floor) = (source.row, source.promise.max(source.floor).max(highest));
+            let (life, stage) = (source.life, source.stage);
+            if self.on("return-known") {
+                next.nodes[from].level = 2;
+            }
+            let node = &mut next.nodes[at];
+            (node.floor, node.life, node.stage) =
+                (node.floor.max(floor), node.life.max(life), node.stage.max(stage));
+            node.pulled |= 1 << from;
+            if row > node.row {
+                Self::store(node, row);
+            }
+            if node.pulled == others || !self.on("return-pull") {
+                (node.anew, node.pulled, node.floored) = (false, 0, self.old);
+            }
+            visit(Step::Refill(at as u8, from as u8), None, next);
+        }
+    }
 }
 
-fn message(kind: u8, stamp: u8, stage: u8, life: u8) -> u16 {
-    u16::from(kind) << 9 | u16::from(life) << 8 | u16::from(stage) << 6 | u16::from(stamp)
+/// A request: its view is stage, life and level.
+fn message(kind: u8, stamp: u8, (stage, life, level): (u8, u8, u8)) -> u16 {
+    u16::from(level) << 13
+        | u16::from(kind) << 9
+        | u16::from(life) << 8
+        | u16::from(stage) << 6
+        | u16::from(stamp)
 }
 
-fn parts(message: u16) -> (u8, u8, u8, u8) {
-    ((message >> 9) as u8, (message & 63) as u8, (message >> 6 & 3) as u8, (message >> 8 & 1) as u8)
+fn parts(message: u16) -> (u8, u8, u8, u8, u8) {
+    let kind = (message >> 9 & 15) as u8;
+    let (stage, life, level) = ((message >> 6 & 3) as u8, (message >> 8 & 1) as u8, (message >> 13) as u8);
+    (kind, (message & 63) as u8, stage, life, level)
 }
 
 impl Model for Change {
@@ -969,13 +1188,16 @@ impl Model for Change {
             lost: false,
             saw: 0,
             copy: None,
+            level: 0,
+            told: 0,
         };
         state.histories[0] = 0;
         if self.preset != 0 {
             let stamp = 2 * self.width() + 1;
             members(self.preset).for_each(|node| Self::store(&mut state.nodes[node], stamp));
             state.clients[0].next = 1;
-            state.messages[15] = message(WRITE, stamp, 0, 0);
+            state.messages[15] = message(WRITE, stamp, (0, 0, 0));
+            state.told = if self.levels.len() > 1 { 1 << stamp } else { 0 };
             state.histories[0] = 1;
         }
         if self.promised {
@@ -1006,13 +1228,15 @@ impl Model for Change {
         let mut order: [usize; NODES] = std::array::from_fn(|node| node);
         let class = |node: usize| {
             let loser = u8::from(self.loss != Loss::None && node == self.loser);
-            loser << 2 | (self.old >> node & 1) << 1 | self.new >> node & 1
+            let gone = self.levels.iter().fold(0, |bits, gone| bits << 1 | gone >> node & 1);
+            gone << 3 | loser << 2 | (self.old >> node & 1) << 1 | self.new >> node & 1
         };
         let replies = |node: usize| state.clients.map(|client| client.replies[node]);
         let rank = |node: usize| {
             let of = &state.nodes[node];
             let first = u32::from_le_bytes([of.row, of.promise, of.floor, of.stage]);
-            let flags = u8::from(of.synced) << 1 | u8::from(of.recovering);
+            let flags =
+                of.level << 3 | u8::from(of.anew) << 2 | u8::from(of.synced) << 1 | u8::from(of.recovering);
             let second = u32::from_le_bytes([of.life, of.first, flags, class(node)]);
             (u64::from(second) << 32 | u64::from(first), of.accepted, replies(node))
         };
@@ -1030,7 +1254,7 @@ impl Model for Change {
                 of.stage,
                 of.life,
                 of.first,
-                u8::from(of.synced),
+                u8::from(of.synced) | of.level << 1 | u8::from(of.anew) << 4,
                 u8::from(of.recovering),
             ];
             mix(&mut hash, u64::from_le_bytes(bytes));
@@ -1043,7 +1267,16 @@ impl Model for Change {
         for c in &state.clients[..self.scripts.len()] {
             mix(
                 &mut hash,
-                u64::from_le_bytes([c.next, c.phase, c.stamp, c.found, c.high, c.tries, c.stage, c.life]),
+                u64::from_le_bytes([
+                    c.next,
+                    c.phase,
+                    c.stamp,
+                    c.found,
+                    c.high,
+                    c.tries,
+                    c.stage,
+                    c.life | c.level << 1 | u8::from(c.early) << 4,
+                ]),
             );
         }
         for words in state.messages.chunks(4).chain(state.histories.chunks(4)) {
@@ -1055,6 +1288,7 @@ impl Model for Change {
         let (row, promise, accepted) = state.copy.unwrap_or((99, 0, 0));
         mix(&mut hash, u64::from(row) | u64::from(promise) << 8 | u64::from(accepted) << 16);
         mix(&mut hash, u64::from(state.retired) | u64::from(state.lost) << 1 | u64::from(state.saw) << 2);
+        mix(&mut hash, u64::from(state.told) | u64::from(state.level) << 32);
         hash
     }
 
@@ -1076,7 +1310,7 @@ impl Model for Change {
                 STABLE | OVER_STABLE => self.live(client.stage),
                 _ => return false,
             };
-            self.has_quorum(sets, &client.replies, |reply| reply == OK)
+            self.has_quorum(sets, client, |reply| reply == OK)
         };
         if let Some(who) = (0..self.scripts.len()).find(ready) {
             return self.decide(state, who, visit);
@@ -1099,6 +1333,10 @@ impl Model for Change {
         if self.loss != Loss::None {
             self.loss(state, visit);
         }
+        if self.levels.len() > 1 {
+            self.forget(state, visit);
+            self.come_back(state, visit);
+        }
     }
 
     fn show(&self, before: &State, step: Step, after: &State) -> String {
@@ -1116,14 +1354,23 @@ impl Model for Change {
             format!("{} {op:?}", (b'w' + client) as char)
         };
         let names = |mask: u8| members(mask).map(|at| node(at as u8)).collect::<String>();
-        let view = |stage: u8, life: u8| format!("stage {stage}{}", if life > 0 { ", new life" } else { "" });
+        let view = |stage: u8, life: u8, level: u8| {
+            let life = if life > 0 { ", new life" } else { "" };
+            let level = if level > 0 { format!(", level {level}") } else { String::new() };
+            format!("stage {stage}{life}{level}")
+        };
         let text = match step {
             Step::Begin(client) => {
                 let of = after.clients[client as usize];
-                format!("{} begins, stamp {}, {}", who(client), stamp(of.stamp), view(of.stage, of.life))
+                format!(
+                    "{} begins, stamp {}, {}",
+                    who(client),
+                    stamp(of.stamp),
+                    view(of.stage, of.life, of.level)
+                )
             }
             Step::Deliver(message, at, kept) => {
-                let (kind, of, stage, life) = parts(message);
+                let (kind, of, stage, life, level) = parts(message);
                 let what = match kind {
                     WRITE => "write",
                     PREPARE => "prepare",
@@ -1135,7 +1382,7 @@ impl Model for Change {
                 } else {
                     " (reply lost)".into()
                 };
-                format!("{what} {} ({}) -> {}{reply}", stamp(of), view(stage, life), node(at))
+                format!("{what} {} ({}) -> {}{reply}", stamp(of), view(stage, life, level), node(at))
             }
             Step::Read(client, at) => format!("{} asks {}", who(client), node(at)),
             Step::Back(client, at) => format!(
@@ -1147,7 +1394,12 @@ impl Model for Change {
             ),
             Step::Decide(client, what) => {
                 let of = after.clients[client as usize];
-                format!("{} {what}, stamp {}, {}", who(client), stamp(of.stamp), view(of.stage, of.life))
+                format!(
+                    "{} {what}, stamp {}, {}",
+                    who(client),
+                    stamp(of.stamp),
+                    view(of.stage, of.life, of.level)
+                )
             }
             Step::Answer(client, result) => format!("{} ANSWERS {result}", who(client)),
             Step::Sync(from, to) => format!("sync {} -> {}", node(from), node(to)),
@@ -1166,13 +1418,22 @@ impl Model for Change {
             ),
             Step::Pull(from) => format!("{} pulls from {}", node(self.loser as u8), node(from)),
             Step::Mend => format!("{} replaces the row", node(self.loser as u8)),
+            Step::Forget(by) => {
+                format!("{} GIVES UP {}", node(by), names(self.gone(after.level) & !self.gone(before.level)))
+            }
+            Step::Return => format!("{} RETURNS", names(self.gone(1))),
+            Step::Refill(at, from) => format!("{} is filled by {}", node(at), node(from)),
         };
         let rows = members(self.old | self.new).map(|at| {
             let of = after.nodes[at];
             let promise =
                 if of.promise > of.row { format!("[{}]", stamp(of.promise)) } else { String::new() };
-            let marks =
-                format!("{}{}", if of.recovering { "?" } else { "" }, if of.synced { "*" } else { "" });
+            let marks = format!(
+                "{}{}{}",
+                if of.recovering || of.anew { "?" } else { "" },
+                if of.synced { "*" } else { "" },
+                "^".repeat(usize::from(of.level)),
+            );
             format!("{}{}:{}{promise}{marks}", node(at as u8), of.stage, stamp(of.row))
         });
         format!("{text:<62} {}", rows.collect::<Vec<_>>().join(" "))
@@ -1253,6 +1514,8 @@ fn scope(name: &str, off: Option<&str>) -> Change {
         late: false,
         promised: false,
         split: false,
+        levels: vec![0],
+        returns: false,
         off: search::rule_to_leave_out(RULES, off),
     };
     for word in words {
@@ -1272,6 +1535,12 @@ fn scope(name: &str, off: Option<&str>) -> Change {
             "late" => change.late = true,
             "slow" => change.slow = true,
             "clocks" => change.clocks_first = 2,
+            "gone-B" => change.levels = vec![0, 0b10],
+            "gone-C" => change.levels = vec![0, 0b100],
+            "gone-D" => change.levels = vec![0, 0b1000],
+            "gone-B-C" => change.levels = vec![0, 0b10, 0b110],
+            "back-B" => (change.levels, change.returns) = (vec![0, 0b10, 0], true),
+            "back-C" => (change.levels, change.returns) = (vec![0, 0b100, 0], true),
             "deep" => change.clocks_max = 3,
             "once" => (change.tries, change.clocks_max) = (1, 1),
             other => panic!("word {other}"),
@@ -1298,6 +1567,26 @@ fn main() {
         all("3 w/rr row"),
         all("2>3 v/rr empty"),
         all("2>3 v/rr empty C"),
+        all("3 w/rr gone-C"),
+        all("2 w/rr gone-B"),
+        all("3 w/rr gone-B-C"),
+        all("3 w/rr back-C"),
+        all("2 w/rr back-B"),
+        all("3 c/c gone-B-C once"),
+        all("2>3 v/rr gone-B"),
+        all("3>2 v/rr gone-C"),
+        all("2>2far v/rr gone-D"),
+        long("3 w/rr empty gone-C"),
+        long("3 c/c empty gone-C once"),
+        long("3 v/e/r empty gone-C once"),
+        long("3 c/c back-C once"),
+        long("3 w/rr empty back-C"),
+        long("3>1 w/rr gone-C"),
+        long("3>3 v/rr gone-C"),
+        long("3>3 v/rr gone-D"),
+        long("3>3 v/rr gone-C slow"),
+        long("2>2far w/rr gone-B"),
+        long("3>3 v/rr empty gone-C"),
         long("1>3 c/c once"),
         long("2>3 w/rr"),
         long("2>3 w/rr late"),
@@ -1343,6 +1632,13 @@ fn main() {
         without("row-ballot", "3 w/rr row"),
         without("row-all", "3 w/rr row"),
         without("row-above", "3 w/rr row"),
+        without("forget-view", "3 w/rr gone-B-C"),
+        without("forget-known", "3 w/rr gone-B-C"),
+        without("forget-quorum", "3 w/rr gone-C"),
+        without("forget-pull", "3>3 v/rr empty gone-C"),
+        without("return-empty", "3 w/rr empty back-C"),
+        without("return-pull", "3 w/rr back-C"),
+        without("return-known", "3 w/rr back-C"),
     ];
     search::main_of("change", RULES, &cases, &run);
 }

@@ -6,7 +6,8 @@
 //! earlier and delivered later; collection by each replica; hybrid logical clocks. The set may change
 //! in four stages: old alone (0), old alone with the next set known and filling (1), both (2), new
 //! alone (3). A replica may return that was a member long ago and still holds the value (C in scope
-//! "return"), or may be put back to an older copy of itself.
+//! "return"), or may be put back to an older copy of itself. C may be given up while it lives and holds the value
+//! ("gone"), and come back ("back").
 //!
 //! Not modelled: conditional writes (change.rs, promise.rs), several keys (the fence covers a whole partition; one
 //! key is the hard case, since nothing else raises it).
@@ -40,6 +41,11 @@ const RULES: &[(&str, &str)] = &[
     ("take-fence", "a replica that recovers takes the fences of the others"),
     ("pull-all", "it pulls from all others, not from one"),
     ("no-ack", "it acknowledges no tombstone until it is whole"),
+    ("forget-view", "a replica refuses a request, or a sync message, that knows of fewer members given up"),
+    ("forget-acks", "all that remain must have acknowledged, not one of them"),
+    ("return-empty", "who returns after it was given up brings no rows along"),
+    ("return-pull", "it counts after it pulled from all that remained, not from one"),
+    ("return-known", "from each under its new view: from then on its word is waited for"),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +70,8 @@ struct Collect {
     /// The live replica sets of each stage.
     sets: [Vec<u8>; 4],
     clocks: u8,
+    /// Who is given up, one level after the other; the last one may be that it is back.
+    levels: Vec<u8>,
     off: Option<&'static str>,
 }
 
@@ -82,6 +90,7 @@ struct Node {
     recovering: bool,
     pulled: u8,
     accepted: u32,
+    level: u8,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -95,6 +104,7 @@ struct Client {
     birth: u8,
     stage: u8,
     life: u8,
+    level: u8,
     replies: [u8; NODES],
 }
 
@@ -106,6 +116,7 @@ struct Push {
     stage: u8,
     life: u8,
     from: u8,
+    level: u8,
 }
 
 #[derive(Clone)]
@@ -118,6 +129,8 @@ struct State {
     retired: bool,
     lost: bool,
     copy: Option<Node>,
+    /// The highest level that anybody knows.
+    level: u8,
 }
 
 const IDLE: u8 = 0;
@@ -149,6 +162,9 @@ enum Step {
     SetAside,
     Restore,
     Pull(u8),
+    Forget(u8),
+    Return,
+    Refill(u8),
 }
 
 type Visit<'a> = &'a mut dyn FnMut(Step, Option<&'static str>, State);
@@ -161,8 +177,14 @@ fn quorum(mask: u8) -> usize {
     if mask.count_ones() == 1 { 1 } else { 2 }
 }
 
-fn message(stamp: u8, stage: u8, life: u8) -> u16 {
-    u16::from(life) << 10 | u16::from(stage) << 8 | u16::from(stamp)
+/// A write: its view is stage, life and level.
+fn message(stamp: u8, (stage, life, level): (u8, u8, u8)) -> u16 {
+    u16::from(level) << 12 | u16::from(life) << 10 | u16::from(stage) << 8 | u16::from(stamp)
+}
+
+fn parts(message: u16) -> (u8, (u8, u8, u8)) {
+    let (stage, life, level) = ((message >> 8 & 3) as u8, (message >> 10 & 3) as u8, (message >> 12) as u8);
+    ((message & 63) as u8, (stage, life, level))
 }
 
 impl Collect {
@@ -184,26 +206,45 @@ impl Collect {
     fn all(&self, stage: u8) -> u8 {
         self.live(stage).iter().fold(0, |mask, set| mask | set)
     }
-    fn has_quorum(&self, stage: u8, replies: &[u8; NODES], good: impl Fn(u8) -> bool) -> bool {
-        self.live(stage).iter().all(|set| {
-            members(*set).filter(|node| replies[*node] & UNCOUNTED == 0 && good(replies[*node])).count()
-                >= quorum(*set)
+    /// Those given up on a level.
+    fn gone(&self, level: u8) -> u8 {
+        self.levels[usize::from(level)]
+    }
+    fn members_at(&self, stage: u8, level: u8) -> u8 {
+        self.all(stage) & !self.gone(level)
+    }
+    /// What remains of a set, and how many of them must agree.
+    fn remains(&self, set: u8, level: u8) -> (u8, usize) {
+        let remaining = set & !self.gone(level);
+        (remaining, quorum(set).min(remaining.count_ones() as usize))
+    }
+    fn has_quorum(&self, client: &Client, good: impl Fn(u8) -> bool) -> bool {
+        let replies = &client.replies;
+        self.live(client.stage).iter().all(|set| {
+            let (remaining, quorum) = self.remains(*set, client.level);
+            members(remaining).filter(|node| replies[*node] & UNCOUNTED == 0 && good(replies[*node])).count()
+                >= quorum
         })
     }
     fn is_dead(&self, client: &Client) -> bool {
         self.live(client.stage).iter().all(|set| {
-            let dead = members(*set).filter(|node| client.replies[*node] == DEAD).count();
-            dead > set.count_ones() as usize - quorum(*set)
+            let (remaining, quorum) = self.remains(*set, client.level);
+            let dead = members(remaining).filter(|node| client.replies[*node] == DEAD).count();
+            dead > remaining.count_ones() as usize - quorum
         })
     }
     /// Raises the replica's view and clock, or says that the request is older.
-    fn enter(&self, node: &mut Node, stage: u8, life: u8, birth: u8, merge: bool) -> bool {
+    fn enter(&self, node: &mut Node, (stage, life, level): (u8, u8, u8), (birth, merge): (u8, bool)) -> bool {
         // Stages 0 and 1 have the same quorums: requests need not tell them apart.
-        if self.on("view") && node.stage > stage.max(1) || self.on("life-view") && node.life > life {
+        if self.on("view") && node.stage > stage.max(1)
+            || self.on("life-view") && node.life > life
+            || self.on("forget-view") && node.level > level
+        {
             return false;
         }
         self.rise(node, stage);
         node.life = node.life.max(life);
+        node.level = node.level.max(level);
         if merge {
             node.clock = node.clock.max(birth);
         }
@@ -220,17 +261,21 @@ impl Collect {
         node.row = stamp;
         node.accepted |= 1 << stamp;
     }
-    fn views(&self, state: &State, client: &Client) -> Vec<(u8, u8)> {
+    fn views(&self, state: &State, client: &Client) -> Vec<(u8, u8, u8)> {
         let last = if !self.changes { 0 } else { 2 + u8::from(state.retired) };
         // Stage 1 has the quorums of stage 0; coordinators need not know it.
         let stages: Vec<u8> = (client.stage..=last).filter(|stage| *stage != 1).collect();
-        (client.life..=u8::from(state.lost))
-            .flat_map(|life| stages.iter().map(move |stage| (*stage, life)).collect::<Vec<_>>())
-            .collect()
+        let mut views = vec![];
+        for life in client.life..=u8::from(state.lost) {
+            for stage in &stages {
+                views.extend((client.level..=state.level).map(|level| (*stage, life, level)));
+            }
+        }
+        views
     }
     fn send(state: &mut State, who: usize) {
         let of = state.clients[who];
-        let message = message(of.stamp, of.stage, of.life);
+        let message = message(of.stamp, (of.stage, of.life, of.level));
         if !state.messages.contains(&message) {
             assert!(state.messages[0] == 0, "room for messages");
             state.messages[0] = message;
@@ -248,10 +293,10 @@ impl Collect {
     fn begin(&self, state: &State, who: usize, visit: Visit) {
         let client = state.clients[who];
         let Some(op) = self.scripts[who].get(client.next as usize) else { return };
-        for (stage, life) in self.views(state, &client) {
+        for view in self.views(state, &client) {
             let mut start = state.clone();
             let c = &mut start.clients[who];
-            (c.stage, c.life) = (stage, life);
+            (c.stage, c.life, c.level) = view;
             if *op == Op::Read {
                 for birth in &self.births {
                     let mut start = start.clone();
@@ -273,9 +318,10 @@ impl Collect {
     /// Tries again with a later birth or stamp, or under a newer view.
     fn again(&self, state: &State, who: usize, newer: bool, visit: Visit) {
         let client = state.clients[who];
-        let views = if newer { self.views(state, &client) } else { vec![(client.stage, client.life)] };
-        for (stage, life) in views {
-            let same = (stage, life) == (client.stage, client.life);
+        let mine = (client.stage, client.life, client.level);
+        let views = if newer { self.views(state, &client) } else { vec![mine] };
+        for (stage, life, level) in views {
+            let same = (stage, life, level) == mine;
             if same == newer || !newer && client.tries + 1 >= self.tries {
                 continue;
             }
@@ -292,6 +338,7 @@ impl Collect {
                 tries,
                 stage,
                 life,
+                level,
                 ..Client::default()
             };
             if phase == WRITE {
@@ -313,7 +360,7 @@ impl Collect {
         }
         match client.phase {
             WRITE => {
-                if self.has_quorum(client.stage, replies, |reply| reply == OK) {
+                if self.has_quorum(&client, |reply| reply == OK) {
                     self.answer(state, who, 0, visit);
                 } else if self.is_dead(&client) {
                     self.again(state, who, false, visit);
@@ -324,7 +371,7 @@ impl Collect {
                     self.again(state, who, false, visit);
                 }
                 let row = |reply: u8| ![0, OLD, REFUSED].contains(&reply);
-                if !self.has_quorum(client.stage, replies, row) {
+                if !self.has_quorum(&client, row) {
                     return;
                 }
                 let newest = replies
@@ -334,7 +381,7 @@ impl Collect {
                     .max()
                     .unwrap_or(1)
                     - 1;
-                if self.has_quorum(client.stage, replies, |reply| reply == newest + 1) {
+                if self.has_quorum(&client, |reply| reply == newest + 1) {
                     return self.answer(state, who, self.value(newest), visit);
                 }
                 let mut next = state.clone();
@@ -346,7 +393,7 @@ impl Collect {
                 visit(Step::Again(who as u8), None, next);
             }
             BACK => {
-                if self.has_quorum(client.stage, replies, |reply| reply == OK) {
+                if self.has_quorum(&client, |reply| reply == OK) {
                     self.answer(state, who, self.value(client.found), visit);
                 } else if any(&[DEAD, UNKNOWN]) {
                     self.again(state, who, false, visit);
@@ -374,22 +421,21 @@ impl Collect {
         next.histories = [u16::MAX; 12];
         next.histories[..fits.len()].copy_from_slice(&fits);
         let client = state.clients[who];
-        next.clients[who] =
-            Client { next: client.next + 1, stage: client.stage, life: client.life, ..Client::default() };
+        let Client { stage, life, level, .. } = client;
+        next.clients[who] = Client { next: client.next + 1, stage, life, level, ..Client::default() };
         visit(Step::Answer(who as u8, result), bad, next);
     }
 
     fn writes(&self, state: &State, visit: Visit) {
         for message in state.messages.into_iter().filter(|message| *message != 0) {
-            let (stamp, stage, life) =
-                ((message & 63) as u8, (message >> 8 & 3) as u8, (message >> 10) as u8);
+            let (stamp, view) = parts(message);
             let who = (stamp % self.width()) as usize;
             let client = state.clients[who];
-            let waits =
-                client.phase == WRITE && (client.stamp, client.stage, client.life) == (stamp, stage, life);
-            for at in members(self.all(stage)) {
+            let mine = (client.stage, client.life, client.level);
+            let waits = client.phase == WRITE && (client.stamp, mine) == (stamp, view);
+            for at in members(self.members_at(view.0, view.2)) {
                 let mut node = state.nodes[at];
-                let entered = self.enter(&mut node, stage, life, stamp, true);
+                let entered = self.enter(&mut node, view, (stamp, true));
                 if entered && !self.ready(at, &node) {
                     continue;
                 }
@@ -425,13 +471,14 @@ impl Collect {
         if client.phase != READ && client.phase != BACK {
             return;
         }
-        for at in members(self.all(client.stage)) {
+        let view = (client.stage, client.life, client.level);
+        for at in members(self.members_at(client.stage, client.level)) {
             if client.replies[at] != 0 {
                 continue;
             }
             let mut node = state.nodes[at];
             let merge = client.phase == BACK || self.on("merge-birth");
-            let entered = self.enter(&mut node, client.stage, client.life, client.birth, merge);
+            let entered = self.enter(&mut node, view, (client.birth, merge));
             if entered && !self.ready(at, &node) {
                 continue;
             }
@@ -469,7 +516,7 @@ impl Collect {
         for from in 0..NODES {
             let node = state.nodes[from];
             let flying = state.pushes.iter().filter(|push| push.row != 0).count();
-            let member = self.all(node.stage) >> from & 1 == 1;
+            let member = self.members_at(node.stage, node.level) >> from & 1 == 1;
             if flying < self.pushes
                 && node.row != 0
                 && !node.recovering
@@ -485,18 +532,19 @@ impl Collect {
                     stage: node.stage,
                     life: node.life,
                     from: from as u8,
+                    level: node.level,
                 };
                 next.pushes.sort_unstable();
                 visit(Step::Push(from as u8), None, next);
             }
         }
         for push in state.pushes.into_iter().filter(|push| push.row != 0) {
-            for at in members(self.all(push.stage)) {
+            for at in members(self.members_at(push.stage, push.level)) {
                 let mut node = state.nodes[at];
                 let fenced = push.birth <= node.fence && self.on("fence-sync");
                 if push.row <= node.row
                     || fenced
-                    || !self.enter(&mut node, push.stage, push.life, push.birth, true)
+                    || !self.enter(&mut node, (push.stage, push.life, push.level), (push.birth, true))
                     || !self.ready(at, &node)
                 {
                     continue;
@@ -515,7 +563,7 @@ impl Collect {
         };
         for at in 0..NODES {
             let node = state.nodes[at];
-            if self.all(node.stage) >> at & 1 == 0 {
+            if self.members_at(node.stage, node.level) >> at & 1 == 0 {
                 continue;
             }
             let quiet = node.stage == 0 || node.stage == 3 || !self.on("pause");
@@ -526,12 +574,17 @@ impl Collect {
                 (node.ack, node.ack_stage) = (node.clock.max(dead), node.stage);
                 visit(Step::Ack(at as u8), None, next);
             }
-            let set = self.all(node.stage);
+            let set = self.members_at(node.stage, node.level);
             let counts = |other: &usize| {
                 let of = state.nodes[*other];
                 of.ack != 0 && (of.ack_stage == node.stage || !self.on("ack-stage"))
             };
-            let wanted = if self.on("all-acks") { set.count_ones() as usize } else { quorum(set) };
+            let one = self.gone(node.level) != 0 && !self.on("forget-acks");
+            let wanted = match (self.on("all-acks"), one) {
+                (_, true) => 1,
+                (true, _) => set.count_ones() as usize,
+                (false, _) => quorum(set),
+            };
             if node.row == dead && quiet && members(set).filter(counts).count() >= wanted && !node.recovering
             {
                 let mut next = state.clone();
@@ -669,6 +722,54 @@ impl Collect {
             visit(Step::Pull(from as u8), None, next);
         }
     }
+
+    /// One is given up through any that remains; if it lives, it finds that out and begins a new life, which all learn
+    /// of from whom it is filled.
+    fn forget(&self, state: &State, visit: Visit) {
+        let gone = self.gone(1);
+        let at = gone.trailing_zeros() as usize;
+        let others = self.old & !gone;
+        if state.level == 0 {
+            for by in members(others) {
+                let mut next = state.clone();
+                (next.level, next.nodes[by].level) = (1, 1);
+                visit(Step::Forget(by as u8), None, next);
+            }
+            return;
+        }
+        if self.levels.len() < 3 {
+            return;
+        }
+        let node = state.nodes[at];
+        if state.level == 1 {
+            let mut next = state.clone();
+            next.level = 2;
+            let of = &mut next.nodes[at];
+            *of = Node { clock: node.clock, level: 2, recovering: true, ..Node::default() };
+            if !self.on("return-empty") {
+                of.row = node.row;
+                of.accepted = node.accepted;
+            }
+            visit(Step::Return, None, next);
+        }
+        for from in members(others).filter(|from| node.recovering && node.pulled >> from & 1 == 0) {
+            let mut next = state.clone();
+            if self.on("return-known") {
+                next.nodes[from].level = 2;
+            }
+            let source = next.nodes[from];
+            let of = &mut next.nodes[at];
+            of.pulled |= 1 << from;
+            if source.row > of.row {
+                Self::store(of, source.row);
+            }
+            (of.clock, of.fence) = (of.clock.max(source.clock), of.fence.max(source.clock).max(source.fence));
+            if of.pulled == others || !self.on("return-pull") {
+                (of.recovering, of.pulled) = (false, 0);
+            }
+            visit(Step::Refill(from as u8), None, next);
+        }
+    }
 }
 
 impl Model for Collect {
@@ -686,13 +787,14 @@ impl Model for Collect {
             retired: false,
             lost: false,
             copy: None,
+            level: 0,
         };
         for node in members(self.holders) {
             Self::store(&mut state.nodes[node], stamp);
             state.nodes[node].clock = stamp;
         }
         state.clients[0].next = 1;
-        state.messages[7] = message(stamp, 0, 0);
+        state.messages[7] = message(stamp, (0, 0, 0));
         state.histories[0] = 1;
         state
     }
@@ -703,7 +805,11 @@ impl Model for Collect {
             u32::from_le_bytes([each[0], each[1], each[2], 0])
         };
         let class = |node: usize| {
-            u8::from(self.restores && node == 0) << 2 | (self.old >> node & 1) << 1 | self.new >> node & 1
+            let gone = self.levels.iter().fold(0, |bits, gone| bits << 1 | gone >> node & 1);
+            gone << 3
+                | u8::from(self.restores && node == 0) << 2
+                | (self.old >> node & 1) << 1
+                | self.new >> node & 1
         };
         order.sort_unstable_by_key(|node| {
             (class(*node), Node { pulled: 0, ..state.nodes[*node] }, replies(*node))
@@ -725,7 +831,7 @@ impl Model for Collect {
                     of.stage,
                     of.life,
                     of.ack,
-                    of.ack_stage,
+                    of.ack_stage | of.level << 4,
                     flags,
                 ]),
             );
@@ -745,7 +851,7 @@ impl Model for Collect {
                     c.high,
                     c.tries,
                     c.birth,
-                    c.stage << 4 | c.life,
+                    c.level << 6 | c.stage << 4 | c.life,
                 ]),
             );
         }
@@ -753,9 +859,12 @@ impl Model for Collect {
             mix(&mut hash, words.iter().fold(0, |sum, word| sum << 16 | u64::from(*word)));
         }
         for push in state.pushes {
-            mix(&mut hash, u64::from_le_bytes([push.row, push.birth, push.stage, push.life, 0, 0, 0, 0]));
+            mix(
+                &mut hash,
+                u64::from_le_bytes([push.row, push.birth, push.stage, push.life, push.level, 0, 0, 0]),
+            );
         }
-        mix(&mut hash, u64::from(state.retired) | u64::from(state.lost) << 1);
+        mix(&mut hash, u64::from(state.retired) | u64::from(state.lost) << 1 | u64::from(state.level) << 2);
         hash
     }
     fn next(&self, state: &State, visit: Visit) {
@@ -770,7 +879,7 @@ impl Model for Collect {
         // A write that has its quorum is answered at once: a later answer constrains the history less.
         let ready = |who: &usize| {
             let client = &state.clients[*who];
-            client.phase == WRITE && self.has_quorum(client.stage, &client.replies, |reply| reply == OK)
+            client.phase == WRITE && self.has_quorum(client, |reply| reply == OK)
         };
         if let Some(who) = (0..self.scripts.len()).find(ready) {
             return self.decide(state, who, visit);
@@ -793,6 +902,9 @@ impl Model for Collect {
         }
         if self.restores {
             self.restore(state, visit);
+        }
+        if self.levels.len() > 1 {
+            self.forget(state, visit);
         }
     }
     fn show(&self, before: &State, step: Step, after: &State) -> String {
@@ -818,14 +930,15 @@ impl Model for Collect {
                     "tries again"
                 };
                 let when = if of.phase == WRITE { of.stamp } else { of.birth };
-                format!("{} {what}, stamp or birth {when}, stage {}{}", who(client), of.stage, life(of.life))
+                let view = format!("stage {}{}, level {}", of.stage, life(of.life), of.level);
+                format!("{} {what}, stamp or birth {when}, {view}", who(client))
             }
             Step::Write(message, at, kept) => {
-                let (of, stage) = ((message & 63) as u8, message >> 8 & 3);
+                let (of, (stage, of_life, level)) = parts(message);
                 format!(
-                    "write {} (stage {stage}{}) -> {}{}",
+                    "write {} (stage {stage}{}, level {level}) -> {}{}",
                     stamp(of),
-                    life((message >> 10) as u8),
+                    life(of_life),
                     node(at),
                     if kept { "" } else { " (reply lost, or a duplicate)" }
                 )
@@ -859,6 +972,9 @@ impl Model for Collect {
             Step::SetAside => "a copy of A is set aside".into(),
             Step::Restore => "A COMES BACK from the copy".into(),
             Step::Pull(from) => format!("A pulls from {}", node(from)),
+            Step::Forget(by) => format!("{} GIVES UP {}", node(by), names(self.gone(1))),
+            Step::Return => format!("{} RETURNS", names(self.gone(1))),
+            Step::Refill(from) => format!("{} is filled by {}", names(self.gone(1)), node(from)),
         };
         let rows = members(self.old | self.new).map(|at| {
             let of = after.nodes[at];
@@ -902,6 +1018,7 @@ fn scope(name: &str, off: Option<&str>) -> Collect {
         restores: false,
         sets: [vec![old], vec![old], vec![old, new], vec![new]],
         clocks: 1,
+        levels: vec![0],
         off: search::rule_to_leave_out(RULES, off),
     };
     for word in words {
@@ -910,6 +1027,10 @@ fn scope(name: &str, off: Option<&str>) -> Collect {
             "clocks" => collect.clocks = 2,
             "rr" => collect.scripts[2].push(Read),
             "restored" => collect.restores = true,
+            "gone" => (collect.levels, collect.holders) = (vec![0, 0b100], 0b101),
+            "back" => (collect.levels, collect.holders) = (vec![0, 0b100, 0], 0b101),
+            "2gone" => (collect.levels, collect.holders) = (vec![0, 0b10], 0b11),
+            "2back" => (collect.levels, collect.holders) = (vec![0, 0b10, 0], 0b11),
             "once" => collect.tries = 1,
             "slow" => collect.births = vec![1],
             "fast" => collect.births = vec![7],
@@ -929,6 +1050,12 @@ fn main() {
         all("3"),
         all("1>2 once"),
         all("2 restored once"),
+        all("2 once 2gone"),
+        all("2 once 2back"),
+        all("3 once gone"),
+        long("3 gone"),
+        long("3 once back"),
+        long("3 once gone push"),
         long("1>2"),
         long("2return once"),
         long("3 once push"),
@@ -956,6 +1083,11 @@ fn main() {
         without("pull-all", "3 restored once fast"),
         not_needed("take-fence", "2 restored rr once"),
         not_needed("no-ack", "2 restored rr once"),
+        without("forget-view", "2 once 2gone"),
+        without("forget-acks", "3 once gone"),
+        without("return-empty", "2 once 2back"),
+        without("return-pull", "3 once back"),
+        Case { long: true, ..without("return-known", "3 once back") },
     ];
     search::main_of("collect", RULES, &cases, &run);
 }

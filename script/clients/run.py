@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE))
 
 SUITES = [
     "crash_line", "boto3_core", "boto3_versions", "boto3_lock", "payload_modes", "awscli_", "s3cmd_", "minio_", "rclone_", "s5cmd_",
-    "restic_", "node_", "three_homes", "growing", "lost_memory", "joining",
+    "restic_", "node_", "three_homes", "growing", "lost_memory", "forgetting", "joining",
 ]
 
 

@@ -32,23 +32,24 @@ impl ClusterState {
     pub async fn choose_next<T>(self: &Arc<Self>, tasks: &Tasks, ready: impl Future<Output = T>) -> Chosen {
         let layout = self.layout();
         let Some(candidate) = layout.ready_candidate() else { return Chosen::NotYet };
-        let voters: BTreeSet<NodeId> = layout.current().storage_nodes().map(|(node, _)| *node).collect();
+        let voters: BTreeSet<NodeId> = layout.remaining_storage(layout.current()).collect();
+        let given_up = layout.given_up_mark();
         if !voters.contains(&self.id()) {
             return Chosen::NotYet;
         }
         let (ballot, number) = (self.keeper().stamp(), candidate.number);
-        let promises = self.ballot(tasks, &voters, &AskVote { number, ballot, version: None }).await;
-        let Some(promises) =
-            promises.filter(|from| can_choose(layout.current(), &from.keys().copied().collect()))
+        let promises =
+            self.ballot(tasks, &voters, &AskVote { number, ballot, version: None, given_up }).await;
+        let Some(promises) = promises.filter(|from| can_choose(&layout, &from.keys().copied().collect()))
         else {
             return Chosen::NotYet;
         };
         let accepted = promises.into_values().flatten().max_by_key(|accepted| accepted.ballot);
         let version = accepted.map_or_else(|| Arc::new(candidate.clone()), |accepted| accepted.version);
-        let ask = AskVote { number, ballot, version: Some(version.to_text()) };
+        let ask = AskVote { number, ballot, version: Some(version.to_text()), given_up };
         let accepted = self.ballot(tasks, &voters, &ask).await;
         match accepted {
-            Some(from) if can_choose(layout.current(), &from.keys().copied().collect()) => {
+            Some(from) if can_choose(&layout, &from.keys().copied().collect()) => {
                 self.join(tasks, version, ready).await
             }
             _ => Chosen::NotYet,

@@ -35,6 +35,8 @@ pub enum Reason {
     NoLayout,
     /// A storage node of the layout cannot be reached.
     NodeAway(NodeId),
+    /// A storage node was forgotten, and still has its role.
+    Forgotten(NodeId),
     /// A storage node does not answer yet for so many of the arcs that it owns: its copy is being filled.
     NodeBehind(NodeId, u64),
     /// This node's metadata store takes no more writes.
@@ -56,6 +58,11 @@ impl fmt::Display for Reason {
                 f.write_str("no layout was applied yet: assign a role to this node, then apply")
             }
             Reason::NodeAway(node) => write!(f, "storage node {node} cannot be reached"),
+            Reason::Forgotten(node) => write!(
+                f,
+                "storage node {node} was forgotten: its partitions have a copy less until another node takes them over; \
+                 run `garage layout remove` with its id, assign another node, and `garage layout apply`"
+            ),
             Reason::NodeBehind(node, arcs) => write!(
                 f,
                 "storage node {node} does not count yet: {arcs} of {PARTITIONS} partitions are still to be filled or \
@@ -129,6 +136,12 @@ impl Health {
         let versions: Vec<_> = layout.in_force().collect();
         let storage = versions.iter().flat_map(|version| version.storage_nodes());
         let storage: BTreeSet<NodeId> = storage.map(|(node, _)| *node).collect();
+        let good = |node: NodeId| good(node) && !layout.is_given_up(node);
+        reasons.extend(
+            storage.iter().filter(|node| layout.is_given_up(**node)).map(|node| Reason::Forgotten(*node)),
+        );
+        let (given_up, storage): (BTreeSet<NodeId>, BTreeSet<NodeId>) =
+            storage.into_iter().partition(|node| layout.is_given_up(*node));
         reasons.extend(storage.iter().filter(|node| !reachable(**node)).map(|node| Reason::NodeAway(*node)));
         let behind = storage.iter().filter(|node| reachable(**node)).map(|node| (*node, behind(*node)));
         reasons
@@ -138,9 +151,8 @@ impl Health {
             let (mut has_quorum, mut all_ok) = (true, true);
             for version in &versions {
                 let owners = version.assignment.owners(arc);
-                let good_owners = owners.iter().filter(|node| good(**node)).count();
-                has_quorum &= good_owners >= version.quorum();
-                all_ok &= !owners.is_empty() && good_owners == owners.len();
+                has_quorum &= layout.is_quorum(version, arc, good);
+                all_ok &= !owners.is_empty() && owners.iter().all(|node| good(*node));
             }
             partitions_quorum += usize::from(has_quorum);
             partitions_all_ok += usize::from(all_ok);
@@ -154,7 +166,7 @@ impl Health {
             status,
             known_nodes,
             connected_nodes,
-            storage_nodes: storage.len(),
+            storage_nodes: storage.len() + given_up.len(),
             storage_nodes_ok: storage.iter().filter(|node| good(**node)).count(),
             partitions: PARTITIONS,
             partitions_quorum,

@@ -142,7 +142,11 @@ impl Keeper {
         let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         clock.observe(ask.ballot);
         let (layout, mut vote) = (self.layout(), self.vote.lock().unwrap_or_else(PoisonError::into_inner));
-        let is_voter = layout.current().storage_nodes().any(|(node, _)| *node == self.node);
+        let is_voter = layout.remaining_storage(layout.current()).any(|node| node == self.node);
+        if layout.given_up_mark() != ask.given_up {
+            // Whoever knows less, or was given up itself, counts on others than this node does.
+            return Ok(Voted::No);
+        }
         if !is_voter || layout.joint().is_some() || ask.number != layout.current().number + 1 {
             return Ok(Voted::No);
         }
@@ -214,7 +218,7 @@ fn moment(env: &Env, by: NodeId, clock: &mut Hlc) -> Moment {
 }
 
 fn placement_of(layout: &Layout) -> Placement {
-    Placement::new(layout.in_force().cloned().collect(), layout.lives())
+    Placement::of_layout(layout)
 }
 
 fn open_layout(

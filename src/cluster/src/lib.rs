@@ -9,6 +9,7 @@
 //! - nothing in the layout names a replica set that its roles do not allow.
 
 mod choosing;
+mod forgetting;
 mod health;
 pub mod joining;
 mod keeper;
@@ -25,6 +26,7 @@ mod tests;
 mod vote;
 
 pub use choosing::Chosen;
+pub use forgetting::{ForgetError, Forgetting};
 pub use health::{Health, HealthStatus, LocalService, Reason};
 pub use layout::{ClusterId, Layout, LayoutError};
 pub use node_key::NodeKey;

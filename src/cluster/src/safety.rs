@@ -34,15 +34,15 @@ impl Safety {
         for zone in zones {
             let storage = versions.iter().flat_map(|version| version.storage_nodes());
             let mut of_zone = storage.map(|(node, _)| node).filter(|node| zone_of(node) == zone);
-            if !of_zone.any(|node| is_good(*node)) {
+            if !of_zone.any(|node| is_good(*node) && !layout.is_given_up(*node)) {
                 safety.away.push(zone.to_owned());
                 continue;
             }
-            let remains = |node: &&NodeId| is_good(**node) && zone_of(node) != zone;
-            let left = |version: &Version, arc| version.assignment.owners(arc).iter().filter(remains).count();
-            let loses = arcs().any(|arc| versions.iter().all(|version| left(version, arc) == 0));
-            let stops =
-                arcs().any(|arc| versions.iter().any(|version| left(version, arc) < version.quorum()));
+            let remains = |node: NodeId| is_good(node) && zone_of(&node) != zone;
+            let is_lost = |version: &Version, arc| !layout.remaining(version, arc).any(remains);
+            let loses = arcs().any(|arc| versions.iter().all(|version| is_lost(version, arc)));
+            let has_quorum = |version: &Version, arc| layout.is_quorum(version, arc, remains);
+            let stops = arcs().any(|arc| versions.iter().any(|version| !has_quorum(version, arc)));
             let list = match (loses, stops) {
                 (true, _) => &mut safety.would_lose,
                 (false, true) => &mut safety.would_stop,

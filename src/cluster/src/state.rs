@@ -340,18 +340,25 @@ impl ClusterState {
         std::iter::once(own).chain(others).collect()
     }
 
+    /// The nodes that are there and answer for all that they own.
+    pub(crate) fn whole_nodes(&self) -> BTreeSet<NodeId> {
+        let says = |node: &Node| node.contact.as_ref().and_then(|contact| contact.status.as_ref()?.behind);
+        let is_whole = |node: &Node| match node.id == self.id() {
+            true => self.behind() == 0,
+            false => node.is_up && says(node) == Some(0),
+        };
+        self.nodes().iter().filter(|node| is_whole(node)).map(|node| node.id).collect()
+    }
+
+    /// Whether a node is there and answers for all that it owns.
+    pub fn is_whole(&self, node: NodeId) -> bool {
+        self.whole_nodes().contains(&node)
+    }
+
     /// What may fail now.
     pub fn safety(&self) -> Safety {
-        let nodes = self.nodes();
-        let is_good = |id: NodeId| {
-            if id == self.id() {
-                return self.behind() == 0;
-            }
-            let node = nodes.iter().find(|node| node.id == id && node.is_up);
-            let status = node.and_then(|node| node.contact.as_ref()?.status.as_ref());
-            status.is_some_and(|status| status.behind == Some(0))
-        };
-        Safety::judge(&self.layout(), &is_good)
+        let whole = self.whole_nodes();
+        Safety::judge(&self.layout(), &|node| whole.contains(&node))
     }
 
     /// How the cluster does, given how this node's own stores do.

@@ -5,7 +5,7 @@
 //! register without values to merge: prepare, then accept what was accepted before under the highest
 //! ballot, or else the candidate. What a node promised and accepted is durable before it answers.
 
-use crate::layout::Version;
+use crate::layout::{Layout, Version, arcs};
 use base::{NodeId, Stamp};
 use net::{Class, Request};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,9 @@ pub(crate) struct AskVote {
     pub ballot: Stamp,
     /// The version to accept, as JSON; none asks for a promise.
     pub version: Option<String>,
+    /// Names those whom the sender knows to be given up.
+    #[serde(default)]
+    pub given_up: u64,
 }
 
 /// What it says.
@@ -119,11 +122,10 @@ impl Accepted {
     }
 }
 
-/// Whether these nodes are a quorum of every replica set of a version (`every-set`).
-pub(crate) fn can_choose(current: &Version, nodes: &BTreeSet<NodeId>) -> bool {
-    let has_quorum =
-        |set: &[NodeId]| set.iter().filter(|node| nodes.contains(node)).count() >= current.quorum();
-    current.number > 0 && current.assignment.sets().all(has_quorum)
+/// Whether these nodes are a quorum of every replica set of the current version (`every-set`).
+pub(crate) fn can_choose(layout: &Layout, nodes: &BTreeSet<NodeId>) -> bool {
+    let current = layout.current();
+    current.number > 0 && arcs().all(|arc| layout.is_quorum(current, arc, |node| nodes.contains(&node)))
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub(super) async fn status(call: Call<'_>) -> Result<Answer, AdminError> {
     let nodes = cluster.nodes().into_iter().map(|node| {
         let own = (node.id == cluster.id()).then_some(&figures);
         let role = layout.in_force().rev().find_map(|version| version.roles.get(&node.id));
-        node_status(&node, role, own)
+        wire::NodeStatus { forgotten: layout.is_given_up(node.id), ..node_status(&node, role, own) }
     });
     let nodes = nodes.collect();
     Ok(Answer::json(&wire::ClusterStatus {
@@ -127,6 +127,7 @@ fn node_status(node: &Node, role: Option<&Role>, own: Option<&LocalFigures>) -> 
             zone: waiting.zone.clone(),
             capacity: waiting.capacity_bytes,
         }),
+        forgotten: false,
     }
 }
 

@@ -2,7 +2,9 @@
 //! walk it: an endpoint without a case fails them.
 
 use super::{Access, AdminError, Answer, Call};
-use super::{bucket_names, buckets, cluster_state, joining, keys, layout, nodes, objects, special};
+use super::{
+    bucket_names, buckets, cluster_state, forgetting, joining, keys, layout, nodes, objects, special,
+};
 use futures_util::future::BoxFuture;
 use http::Method;
 
@@ -58,6 +60,8 @@ pub static ENDPOINTS: &[Endpoint] = &[
     post("CreateNodeInvitation", "Invites a node.", |call| Box::pin(joining::invite(call))),
     post("PreviewNodeApproval", "What an approval would do.", |call| Box::pin(joining::preview(call))),
     post("ApproveNodes", "Gives waiting nodes their roles.", |call| Box::pin(joining::approve(call))),
+    post("PreviewNodeForgetting", "What forgetting would lose.", |call| Box::pin(forgetting::preview(call))),
+    post("ForgetNodes", "Forgets nodes that never come back.", |call| Box::pin(forgetting::forget(call))),
     get("GetClusterLayout", "The layout and what is staged.", |call| Box::pin(layout::show(call))),
     get("GetClusterLayoutHistory", "Past layouts.", |call| Box::pin(layout::history(call))),
     post("UpdateClusterLayout", "Stages changes.", |call| Box::pin(layout::update(call))),

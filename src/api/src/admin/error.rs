@@ -3,7 +3,7 @@
 use super::keys::KeyFormatError;
 use base::names::NameError;
 use cluster::joining::{InviteError, NotMade};
-use cluster::{ChangeError, LayoutError};
+use cluster::{ChangeError, ForgetError, LayoutError};
 use http::{Method, StatusCode};
 use model::ModelError;
 use store::StoreError;
@@ -104,6 +104,9 @@ pub enum AdminError {
     /// A layout change.
     #[error(transparent)]
     LayoutChange(#[from] ChangeError),
+    /// Nodes that are not forgotten.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
     /// The model.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -137,7 +140,11 @@ impl AdminError {
             | Self::Layout(_)
             | Self::LayoutChange(ChangeError::Refused(_)) => (S::BAD_REQUEST, "InvalidRequest"),
             Self::Invite(InviteError::NotMade(NotMade::NotStored(_)))
-            | Self::LayoutChange(ChangeError::NotStored(_)) => (S::INTERNAL_SERVER_ERROR, "InternalError"),
+            | Self::LayoutChange(ChangeError::NotStored(_))
+            | Self::Forget(ForgetError::Change(ChangeError::NotStored(_))) => {
+                (S::INTERNAL_SERVER_ERROR, "InternalError")
+            }
+            Self::Forget(_) => (S::BAD_REQUEST, "InvalidRequest"),
             Self::Invite(_) => (S::BAD_REQUEST, "InvalidRequest"),
             Self::NoSuchBucket(_) => (S::NOT_FOUND, "NoSuchBucket"),
             Self::NoSuchKey(_) => (S::NOT_FOUND, "NoSuchAccessKey"),

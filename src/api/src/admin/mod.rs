@@ -12,6 +12,7 @@ mod cluster_state;
 mod coming;
 mod endpoint;
 mod error;
+mod forgetting;
 mod joining;
 mod keys;
 mod layout;

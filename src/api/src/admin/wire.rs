@@ -6,12 +6,14 @@
 
 mod bucket;
 mod cluster;
+mod forgetting;
 mod joining;
 mod key;
 mod node;
 
 pub use bucket::*;
 pub use cluster::*;
+pub use forgetting::*;
 pub use joining::*;
 pub use key::*;
 pub use node::*;

@@ -7,7 +7,7 @@
 use super::ReplicationFactor;
 use base::{NodeId, PartitionHash};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Arcs of the ring. Enough that each of a few dozen nodes gets its share within a few percent,
 /// few enough that all of them fit one page of a message.
@@ -51,6 +51,13 @@ impl Assignment {
             assignment.partitions.push(number);
         }
         assignment
+    }
+
+    /// The same without some nodes: sets become smaller, or empty.
+    pub(crate) fn without(&self, nodes: &BTreeSet<NodeId>) -> Self {
+        let mut left = self.clone();
+        left.sets.iter_mut().for_each(|set| set.retain(|node| !nodes.contains(node)));
+        left
     }
 
     /// Whether nothing is assigned.

@@ -168,6 +168,7 @@ impl Layout {
     /// goes on to store all of it, so that nobody else has a say and nothing moves.
     fn binds_nobody_else(&self, version: &Version, by: NodeId) -> bool {
         let before = self.newest();
+        // Who was given up is still to hear of it, should it live.
         let is_sole_voter = before.storage_nodes().all(|(node, _)| *node == by);
         before.number == 0 || (is_sole_voter && before.assignment == version.assignment)
     }
@@ -202,9 +203,10 @@ impl Layout {
         past.drain(..past.len().saturating_sub(HISTORY_MAX));
         let mut wishes = self.wishes.clone();
         wishes.prune(&version.taken);
-        let (cluster, lives) = (self.cluster, self.lives.clone());
+        let (cluster, lives, given_up) = (self.cluster, self.lives.clone(), self.given_up.clone());
         let (joint, next, progress) = (None, None, Progress::default());
-        Self { cluster, current: version, joint, next, progress, lives, past, wishes, is_automatic: false }
+        let current = version;
+        Self { cluster, current, joint, next, progress, lives, given_up, past, wishes, is_automatic: false }
     }
 
     fn next_version(&self, stamp: Stamp) -> Result<Version, LayoutError> {

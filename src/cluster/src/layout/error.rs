@@ -64,4 +64,32 @@ pub enum LayoutError {
         /// The newer one.
         newest: u64,
     },
+    /// Only storage nodes can be given up.
+    #[error(
+        "node {0} stores nothing by the layout in force: there is nothing to forget; `garage layout remove` takes its role"
+    )]
+    StoresNothing(NodeId),
+    /// Whoever is asked is there.
+    #[error("this node cannot forget itself: run this on a node that remains")]
+    GivesUpItself,
+    /// Nobody would be left.
+    #[error(
+        "in {partitions} partitions nobody else keeps a copy: forgetting would lose everything there; \
+         bring one of their nodes back, or restore a backup"
+    )]
+    NobodyLeft {
+        /// In how many.
+        partitions: usize,
+    },
+    /// Two that are thought to be gone may still answer together.
+    #[error(
+        "node {unaware} has not heard that node {earlier} was forgotten: wait until it is there and has, or, if \
+         neither ever comes back, name both at once"
+    )]
+    EarlierNotKnown {
+        /// Who was given up before.
+        earlier: NodeId,
+        /// Who does not know of it.
+        unaware: NodeId,
+    },
 }

@@ -6,7 +6,7 @@
 
 use base::NodeId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One life, or one start: a number that rises, and what tells two of the same number apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,14 +50,21 @@ impl Lives {
         other.0.iter().for_each(|(node, life)| self.note(*node, *life));
     }
 
-    /// Names the lives of some nodes: equal for those who believe in the same ones.
-    pub(crate) fn digest<'a>(&self, nodes: impl Iterator<Item = &'a NodeId>) -> u64 {
+    /// Names the lives of some nodes, and those of them who are given up: equal for those who believe in the same.
+    pub(crate) fn digest<'a>(
+        &self,
+        nodes: impl Iterator<Item = &'a NodeId>,
+        given_up: &BTreeSet<NodeId>,
+    ) -> u64 {
         let mut hasher = blake3::Hasher::new();
         for node in nodes {
             let life = self.0.get(node).map_or(Count::default(), |life| life.life);
             hasher.update(node.as_bytes());
             hasher.update(&life.number.to_le_bytes());
             hasher.update(&life.mark.to_le_bytes());
+            if given_up.contains(node) {
+                hasher.update(b"given up");
+            }
         }
         let mut bytes = [0; 8];
         hasher.finalize_xof().fill(&mut bytes);

@@ -7,7 +7,7 @@
 
 use super::lives::Lives;
 use super::progress::Progress;
-use super::{Candidate, HISTORY_MAX, Layout, PastVersion, Version};
+use super::{Candidate, GivenUp, HISTORY_MAX, Layout, PastVersion, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ impl Layout {
         };
         merged.lives = self.lives.clone();
         merged.lives.merge(&other.lives);
+        merged.given_up = self.given_up.clone();
+        merged.given_up.merge(&other.given_up);
         merged.progress = Progress::merge(&self.progress, &other.progress, &merged.current, merged.joint());
         merged.wishes = self.wishes.clone();
         merged.wishes.merge(&other.wishes);
@@ -75,6 +77,7 @@ impl Layout {
             next: candidates.max_by_key(|candidate| candidate.rank()).cloned(),
             progress: Progress::default(),
             lives: Lives::default(),
+            given_up: GivenUp::default(),
             past: past.into_values().skip(surplus).collect(),
             wishes: self.wishes.clone(),
             is_automatic: self.is_automatic && other.is_automatic,

@@ -17,6 +17,7 @@ mod change;
 mod cluster_id;
 mod error;
 mod flow;
+mod given_up;
 mod lives;
 mod merge;
 mod progress;
@@ -32,6 +33,7 @@ pub use assignment::{Assignment, PARTITIONS, arcs, partition_of};
 pub use change::{Moment, NodeMove, Plan};
 pub use cluster_id::{ClusterId, InvalidClusterId};
 pub use error::LayoutError;
+pub use given_up::{GivenUp, Loss};
 pub use lives::{Count, Life, Lives};
 pub(crate) use merge::OtherCluster;
 pub use progress::Steps;
@@ -76,6 +78,8 @@ pub struct Layout {
     progress: Progress,
     #[serde(default)]
     lives: Lives,
+    #[serde(default, skip_serializing_if = "GivenUp::is_empty")]
+    given_up: GivenUp,
     past: Vec<PastVersion>,
     #[serde(rename = "staged")]
     wishes: Wishes,

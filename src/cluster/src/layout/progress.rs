@@ -92,7 +92,7 @@ impl Layout {
         steps.filter(|steps| steps.life == self.life_number(node)).unwrap_or_default()
     }
 
-    fn life_number(&self, node: NodeId) -> u32 {
+    pub(super) fn life_number(&self, node: NodeId) -> u32 {
         self.lives.of(node).map_or(0, |life| life.life.number)
     }
 
@@ -127,13 +127,14 @@ impl Layout {
     /// The candidate, once a quorum of each of its sets has filled: it can be put in force.
     pub fn ready_candidate(&self) -> Option<&Version> {
         let next = self.next().filter(|_| self.joint.is_none())?;
-        arcs().all(|arc| has_quorum(next, arc, |node| self.has_filled(node, arc))).then_some(next)
+        arcs().all(|arc| self.is_quorum(next, arc, |node| self.has_filled(node, arc))).then_some(next)
     }
 
     /// Whether a quorum of each set of the newer version in force is complete: the older one is retired.
     fn is_complete(&self) -> bool {
-        let is_complete =
-            |joint: &Version| arcs().all(|arc| has_quorum(joint, arc, |node| self.has_completed(node, arc)));
+        let is_complete = |joint: &Version| {
+            arcs().all(|arc| self.is_quorum(joint, arc, |node| self.has_completed(node, arc)))
+        };
         self.joint().is_some_and(is_complete)
     }
 
@@ -142,11 +143,6 @@ impl Layout {
         let joint = self.joint.clone().filter(|_| self.is_complete())?;
         Some(self.put_in_force(joint))
     }
-}
-
-/// Whether a quorum of an arc's owners is as wanted.
-fn has_quorum(version: &Version, arc: u16, wanted: impl Fn(NodeId) -> bool) -> bool {
-    version.assignment.owners(arc).iter().filter(|node| wanted(**node)).count() >= version.quorum()
 }
 
 #[cfg(test)]

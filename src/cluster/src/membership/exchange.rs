@@ -6,6 +6,7 @@
 use super::gossip::{FetchLayout, Gossip, LayoutMark, LayoutText, NodeStatus, PEERS_TOLD_MAX};
 use super::saved::{self, Peers};
 use super::{Inner, JoinError, NodeAddress};
+use crate::forgetting::AskHeard;
 use crate::vote::AskVote;
 use base::NodeId;
 use net::{Answer, ConnectError, Connection, Refusal};
@@ -87,6 +88,15 @@ pub(super) fn answer(inner: &Arc<Inner>) {
         async move {
             let inner = inner.ok_or(Refusal::Failed)?;
             Ok(Answer::from(inner.state.vote(&inner.env.tasks, incoming.request).await))
+        }
+    });
+    let weak = Arc::downgrade(inner);
+    inner.net.handle::<AskHeard, _, _>(move |incoming| {
+        let inner = weak.upgrade();
+        async move {
+            let inner = inner.ok_or(Refusal::Failed)?;
+            let heard = |node: &NodeId| inner.net.is_connected(*node) || *node == inner.state.id();
+            Ok(Answer::from(incoming.request.nodes.into_iter().filter(heard).collect::<Vec<_>>()))
         }
     });
     let weak = Arc::downgrade(inner);

@@ -10,6 +10,7 @@ mod bucket;
 mod client;
 mod confirm;
 mod error;
+mod forgetting;
 mod health;
 mod joining;
 mod json_api;

@@ -1,6 +1,7 @@
 //! `garage node`: this node's id, and connections to others. Invitations are in [`joining`].
 
 use super::error::CliError;
+use super::forgetting::{self, ForgetArguments};
 use super::joining::{self, ApproveArguments, InviteArguments};
 use super::render::Page;
 use super::session::{Report, Session};
@@ -26,6 +27,15 @@ pub enum NodeCommand {
     /// Give nodes that joined by invitation their role: from then on they keep data.
     #[command(after_long_help = "Examples:\n  garage node approve\n  garage node approve --all --yes")]
     Approve(ApproveArguments),
+    /// Forget nodes that never come back: the others wait for them no more.
+    #[command(
+        after_long_help = "While a node is away, those that remain serve all requests, and wait for it where \
+                                 every copy is asked: when another node lost its memory, in a layout change, and \
+                                 before they drop the traces of what was deleted. To forget it ends that. It is for \
+                                 good: a forgotten node that starts again begins empty.\n\nExamples:\n  garage node \
+                                 forget 563e1ac825ee3323\n  garage node forget 563e1ac8 77aa1ac8 --yes"
+    )]
+    Forget(ForgetArguments),
     /// Connect this node to another one.
     Connect {
         /// The other node, as its `garage node id` prints it: id@host:port.
@@ -39,6 +49,7 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<Report, CliE
         NodeCommand::Id { quiet } => id(session, quiet).await,
         NodeCommand::Invite(arguments) => joining::invite(session, arguments).await,
         NodeCommand::Approve(arguments) => joining::approve(session, arguments).await,
+        NodeCommand::Forget(arguments) => forgetting::forget(session, arguments).await,
         NodeCommand::Connect { node } => connect(session, node).await,
     }
 }

@@ -8,6 +8,9 @@ use super::render::{self, Page, Style, View};
 use super::session::{Report, Session};
 use api::admin::wire::{ClusterStatus, NodeRole, NodeStatus};
 
+/// After this time without a word a node may be gone for good.
+const LONG_AWAY_SECS: u64 = 3600;
+
 /// Shows the nodes.
 pub async fn run(session: &Session) -> Result<Report, CliError> {
     let mut answer = session.client.get::<ClusterStatus>("GetClusterStatus", &[]).await?;
@@ -40,8 +43,9 @@ fn page(status: &ClusterStatus, view: &View) -> Page {
     if !down.is_empty() {
         page.gap().heading("FAILED NODES").columns(
             &["ID", "Hostname", "Tags", "Zone", "Capacity", "Last seen"],
-            down.into_iter().map(down_row).collect(),
+            down.iter().copied().map(down_row).collect(),
         );
+        say_what_to_do(&mut page, &down);
     }
     let waiting = waiting(status);
     if !waiting.is_empty() {
@@ -68,6 +72,28 @@ fn page(status: &ClusterStatus, view: &View) -> Page {
         }
     }
     page
+}
+
+/// What to do about a storage node that is away for long.
+fn say_what_to_do(page: &mut Page, down: &[&NodeStatus]) {
+    for node in down {
+        let id = render::short_id(&node.id);
+        let stores = node.role.as_ref().is_some_and(|role| role.capacity.is_some());
+        let name = node.hostname.clone().unwrap_or_else(|| id.clone());
+        if node.forgotten {
+            page.line(format!(
+                "{name} was forgotten. To have another node take over:  garage layout remove {id}"
+            ));
+        } else if stores && node.last_seen_secs_ago.is_none_or(|secs| secs >= LONG_AWAY_SECS) {
+            let since = match node.last_seen_secs_ago {
+                Some(secs) => format!("has not answered for {}", render::span(secs)),
+                None => "has not answered since this node started".to_owned(),
+            };
+            page.line(format!(
+                "{name} {since}. If it never comes back:  garage node forget {id}, then garage layout remove {id}"
+            ));
+        }
+    }
 }
 
 fn waiting_row(node: &NodeStatus) -> Vec<String> {

@@ -23,9 +23,12 @@ fn is_before(known: Life, stored: Life) -> bool {
 }
 
 impl Model {
-    /// Whether this start was made known, and the layout still says so.
+    /// Whether this start was made known, and the layout still says so; not if the life that it belongs to is over.
     pub(super) fn has_begun(&self, layout: &Layout) -> bool {
-        self.peers.is_known() && layout.lives().of(self.peers.me()) == Some(self.standing().life)
+        let me = self.peers.me();
+        self.peers.is_known()
+            && layout.lives().of(me) == Some(self.standing().life)
+            && !layout.is_given_up(me)
     }
 
     /// Finds out which life this start belongs to and makes it known; false while no other member of a
@@ -38,9 +41,23 @@ impl Model {
         let is_older = !self.peers.is_known() && self.is_older_than_told().await;
         let layout = cluster.layout();
         let me = self.peers.me();
+        let is_over = layout.is_given_up(me);
+        if is_over && !self.others_are_whole(cluster, &layout) {
+            return Ok(false);
+        }
         let stored =
             if self.peers.is_known() { Some((*self.standing()).clone()) } else { self.stored_standing()? };
         let standing = match (stored, layout.lives().of(me)) {
+            // M5: what this node said counts for nothing any more, and what it holds may be gone elsewhere.
+            (stored, known) if is_over => {
+                tracing::warn!(
+                    "the others gave this node up: it begins anew, and everything is copied again"
+                );
+                let number = |life: Life| life.life.number;
+                let stored_life = stored.as_ref().map_or(0, |stored| number(stored.life));
+                let held = stored.map_or(ArcSet::ALL, |stored| stored.held);
+                self.new_life(stored_life.max(known.map_or(0, number)), held)
+            }
             // This very start is known.
             (Some(stored), Some(known)) if self.peers.is_known() && stored.life == known => return Ok(true),
             (Some(stored), None) if !is_older => self.next_start(stored),
@@ -66,6 +83,15 @@ impl Model {
         self.stand(standing, |_| Ok(())).await?;
         self.change_layout(cluster, move |layout| layout.with_life(me, life)).await?;
         Ok(true)
+    }
+
+    /// Whether all other storage nodes that remain are there and answer for all that they own, and no other one that was
+    /// given up comes back at the same time: two that lack something would wait for each other.
+    fn others_are_whole(&self, cluster: &ClusterState, layout: &Layout) -> bool {
+        let (me, given_up) = (self.peers.me(), layout.given_up());
+        let is_first = given_up.iter().filter(|node| self.peers.is_up(**node)).min() == Some(&me);
+        let storage = layout.in_force().flat_map(|version| layout.remaining_storage(version));
+        is_first && storage.filter(|node| *node != me).all(|node| cluster.is_whole(node))
     }
 
     /// Whether this start is so young that links to the other members may only be on their way: each of them may be the
@@ -134,7 +160,7 @@ impl Model {
         let layout = cluster.layout();
         let me = self.peers.me();
         let copies = |version: &Arc<cluster::layout::Version>| version.quorum();
-        let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
+        let members: Vec<NodeId> = self.peers.placement().members().into_iter().collect();
         if members.iter().all(|member| *member == me) || layout.in_force().map(copies).max().unwrap_or(1) < 2
         {
             return true;

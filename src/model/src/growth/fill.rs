@@ -110,7 +110,7 @@ impl Model {
         layout: &Layout,
         wanted: usize,
     ) -> Result<(), ModelError> {
-        let members: Vec<NodeId> = layout.current().roles.keys().copied().collect();
+        let members: Vec<NodeId> = layout.remaining_members().into_iter().collect();
         let mut compared = usize::from(members.contains(&self.peers.me()));
         for node in self.nearest(&members) {
             if compared >= wanted {

@@ -39,9 +39,8 @@ impl Model {
         let clocks = self.clocks_of_current(layout).await?;
         let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
         let is_heard = |arc: u16| {
-            let owners = layout.current().assignment.owners(arc);
-            let answers = |node: &&NodeId| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
-            owners.iter().filter(answers).count() >= layout.current().quorum()
+            let answers = |node: NodeId| clocks.get(&node).is_some_and(|(_, arcs)| arcs.contains(arc));
+            layout.is_quorum(layout.current(), arc, answers)
         };
         let arcs = ArcSet::of(|arc| arcs.contains(arc) && is_heard(arc));
         self.take_part(arcs, floor).await
@@ -58,12 +57,12 @@ impl Model {
         self.stand(Standing { taking_part, held, ..(*standing).clone() }, raise).await
     }
 
-    /// The clocks of the storage nodes of the older version in force.
+    /// The clocks of the storage nodes of the older version in force that remain.
     pub(super) async fn clocks_of_current(
         self: &Arc<Self>,
         layout: &Layout,
     ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
-        self.clocks_of(layout.current().storage_nodes().map(|(node, _)| *node)).await
+        self.clocks_of(layout.remaining_storage(layout.current())).await
     }
 
     /// The clocks of those of these nodes that answer under the view of this one, and for which arcs they do.
@@ -100,17 +99,17 @@ impl Model {
         if due.is_empty() {
             return Ok(());
         }
-        let members = layout.current().roles.len();
-        self.copy_names(layout, members / 2 + 1).await?;
+        self.copy_names(layout, layout.remaining_members().len() / 2 + 1).await?;
         // Whoever told its clock under the view of both versions has all that came before on its disk.
         let clocks = self.clocks_of_current(layout).await?;
         let sources = self.sources(&clocks).await;
         let current = layout.current();
         // A quorum of the older set, this node counted.
         let wanted_of = |arc: u16| {
-            let owners = current.assignment.owners(arc);
-            let count = current.quorum().saturating_sub(usize::from(owners.contains(&me)));
-            (arc, Wanted { from: self.nearest(owners), count })
+            let owners: Vec<NodeId> = layout.remaining(current, arc).collect();
+            let quorum = layout.quorum_of(current, arc);
+            let count = quorum.saturating_sub(usize::from(owners.contains(&me)));
+            (arc, Wanted { from: self.nearest(&owners), count })
         };
         let taking = if current.quorum() == 1 { Taking::Newest } else { Taking::Agreed };
         let manner = Manner { pace: Pace::EAGER, taking };
@@ -134,17 +133,17 @@ impl Model {
     }
 
     /// Fills arcs that this node owns and does not answer for: its memory was lost (rule M2), or it came too
-    /// late for the change. It takes part again once it has pulled from all other members.
+    /// late for the change. It takes part again once it has pulled from all other members that remain.
     pub(super) async fn recover(self: &Arc<Self>, layout: &Layout) -> Result<Step, ModelError> {
         let me = self.peers.me();
         let lost = owned_now(layout, me).without(&self.standing().taking_part);
         if lost.is_empty() {
             return Ok(Step::Idle);
         }
-        let versions = || layout.in_force().map(AsRef::as_ref);
+        // Of those who were given up nothing is asked (M5).
         let others_of = |arc: u16| -> BTreeSet<NodeId> {
-            let owners = versions().flat_map(|version: &Version| version.assignment.owners(arc));
-            owners.copied().filter(|node| *node != me).collect()
+            let owners = layout.in_force().flat_map(|version| layout.remaining(version, arc));
+            owners.filter(|node| *node != me).collect()
         };
         let others: BTreeSet<NodeId> = lost.iter().flat_map(others_of).collect();
         let clocks = self.clocks_of(others.into_iter()).await?;
@@ -157,7 +156,7 @@ impl Model {
         }
         self.drop_stale(&arcs).await?;
         tracing::info!(arcs = arcs.len(), "filling again what this node must answer for");
-        self.copy_names(layout, layout.current().roles.len() / 2 + 1).await?;
+        self.copy_names(layout, layout.remaining_members().len() / 2 + 1).await?;
         let sources = self.sources(&clocks).await;
         let wanted_of = |arc: u16| {
             let from: Vec<NodeId> = others_of(arc).into_iter().collect();

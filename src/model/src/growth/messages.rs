@@ -89,7 +89,10 @@ impl Model {
         let peers = Arc::clone(&self.peers);
         let told = move |txn: &mut Txn<'_>| {
             let mine = peers.view();
-            Ok::<_, ModelError>(match view == mine {
+            if peers.is_given_up() {
+                return Ok::<_, ModelError>(Reply::NotReady);
+            }
+            Ok(match view == mine {
                 true => Reply::Done((txn.stamp(), peers.taking_part())),
                 false => Reply::Old(mine),
             })

@@ -98,6 +98,11 @@ impl Model {
             cluster.set_behind(0);
             return Ok(Step::Idle);
         }
+        if layout.with_knowledge_of(me).is_some() {
+            // It is on disk here: requests that do not know of it are refused from now on.
+            let knows = move |layout: &Layout| layout.with_knowledge_of(me).unwrap_or_else(|| layout.clone());
+            self.change_layout(cluster, knows).await?;
+        }
         let is_concerned = |version: &Version| version.storage_nodes().any(|(node, _)| *node == me);
         if !layout.in_force().any(|version| is_concerned(version))
             && !layout.coming().is_some_and(is_concerned)
@@ -105,6 +110,10 @@ impl Model {
             return self.drop_unowned(&layout).await;
         }
         if !self.has_begun(&layout) && !self.begin(cluster).await? {
+            if layout.is_given_up(me) {
+                // It answers for nothing until it is filled again.
+                cluster.set_behind(owned_now(&layout, me).len());
+            }
             return Ok(Step::Unfinished);
         }
         let mut step = self.recover(&layout).await?;
@@ -140,7 +149,7 @@ impl Model {
         // is waited for, since later it would have to recover.
         let is_behind =
             |node: &NodeId| arcs().any(|arc| owns(candidate, *node, arc) && !layout.has_filled(*node, arc));
-        if candidate.storage_nodes().any(|(node, _)| self.peers.is_up(*node) && is_behind(node)) {
+        if layout.remaining_storage(candidate).any(|node| self.peers.is_up(node) && is_behind(&node)) {
             return;
         }
         // Requests wait from here on, so nothing that needs the disk comes after.
@@ -161,7 +170,7 @@ impl Model {
                 owns(joint, *node, arc) && can_complete(*node, arc) && !layout.has_completed(*node, arc)
             })
         };
-        if joint.storage_nodes().any(|(node, _)| self.peers.is_up(*node) && is_behind(node)) {
+        if layout.remaining_storage(joint).any(|node| self.peers.is_up(node) && is_behind(&node)) {
             return Ok(());
         }
         let changed =

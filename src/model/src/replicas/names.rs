@@ -74,7 +74,7 @@ impl Model {
         self: &Arc<Self>,
         rows: Vec<(Space, Vec<u8>, Bytes)>,
     ) -> Result<(), ModelError> {
-        let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
+        let members: Vec<NodeId> = self.peers.placement().members().into_iter().collect();
         if members.is_empty() || rows.is_empty() {
             return Ok(());
         }
@@ -143,9 +143,7 @@ impl Model {
 
     /// The other members that can be asked now.
     fn others(&self) -> Vec<NodeId> {
-        let placement = self.peers.placement();
-        let others = placement.members().iter().copied();
-        others.filter(|node| *node != self.peers.me() && self.peers.is_up(*node)).collect()
+        self.peers.others_up()
     }
 
     /// Keeps this node's copy of the small tables like the others'; it ends when the task is dropped.

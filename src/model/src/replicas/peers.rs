@@ -102,6 +102,11 @@ impl Peers {
         self.placement().members().contains(&node)
     }
 
+    /// Whether the others gave this node up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.placement().is_given_up(self.me)
+    }
+
     /// Which versions of the layout are in force.
     pub fn view(&self) -> View {
         self.placement().view()
@@ -174,9 +179,8 @@ impl Peers {
 
     /// The other members that can be asked now.
     pub(crate) fn others_up(&self) -> Vec<NodeId> {
-        let placement = self.placement();
-        let others = placement.members().iter().filter(|node| **node != self.me);
-        others.copied().filter(|node| self.is_up(*node)).collect()
+        let others = self.placement().members().into_iter().filter(|node| *node != self.me);
+        others.filter(|node| self.is_up(*node)).collect()
     }
 
     /// How far away a node is, for choosing whom to ask first: itself, then by round trip, then those that

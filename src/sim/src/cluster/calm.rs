@@ -186,10 +186,10 @@ async fn check_replicas(homes: &Gathering) -> Result<(), Failure> {
 }
 
 /// By keyspace and key: what replicas must agree about.
-type Rows = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
+pub type Rows = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 
 /// The rows of all replicated tables.
-fn rows_of(homes: &Gathering, home: usize) -> Result<Rows, Failure> {
+pub fn rows_of(homes: &Gathering, home: usize) -> Result<Rows, Failure> {
     let view = homes.node(home)?.store.view().map_err(failed)?;
     let mut rows = BTreeMap::new();
     let walked = view.walk(Space::Object, &[], None, &mut |key, row: ObjectRow| {

@@ -115,6 +115,17 @@ pub struct ClusterPlan {
     pub is_hasty: bool,
     /// Whether the bucket keeps versions.
     pub keeps_versions: bool,
+    /// Whether a home dies and is forgotten; and whether another one loses its memory meanwhile.
+    pub forgets: Option<Forgets>,
+}
+
+/// How a home is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgets {
+    /// Whether another home loses everything while it is away.
+    pub with_loss: bool,
+    /// Whether it comes back while clients work, and not only at the end.
+    pub returns_early: bool,
 }
 
 impl ClusterPlan {
@@ -169,6 +180,7 @@ impl ClusterPlan {
             loss: None,
             is_hasty: Generator::new(seed ^ 0x6861_7374).below(3) > 0,
             keeps_versions: Generator::new(seed ^ 0x7665_7273).below(3) == 0,
+            forgets: None,
         }
         .with_versions()
         .with_moves()
@@ -191,6 +203,10 @@ impl ClusterPlan {
         // The real engine's files are not put back.
         if self.engine == EngineChoice::Memory && self.storing >= STORE_MIN_FOR_LOSS {
             self.loss = [None, Some(Loss::Everything), Some(Loss::Recent)][random.below(3) as usize];
+        }
+        let mut random = Generator::new(self.seed ^ 0x666f_7267);
+        if may_grow && self.loss.is_none() && self.engine == EngineChoice::Memory && random.below(100) < 70 {
+            self.forgets = Some(Forgets { with_loss: random.coin(), returns_early: random.coin() });
         }
         self
     }
@@ -232,13 +248,15 @@ impl ClusterPlan {
 impl fmt::Display for ClusterPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, storing, gateways, clients, keys, delay_ms, skews_ms, troubles, .. } = self;
-        let moves = match (self.first < *storing, self.loss) {
-            (false, None) => String::new(),
-            (grows, loss) => {
-                let grows = if grows { format!("from {} homes, ", self.first) } else { String::new() };
-                grows + &loss.map_or(String::new(), |loss| format!("one loses {loss:?}, "))
-            }
+        let grows =
+            if self.first < *storing { format!("from {} homes, ", self.first) } else { String::new() };
+        let loses = self.loss.map_or(String::new(), |loss| format!("one loses {loss:?}, "));
+        let forgotten = match self.forgets {
+            None => "",
+            Some(Forgets { with_loss: false, .. }) => "one is forgotten, ",
+            Some(Forgets { with_loss: true, .. }) => "one is forgotten while another one loses everything, ",
         };
+        let moves = grows + &loses + forgotten;
         let haste = if self.is_hasty { "forgetting in haste, " } else { "" };
         let kept = if self.keeps_versions { "versions kept, " } else { "" };
         let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };

@@ -19,7 +19,8 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
     SetWorkerVariable UpdateAdminToken UpdateBucket UpdateClusterLayout UpdateKey";
 
 /// Names that other releases do not have.
-const OWN_NAMES: [&str; 3] = ["ApproveNodes", "CreateNodeInvitation", "PreviewNodeApproval"];
+const OWN_NAMES: [&str; 5] =
+    ["ApproveNodes", "CreateNodeInvitation", "ForgetNodes", "PreviewNodeApproval", "PreviewNodeForgetting"];
 
 fn path_of(route: Route, name: &str) -> String {
     match route {

@@ -3,6 +3,7 @@
 mod access;
 mod buckets;
 mod cluster;
+mod forgetting;
 mod joining;
 mod keys;
 mod objects;

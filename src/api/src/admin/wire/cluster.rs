@@ -50,6 +50,9 @@ pub struct NodeStatus {
     /// The role it asks for, if it has none: `garage node approve` gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<WaitingRole>,
+    /// Whether it was forgotten, and did not begin anew since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forgotten: bool,
 }
 
 /// Room on a disk, in bytes.

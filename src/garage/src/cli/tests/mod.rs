@@ -2,6 +2,7 @@
 //! makes, and what it prints, to the letter. `tests/cli.rs` walks the same commands against a node.
 
 mod arguments;
+mod forgetting;
 mod joining;
 mod requests;
 mod texts;
