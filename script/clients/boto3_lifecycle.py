@@ -163,6 +163,22 @@ def _with_versions(s3, bucket, heard):
     return wanted, kept
 
 
+@SUITE.case("a locked version stays, whatever a rule says")
+def locked_versions_stay(home):
+    with OneHome(home) as place:
+        s3, bucket = place.s3, place.home.unique("locked")
+        s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+        for key in ["free", "held"]:
+            hold = {"ObjectLockLegalHoldStatus": "ON"} if key == "held" else {}
+            s3.put_object(Bucket=bucket, Key=key, Body=b"1", **hold)
+            s3.put_object(Bucket=bucket, Key=key, Body=b"22")
+        obey(s3, bucket, rule("old", NoncurrentVersionExpiration={"NoncurrentDays": 1}))
+        left = [("free", 2, True), ("held", 2, True), ("held", 1, False)]
+        wait_until("what is not locked goes", lambda: versions(s3, bucket) == left)
+        some_days()
+        equal(versions(s3, bucket), left, "what is locked stays")
+
+
 @SUITE.case("uploads are given up, and the answers say when")
 def uploads_go(home):
     with OneHome(home) as place:
