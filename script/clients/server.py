@@ -44,6 +44,7 @@ class Server:
         self.region = "us-east-1"
         self.process, self.start_seconds = None, None
         self.wrapper = []  # a command in front, such as strace
+        self.around = {}  # what it finds in its environment beside the rest
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log_path = self.folder / "server.log"
         self.config_path = self.folder / "config.toml"
@@ -73,6 +74,7 @@ class Server:
             GARAGE_DEFAULT_SECRET_KEY=self.secret,
             GARAGE_DEFAULT_BUCKET=self.bucket,
             GARAGE_CONFIG_FILE=str(self.config_path),
+            **self.around,
         )
         return env
 

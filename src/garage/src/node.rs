@@ -12,7 +12,8 @@ use block::{BlockConfig, BlockStore, DiskConfig};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Listener, Task};
-use model::{Model, ModelError, Peers};
+use model::lifecycle::Day;
+use model::{Model, ModelError, Peers, Timing};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -73,7 +74,9 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let store_options = StoreOptions { folder: config.metadata_dir.clone(), node_tag: cluster.id().tag() };
     let store = Store::open(&env, engine, store_options)?;
     let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
-    let model = Model::open(&env, store, blocks.clone(), Peers::of(&cluster))?;
+    let day = config.lifecycle_day_ms.map_or(Day::REAL, Day::of_millis);
+    let timing = Timing { day, ..Timing::default() };
+    let model = Model::open_timed(&env, store, blocks.clone(), (Peers::of(&cluster), timing))?;
     settle_interrupted_uploads(&model).await?;
     let first_run = first_run::prepare(&model, &config, cluster.has_joined()).await?;
     let metrics = Arc::new(Metrics::default());
@@ -97,6 +100,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_name_keeper(),
         model.spawn_growth(),
         model.spawn_sync(),
+        model.spawn_lifecycle(),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
     Ok(RunningNode {

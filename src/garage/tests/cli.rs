@@ -186,6 +186,7 @@ fn cluster(home: &Home) {
     assert!(home.fails("layout remove 00").contains("there is no node `00`"));
     assert!(home.ok("stats").contains("==== CLUSTER ===="));
     assert!(home.ok("worker list").starts_with("TID"));
+    assert!(home.ok("worker info 4").starts_with("==== LIFECYCLE ===="));
     assert!(home.ok("health").contains("healthy\n"));
     assert_eq!((home.say("health -q").exit, home.ok("health -q").as_str()), (0, ""));
 }

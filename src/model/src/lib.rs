@@ -15,6 +15,7 @@ mod entry;
 mod error;
 pub mod graves;
 mod growth;
+pub mod lifecycle;
 pub mod listing;
 mod lock;
 pub mod multipart;
@@ -47,6 +48,7 @@ use base::{Stamp, WallTime};
 use block::BlockStore;
 use env::{Env, Task};
 use growth::Growth;
+use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
 use replicas::{Alone, Audit, Burials};
 use std::sync::Arc;
@@ -71,6 +73,8 @@ pub struct Model {
     pub(crate) sync: SyncRecord,
     pub(crate) burials: Burials,
     pub(crate) audit: Audit,
+    pub(crate) lifecycle: LifecycleRecord,
+    pub(crate) known_rules: KnownRules,
     pub(crate) timing: Timing,
     /// What the clocks showed when it was opened.
     pub(crate) started: (WallTime, Duration),
@@ -101,6 +105,8 @@ impl Model {
             sync: SyncRecord::default(),
             burials: Burials::default(),
             audit: Audit::default(),
+            lifecycle: LifecycleRecord::default(),
+            known_rules: KnownRules::default(),
             timing,
             started: (env.clock.wall(), env.clock.mono()),
         }))

@@ -1,6 +1,7 @@
 //! How long what is not needed any more stays. No rule of the store rests on any of this: a simulation may set all
 //! of it to nothing, and does.
 
+use crate::lifecycle::Day;
 use std::time::Duration;
 
 /// When a node tidies up.
@@ -24,6 +25,8 @@ pub struct Timing {
     pub again_ms: u64,
     /// How often all bodies are looked at for some that nothing names.
     pub audit_every: Duration,
+    /// How long a day of lifecycle rules is. Anything but the real one deletes what people still want.
+    pub day: Day,
 }
 
 impl Default for Timing {
@@ -37,6 +40,7 @@ impl Default for Timing {
             turn_ms: 45 * 1000,
             again_ms: 60 * 1000,
             audit_every: Duration::from_secs(24 * 3600),
+            day: Day::REAL,
         }
     }
 }

@@ -7,9 +7,10 @@ use base::id::kind;
 use base::limits::PART_NUMBER_MAX;
 use base::{BucketName, Id, PartitionHash};
 use model::admin::BucketChange;
+use model::lifecycle::Rules;
 use model::listing::{ListQuery, Start};
 use model::multipart::UploadName;
-use model::rows::bucket::{BucketRow, Quotas, Website};
+use model::rows::bucket::{BucketRow, Quotas, Versioning, Website};
 use model::usage::{self, Usage};
 use model::{Model, ModelError, Names};
 use std::collections::BTreeSet;
@@ -148,6 +149,8 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
     let keys = keys.collect();
     let website = row.website.value.clone();
     let quotas = row.quotas.value;
+    let rules = Rules::of(row).ok().map(Option::unwrap_or_default);
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     Ok(Answer::json(&wire::BucketInfo {
         id: text,
         created,
@@ -157,6 +160,14 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
             index_document: website.index_document,
             error_document: website.error_document,
         }),
+        versioning: match row.versioning() {
+            Versioning::Never => "disabled".to_owned(),
+            Versioning::Enabled => "enabled".to_owned(),
+            Versioning::Suspended => "suspended".to_owned(),
+        },
+        lifecycle_rule_count: rules.as_ref().map(|rules| count(rules.rules.len())),
+        lifecycle_rules_enabled: rules
+            .map_or(0, |rules| count(rules.rules.iter().filter(|rule| rule.enabled).count())),
         keys,
         objects: usage.objects,
         bytes: usage.bytes,

@@ -4,8 +4,9 @@
 
 use super::cluster_state::{LocalFigures, local_figures, total_usage};
 use super::{AdminApi, AdminError, Answer, Call, wire};
-use base::{BlockHash, NodeId};
+use base::{BlockHash, NodeId, WallTime};
 use block::{BlockFault, ScrubCommand, ScrubStatus};
+use model::lifecycle::{Counts, LifecycleFigures};
 use model::{ModelError, SyncFigures};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -184,7 +185,38 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
         freeform: describe_sync(&sync),
         ..worker(3, "Table sync", sync.arcs_left > 0)
     };
-    Ok(vec![resync, scrubbing, syncing])
+    let lifecycle = api.model.lifecycle_figures();
+    let expiring = wire::WorkerInfo {
+        errors: lifecycle.failures,
+        last_error: lifecycle.last_failure.as_ref().map(|(message, at)| wire::WorkerError {
+            message: message.clone(),
+            secs_ago: api.model.env().clock.wall().seconds().saturating_sub(at.seconds()),
+        }),
+        freeform: describe_lifecycle(&lifecycle),
+        ..worker(4, "Lifecycle", lifecycle.under_way.is_some())
+    };
+    Ok(vec![resync, scrubbing, syncing, expiring])
+}
+
+fn describe_lifecycle(figures: &LifecycleFigures) -> Vec<String> {
+    let time = |time: WallTime| crate::dates::iso8601_ms(time.millis());
+    let Counts { objects, versions, markers, uploads, skipped, failed } = figures.done;
+    let mut lines = vec![
+        format!("{objects} objects expired, {versions} old versions and {markers} delete markers removed"),
+        format!("{uploads} uploads given up"),
+        format!(
+            "{skipped} found due and left, since they had changed or are locked; {failed} to be tried again"
+        ),
+        format!("{} rows looked at", figures.rows),
+    ];
+    lines.extend(figures.doubt.as_ref().map(|doubt| format!("nothing is deleted now: {doubt}")));
+    lines.extend(figures.under_way.map(|bucket| format!("looking at bucket {bucket}")));
+    lines.push(figures.last_pass.map_or_else(
+        || "no pass has ended since the start".to_owned(),
+        |at| format!("last pass ended {}", time(at)),
+    ));
+    lines.extend(figures.next_pass.map(|at| format!("next pass begins {}", time(at))));
+    lines
 }
 
 fn describe_sync(sync: &SyncFigures) -> Vec<String> {

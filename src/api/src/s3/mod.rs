@@ -12,6 +12,7 @@ pub mod error;
 pub mod form;
 pub mod head;
 pub mod intake;
+pub mod lifecycle;
 pub mod lock;
 pub mod lookup;
 pub mod metadata;

@@ -109,7 +109,7 @@ const SUBRESOURCES: [(&str, Unconfigured); 34] = [
     ("intelligent-tiering", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("inventory", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("legal-hold", Unconfigured::Refused),
-    ("lifecycle", Unconfigured::Missing(S3Code::NoSuchLifecycleConfiguration)),
+    ("lifecycle", Unconfigured::Refused),
     ("logging", Unconfigured::Empty("BucketLoggingStatus")),
     ("metadataConfiguration", Unconfigured::Refused),
     ("metadataTable", Unconfigured::Refused),

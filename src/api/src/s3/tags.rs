@@ -47,6 +47,11 @@ pub fn check_bucket(tags: &[(String, String)]) -> Result<(), S3Error> {
     check_each(tags)
 }
 
+/// Refuses tags that no object can have.
+pub fn check_filter(tags: &[(String, String)]) -> Result<(), S3Error> {
+    check_each(tags)
+}
+
 fn check_each(tags: &[(String, String)]) -> Result<(), S3Error> {
     let invalid =
         |message, key: &str| Err(S3Error::with_message(S3Code::InvalidTag, message).field("TagKey", key));

@@ -61,6 +61,10 @@ pub fn form(shelf: &Shelf, fields: &[(&str, &str)], file: &[u8]) -> Req {
     bucket("POST", shelf).header("content-type", "multipart/form-data; boundary=form").body(&body)
 }
 
+/// One lifecycle rule.
+pub const LIFECYCLE: &str = "<LifecycleConfiguration><Rule><ID>old</ID><Filter><Prefix>thing</Prefix></Filter>\
+    <Status>Enabled</Status><Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>";
+
 /// Rules for one origin.
 pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page.example</AllowedOrigin>\
     <AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedHeader>*</AllowedHeader>\
@@ -136,6 +140,11 @@ pub static SAMPLES: &[Sample] = &[
     sample("PutBucketCors", 200, |_, shelf| bucket("PUT", shelf).query("cors", "").body(CORS.as_bytes())),
     sample("GetBucketCors", 200, |_, shelf| bucket("GET", shelf).query("cors", "")),
     sample("DeleteBucketCors", 204, |_, shelf| bucket("DELETE", shelf).query("cors", "")),
+    sample("PutBucketLifecycleConfiguration", 200, |_, shelf| {
+        bucket("PUT", shelf).query("lifecycle", "").body(LIFECYCLE.as_bytes())
+    }),
+    sample("GetBucketLifecycleConfiguration", 200, |_, shelf| bucket("GET", shelf).query("lifecycle", "")),
+    sample("DeleteBucketLifecycle", 204, |_, shelf| bucket("DELETE", shelf).query("lifecycle", "")),
     sample("PutBucketTagging", 204, |_, shelf| {
         bucket("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
     }),

@@ -38,6 +38,9 @@ cases! {
     "PutBucketCors" => put_bucket_cors,
     "GetBucketCors" => get_bucket_cors,
     "DeleteBucketCors" => delete_bucket_cors,
+    "PutBucketLifecycleConfiguration" => put_bucket_lifecycle_configuration,
+    "GetBucketLifecycleConfiguration" => get_bucket_lifecycle_configuration,
+    "DeleteBucketLifecycle" => delete_bucket_lifecycle,
     "PutBucketTagging" => put_bucket_tagging,
     "GetBucketTagging" => get_bucket_tagging,
     "DeleteBucketTagging" => delete_bucket_tagging,
@@ -318,6 +321,27 @@ async fn delete_bucket_cors(home: &Home, shelf: &Shelf, answer: Answer) {
     let gone = setting(home, shelf, "cors").await;
     assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchCORSConfiguration"));
     assert_eq!(setting(home, shelf, "tagging").await.status, 200, "each setting stands by itself");
+}
+
+async fn put_bucket_lifecycle_configuration(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let kept = setting(home, shelf, "lifecycle").await;
+    assert_eq!((kept.xml("Prefix").as_str(), kept.xml("Days").as_str()), ("thing", "30"));
+}
+
+async fn get_bucket_lifecycle_configuration(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!((answer.xml("ID").as_str(), answer.xml("Status").as_str()), ("old", "Enabled"));
+    let head = home.root(&Req::new("HEAD", &format!("/{}/thing", shelf.bucket))).await;
+    let told = head.header("x-amz-expiration").unwrap_or_default();
+    assert!(told.starts_with("expiry-date=\"") && told.ends_with("GMT\", rule-id=\"old\""), "{told}");
+    let none = home.empty_shelf().await;
+    assert_eq!(setting(home, &none, "lifecycle").await.code(), "NoSuchLifecycleConfiguration");
+}
+
+async fn delete_bucket_lifecycle(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let gone = setting(home, shelf, "lifecycle").await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchLifecycleConfiguration"));
 }
 
 async fn put_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {

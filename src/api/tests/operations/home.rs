@@ -3,7 +3,7 @@
 //! Its keys: `root` may do everything with every shelf; `reader`, `writer` and `owner` have just that
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
-use super::calls::{BLOCK, CORS, HOLD, LOCK, OWNERSHIP, RETENTION, TAGS, VERSIONING, policy};
+use super::calls::{BLOCK, CORS, HOLD, LIFECYCLE, LOCK, OWNERSHIP, RETENTION, TAGS, VERSIONING, policy};
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
@@ -167,6 +167,7 @@ impl Home {
         let policy = policy(self, &shelf);
         let settings = [
             ("cors", CORS),
+            ("lifecycle", LIFECYCLE),
             ("tagging", TAGS),
             ("policy", &policy),
             ("publicAccessBlock", BLOCK),

@@ -162,9 +162,9 @@ fn proof(operation: &str, name: &str) -> Proof {
         (_, "if-none-match") => FailsWhenPresent("*"),
         (
             _,
-            "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "tagging" | "attributes"
-            | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl" | "object-lock"
-            | "retention" | "legal-hold",
+            "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "lifecycle" | "tagging"
+            | "attributes" | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl"
+            | "object-lock" | "retention" | "legal-hold",
         ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId" | "version-id-marker") => Fails("none"),
@@ -317,7 +317,7 @@ fn other_operation(operation: &str, name: &str) -> bool {
         "location" | "uploads" | "versioning" | "versions" => operation == "ListObjects",
         "policyStatus" => operation == "ListObjects",
         "acl" => ["ListObjects", "GetObject"].contains(&operation),
-        "cors" | "policy" | "publicAccessBlock" | "ownershipControls" => {
+        "cors" | "lifecycle" | "policy" | "publicAccessBlock" | "ownershipControls" => {
             ["ListObjects", "DeleteBucket"].contains(&operation)
         }
         "tagging" => ["ListObjects", "DeleteBucket", "GetObject", "DeleteObject"].contains(&operation),

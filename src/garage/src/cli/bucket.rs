@@ -205,6 +205,11 @@ fn info_page(bucket: &BucketInfo, view: &View) -> Page {
             page.fields(LABELS_WIDTH, [("Error document", error.clone())]);
         }
     }
+    // An older server does not say.
+    if !bucket.versioning.is_empty() {
+        let kept = [("Versioning", bucket.versioning.clone()), ("Lifecycle rules", rules(bucket))];
+        page.fields(LABELS_WIDTH, kept);
+    }
     if bucket.quotas.max_size.is_some() || bucket.quotas.max_objects.is_some() {
         page.gap();
         if let Some(limit) = bucket.quotas.max_size {
@@ -230,6 +235,16 @@ fn info_page(bucket: &BucketInfo, view: &View) -> Page {
     });
     page.columns(&["Permissions", "Access key", "", "Local aliases"], rows.collect());
     page
+}
+
+/// How many lifecycle rules there are.
+fn rules(bucket: &BucketInfo) -> String {
+    match (bucket.lifecycle_rule_count, bucket.lifecycle_rules_enabled) {
+        (None, _) => "unreadable, none is obeyed".to_owned(),
+        (Some(0), _) => "none".to_owned(),
+        (Some(all), enabled) if all == enabled => all.to_string(),
+        (Some(all), enabled) => format!("{all}, {enabled} of them enabled"),
+    }
 }
 
 /// `RWO`, with fewer letters for fewer rights.

@@ -3,8 +3,10 @@
 use super::error::CliError;
 use super::render::{self, Page};
 use super::session::{Report, Session};
-use api::admin::wire::{ListWorkers, MultiAnswer, WorkerInfo, WorkerState};
+use api::admin::wire::{GetWorkerInfo, ListWorkers, MultiAnswer, WorkerInfo, WorkerState};
 use clap::Subcommand;
+
+const COLUMNS: [&str; 9] = ["TID", "State", "Name", "Tranq", "Done", "Queue", "Errors", "Consec", "Last"];
 
 /// What to do with background work.
 #[derive(Debug, Clone, Subcommand)]
@@ -21,11 +23,19 @@ pub enum WorkerCommand {
         #[arg(short, long)]
         all_nodes: bool,
     },
+    /// Show what a background worker of this node did, and what it does next.
+    Info {
+        /// Its number in `garage worker list`.
+        tid: u64,
+    },
 }
 
 /// Runs a command about background work.
 pub async fn run(session: &Session, command: WorkerCommand) -> Result<Report, CliError> {
-    let WorkerCommand::List { busy, errors, all_nodes } = command;
+    let (busy, errors, all_nodes) = match command {
+        WorkerCommand::List { busy, errors, all_nodes } => (busy, errors, all_nodes),
+        WorkerCommand::Info { tid } => return info(session, tid).await,
+    };
     let node = if all_nodes { "*" } else { "self" };
     let body = ListWorkers { busy_only: busy, error_only: errors };
     let answer =
@@ -35,10 +45,26 @@ pub async fn run(session: &Session, command: WorkerCommand) -> Result<Report, Cl
         if all_nodes {
             page.heading(&format!("NODE {}", render::short_id(id)));
         }
-        page.columns(
-            &["TID", "State", "Name", "Tranq", "Done", "Queue", "Errors", "Consec", "Last"],
-            workers.iter().map(row).collect(),
-        );
+        page.columns(&COLUMNS, workers.iter().map(row).collect());
+    }
+    for (id, error) in &answer.value.error {
+        page.line(format!("{}: {error}", render::short_id(id)));
+    }
+    Ok(Report::new(answer.json, page))
+}
+
+async fn info(session: &Session, tid: u64) -> Result<Report, CliError> {
+    let body = GetWorkerInfo { id: tid };
+    let answer =
+        session.client.post::<MultiAnswer<WorkerInfo>>("GetWorkerInfo", &[("node", "self")], &body).await?;
+    let mut page = Page::default();
+    for worker in answer.value.success.values() {
+        page.heading(&worker.name.to_uppercase());
+        page.columns(&COLUMNS, vec![row(worker)]);
+        worker.freeform.iter().for_each(|line| _ = page.line(line.as_str()));
+        if let Some(error) = &worker.last_error {
+            page.line(format!("last error: {}", error.message));
+        }
     }
     for (id, error) in &answer.value.error {
         page.line(format!("{}: {error}", render::short_id(id)));

@@ -19,7 +19,6 @@ use State::{Later, Obsolete, Used};
 
 const SNAPSHOTS: &str = "metadata snapshots";
 const SCRUB: &str = "the scrubbing of stored blocks";
-const LIFECYCLE: &str = "lifecycle rules";
 const NODES: &str = "clusters of several nodes";
 const CONSUL: &str = "discovery by Consul";
 const KUBERNETES: &str = "discovery by Kubernetes";
@@ -43,7 +42,7 @@ pub(super) const KEYS: &[(&str, State)] = &[
     ("data_fsync", Used),
     ("unsafe_allow_data_loss", Used),
     ("disable_scrub", Later(SCRUB)),
-    ("use_local_tz", Later(LIFECYCLE)),
+    ("use_local_tz", Obsolete("days of lifecycle rules end at midnight UTC, as on AWS")),
     ("block_size", Used),
     ("block_ram_buffer_max", Used),
     ("block_max_concurrent_reads", Used),
@@ -123,6 +122,7 @@ pub(super) const VARIABLES: &[&str] = &[
     "GARAGE_DEFAULT_SECRET_KEY",
     "GARAGE_LOG_TO_SYSLOG",
     "GARAGE_LOG_TO_JOURNALD",
+    "GARAGE_LIFECYCLE_DAY_FOR_TESTS",
     "GARAGE_RPC_HOST",
 ];
 

@@ -229,8 +229,8 @@ pub struct Config {
     pub block_max_concurrent_writes_per_request: Option<usize>,
     /// Whether stored blocks are not checked in the background.
     pub disable_scrub: bool,
-    /// Whether days end at local midnight.
-    pub use_local_tz: bool,
+    /// How long a day of lifecycle rules is, if a test says so.
+    pub lifecycle_day_ms: Option<u64>,
     /// Whether bucket names may begin with `xn--`.
     pub allow_punycode: bool,
     /// S3 API.

@@ -55,6 +55,11 @@ pub enum Notice {
         /// Its name.
         asked: String,
     },
+    /// Days of lifecycle rules are not days.
+    ShortDay {
+        /// How long they are.
+        length: String,
+    },
     /// Blocks have one size here.
     BlockSizeFixed {
         /// The size that is used.
@@ -78,6 +83,7 @@ impl Notice {
             | Self::MoreUnknownKeys { .. }
             | Self::UnknownVariable { .. }
             | Self::Unsafe { .. }
+            | Self::ShortDay { .. }
             | Self::RelativePath { .. } => true,
             Self::NotThereYet { .. }
             | Self::Obsolete { .. }
@@ -125,6 +131,12 @@ impl fmt::Display for Notice {
                     "db_engine = \"{asked}\" is not available here; this program's own engine is used"
                 )
             }
+            Self::ShortDay { length } => write!(
+                out,
+                "GARAGE_LIFECYCLE_DAY_FOR_TESTS is set: for lifecycle rules a day lasts {}, so that objects ARE DELETED \
+                 EARLY",
+                length.escape_debug()
+            ),
             Self::BlockSizeFixed { size_bytes } => {
                 write!(out, "block_size has no effect: blocks have {size_bytes} bytes here")
             }

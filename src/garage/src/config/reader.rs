@@ -23,6 +23,8 @@ const DEFAULT_REGION: &str = "garage";
 const BLOCK_RAM_BUFFER_DEFAULT_BYTES: u64 = 256 << 20;
 /// Garage's documented minimum between snapshots: 600 s.
 const SNAPSHOT_INTERVAL_MIN_MS: u64 = 600_000;
+/// The shortest day of lifecycle rules: a pass over a bucket takes a moment.
+const LIFECYCLE_DAY_MIN_MS: u64 = 100;
 /// Most copies of a block; Garage's layouts go up to 7.
 const REPLICATION_FACTOR_MAX: i64 = 7;
 /// The most copies that are kept here.
@@ -62,7 +64,7 @@ impl Reader<'_> {
             block_max_concurrent_writes_per_request: self
                 .parallel("block_max_concurrent_writes_per_request")?,
             disable_scrub: self.document.flag("disable_scrub")?.unwrap_or(false),
-            use_local_tz: self.document.flag("use_local_tz")?.unwrap_or(false),
+            lifecycle_day_ms: self.lifecycle_day_ms()?,
             allow_punycode: self.document.flag("allow_punycode")?.unwrap_or(false),
             s3: self.s3()?,
             admin: self.admin()?,
@@ -140,6 +142,17 @@ impl Reader<'_> {
             self.notices.push(Notice::NotThereYet { feature: "more than three copies", keys });
         }
         Ok(copies)
+    }
+
+    /// Only from the environment: nobody finds it in the file by chance.
+    fn lifecycle_day_ms(&mut self) -> Result<Option<u64>, ConfigError> {
+        let name = "GARAGE_LIFECYCLE_DAY_FOR_TESTS";
+        let Some(text) = self.around.variable(name) else { return Ok(None) };
+        let expected = "a duration of at least 100 ms, such as \"2s\"";
+        let day_ms = super::value::duration_ms(text).filter(|day_ms| *day_ms >= LIFECYCLE_DAY_MIN_MS);
+        let day_ms = day_ms.ok_or(ConfigError::WrongVariable { name, expected })?;
+        self.notices.push(Notice::ShortDay { length: text.to_owned() });
+        Ok(Some(day_ms))
     }
 
     fn snapshot_interval_ms(&self) -> Result<Option<u64>, ConfigError> {

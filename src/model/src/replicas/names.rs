@@ -10,7 +10,8 @@ use super::serve::Serve;
 use crate::rows::bucket::{AliasRow, BucketRow};
 use crate::rows::key::KeyRow;
 use crate::{Model, ModelError};
-use base::{Merge, NodeId};
+use base::id::kind;
+use base::{Id, Merge, NodeId};
 use bytes::Bytes;
 use env::{Task, random_below};
 use net::{Answer, Attachment, Class, Refusal, Request};
@@ -139,6 +140,33 @@ impl Model {
             }
         }
         false
+    }
+
+    /// Takes over what most members know of a bucket, so that a change of it that was acknowledged is known here. An
+    /// error: fewer can be asked.
+    pub(crate) async fn hear_bucket(self: &Arc<Self>, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+        let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
+        let (key, most) = (Bytes::copy_from_slice(id.as_bytes()), members.len() / 2 + 1);
+        let mut heard = usize::from(members.contains(&self.peers.me()));
+        let (space, after) = (Space::Bucket.number(), Some(key.clone()));
+        let request = CompareNames { space, digest: Vec::new(), after, only: true };
+        let mut asked = Asked::new(members.len());
+        for (member, node) in members.iter().enumerate().filter(|(_, node)| **node != self.peers.me()) {
+            self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
+        }
+        while heard < most {
+            match asked.next().await {
+                Some((_, Ok(Answer { reply: (mut told, _), .. }))) => {
+                    let mine = self.store.view()?.get_bytes(Space::Bucket, &key)?;
+                    told.rows.retain(|(_, at, value)| *at == key && Some(value) != mine.as_ref());
+                    self.take_names(told).await?;
+                    heard += 1;
+                }
+                Some(_) => {}
+                None => return Err(ModelError::Unavailable),
+            }
+        }
+        Ok(())
     }
 
     /// The other members that can be asked now.

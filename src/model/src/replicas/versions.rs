@@ -7,6 +7,7 @@ use super::read::KeyPlace;
 use super::serve::{Serve, told};
 use super::store::Batch;
 use crate::batch::{Write, fits};
+use crate::lifecycle::{Due, Moment};
 use crate::objects::{Condition, Want};
 use crate::rows::bucket::Versioning;
 use crate::rows::lock::DefaultRetention;
@@ -37,6 +38,14 @@ pub(crate) enum Change {
     Bury,
     /// Writes what is said about a version anew, of the current one unless it is named.
     Edit(Option<VersionId>, Edit),
+}
+
+/// A change, and whether it is one.
+enum Wish {
+    /// It is.
+    Surely(Change),
+    /// What rules say is seen under the ballot.
+    IfDue((Moment, Due)),
 }
 
 /// Makes the new entry of an old one, of the time at which that was made and the one by which retentions are judged.
@@ -85,6 +94,24 @@ impl Model {
         place: &KeyPlace,
         change: Change,
     ) -> Result<Option<ObjectRow>, ModelError> {
+        self.change_as(place, Wish::Surely(change)).await
+    }
+
+    /// Removes what lifecycle rules say is due, if they still do once nothing else can change the key; the row comes
+    /// back, if something was removed.
+    pub(crate) async fn change_if_due(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        due: (Moment, Due),
+    ) -> Result<Option<ObjectRow>, ModelError> {
+        self.change_as(place, Wish::IfDue(due)).await
+    }
+
+    async fn change_as(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        wish: Wish,
+    ) -> Result<Option<ObjectRow>, ModelError> {
         for attempt in 0..ATTEMPTS_MAX {
             let opened = match self.open_ballot(place).await? {
                 Ended::Value(opened) => opened,
@@ -97,7 +124,12 @@ impl Model {
                     continue;
                 }
             };
-            let Some(proposal) = self.propose(place, &opened, change.clone()).await? else { return Ok(None) };
+            let change = match &wish {
+                Wish::Surely(change) => Some(change.clone()),
+                Wish::IfDue(due) => self.judge_due(place, opened.row.as_ref(), due).await?,
+            };
+            let Some(change) = change else { return Ok(None) };
+            let Some(proposal) = self.propose(place, &opened, change).await? else { return Ok(None) };
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
             // K1: a body never goes out under two stamps.
             let has_body = slot.live().is_some_and(|object| object.body.id().is_some());
@@ -285,8 +317,47 @@ impl Model {
         Err(ModelError::Unavailable)
     }
 
+    /// The same without its bytes.
+    pub(crate) async fn past_row(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        id: VersionId,
+    ) -> Result<Option<PastRow>, ModelError> {
+        Ok(self.past_version(place, id, Want::Metadata).await?.map(|(row, _)| row))
+    }
+
+    /// Objects among the past versions that were made after a stamp, but for one version, as many as are wanted at
+    /// most.
+    pub(crate) async fn count_newer(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        (except, made): (Option<VersionId>, Stamp),
+        wanted: u32,
+    ) -> Result<u32, ModelError> {
+        let (mut newer, mut from) = (0, VersionId::Null);
+        let end = place_of(VersionId::Named(made));
+        loop {
+            let told = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
+            let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
+            // Only as far as all of them told.
+            let horizon = told.1.iter().filter_map(last).min_by_key(|id| place_of(*id));
+            for (id, (row, _)) in self.settle_past(place, told).await? {
+                let is_new = place_of(id) > place_of(from) || from == VersionId::Null;
+                let is_told = horizon.is_none_or(|horizon| place_of(id) <= place_of(horizon));
+                let counts = row.made > made && row.slot.live().is_some() && Some(id) != except;
+                newer += u32::from(is_new && is_told && counts);
+            }
+            match horizon {
+                Some(horizon) if newer < wanted && place_of(horizon) < end && horizon != from => {
+                    from = horizon
+                }
+                _ => return Ok(newer),
+            }
+        }
+    }
+
     /// The newest past version that is there, but for one.
-    async fn newest_past(
+    pub(crate) async fn newest_past(
         self: &Arc<Self>,
         place: &KeyPlace,
         except: VersionId,

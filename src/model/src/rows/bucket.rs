@@ -52,6 +52,8 @@ pub enum Setting {
     Versioning,
     /// Whether versions can be locked: [`ObjectLock::text`]. Once set it stays.
     ObjectLock,
+    /// What goes by itself, and when: [`crate::lifecycle::Rules`].
+    Lifecycle,
 }
 
 /// Whether a bucket keeps versions. Once on, they are at most suspended.
@@ -89,6 +91,7 @@ impl Setting {
             Self::Versioning => "versioning",
             Self::Acl => "acl",
             Self::ObjectLock => "object_lock",
+            Self::Lifecycle => "lifecycle",
         }
     }
 }

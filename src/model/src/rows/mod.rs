@@ -34,4 +34,5 @@ pub(crate) mod record_kind {
     pub const STANDING: u8 = 31;
     pub const PAST: u8 = 32;
     pub const PAST_BODY: u8 = 33;
+    pub const LIFECYCLE: u8 = 35;
 }

@@ -7,6 +7,7 @@
 use super::support::Node;
 use super::{bucket_named, run};
 use crate::graves;
+use crate::lifecycle::{self, Stage};
 use crate::reclaim::{self, Work};
 use crate::rows::acl::{Acl, AclGrant, Grantee, Permission};
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
@@ -321,6 +322,9 @@ async fn work_of_others() -> Vec<Line> {
     node.world.clock.jump(3_600_000);
     node.model.reclaim_step().await.unwrap();
     let work = move |txn: &mut store::Txn<'_>| {
+        let place = Some(lifecycle::Place { day: 20_454, stage: Stage::Past, from: vec![1, 2] });
+        let progress = lifecycle::Progress { rules: vec![7; 16], done: Some(20_453), place };
+        txn.put(Space::Setting, lifecycle::row_key(BUCKET), &progress);
         reclaim::enqueue(txn, Work::ReleaseBody(BODY));
         reclaim::enqueue(txn, Work::CloseUpload(UPLOAD));
         graves::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));

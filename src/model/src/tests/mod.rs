@@ -9,6 +9,7 @@ mod entries;
 mod golden;
 mod homes;
 mod laws;
+mod lifecycle;
 mod listing;
 mod locks;
 mod multipart;

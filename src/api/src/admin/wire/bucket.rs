@@ -54,6 +54,15 @@ pub struct BucketInfo {
     pub website_access: bool,
     /// How.
     pub website_config: Option<WebsiteConfig>,
+    /// Whether it keeps versions: `disabled`, `enabled` or `suspended`.
+    #[serde(default)]
+    pub versioning: String,
+    /// How many lifecycle rules it has; null: they cannot be read.
+    #[serde(default)]
+    pub lifecycle_rule_count: Option<u64>,
+    /// How many of them are obeyed.
+    #[serde(default)]
+    pub lifecycle_rules_enabled: u64,
     /// Keys that may use it, or have a name for it.
     pub keys: Vec<BucketKey>,
     /// Objects.

@@ -8,11 +8,13 @@ use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
+use crate::s3::lifecycle;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::versions;
 use base::PartNumber;
+use model::lifecycle::Traits;
 use model::multipart::{Completed, Completion, NamedPart, Part, Planned};
 
 /// The operation.
@@ -44,7 +46,9 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let document = intake::collect(body, plan, sums, COMPLETE_BODY_MAX_BYTES).await?;
     let listed = CompleteMultipartUpload::parse(&document)?.parts;
     let named: Vec<NamedPart> = listed.iter().map(named_part).collect::<Result<_, _>>()?;
+    let mut described = None;
     let completed = match call.api.model.plan_completion(&name, &named).await? {
+        // What became of it since is not looked up.
         Planned::Done(completed) => completed,
         Planned::Ready(completion) => {
             check_size(head.header("x-amz-mp-object-size").as_deref(), completion.size())?;
@@ -55,10 +59,16 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
                 return Err(S3Code::BadDigest.into());
             }
             let stored = checksum.as_ref().map(metadata::stored_checksum);
+            described = Some((completion.size(), completion.row.tags.clone()));
             call.api.model.complete_upload(name.clone(), *completion, stored, condition).await?
         }
     };
-    answer(&call, &name.key, &completed)
+    let mut reply = answer(&call, &name.key, &completed)?;
+    if let Some((size, tags)) = described {
+        let facts = (name.key.as_str(), Traits { size, tags: &tags });
+        lifecycle::show_expiration(&mut reply, &call, facts, completed.stamp.wall())?;
+    }
+    Ok(reply)
 }
 
 fn named_part(part: &CompletedPart) -> Result<NamedPart, S3Error> {

@@ -8,6 +8,7 @@ use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
+use crate::s3::lifecycle;
 use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
@@ -17,6 +18,7 @@ use crate::s3::versions;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::ByteRange;
+use model::lifecycle::Traits;
 use model::objects::{ObjectMeta, Place};
 
 /// The operation.
@@ -48,9 +50,10 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let headers =
         if replaces { metadata::read_headers(&head.headers)? } else { source.found.object.headers.clone() };
     let checksum = checksum_of_copy(&call, &source).await?;
+    let tags = tags_of_copy(head, &source)?;
     let meta = ObjectMeta {
         headers,
-        tags: tags_of_copy(head, &source)?,
+        tags: tags.clone(),
         checksum: checksum.as_ref().map(metadata::stored_checksum),
         acl,
         lock,
@@ -66,6 +69,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let mut reply = Reply::xml(answer.render_object());
     source.show(&mut reply);
     versions::show(&mut reply, written.version);
+    let traits = Traits { size: source.found.object.size, tags: &tags };
+    lifecycle::show_expiration(&mut reply, &call, (key, traits), written.stamp.wall())?;
     Ok(reply)
 }
 

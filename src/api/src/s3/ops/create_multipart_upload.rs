@@ -5,6 +5,7 @@ use crate::s3::access::{ANONYMOUS, Access};
 use crate::s3::acl;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
+use crate::s3::lifecycle;
 use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
@@ -54,6 +55,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         upload_id: id.to_string(),
     };
     let mut reply = Reply::xml(answer.render());
+    // It is told by the day, so that the moment of this answer will do.
+    lifecycle::show_abort(&mut reply, &call, key, call.api.model.env().clock.wall())?;
     if let Some((algorithm, kind)) = checksum {
         reply.set(HeaderName::from_static("x-amz-checksum-algorithm"), algorithm.name());
         reply.set(HeaderName::from_static("x-amz-checksum-type"), kind.name());

@@ -6,6 +6,7 @@ use crate::s3::conditions::READ;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
+use crate::s3::lifecycle;
 use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
@@ -50,6 +51,11 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
     metadata::show_object(&mut reply, head, &found)?;
     versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
     lock::show(call, &found.object, &mut reply).await?;
+    if versions::named(head)?.is_none() {
+        // Of a version that is named it is not known whether it is current.
+        let facts = (head.object_key()?, (&found.object).into());
+        lifecycle::show_expiration(&mut reply, call, facts, found.modified().wall())?;
+    }
     let range = match (head.parameter("partNumber"), head.header("range")) {
         (Some(_), Some(_)) => {
             let message = "Cannot specify both Range header and partNumber query parameter";

@@ -5,6 +5,7 @@ use super::upload_name::upload_name;
 use crate::s3::access::Access;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
+use crate::s3::lifecycle;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -57,5 +58,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
             })
             .collect(),
     };
-    Ok(Reply::xml(answer.render()))
+    let mut reply = Reply::xml(answer.render());
+    lifecycle::show_abort(&mut reply, &call, &name.key, upload.initiated.wall())?;
+    Ok(reply)
 }

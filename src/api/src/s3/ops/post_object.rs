@@ -7,7 +7,6 @@ use crate::s3::intake::{self, Incoming};
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use crate::s3::versions;
 use crate::s3::xml::PostResponse;
 use http::StatusCode;
 use http::header::{ETAG, LOCATION};
@@ -34,13 +33,14 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let upload = Upload::plan(&call).await?;
     let writer = upload.writer(&call);
     let received = intake::receive_form(&call.api, body, form, upload.sums(), writer).await?;
-    let Stored { etag, checksum, version } = upload.commit(&call, received).await?;
+    let stored = upload.commit(&call, received).await?;
+    let Stored { etag, checksum, .. } = &stored;
     let key = call.head.object_key()?;
     let bucket = &call.bucket()?.name;
     let location = format!("/{bucket}/{}", utf8_percent_encode(key, PATH));
     let redirect = fields.get("success_action_redirect").or(fields.get("redirect"));
     let redirect = redirect.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
-    let tag = metadata::quoted(&etag);
+    let tag = metadata::quoted(etag);
     let mut reply = match (redirect, fields.get("success_action_status")) {
         (Some(url), _) => {
             let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
@@ -64,8 +64,8 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
         (None, _) => Reply::empty(StatusCode::NO_CONTENT).with(LOCATION, &location),
     };
     reply.set(ETAG, &tag);
-    versions::show(&mut reply, version);
-    if let Some(sum) = &checksum {
+    stored.show(&mut reply, &call)?;
+    if let Some(sum) = checksum {
         metadata::set_checksum(&mut reply, sum);
     }
     Ok(reply)

@@ -7,16 +7,19 @@ use crate::s3::acl;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::{self, Incoming, Received};
+use crate::s3::lifecycle;
 use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::tags;
 use crate::s3::versions;
+use base::Stamp;
 use base::limits::PART_SIZE_MAX_BYTES;
 use http::StatusCode;
 use http::header::ETAG;
 use model::BodyWriter;
+use model::lifecycle::Traits;
 use model::objects::{ObjectMeta, Place};
 use model::rows::acl::Acl;
 use model::rows::lock::Lock;
@@ -40,9 +43,10 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     check_length(plan.length())?;
     let writer = upload.writer(&call);
     let received = intake::receive(&call.api, body, plan, upload.sums(), writer).await?;
-    let Stored { etag, checksum, version } = upload.commit(&call, received).await?;
-    let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
-    versions::show(&mut reply, version);
+    let stored = upload.commit(&call, received).await?;
+    let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&stored.etag));
+    stored.show(&mut reply, &call)?;
+    let Stored { checksum, .. } = stored;
     if let Some(sum) = &checksum {
         metadata::set_checksum(&mut reply, sum);
     }
@@ -65,6 +69,18 @@ pub(super) struct Stored {
     pub etag: ETag,
     pub checksum: Option<ObjectChecksum>,
     pub version: Option<VersionId>,
+    made: Stamp,
+    size: u64,
+    tags: Vec<(String, String)>,
+}
+
+impl Stored {
+    /// Writes which version it is, and when it goes.
+    pub fn show(&self, reply: &mut Reply, call: &Call) -> Result<(), S3Error> {
+        versions::show(reply, self.version);
+        let traits = Traits { size: self.size, tags: &self.tags };
+        lifecycle::show_expiration(reply, call, (call.head.object_key()?, traits), self.made.wall())
+    }
 }
 
 impl Upload {
@@ -99,9 +115,10 @@ impl Upload {
         let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
         let stored = checksum.as_ref().map(metadata::stored_checksum);
         let Self { place, headers, tags, acl, lock, .. } = self;
-        let meta = ObjectMeta { headers, tags, checksum: stored, acl, lock };
+        let size = received.body.size();
+        let meta = ObjectMeta { headers, tags: tags.clone(), checksum: stored, acl, lock };
         let written = call.api.model.put_object(place, received.body, etag, meta).await?;
-        Ok(Stored { etag, checksum, version: written.version })
+        Ok(Stored { etag, checksum, version: written.version, made: written.stamp, size, tags })
     }
 }
 

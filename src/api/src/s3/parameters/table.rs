@@ -102,6 +102,7 @@ const CHECKED: &[&str] = &[
     "DeleteObjects",
     "CreateBucket",
     "PutBucketCors",
+    "PutBucketLifecycleConfiguration",
     "PutBucketTagging",
     "PutObjectTagging",
     "PutBucketPolicy",
@@ -139,6 +140,9 @@ const IN_BUCKETS: &[&str] = &[
     "PutBucketCors",
     "GetBucketCors",
     "DeleteBucketCors",
+    "PutBucketLifecycleConfiguration",
+    "GetBucketLifecycleConfiguration",
+    "DeleteBucketLifecycle",
     "PutBucketTagging",
     "GetBucketTagging",
     "DeleteBucketTagging",
@@ -190,6 +194,12 @@ pub static TABLE: &[Decision] = &[
         "cors",
         ObeyedOnly,
         &["PutBucketCors", "GetBucketCors", "DeleteBucketCors"],
+        "chooses the operation",
+    ),
+    query(
+        "lifecycle",
+        ObeyedOnly,
+        &["PutBucketLifecycleConfiguration", "GetBucketLifecycleConfiguration", "DeleteBucketLifecycle"],
         "chooses the operation",
     ),
     query(
@@ -368,6 +378,12 @@ pub static TABLE: &[Decision] = &[
         "objects have no annotations",
     ),
     header("x-amz-website-redirect-location", Refused, &[], "no website"),
+    header(
+        "x-amz-transition-default-minimum-object-size",
+        Harmless,
+        &[],
+        "there is one storage class, so nothing moves to another",
+    ),
     header("x-amz-storage-class", HarmlessIf(&["STANDARD"]), &[], "there is one class"),
     // Owners and access.
     header("x-amz-expected-bucket-owner", Obeyed, IN_BUCKETS, "there is one owner; another one is refused"),

@@ -14,6 +14,7 @@ mod copy;
 mod cors;
 mod delete;
 mod error_body;
+mod lifecycle;
 mod listing;
 mod lock;
 mod multipart;
@@ -39,6 +40,10 @@ pub use copy::CopyResult;
 pub use cors::{CORS_BODY_MAX_BYTES, CorsConfiguration, CorsRule};
 pub use delete::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
 pub use error_body::ErrorBody;
+pub use lifecycle::{
+    LIFECYCLE_BODY_MAX_BYTES, LifecycleConfiguration, LifecycleExpiration, LifecycleFilter,
+    LifecycleNoncurrent, LifecycleRule,
+};
 pub use listing::{ListObjectsV1, ListObjectsV2, ObjectEntry, Owner};
 pub use lock::{LOCK_BODY_MAX_BYTES, LegalHold, LockMode, LockPeriod, ObjectLockConfiguration, RetentionXml};
 pub use multipart::{

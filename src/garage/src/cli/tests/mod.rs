@@ -111,7 +111,7 @@ pub fn one_of_each(endpoint: &str) -> (StatusCode, String) {
     let role = r#"{"zone":"dc1","tags":["a"],"capacity":1000000000}"#;
     let bucket = format!(
         r#"{{"id":"{BUCKET}","created":"2026-01-01T00:24:27.463Z","globalAliases":["photos"],"websiteAccess":false,
-        "websiteConfig":null,"keys":[{{"accessKeyId":"{KEY}","name":"my-key","permissions":{{"read":true,"write":true,
+        "websiteConfig":null,"versioning":"enabled","lifecycleRuleCount":3,"lifecycleRulesEnabled":2,"keys":[{{"accessKeyId":"{KEY}","name":"my-key","permissions":{{"read":true,"write":true,
         "owner":true}},"bucketLocalAliases":["mine"]}}],"objects":42,"bytes":1536000000,"unfinishedUploads":0,
         "unfinishedMultipartUploads":0,"unfinishedMultipartUploadParts":0,"unfinishedMultipartUploadBytes":0,
         "quotas":{{"maxSize":30000000000,"maxObjects":null}}}}"#
@@ -151,7 +151,7 @@ pub fn one_of_each(endpoint: &str) -> (StatusCode, String) {
         ),
         "ConnectClusterNodes" => r#"[{"success":true,"error":null}]"#.to_owned(),
         "CleanupIncompleteUploads" => r#"{"uploadsDeleted":3}"#.to_owned(),
-        "ListWorkers" => r#"{"success":{},"error":{}}"#.to_owned(),
+        "ListWorkers" | "GetWorkerInfo" => r#"{"success":{},"error":{}}"#.to_owned(),
         "DeleteBucket" | "DeleteKey" => String::new(),
         "GetKeyInfo" | "CreateKey" | "ImportKey" | "UpdateKey" => key,
         "GetBucketInfo" | "CreateBucket" | "UpdateBucket" | "AllowBucketKey" | "DenyBucketKey"

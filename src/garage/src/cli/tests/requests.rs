@@ -41,6 +41,7 @@ fn the_cluster() {
             "worker list -b",
             vec![r#"POST /v2/ListWorkers?node=self {"busyOnly":true,"errorOnly":false}"#.into()],
         ),
+        ("worker info 4", vec![r#"POST /v2/GetWorkerInfo?node=self {"id":4}"#.into()]),
         (
             "layout assign -z dc2 -c 1G -t T 563e",
             vec![layout.clone(), status.clone(), role("1000000000,", "T")],

@@ -147,6 +147,8 @@ fn buckets() {
          Objects:         42\n\
          \n\
          Website access:  false\n\
+         Versioning:      enabled\n\
+         Lifecycle rules: 3, 2 of them enabled\n\
          \n\
          Maximum size:    30.0 GB (30000000000 B)\n\
          \n\

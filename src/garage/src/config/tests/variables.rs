@@ -37,6 +37,22 @@ fn flags_that_take_their_value_from_the_environment() {
 }
 
 #[test]
+fn days_of_lifecycle_rules_are_short_only_for_tests_and_loudly() {
+    let name = "GARAGE_LIFECYCLE_DAY_FOR_TESTS";
+    assert_eq!(Machine::new().config().lifecycle_day_ms, None);
+    let short = Machine::new().variable(name, "2s");
+    assert_eq!(short.config().lifecycle_day_ms, Some(2000));
+    let told = short.notices();
+    assert!(
+        told.len() == 1 && told[0].contains("a day lasts 2s") && told[0].contains("DELETED EARLY"),
+        "{told:?}"
+    );
+    for odd in ["99ms", "0s", "soon", "2"] {
+        assert!(Machine::new().variable(name, odd).error().contains(name), "{odd}");
+    }
+}
+
+#[test]
 fn half_a_key_is_refused() {
     let (id, secret) = ("GARAGE_DEFAULT_ACCESS_KEY", "GARAGE_DEFAULT_SECRET_KEY");
     for (given, missing) in [(id, secret), (secret, id)] {

@@ -6,8 +6,9 @@ use crate::s3::xml::reader::{BodyLimits, BodyReader, DEPTH_MAX};
 use crate::s3::xml::{
     ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, COMPLETE_BODY_MAX_BYTES,
     CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload, CorsConfiguration,
-    CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, PublicAccessBlock, TAGGING_BODY_MAX_BYTES,
-    Tagging, VersioningConfiguration, XmlError, XmlFault, parse_ownership,
+    CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, LIFECYCLE_BODY_MAX_BYTES,
+    LifecycleConfiguration, PublicAccessBlock, TAGGING_BODY_MAX_BYTES, Tagging, VersioningConfiguration,
+    XmlError, XmlFault, parse_ownership,
 };
 
 fn refused(body: &[u8]) {
@@ -16,6 +17,7 @@ fn refused(body: &[u8]) {
     assert!(CreateBucketConfiguration::parse(body).is_err());
     assert!(CorsConfiguration::parse(body).is_err());
     assert!(Tagging::parse(body).is_err());
+    assert!(LifecycleConfiguration::parse(body).is_err());
     assert!(PublicAccessBlock::parse(body).is_err());
     assert!(VersioningConfiguration::parse(body).is_err());
     assert!(parse_ownership(body).is_err());
@@ -52,6 +54,9 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = ACL_BODY_MAX_BYTES;
     let list = AccessControlPolicy::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(list, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = LIFECYCLE_BODY_MAX_BYTES;
+    let lifecycle = LifecycleConfiguration::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(lifecycle, Err(XmlError::TooLarge { limit_bytes }));
     let limit_bytes = TAGGING_BODY_MAX_BYTES;
     assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }
@@ -65,6 +70,9 @@ fn nesting_and_floods_are_refused() {
     refused(format!("<Delete {}>", "a='1' ".repeat(300_000)).as_bytes());
     refused(format!("<AccessControlPolicy><AccessControlList>{}", "<Grant/>".repeat(5_000)).as_bytes());
     refused(format!("<CORSConfiguration>{}", "<CORSRule>".repeat(5_000)).as_bytes());
+    refused(format!("<LifecycleConfiguration>{}", "<Rule>".repeat(5_000)).as_bytes());
+    let rule = "<Rule><Filter/><Status>Enabled</Status></Rule>";
+    refused(format!("<LifecycleConfiguration>{}</LifecycleConfiguration>", rule.repeat(1001)).as_bytes());
     refused(format!("<Tagging><TagSet>{}", "<Tag><Key>k</Key><Value/></Tag>".repeat(2_000)).as_bytes());
     refused("<!--".repeat(300_000).as_bytes());
     refused("&".repeat(300_000).as_bytes());

@@ -1,8 +1,8 @@
 //! Tables of bodies that clients send, right and wrong.
 
 use crate::s3::xml::{
-    Checksum, CompleteMultipartUpload, CreateBucketConfiguration, Delete, ObjectToDelete,
-    VersioningConfiguration, VersioningStatus, XmlError, XmlFault,
+    Checksum, CompleteMultipartUpload, CreateBucketConfiguration, Delete, LifecycleConfiguration,
+    ObjectToDelete, VersioningConfiguration, VersioningStatus, XmlError, XmlFault,
 };
 
 const XMLNS: &str = " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
@@ -284,4 +284,66 @@ fn versioning_says_what_is_wrong() {
     let mfa = "<Status>Enabled</Status><MfaDelete>Enabled</MfaDelete>";
     assert_eq!(versioning(mfa), Err(XmlError::NotImplemented { element: "MfaDelete" }));
     assert!(fault(versioning(&mfa.replace("lete>Enabled", "lete>On"))).is_some());
+}
+
+fn lifecycle(inner: &str) -> Result<LifecycleConfiguration, XmlError> {
+    let body = format!("<LifecycleConfiguration{XMLNS}>{inner}</LifecycleConfiguration>");
+    LifecycleConfiguration::parse(body.as_bytes())
+}
+
+#[test]
+fn lifecycle_rules_come_back_as_they_were_sent() {
+    let one =
+        "<ID>a &amp; b</ID><Filter><Tag><Key>k</Key><Value></Value></Tag></Filter><Status>Enabled</Status>";
+    let expiration = "<Expiration><Date>2030-01-01T00:00:00.000Z</Date></Expiration>";
+    let and = "<And><Prefix>p</Prefix><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value>w</Value></Tag>\
+               <ObjectSizeGreaterThan>5</ObjectSizeGreaterThan><ObjectSizeLessThan>7</ObjectSizeLessThan></And>";
+    let rules = format!(
+        "<Rule>{one}{expiration}</Rule>\
+         <Rule><Prefix></Prefix><Status>Disabled</Status><Expiration><Days>3</Days></Expiration>\
+         <AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>\
+         <Rule><Filter>{and}</Filter><Status>Enabled</Status><NoncurrentVersionExpiration>\
+         <NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2</NewerNoncurrentVersions>\
+         </NoncurrentVersionExpiration></Rule>\
+         <Rule><Filter></Filter><Status>Enabled</Status><Expiration>\
+         <ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration></Rule>"
+    );
+    let parsed = lifecycle(&rules).unwrap();
+    let rendered = String::from_utf8(parsed.render()).unwrap();
+    assert!(rendered.contains(&rules), "{rendered}");
+    assert_eq!(LifecycleConfiguration::parse(rendered.as_bytes()), Ok(parsed));
+}
+
+#[test]
+fn lifecycle_rules_that_mean_nothing_or_too_much() {
+    let rule = |inner: &str| lifecycle(&format!("<Rule>{inner}</Rule>"));
+    let status = "<Status>Enabled</Status>";
+    let days = "<Expiration><Days>1</Days></Expiration>";
+    assert!(rule(&format!("<Filter/>{status}{days}")).is_ok());
+    for inner in [
+        format!("{status}{days}"),
+        format!("<Filter/>{days}"),
+        format!("<Filter/><Prefix/>{status}{days}"),
+        format!("<Filter/><Filter/>{status}{days}"),
+        format!("<Filter><Prefix/><Prefix/></Filter>{status}{days}"),
+        format!("<Filter><Prefix/><ObjectSizeLessThan>1</ObjectSizeLessThan></Filter>{status}{days}"),
+        format!("<Filter><And/></Filter>{status}{days}"),
+        format!("<Filter><And><And><Prefix/></And></And></Filter>{status}{days}"),
+        format!("<Filter/>{status}{days}{days}"),
+        format!("<Filter/>{status}<Expiration/>"),
+        format!("<Filter/>{status}<Expiration><Days>1.5</Days></Expiration>"),
+        format!("<Filter/>{status}<Expiration><Days>2147483648</Days></Expiration>"),
+        format!("<Filter/>{status}<Expiration><Date>soon</Date></Expiration>"),
+        format!(
+            "<Filter/>{status}<Expiration><ExpiredObjectDeleteMarker>yes</ExpiredObjectDeleteMarker></Expiration>"
+        ),
+        format!("<Filter/>{status}<Expires><Days>1</Days></Expires>"),
+    ] {
+        assert!(fault(rule(&inner)).is_some(), "{inner}");
+    }
+    for element in ["Transition", "NoncurrentVersionTransition"] {
+        let cold = format!("<{element}><Days>1</Days><StorageClass>GLACIER</StorageClass></{element}>");
+        let outcome = rule(&format!("<Filter/>{status}{days}{cold}"));
+        assert_eq!(outcome, Err(XmlError::NotImplemented { element }));
+    }
 }

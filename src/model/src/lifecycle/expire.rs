@@ -1,0 +1,354 @@
+//! Removing what is due: judged anew in the step that decides, never on what was seen before.
+//!
+//! On a node that is alone that is one transaction, which reads the rules, the row and what lies beside it. Where several
+//! nodes keep the bucket it is a ballot about the key (rules G, V4): rules and rows are looked at under the promises of
+//! a quorum, so nothing of the key can change between looking and removing. What has changed is left alone; what the
+//! store refuses to remove – a locked version – stays.
+
+use super::rules::Displaced;
+use super::scan::{Candidate, Due, covers_something};
+use super::{Counts, Day, Rules};
+use crate::admin::read_bucket;
+use crate::multipart::UploadName;
+use crate::objects::Condition;
+use crate::replicas::{Add, Change, KeyPlace, Proposal};
+use crate::rows::bucket::{BucketRow, Versioning};
+use crate::rows::object::{self, ObjectRow, Slot};
+use crate::rows::past::{self, PastRow, VersionId};
+use crate::{Bypass, Model, ModelError, NodeBatch, Write, versions};
+use base::id::kind;
+use base::{Id, PartitionHash, Stamp, WallTime};
+use block::BlockStore;
+use futures_util::StreamExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::{Intent, Read, Space, Step, StoreError, Txn};
+
+/// Keys that are decided about side by side, where several nodes keep them.
+const KEYS_AT_ONCE: usize = 16;
+
+/// What is judged: where, and at which time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub bucket: Id<kind::Bucket>,
+    pub now: WallTime,
+    pub day: Day,
+}
+
+impl Moment {
+    fn partition(&self) -> PartitionHash {
+        PartitionHash::of_shard(&self.bucket, 0)
+    }
+
+    fn is_over(&self, row: &ObjectRow, key: &str, rules: &Rules) -> bool {
+        let Some(object) = row.live() else { return false };
+        let expiry = rules.expiry(key, object.into(), row.modified().wall(), self.day);
+        expiry.is_some_and(|expiry| expiry.at <= self.now)
+    }
+
+    /// Whether what is current is this delete marker, and it goes.
+    fn drops_marker(&self, row: &ObjectRow, key: &str, id: VersionId, rules: &Rules) -> bool {
+        row.slot == Slot::Marker
+            && row.version_id() == id
+            && rules.drops_marker(key, row.made().wall(), (self.now, self.day))
+    }
+}
+
+/// A version that is not current, as it is when it is decided about.
+pub(crate) struct Beside {
+    /// Its row.
+    pub row: PastRow,
+    /// When the version above it was made.
+    pub above: Stamp,
+    /// Objects between it and what is current, as many as were asked for at most.
+    pub newer: u32,
+}
+
+impl Beside {
+    fn is_over(&self, key: &str, rules: &Rules, moment: Moment) -> bool {
+        let (object, since) = (self.row.slot.live().map(Into::into), self.above.wall());
+        let version = Displaced { key, object, since, newer: self.newer };
+        // What is above it was made after it, or it is not above it any more.
+        self.row.slot != Slot::Deleted
+            && self.above > self.row.made
+            && rules.drops_displaced(&version, (moment.now, moment.day))
+    }
+}
+
+impl Model {
+    /// Removes what is due of what was found. An error: this node can remove nothing now.
+    pub(crate) async fn expire(
+        self: &Arc<Self>,
+        moment: Moment,
+        candidates: Vec<Candidate>,
+    ) -> Result<Counts, ModelError> {
+        let is_upload = |candidate: &Candidate| matches!(candidate.due, Due::Upload(_));
+        let (uploads, rows): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_upload);
+        let mut counts = Counts::default();
+        for upload in uploads {
+            let outcome = self.expire_upload(moment, &upload).await;
+            counts.add(count(&upload.due, &outcome));
+        }
+        if rows.is_empty() {
+            return Ok(counts);
+        }
+        let removed = match self.peers.stay_alone().await {
+            Some(_alone) => self.expire_alone(moment, rows).await?,
+            None => self.expire_everywhere(moment, rows).await,
+        };
+        counts.add(removed);
+        Ok(counts)
+    }
+
+    async fn expire_alone(&self, moment: Moment, rows: Vec<Candidate>) -> Result<Counts, ModelError> {
+        let (blocks, clock) = (self.blocks.clone(), self.retention_clock());
+        self.commit_alone(Intent::Free, move |txn| {
+            let bucket = read_bucket(txn, moment.bucket)?;
+            let rules = Rules::of(&bucket)?.unwrap_or_default();
+            let mut counts = Counts::default();
+            for candidate in rows {
+                let judge = Here { moment, rules: &rules, mode: bucket.versioning(), blocks: &blocks, clock };
+                let outcome = match judge.expire(txn, &candidate) {
+                    Err(error @ ModelError::Store(StoreError::Unreadable { .. })) => Err(error),
+                    Err(ModelError::Store(error)) => return Err(error.into()),
+                    outcome => outcome,
+                };
+                counts.add(count(&candidate.due, &outcome));
+            }
+            Ok(counts)
+        })
+        .await
+    }
+
+    async fn expire_everywhere(self: &Arc<Self>, moment: Moment, rows: Vec<Candidate>) -> Counts {
+        let mut of_keys: BTreeMap<String, Vec<Due>> = BTreeMap::new();
+        for Candidate { key, due } in rows {
+            of_keys.entry(key).or_default().push(due);
+        }
+        let key_by_key = of_keys.into_iter().map(|(key, dues)| {
+            let model = Arc::clone(self);
+            async move {
+                let mut counts = Counts::default();
+                for due in dues {
+                    let outcome = model.expire_decided(moment, &key, &due).await;
+                    counts.add(count(&due, &outcome));
+                }
+                counts
+            }
+        });
+        let outcomes = futures_util::stream::iter(key_by_key).buffer_unordered(KEYS_AT_ONCE);
+        outcomes.fold(Counts::default(), |sum, counts| std::future::ready(sum.and(counts))).await
+    }
+
+    /// Decides about one thing that several nodes keep; whether it was removed.
+    async fn expire_decided(
+        self: &Arc<Self>,
+        moment: Moment,
+        key: &str,
+        due: &Due,
+    ) -> Result<bool, ModelError> {
+        let place = KeyPlace { partition: moment.partition(), key: key.to_owned() };
+        if self.bucket_now(moment.bucket)?.versioning() != Versioning::Never {
+            let expiry = (moment, due.clone());
+            return Ok(self.change_if_due(&place, expiry).await?.is_some());
+        }
+        if *due != Due::Current {
+            return Ok(false);
+        }
+        let decided = self.decide(&place, |current| {
+            let bucket = self.bucket_now(moment.bucket)?;
+            let rules = Rules::of(&bucket)?.unwrap_or_default();
+            let is_over = current.is_some_and(|row| moment.is_over(row, key, &rules));
+            // A bucket that keeps versions since a moment ago is looked at again.
+            let goes = is_over && bucket.versioning() == Versioning::Never;
+            Ok(goes.then(|| Proposal::plain(Slot::Deleted, None)))
+        });
+        Ok(decided.await?.is_some())
+    }
+
+    /// What a ballot about a key with versions makes of something that looked due; none if it is not.
+    pub(crate) async fn judge_due(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        current: Option<&ObjectRow>,
+        (moment, due): &(Moment, Due),
+    ) -> Result<Option<Change>, ModelError> {
+        let bucket = self.bucket_now(moment.bucket)?;
+        let rules = Rules::of(&bucket)?.unwrap_or_default();
+        let Some(row) = current.filter(|row| row.current().is_some()) else { return Ok(None) };
+        match *due {
+            Due::Current => {
+                let marker = Add::marker(bucket.versioning(), Condition::Always);
+                let is_over = moment.is_over(row, &place.key, &rules);
+                Ok(is_over.then(|| Change::Add(Box::new(marker))))
+            }
+            Due::Marker(id) => {
+                let goes = moment.drops_marker(row, &place.key, id, &rules)
+                    && self.newest_past(place, id).await?.is_none();
+                Ok(goes.then_some(Change::Delete(id, Bypass::Nothing)))
+            }
+            Due::Past { id, above } if row.current() != Some(id) => {
+                let beside = self.beside_now(place, row, (id, above), rules.newer_wanted()).await?;
+                let is_over = beside.is_some_and(|beside| beside.is_over(&place.key, &rules, *moment));
+                Ok(is_over.then_some(Change::Delete(id, Bypass::Nothing)))
+            }
+            Due::Past { .. } | Due::Upload(_) => Ok(None),
+        }
+    }
+
+    /// A version that is not current, as a quorum holds it; none if it, or the one above it, is gone.
+    async fn beside_now(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        head: &ObjectRow,
+        (id, above): (VersionId, VersionId),
+        wanted: u32,
+    ) -> Result<Option<Beside>, ModelError> {
+        let made_above = match head.current() == Some(above) {
+            true => head.made(),
+            false => match self.past_row(place, above).await? {
+                Some(row) => row.made,
+                None => return Ok(None),
+            },
+        };
+        let Some(row) = self.past_row(place, id).await? else { return Ok(None) };
+        let newer = match wanted {
+            0 => 0,
+            wanted => self.count_newer(place, (head.current(), row.made), wanted).await?,
+        };
+        Ok(Some(Beside { row, above: made_above, newer }))
+    }
+
+    async fn expire_upload(
+        self: &Arc<Self>,
+        moment: Moment,
+        candidate: &Candidate,
+    ) -> Result<bool, ModelError> {
+        let Due::Upload(id) = candidate.due else { return Ok(false) };
+        let name = UploadName { bucket: moment.bucket, key: candidate.key.clone(), id };
+        let row = self.find_upload(&name).await?;
+        let rules = Rules::of(&*self.bucket_now(moment.bucket)?)?.unwrap_or_default();
+        let abort = rules.abort(&row.key, row.initiated.wall(), moment.day);
+        if abort.is_none_or(|abort| abort.at > moment.now) {
+            return Ok(false);
+        }
+        // Of two ends of an upload its completion wins.
+        self.abort_upload(name).await.map(|()| true)
+    }
+
+    fn bucket_now(&self, bucket: Id<kind::Bucket>) -> Result<Arc<BucketRow>, ModelError> {
+        self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)
+    }
+}
+
+/// What became of something that looked due.
+fn count(due: &Due, outcome: &Result<bool, ModelError>) -> Counts {
+    let none = Counts::default();
+    match outcome {
+        Ok(true) => match due {
+            Due::Current => Counts { objects: 1, ..none },
+            Due::Marker(_) => Counts { markers: 1, ..none },
+            Due::Past { .. } => Counts { versions: 1, ..none },
+            Due::Upload(_) => Counts { uploads: 1, ..none },
+        },
+        Ok(false) | Err(ModelError::Store(StoreError::Unreadable { .. })) => Counts { skipped: 1, ..none },
+        // A locked version, an upload that was closed: it stays as it is.
+        Err(error) if error.is_refusal() => Counts { skipped: 1, ..none },
+        Err(error) => {
+            tracing::debug!(%error, "something is due and could not be removed now");
+            Counts { failed: 1, ..none }
+        }
+    }
+}
+
+/// Decides in a transaction of a node that is alone.
+struct Here<'a> {
+    moment: Moment,
+    rules: &'a Rules,
+    mode: Versioning,
+    blocks: &'a BlockStore,
+    /// By which retentions are judged.
+    clock: WallTime,
+}
+
+impl Here<'_> {
+    /// Whether it was removed.
+    fn expire(&self, txn: &mut Txn<'_>, candidate: &Candidate) -> Result<bool, ModelError> {
+        let key = &candidate.key;
+        let head_key = object::row_key(self.moment.partition(), key);
+        let head: Option<ObjectRow> = txn.get(Space::Object, &head_key)?;
+        let Some(row) = head.filter(|row| row.current().is_some()) else { return Ok(false) };
+        let change = match candidate.due {
+            Due::Current if !self.moment.is_over(&row, key, self.rules) => return Ok(false),
+            Due::Current if self.mode == Versioning::Never => {
+                let (partition, key) = (self.moment.partition(), key.clone());
+                let write = Write::Object { partition, key, slot: Slot::Deleted, inline: None };
+                NodeBatch::new(vec![write]).apply(self.blocks, txn)?;
+                return Ok(true);
+            }
+            Due::Current => Change::Add(Box::new(Add::marker(self.mode, Condition::Always))),
+            Due::Marker(id) => {
+                let goes = self.moment.drops_marker(&row, key, id, self.rules)
+                    && !covers_something(txn, &head_key, id)?;
+                if !goes {
+                    return Ok(false);
+                }
+                Change::Delete(id, Bypass::Nothing)
+            }
+            Due::Past { id, above } => match self.beside(txn, (&head_key, &row), (id, above))? {
+                Some(beside) if beside.is_over(key, self.rules, self.moment) => {
+                    Change::Delete(id, Bypass::Nothing)
+                }
+                _ => return Ok(false),
+            },
+            Due::Upload(_) => return Ok(false),
+        };
+        Ok(versions::change_here(txn, (self.blocks, self.clock), &head_key, change)?.is_some())
+    }
+
+    fn beside(
+        &self,
+        txn: &Txn<'_>,
+        (head_key, head): (&[u8], &ObjectRow),
+        (id, above): (VersionId, VersionId),
+    ) -> Result<Option<Beside>, ModelError> {
+        if head.current() == Some(id) {
+            return Ok(None);
+        }
+        let live = |id| -> Result<Option<PastRow>, StoreError> {
+            let row: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
+            Ok(row.filter(|row| row.slot != Slot::Deleted))
+        };
+        let made_above = match head.current() == Some(above) {
+            true => Some(head.made()),
+            false => live(above)?.map(|row| row.made),
+        };
+        let (Some(above), Some(row)) = (made_above, live(id)?) else { return Ok(None) };
+        let newer = newer_here(txn, (head_key, head), row.made, self.rules.newer_wanted())?;
+        Ok(Some(Beside { row, above, newer }))
+    }
+}
+
+/// Objects among the past versions of a key that were made after a stamp, as many as are wanted at most.
+fn newer_here(
+    txn: &Txn<'_>,
+    (head_key, head): (&[u8], &ObjectRow),
+    made: Stamp,
+    wanted: u32,
+) -> Result<u32, StoreError> {
+    let (from, to) = past::range_beside(head_key);
+    let mut newer = 0;
+    if wanted == 0 {
+        return Ok(newer);
+    }
+    txn.walk(Space::Past, &from, Some(&to), &mut |row_key, row: PastRow| {
+        let id = past::parse_row_key(row_key).map(|(_, id)| id);
+        let is_null = id == Some(VersionId::Null);
+        if row.made <= made && !is_null {
+            return Step::Stop;
+        }
+        newer += u32::from(row.made > made && row.slot.live().is_some() && id != head.current());
+        if newer >= wanted { Step::Stop } else { Step::Next }
+    })?;
+    Ok(newer)
+}
