@@ -38,6 +38,9 @@ cases! {
     "PutBucketCors" => put_bucket_cors,
     "GetBucketCors" => get_bucket_cors,
     "DeleteBucketCors" => delete_bucket_cors,
+    "PutBucketWebsite" => put_bucket_website,
+    "GetBucketWebsite" => get_bucket_website,
+    "DeleteBucketWebsite" => delete_bucket_website,
     "PutBucketTagging" => put_bucket_tagging,
     "GetBucketTagging" => get_bucket_tagging,
     "DeleteBucketTagging" => delete_bucket_tagging,
@@ -317,6 +320,31 @@ async fn delete_bucket_cors(home: &Home, shelf: &Shelf, answer: Answer) {
     let gone = setting(home, shelf, "cors").await;
     assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchCORSConfiguration"));
     assert_eq!(setting(home, shelf, "tagging").await.status, 200, "each setting stands by itself");
+}
+
+async fn put_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(setting(home, shelf, "website").await.xml("Suffix"), "index.html");
+}
+
+async fn get_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(
+        (answer.xml("Key").as_str(), answer.xml("ReplaceKeyPrefixWith").as_str()),
+        ("error.html", "new/")
+    );
+    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap();
+    let site = row.website.value.as_ref().expect("the register that the admin API shows");
+    assert_eq!(site.index_document, "index.html");
+    let none = home.empty_shelf().await;
+    assert_eq!(setting(home, &none, "website").await.code(), "NoSuchWebsiteConfiguration");
+}
+
+async fn delete_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let gone = setting(home, shelf, "website").await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchWebsiteConfiguration"));
+    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap();
+    assert_eq!(row.website.value, None);
 }
 
 async fn put_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {

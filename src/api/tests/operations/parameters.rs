@@ -163,7 +163,7 @@ fn proof(operation: &str, name: &str) -> Proof {
         (
             _,
             "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "tagging" | "attributes"
-            | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl" | "object-lock"
+            | "website" | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl" | "object-lock"
             | "retention" | "legal-hold",
         ) => InSample,
         (_, "list-type") => Fails("3"),
@@ -187,6 +187,7 @@ fn proof(operation: &str, name: &str) -> Proof {
         (_, "x-amz-expected-bucket-owner" | "x-amz-source-expected-bucket-owner") => Fails(OTHER_OWNER),
         (_, "content-encoding") => Keeps("gzip"),
         (_, "expires") => Keeps(FUTURE),
+        (_, "x-amz-website-redirect-location") => Keeps("/elsewhere"),
         (
             _,
             "cache-control" | "content-disposition" | "content-language" | "content-type" | "x-amz-meta-",
@@ -317,7 +318,7 @@ fn other_operation(operation: &str, name: &str) -> bool {
         "location" | "uploads" | "versioning" | "versions" => operation == "ListObjects",
         "policyStatus" => operation == "ListObjects",
         "acl" => ["ListObjects", "GetObject"].contains(&operation),
-        "cors" | "policy" | "publicAccessBlock" | "ownershipControls" => {
+        "cors" | "website" | "policy" | "publicAccessBlock" | "ownershipControls" => {
             ["ListObjects", "DeleteBucket"].contains(&operation)
         }
         "tagging" => ["ListObjects", "DeleteBucket", "GetObject", "DeleteObject"].contains(&operation),
