@@ -156,8 +156,12 @@ async fn serve_connection(
 ) {
     let (stream, serving) = Watched::new(stream, clock);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        peer.address.map(|address| request.extensions_mut().insert(address));
-        peer.secured.map(|secured| request.extensions_mut().insert(secured));
+        if let Some(address) = peer.address {
+            request.extensions_mut().insert(address);
+        }
+        if let Some(secured) = peer.secured {
+            request.extensions_mut().insert(secured);
+        }
         let served = serving.begin();
         let answer = handler(request);
         async move { Ok::<_, std::convert::Infallible>(answer.await.map(served)) }

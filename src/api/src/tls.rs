@@ -8,21 +8,25 @@
 
 use arc_swap::ArcSwap;
 use env::{BoxStream, Env, Task};
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::Acceptor;
-use rustls::{InvalidMessage, ServerConfig};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio_rustls::LazyConfigAcceptor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::StartHandshake;
 
 /// How often the files are looked at. Whoever renews a certificate does so weeks before it ends.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long a client may take over its handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// What every conversation in TLS begins with, and no request in HTTP does.
+const HANDSHAKE: u8 = 0x16;
+/// Bytes of a client's first message that are read at once; few have more.
+const HELLO_PIECE_BYTES: usize = 4 << 10;
 /// Largest file that is taken: a long chain has some 20 KiB.
 const FILE_MAX_BYTES: usize = 1 << 20;
 /// What a browser reads that speaks HTTP to a port with TLS.
@@ -157,29 +161,39 @@ impl Tls {
         env::timeout(HANDSHAKE_MAX, handshake).await.ok_or(io::ErrorKind::TimedOut)?
     }
 
-    async fn shake_hands(&self, stream: BoxStream) -> io::Result<BoxStream> {
-        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
-        tokio::pin!(hello);
-        match hello.as_mut().await {
-            Ok(start) => {
-                let inside = start.into_stream(self.current.load_full()).await?;
-                Ok(Box::new(inside))
-            }
-            Err(error) if is_not_tls(&error) => {
-                if let Some(mut stream) = hello.take_io() {
+    async fn shake_hands(&self, mut stream: BoxStream) -> io::Result<BoxStream> {
+        let (mut acceptor, mut piece) = (Acceptor::default(), vec![0; HELLO_PIECE_BYTES]);
+        let mut is_first = true;
+        loop {
+            let length = stream.read(&mut piece).await?;
+            let mut heard = piece.get(..length).unwrap_or_default();
+            match heard.first() {
+                None => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(byte) if is_first && *byte != HANDSHAKE => {
                     stream.write_all(PLAIN_HTTP).await?;
                     stream.shutdown().await?;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "no TLS is spoken"));
                 }
-                Err(error)
+                Some(_) => is_first = false,
             }
-            Err(error) => Err(error),
+            while !heard.is_empty() {
+                acceptor.read_tls(&mut heard)?;
+            }
+            match acceptor.accept() {
+                Ok(None) => {}
+                Ok(Some(hello)) => {
+                    let handshake = StartHandshake::from_parts(hello, stream);
+                    return Ok(Box::new(handshake.into_stream(self.current.load_full()).await?));
+                }
+                Err((error, mut alert)) => {
+                    let mut told = Vec::new();
+                    alert.write_all(&mut told)?;
+                    stream.write_all(&told).await?;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            }
         }
     }
-}
-
-fn is_not_tls(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)))
 }
 
 async fn read(env: &Env, files: &TlsFiles) -> Result<Content, TlsError> {

@@ -7,7 +7,8 @@ use crate::s3::xml::{
     ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, COMPLETE_BODY_MAX_BYTES,
     CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload, CorsConfiguration,
     CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, PublicAccessBlock, TAGGING_BODY_MAX_BYTES,
-    Tagging, VersioningConfiguration, XmlError, XmlFault, parse_ownership,
+    Tagging, VersioningConfiguration, WEBSITE_BODY_MAX_BYTES, WebsiteConfiguration, XmlError, XmlFault,
+    parse_ownership,
 };
 
 fn refused(body: &[u8]) {
@@ -20,6 +21,7 @@ fn refused(body: &[u8]) {
     assert!(VersioningConfiguration::parse(body).is_err());
     assert!(parse_ownership(body).is_err());
     assert!(AccessControlPolicy::parse(body).is_err());
+    assert!(WebsiteConfiguration::parse(body).is_err());
 }
 
 #[test]
@@ -52,6 +54,9 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = ACL_BODY_MAX_BYTES;
     let list = AccessControlPolicy::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(list, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = WEBSITE_BODY_MAX_BYTES;
+    let site = WebsiteConfiguration::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(site, Err(XmlError::TooLarge { limit_bytes }));
     let limit_bytes = TAGGING_BODY_MAX_BYTES;
     assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }
@@ -64,6 +69,7 @@ fn nesting_and_floods_are_refused() {
     refused(format!("<CompleteMultipartUpload>{}", "<Part/>".repeat(300_000)).as_bytes());
     refused(format!("<Delete {}>", "a='1' ".repeat(300_000)).as_bytes());
     refused(format!("<AccessControlPolicy><AccessControlList>{}", "<Grant/>".repeat(5_000)).as_bytes());
+    refused(format!("<WebsiteConfiguration><RoutingRules>{}", "<RoutingRule/>".repeat(5_000)).as_bytes());
     refused(format!("<CORSConfiguration>{}", "<CORSRule>".repeat(5_000)).as_bytes());
     refused(format!("<Tagging><TagSet>{}", "<Tag><Key>k</Key><Value/></Tag>".repeat(2_000)).as_bytes());
     refused("<!--".repeat(300_000).as_bytes());
