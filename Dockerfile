@@ -17,7 +17,7 @@ USER 65532:65532
 ENV GARAGE_DATA_DIR=/data
 VOLUME /data
 # S3, and the admin API with health and metrics.
-EXPOSE 3900 3903
+EXPOSE 3900 3902 3903
 HEALTHCHECK --interval=10s --timeout=5s CMD ["/garage", "health", "-q"]
 ENTRYPOINT ["/garage"]
 CMD ["server"]

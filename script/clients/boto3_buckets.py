@@ -1,7 +1,10 @@
 """Buckets: create, head, location, list (paged), delete, names, and the sub-resources nobody configured."""
 
+import http.client
+import subprocess
+
 from home import equal, refused, true
-from signing import send
+from signing import Signer, send
 from suite import Suite
 
 SUITE = Suite("boto3 buckets")
@@ -131,3 +134,37 @@ def expected_owner(home):
     name = home.new_bucket("owner")
     refused(("AccessDenied", "NotImplemented"), (403, 501), home.s3.list_objects_v2, Bucket=name,
             ExpectedBucketOwner="000000000000")
+
+
+@SUITE.case("a quota refuses what has no room before its bytes are sent, and deleting makes room")
+def quota(home):
+    bucket = home.new_bucket("quota")
+
+    def limit(*arguments):
+        command = [str(home.server.binary), "-c", str(home.server.config_path), "bucket", "set-quotas", *arguments, bucket]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        equal(done.returncode, 0, done.stdout + done.stderr)
+
+    limit("--max-size", "1MiB")
+    home.s3.put_object(Bucket=bucket, Key="half", Body=b"x" * 600_000)
+    # Only the head is sent: the answer must come without the body.
+    signer = Signer(home)
+    headers = signer.headers("PUT", f"/{bucket}/more", (), {"content-length": "600000", "expect": "100-continue"}, "UNSIGNED-PAYLOAD", ())
+    connection = http.client.HTTPConnection("127.0.0.1", home.port, timeout=20)
+    connection.putrequest("PUT", f"/{bucket}/more", skip_host=True, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    equal((answer.status, b"<Code>QuotaExceeded</Code>" in answer.read()), (403, True), "refused by its length")
+    connection.close()
+    home.s3.put_object(Bucket=bucket, Key="half", Body=b"y" * 900_000)
+    upload = home.s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    refused("QuotaExceeded", 403, home.s3.upload_part, Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1,
+            Body=b"z" * 600_000)
+    limit("--max-objects", "1", "--max-size", "none")
+    refused("QuotaExceeded", 403, home.s3.put_object, Bucket=bucket, Key="second", Body=b"")
+    home.s3.delete_object(Bucket=bucket, Key="half")
+    home.s3.put_object(Bucket=bucket, Key="second", Body=b"x" * 2_000_000)
+    limit("--max-objects", "none", "--max-size", "none")
+    home.s3.put_object(Bucket=bucket, Key="third", Body=b"x")

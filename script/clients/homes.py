@@ -28,7 +28,7 @@ class Node:
         self.binary, self.number, self.folder = binary, number, folder / f"node{number}"
         self.host, self.within = host, list(within)
         base = first_port + 10 * number
-        self.s3_port, self.rpc_port, self.admin_port = base, base + 1, base + 3
+        self.s3_port, self.rpc_port, self.web_port, self.admin_port = base, base + 1, base + 2, base + 3
         self.config, self.log_path = self.folder / "garage.toml", self.folder / "log"
         self.process, self.around = None, {}  # what it finds in its environment beside ours
         if not self.config.exists():
@@ -43,6 +43,9 @@ class Node:
                 "[s3_api]\n"
                 f'api_bind_addr = "{host}:{self.s3_port}"\n'
                 's3_region = "garage"\n'
+                "[s3_web]\n"
+                f'bind_addr = "{host}:{self.web_port}"\n'
+                'root_domain = ".web.localhost"\n'
                 "[admin]\n"
                 f'api_bind_addr = "127.0.0.1:{self.admin_port}"\n'
             )

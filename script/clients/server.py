@@ -17,6 +17,7 @@ PROJECT = pathlib.Path(__file__).resolve().parents[2]
 # A start that takes longer than this is a failure; the promise is 0.15 s on an idle machine.
 START_LIMIT_S = 30
 ROOT_DOMAIN = "s3.localhost"
+WEB_DOMAIN = "web.localhost"
 
 
 def default_binary():
@@ -41,6 +42,7 @@ class Server:
         self.secret = secrets.token_hex(32)
         self.bucket, self.extra_args = bucket, list(extra_args)
         self.s3_port, self.admin_port, self.rpc_port = free_port(), free_port(), free_port()
+        self.web_port = free_port()
         self.region = "us-east-1"
         self.process, self.start_seconds = None, None
         self.wrapper = []  # a command in front, such as strace
@@ -60,6 +62,7 @@ class Server:
         return (
             f'metadata_dir = "{self.folder}/meta"\ndata_dir = "{self.folder}/data"\n{top}{extra_config}\n'
             f'[s3_api]\napi_bind_addr = "127.0.0.1:{self.s3_port}"\nroot_domain = ".{ROOT_DOMAIN}"\n{api}\n'
+            f'[s3_web]\nbind_addr = "127.0.0.1:{self.web_port}"\nroot_domain = ".{WEB_DOMAIN}"\n\n'
             f'[admin]\napi_bind_addr = "127.0.0.1:{self.admin_port}"\n'
         )
 

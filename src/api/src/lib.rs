@@ -11,3 +11,5 @@ mod patience;
 pub mod s3;
 pub mod server;
 pub mod signature;
+pub mod tls;
+pub mod web;

@@ -3,6 +3,7 @@
 //! A request costs a shared lock on a small map and a handful of relaxed additions. Durations fall
 //! into few fixed buckets: a scrape must stay small on a small machine.
 
+use http::Method;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +25,9 @@ const BOUNDS: [(u64, &str); 11] = [
     (30_000_000, "30"),
     (100_000_000, "100"),
 ];
+/// Most hosts and methods of web sites that are counted by themselves; the rest is counted together.
+const HOST_LABELS_MAX: usize = 1000;
+const OTHER_HOSTS: &str = "others";
 /// The first status that counts as an error, and how many there are.
 const ERROR_STATUS_FIRST: u16 = 400;
 const ERROR_STATUSES: usize = 200;
@@ -33,17 +37,25 @@ const ERROR_STATUSES: usize = 200;
 pub struct Metrics {
     s3: Family,
     admin: Family,
+    web: Family,
 }
 
 impl Metrics {
     /// Counts one answered S3 request.
     pub fn record_s3(&self, operation: &'static str, status: u16, took: Duration) {
-        self.s3.record(operation, status, took);
+        self.s3.record(Label { name: operation, host: None }, status, took);
+    }
+
+    /// Counts one answered request to a web site; `host` is the site's, where it is to be named.
+    pub fn record_web(&self, method: &Method, host: Option<&str>, status: u16, took: Duration) {
+        let known = ["GET", "HEAD", "OPTIONS"].into_iter().find(|known| *known == method.as_str());
+        let host = host.map(|host| if self.web.has_room_for(host) { host } else { OTHER_HOSTS }.to_owned());
+        self.web.record(Label { name: known.unwrap_or("OTHER"), host }, status, took);
     }
 
     /// Counts one answered admin request.
     pub fn record_admin(&self, endpoint: &'static str, status: u16, took: Duration) {
-        self.admin.record(endpoint, status, took);
+        self.admin.record(Label { name: endpoint, host: None }, status, took);
     }
 
     /// Writes all counters.
@@ -51,6 +63,7 @@ impl Metrics {
         self.s3.render(
             out,
             &FamilyNames {
+                label: "api_endpoint",
                 requests: "api_s3_request_counter",
                 errors: "api_s3_error_counter",
                 durations: "api_s3_request_duration",
@@ -59,9 +72,19 @@ impl Metrics {
         self.admin.render(
             out,
             &FamilyNames {
+                label: "api_endpoint",
                 requests: "api_admin_request_counter",
                 errors: "api_admin_error_counter",
                 durations: "api_admin_request_duration",
+            },
+        );
+        self.web.render(
+            out,
+            &FamilyNames {
+                label: "method",
+                requests: "web_request_counter",
+                errors: "web_error_counter",
+                durations: "web_request_duration",
             },
         );
     }
@@ -69,14 +92,24 @@ impl Metrics {
 
 /// The metric names of one API.
 struct FamilyNames {
+    label: &'static str,
     requests: &'static str,
     errors: &'static str,
     durations: &'static str,
 }
 
-/// The counters of one API. Operations come from a fixed list, so the map stays small.
+/// What is counted by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Label {
+    /// The operation, endpoint or method.
+    name: &'static str,
+    /// The host of a web site.
+    host: Option<String>,
+}
+
+/// The counters of one API. Operations come from a fixed list and hosts are limited, so the map stays small.
 #[derive(Debug, Default)]
-struct Family(RwLock<BTreeMap<&'static str, Arc<Operation>>>);
+struct Family(RwLock<BTreeMap<Label, Arc<Operation>>>);
 
 /// The counters of one operation.
 #[derive(Debug)]
@@ -99,8 +132,8 @@ impl Default for Operation {
 }
 
 impl Family {
-    fn record(&self, name: &'static str, status: u16, took: Duration) {
-        let operation = self.operation(name);
+    fn record(&self, label: Label, status: u16, took: Duration) {
+        let operation = self.operation(label);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let slot = BOUNDS.iter().position(|(bound, _)| took_us <= *bound).unwrap_or(BOUNDS.len());
         operation.durations[slot].fetch_add(1, Ordering::Relaxed);
@@ -112,44 +145,61 @@ impl Family {
         }
     }
 
-    fn operation(&self, name: &'static str) -> Arc<Operation> {
-        if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+    fn operation(&self, label: Label) -> Arc<Operation> {
+        if let Some(found) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&label) {
             return Arc::clone(found);
         }
         let mut operations = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(operations.entry(name).or_default())
+        Arc::clone(operations.entry(label).or_default())
+    }
+
+    /// Whether a host is counted already, or is not one too many.
+    fn has_room_for(&self, host: &str) -> bool {
+        let counted = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        counted.len() < HOST_LABELS_MAX || counted.keys().any(|label| label.host.as_deref() == Some(host))
     }
 
     fn render(&self, out: &mut Exposition, names: &FamilyNames) {
         let operations = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         out.counter(names.requests, "Requests answered");
-        for (endpoint, operation) in &operations {
+        for (label, operation) in &operations {
             let requests: u64 = operation.durations.iter().map(load).sum();
-            out.value(names.requests, &[("api_endpoint", endpoint)], requests);
+            out.value(names.requests, &label.pairs(names, None), requests);
         }
         out.counter(names.errors, "Requests answered with an error");
-        for (endpoint, operation) in &operations {
+        for (label, operation) in &operations {
             for (status, counter) in (ERROR_STATUS_FIRST..).zip(&operation.errors) {
                 if load(counter) > 0 {
-                    let labels = [("api_endpoint", *endpoint), ("status_code", &status.to_string())];
-                    out.value(names.errors, &labels, load(counter));
+                    let status = status.to_string();
+                    out.value(
+                        names.errors,
+                        &label.pairs(names, Some(("status_code", &status))),
+                        load(counter),
+                    );
                 }
             }
         }
         out.histogram(names.durations, "Seconds from a request's head to its answer");
-        for (endpoint, operation) in &operations {
+        for (label, operation) in &operations {
             let mut cumulated = 0;
             let bounds = BOUNDS.iter().map(|(_, text)| *text).chain(["+Inf"]);
             for (bound, counter) in bounds.zip(&operation.durations) {
                 cumulated += load(counter);
-                let labels = [("api_endpoint", *endpoint), ("le", bound)];
-                out.suffixed(names.durations, "_bucket", &labels, cumulated);
+                out.suffixed(names.durations, "_bucket", &label.pairs(names, Some(("le", bound))), cumulated);
             }
             let seconds = Duration::from_micros(load(&operation.total_us)).as_secs_f64();
-            out.suffixed(names.durations, "_sum", &[("api_endpoint", endpoint)], seconds);
-            out.suffixed(names.durations, "_count", &[("api_endpoint", endpoint)], cumulated);
+            out.suffixed(names.durations, "_sum", &label.pairs(names, None), seconds);
+            out.suffixed(names.durations, "_count", &label.pairs(names, None), cumulated);
         }
+    }
+}
+
+impl Label {
+    /// As it is written, with one label more.
+    fn pairs<'a>(&'a self, names: &FamilyNames, more: Option<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+        let host = self.host.as_deref().map(|host| ("domain", host));
+        [Some((names.label, self.name)), host, more].into_iter().flatten().collect()
     }
 }
 

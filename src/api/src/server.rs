@@ -2,11 +2,12 @@
 //!
 //! A connection must send a head within a time limit and a size limit, and take what it is sent
 //! ([`crate::connection`]); there is a limit to how many connections are open at once. When the server is asked to stop, connections finish the request
-//! they are in.
+//! they are in. On a listener with a certificate ([`crate::tls`]) a client speaks TLS first, within a time limit too.
 
 use crate::connection::Watched;
 use crate::s3::reply::ReplyBody;
-use env::{Clock, Env, Listener, Task};
+use crate::tls::Tls;
+use env::{BoxStream, Clock, Env, Listener, Task};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -38,6 +39,23 @@ pub type Handler =
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub IpAddr);
 
+/// Among the extensions of a request that came over TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Secured;
+
+/// Where connections come in.
+pub struct Door {
+    listener: Box<dyn Listener>,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Door {
+    /// A listener whose clients speak TLS first, if a certificate is given.
+    pub fn new(listener: Box<dyn Listener>, tls: Option<Arc<Tls>>) -> Self {
+        Self { listener, tls }
+    }
+}
+
 /// Tells servers to stop.
 #[derive(Clone)]
 pub struct Shutdown(watch::Receiver<bool>);
@@ -61,9 +79,9 @@ impl Shutdown {
     }
 }
 
-/// Serves `handler` on `listener` until it is told to stop.
-pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutdown: Shutdown) -> Task<()> {
-    let env = env.clone();
+/// Serves `handler` to whoever comes in by `door` until it is told to stop.
+pub fn serve(env: &Env, door: Door, handler: Handler, mut shutdown: Shutdown) -> Task<()> {
+    let (env, Door { listener, tls }) = (env.clone(), door);
     let tasks = env.tasks.clone();
     tasks.spawn(async move {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -79,13 +97,22 @@ pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutd
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let connection = serve_connection(
-                        (stream, Arc::clone(&env.clock)),
-                        peer.map(|peer| PeerAddress(peer.ip())),
-                        Arc::clone(&handler),
-                        shutdown.clone(),
-                        place,
-                    );
+                    let peer = Peer {
+                        address: peer.map(|peer| PeerAddress(peer.ip())),
+                        secured: tls.is_some().then_some(Secured),
+                        _place: place,
+                    };
+                    let (clock, handler) = (Arc::clone(&env.clock), Arc::clone(&handler));
+                    let (tls, mut ended) = (tls.clone(), shutdown.clone());
+                    let connection = async move {
+                        let stream = tokio::select! {
+                            stream = secure(stream, tls, &peer) => stream,
+                            () = ended.requested() => None,
+                        };
+                        if let Some(stream) = stream {
+                            serve_connection((stream, clock), peer, handler, ended).await;
+                        }
+                    };
                     env.tasks.spawn(connection).detach();
                 }
                 Err(error) => {
@@ -100,17 +127,40 @@ pub fn serve(env: &Env, listener: Box<dyn Listener>, handler: Handler, mut shutd
     })
 }
 
+/// Who is at the other end of a connection.
+struct Peer {
+    address: Option<PeerAddress>,
+    secured: Option<Secured>,
+    /// Held as long as the connection.
+    _place: OwnedSemaphorePermit,
+}
+
+/// The stream that HTTP is spoken on; nothing if the client does not manage its TLS.
+async fn secure(stream: BoxStream, tls: Option<Arc<Tls>>, peer: &Peer) -> Option<BoxStream> {
+    let Some(tls) = tls else { return Some(stream) };
+    match tls.accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            let peer = peer.address.map(|peer| peer.0);
+            tracing::debug!(%error, ?peer, "a client did not manage its TLS");
+            None
+        }
+    }
+}
+
 async fn serve_connection(
-    (stream, clock): (env::BoxStream, Arc<dyn Clock>),
-    peer: Option<PeerAddress>,
+    (stream, clock): (BoxStream, Arc<dyn Clock>),
+    peer: Peer,
     handler: Handler,
     mut shutdown: Shutdown,
-    _place: OwnedSemaphorePermit,
 ) {
     let (stream, serving) = Watched::new(stream, clock);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
+        if let Some(address) = peer.address {
+            request.extensions_mut().insert(address);
+        }
+        if let Some(secured) = peer.secured {
+            request.extensions_mut().insert(secured);
         }
         let served = serving.begin();
         let answer = handler(request);

@@ -96,7 +96,8 @@ async fn ensure_bucket(
 /// Says where the node listens and what to do next.
 pub fn announce(node: &RunningNode) {
     let port = node.s3_address.map_or(0, |address| address.port());
-    let endpoint = format!("http://localhost:{port}");
+    let scheme = if node.s3_is_secured() { "https" } else { "http" };
+    let endpoint = format!("{scheme}://localhost:{port}");
     let address = node.s3_address.map_or_else(|| "a socket".to_owned(), |address| address.to_string());
     tracing::info!("S3 API server listening on {address}");
     let Some(key) = &node.first_run.new_key else { return };

@@ -1,7 +1,7 @@
 //! The links to other nodes: from the configuration to [`Membership`].
 
 use crate::config::{Bind, Config};
-use crate::node::every_ipv4_address;
+use crate::listening::every_ipv4_address;
 use anyhow::{Context, bail};
 use block::BlockStore;
 use cluster::ClusterState;

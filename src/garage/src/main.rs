@@ -9,6 +9,7 @@ mod config;
 mod first_run;
 mod joining;
 mod links;
+mod listening;
 mod logging;
 mod node;
 mod server;

@@ -1,32 +1,28 @@
 //! Puts a node together: engine, store, blocks, model, APIs, workers.
 
-use crate::config::{Bind, Config, Engine};
+use crate::config::{Config, Engine};
 use crate::first_run::{self, FirstRunOutcome};
 use crate::links;
-use anyhow::{Context, anyhow};
-use api::admin::{self, AdminApi, AdminConfig, Origin};
+use crate::listening::{self, Certificates};
+use anyhow::Context;
+use api::admin::{self, AdminApi, AdminConfig};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
-use api::server::{self, Shutdown};
+use api::server::{self, Door, Handler, Shutdown};
+use api::web::{WebApi, WebConfig};
 use block::{BlockConfig, BlockStore, DiskConfig};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
-use env::{Env, Listener, Task};
+use env::{Env, Task};
 use model::lifecycle::Day;
 use model::{Model, ModelError, Peers, Timing};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::engine::{self, EngineKind};
 use store::{Store, StoreError, StoreOptions};
 use tokio::sync::watch;
 
-/// The socket for administration without a token, in the metadata folder: who may open the folder
-/// may administrate.
-pub const ADMIN_SOCKET: &str = "admin.sock";
-/// The port that is proposed when the usual one is taken.
-const OTHER_S3_PORT: u16 = 3910;
 /// How long the node waits for requests under way when it stops.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -40,6 +36,7 @@ pub struct RunningNode {
     pub s3_address: Option<SocketAddr>,
     /// What the first start made.
     pub first_run: FirstRunOutcome,
+    certificates: Certificates,
     stop: watch::Sender<bool>,
     servers: Vec<Task<()>>,
     _workers: Vec<Task<()>>,
@@ -47,6 +44,23 @@ pub struct RunningNode {
 }
 
 impl RunningNode {
+    /// Whether some listener has a certificate.
+    pub fn has_certificates(&self) -> bool {
+        self.certificates.all().next().is_some()
+    }
+
+    /// Takes new certificates, if their files changed. Nothing that is open is cut off.
+    pub async fn reload(&self) {
+        for certificate in self.certificates.all() {
+            certificate.look().await;
+        }
+    }
+
+    /// Whether S3 is spoken over TLS.
+    pub fn s3_is_secured(&self) -> bool {
+        self.certificates.s3.is_some()
+    }
+
     /// Finishes the requests under way, then ends.
     pub async fn stop(self) {
         // Nobody listening means that the servers have ended already.
@@ -68,6 +82,7 @@ impl RunningNode {
 
 /// Starts a node. When this returns it answers requests.
 pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Result<RunningNode> {
+    let certificates = Certificates::open(&env, &config).await?;
     // Side by side: each waits for the disk most of the time.
     let cluster = open_cluster(&env, &config, single_node);
     let (cluster, engine) = tokio::try_join!(cluster, open_engine(&env, &config))?;
@@ -83,19 +98,27 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let host_id = cluster.id().to_string();
     let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), Arc::clone(&metrics), host_id);
     let admin_config = admin_config(&env, &config).await?;
+    let web = WebApi::new(Arc::clone(&s3), web_config(&config), Arc::clone(&metrics));
     let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
     let membership = links::open(&env, &config, &cluster, &model).await?;
     model.join(membership.net());
     let (stop, shutdown) = Shutdown::new();
-    let listener = listen_for_s3(&env, &config).await?;
-    let s3_address = listener.local_addr();
-    let handler: server::Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
-    let mut servers = vec![server::serve(&env, listener, handler, shutdown.clone())];
-    for (listener, origin) in listen_for_admin(&env, &config).await? {
-        let handler = admin::handler(Arc::clone(&admin), origin);
-        servers.push(server::serve(&env, listener, handler, shutdown.clone()));
+    let mut servers = Vec::new();
+    if let Some(listener) = listening::listen_for_web(&env, &config).await? {
+        let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&web).handle(request)));
+        let door = Door::new(listener, certificates.web.clone());
+        servers.push(server::serve(&env, door, handler, shutdown.clone()));
     }
-    let workers = vec![
+    let listener = listening::listen_for_s3(&env, &config).await?;
+    let s3_address = listener.local_addr();
+    let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
+    let door = Door::new(listener, certificates.s3.clone());
+    servers.push(server::serve(&env, door, handler, shutdown.clone()));
+    for (door, origin) in listening::listen_for_admin(&env, &config, certificates.admin.clone()).await? {
+        let handler = admin::handler(Arc::clone(&admin), origin);
+        servers.push(server::serve(&env, door, handler, shutdown.clone()));
+    }
+    let mut workers = vec![
         model.spawn_reclaimer(),
         model.spawn_name_keeper(),
         model.spawn_growth(),
@@ -103,11 +126,13 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_lifecycle(),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
+    workers.extend(certificates.all().map(|certificate| certificate.keep()));
     Ok(RunningNode {
         config,
         model,
         s3_address,
         first_run,
+        certificates,
         stop,
         servers,
         _workers: workers,
@@ -164,8 +189,16 @@ async fn admin_config(env: &Env, config: &Config) -> anyhow::Result<AdminConfig>
         admin_token: Some(admin_token),
         metrics_token: config.admin.metrics_token.as_ref().map(token),
         metrics_require_token: config.admin.metrics_require_token,
-        web_root_domain: config.web.root_domain.as_ref().map(|domain| format!(".{domain}")),
+        web_root_domain: Some(config.web.root_domain.clone()),
+        s3_root_domain: config.s3.root_domain.clone(),
     })
+}
+
+fn web_config(config: &Config) -> WebConfig {
+    WebConfig {
+        root_domain: config.web.root_domain.clone(),
+        hosts_in_metrics: config.web.add_host_to_metrics,
+    }
 }
 
 async fn open_cluster(env: &Env, config: &Config, single_node: bool) -> anyhow::Result<Arc<ClusterState>> {
@@ -225,67 +258,13 @@ fn s3_config(config: &Config) -> S3Config {
     }
 }
 
-async fn listen_for_s3(env: &Env, config: &Config) -> anyhow::Result<Box<dyn Listener>> {
-    let (bind, is_default) = (&config.s3.bind, config.s3.bind_is_default);
-    let listener = match (bind, listen(env, bind).await) {
-        // A machine without IPv6 listens on 0.0.0.0 where `[::]` was only the default.
-        (Bind::Tcp(address), Err(error)) if is_default && error.kind() != io::ErrorKind::AddrInUse => {
-            listen(env, &Bind::Tcp(every_ipv4_address(address.port()))).await
-        }
-        (_, listener) => listener,
-    };
-    listener.map_err(|error| match bind {
-        Bind::Tcp(address) if error.kind() == io::ErrorKind::AddrInUse => {
-            let (port, other) = (address.port(), SocketAddr::new(address.ip(), OTHER_S3_PORT));
-            anyhow!(
-                "another program listens on port {port} already, perhaps another garage server\nTo see which one:     \
-                 ss -ltnp 'sport = :{port}'\nTo use another port:  garage server --s3-addr '{other}'"
-            )
-        }
-        _ => anyhow!("cannot listen on {bind}, where the S3 API should be: {error}"),
-    })
-}
-
-/// The local socket, which must be there, and the port, which may be missing where it was only the
-/// default.
-async fn listen_for_admin(env: &Env, config: &Config) -> anyhow::Result<Vec<(Box<dyn Listener>, Origin)>> {
-    let cannot = |bind: &Bind, error: io::Error| {
-        anyhow!("cannot listen on {bind}, where the admin API should be: {error}")
-    };
-    let socket = Bind::Unix(config.metadata_dir.join(ADMIN_SOCKET));
-    let mut listeners =
-        vec![(listen(env, &socket).await.map_err(|error| cannot(&socket, error))?, Origin::LocalSocket)];
-    match listen(env, &config.admin.bind).await {
-        Ok(listener) => listeners.push((listener, Origin::Tcp)),
-        Err(error) if config.admin.bind_is_default => tracing::warn!(
-            %error,
-            "no admin API on {}: administration works on this machine only, over {socket}; api_bind_addr under [admin] \
-             sets another port",
-            config.admin.bind
-        ),
-        Err(error) => return Err(cannot(&config.admin.bind, error)),
-    }
-    Ok(listeners)
-}
-
-/// Where a machine without IPv6 listens when `[::]` was only the default.
-pub fn every_ipv4_address(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
-}
-
-async fn listen(env: &Env, bind: &Bind) -> io::Result<Box<dyn Listener>> {
-    match bind {
-        Bind::Unix(path) => env.net.listen_unix(path).await,
-        Bind::Tcp(address) => env.net.listen(*address).await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Files, Flags, Surroundings};
     use env::sim::{SimOptions, SimWorld};
     use std::collections::BTreeMap;
+    use std::io;
     use std::path::{Path, PathBuf};
 
     /// A machine without configuration.
@@ -320,15 +299,19 @@ mod tests {
     async fn taken_ports() {
         let world = SimWorld::new(3, &SimOptions::default());
         let first = start(world.env(), config("/first", None), true).await.unwrap();
-        assert_eq!(first.servers.len(), 3, "S3, the local socket and the admin port");
+        assert_eq!(first.servers.len(), 4, "web sites, S3, the local socket and the admin port");
         let refused = refusal(start(world.env(), config("/second", None), true).await);
         assert!(refused.contains("\nTo use another port:  garage server --s3-addr '[::]:3910'"), "{refused}");
-        // As the text says; the default admin port is taken too, and the node does without.
+        // As the text says; the default ports of sites and administration are taken too, and the node does without.
         let second = start(world.env(), config("/third", Some("[::]:3910")), true).await.unwrap();
         assert_eq!(second.servers.len(), 2);
         let mut config = config("/fourth", Some("[::]:3911"));
         config.admin.bind_is_default = false;
         let refused = refusal(start(world.env(), config, true).await);
         assert!(refused.contains("127.0.0.1:3903") && refused.contains("admin API"), "{refused}");
+        let mut config = self::config("/fifth", Some("[::]:3912"));
+        config.web.bind_is_default = false;
+        let refused = refusal(start(world.env(), config, true).await);
+        assert!(refused.contains("[::]:3902") && refused.contains("web sites"), "{refused}");
     }
 }

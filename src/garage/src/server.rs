@@ -1,10 +1,12 @@
 //! `garage server`: from the command line to a running node, and its end.
 
 use crate::config::{self, Bind, Config, Flags, MachineFiles, Surroundings};
+use crate::node::RunningNode;
 use crate::{first_run, joining, logging, node};
 use anyhow::Context;
 use clap::Args;
 use cluster::joining::JoinCode;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -83,19 +85,29 @@ pub fn run(global: Flags, arguments: ServerArguments) -> anyhow::Result<()> {
         }
         let running = node::start(env, config, arguments.single_node).await?;
         first_run::announce(&running);
-        wait_for_signal().await?;
+        wait_for_signal(&running).await?;
         tracing::info!("stopping: finishing the requests under way");
         running.stop().await;
         Ok(())
     })
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
+/// Waits until the node is to stop. A hang-up stops one that was started on a terminal, which is gone then; a service
+/// is told with it to take new certificates.
+async fn wait_for_signal(running: &RunningNode) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let has_terminal = std::io::stdin().is_terminal();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => match running.has_certificates() {
+                _ if has_terminal => return Ok(()),
+                true => running.reload().await,
+                false => tracing::info!("there is no certificate to look at: the signal has no effect"),
+            },
+        }
     }
-    Ok(())
 }

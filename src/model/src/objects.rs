@@ -171,6 +171,33 @@ impl Model {
         Ok(self.look(bucket, key, None, want).await?.object())
     }
 
+    /// Refuses a body for a key, before any of it is there, where the bucket's limits leave no room for it. The write
+    /// itself looks again when it is done: limits are soft only as far as several writes at once go.
+    pub async fn check_room(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        key: &str,
+        size_bytes: u64,
+    ) -> Result<(), ModelError> {
+        let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+        let quotas = row.quotas.value;
+        if quotas == Quotas::default() {
+            return Ok(());
+        }
+        let partition = PartitionHash::of_shard(&bucket, 0);
+        let used = match self.peers.is_alone() {
+            true => usage::of_partition(&self.store.view()?, partition)?,
+            false => self.usage_everywhere(partition).await?,
+        };
+        let new = Usage { objects: 1, bytes: i64::try_from(size_bytes).unwrap_or(i64::MAX), uploads: 0 };
+        // What it replaces is looked at only where it matters.
+        if check_quotas(used, quotas, None, new).is_ok() || row.versioning() != Versioning::Never {
+            return check_quotas(used, quotas, None, new);
+        }
+        let old = self.look(bucket, key, None, Want::Metadata).await?.object();
+        check_quotas(used, quotas, old.as_ref().map(|found| &found.object), new)
+    }
+
     /// What is under a key, or one version of it.
     pub async fn look(
         self: &Arc<Self>,
@@ -310,7 +337,8 @@ impl Put {
         condition.check(old)?;
         if bucket.quotas.value != Quotas::default() {
             let replaced = old.filter(|_| mode == Versioning::Never);
-            check_quotas(usage::of_partition(txn, partition)?, bucket.quotas.value, replaced, &self.object)?;
+            let (used, new) = (usage::of_partition(txn, partition)?, usage::weigh(Some(&self.object)));
+            check_quotas(used, bucket.quotas.value, replaced, new)?;
         }
         let retention = lock::default_for(&bucket, &self.object)?;
         let mut writes = self.writes;
@@ -384,12 +412,14 @@ pub(crate) fn check_quotas(
     used: Usage,
     quotas: Quotas,
     old: Option<&Object>,
-    new: &Object,
+    after: Usage,
 ) -> Result<(), ModelError> {
-    let (before, after) = (usage::weigh(old), usage::weigh(Some(new)));
+    let before = usage::weigh(old);
     let above = |limit: Option<u64>, used: i64, before: i64, after: i64| {
         after > before
-            && limit.is_some_and(|limit| used + after - before > i64::try_from(limit).unwrap_or(i64::MAX))
+            && limit.is_some_and(|limit| {
+                used.saturating_add(after).saturating_sub(before) > i64::try_from(limit).unwrap_or(i64::MAX)
+            })
     };
     if above(quotas.objects, used.objects, before.objects, after.objects)
         || above(quotas.size_bytes, used.bytes, before.bytes, after.bytes)

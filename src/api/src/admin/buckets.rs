@@ -3,6 +3,7 @@
 use super::bucket_names::{check_local_alias, grant};
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use crate::dates::iso8601_ms;
+use crate::s3::website;
 use base::id::kind;
 use base::limits::PART_NUMBER_MAX;
 use base::{BucketName, Id, PartitionHash};
@@ -60,7 +61,8 @@ pub(super) async fn create(call: Call<'_>) -> Result<Answer, AdminError> {
 }
 
 pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
-    let id = find(&call.api.model.names(), call.required("id")?)?;
+    let names = call.api.model.names();
+    let id = find(&names, call.required("id")?)?;
     let body: wire::UpdateBucket = call.json()?;
     if body.cors_rules.is_some() {
         return Err(AdminError::NotImplemented("UpdateBucket with corsRules"));
@@ -68,7 +70,12 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
     if body.lifecycle_rules.is_some() {
         return Err(AdminError::NotImplemented("UpdateBucket with lifecycleRules"));
     }
-    let website = body.website_access.map(website_of).transpose()?;
+    let website = match body.website_access {
+        Some(access) => {
+            Some(website_of(access, names.buckets.get(&id).and_then(|row| row.website.value.as_ref()))?)
+        }
+        None => None,
+    };
     let quotas =
         body.quotas.map(|quotas| Quotas { size_bytes: quotas.max_size, objects: quotas.max_objects });
     call.api.model.update_bucket(id, BucketChange { quotas, website, setting: None }).await?;
@@ -81,9 +88,19 @@ pub(super) async fn delete(call: Call<'_>) -> Result<Answer, AdminError> {
     Ok(Answer::done())
 }
 
-fn website_of(access: wire::WebsiteAccess) -> Result<Option<Website>, AdminError> {
+/// The site that is asked for. Rules that only S3 can set stay; a site that only redirected serves from now on.
+fn website_of(access: wire::WebsiteAccess, before: Option<&Website>) -> Result<Option<Website>, AdminError> {
+    if access.routing_rules.is_some() {
+        return Err(AdminError::NotImplemented("UpdateBucket with routingRules"));
+    }
     match (access.enabled, access.index_document, access.error_document) {
-        (true, Some(index_document), error_document) => Ok(Some(Website { index_document, error_document })),
+        (true, Some(index_document), error_document) => {
+            website::check_documents(&index_document, error_document.as_deref())
+                .map_err(|_| AdminError::WebsiteDocuments)?;
+            let serves = before.filter(|site| !site.index_document.is_empty());
+            let redirects = serves.and_then(|site| site.redirects.clone());
+            Ok(Some(Website { index_document, error_document, redirects }))
+        }
         (false, None, None) => Ok(None),
         _ => Err(AdminError::WebsiteDocuments),
     }
@@ -156,10 +173,7 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
         created,
         global_aliases,
         website_access: website.is_some(),
-        website_config: website.map(|website| wire::WebsiteConfig {
-            index_document: website.index_document,
-            error_document: website.error_document,
-        }),
+        website_config: website.map(website_config),
         versioning: match row.versioning() {
             Versioning::Never => "disabled".to_owned(),
             Versioning::Enabled => "enabled".to_owned(),
@@ -177,6 +191,17 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
         unfinished_multipart_upload_bytes: part_bytes,
         quotas: wire::Quotas { max_size: quotas.size_bytes, max_objects: quotas.objects },
     }))
+}
+
+fn website_config(site: Website) -> wire::WebsiteConfig {
+    // What a newer release has set is not shown; S3 says that it cannot be read.
+    let redirects = website::configuration(&site).map(|shown| shown.redirects).unwrap_or_default();
+    wire::WebsiteConfig {
+        index_document: site.index_document,
+        error_document: site.error_document,
+        redirect_all_requests_to: redirects.all.map(Into::into),
+        routing_rules: redirects.rules.into_iter().map(Into::into).collect(),
+    }
 }
 
 /// The counters of a bucket.

@@ -75,7 +75,10 @@ pub enum AdminError {
     #[error(transparent)]
     InvalidKey(#[from] KeyFormatError),
     /// A web site needs an index document, and a disabled one has none.
-    #[error("with `enabled` true `indexDocument` must be given; with `enabled` false no document may be")]
+    #[error(
+        "with `enabled` true `indexDocument` must be given, a name without a slash; with `enabled` false no document \
+         may be"
+    )]
     WebsiteDocuments,
     /// Neither or both kinds of names were given.
     #[error("give either `globalAlias`, or `localAlias` with `accessKeyId`")]

@@ -64,8 +64,10 @@ pub struct AdminConfig {
     pub metrics_token: Option<AdminToken>,
     /// Whether `/metrics` needs a token even if no metrics token is set.
     pub metrics_require_token: bool,
-    /// Domain under which web sites are served by bucket name, with a leading dot.
+    /// Domain under which web sites are served by bucket name, without a leading dot.
     pub web_root_domain: Option<String>,
+    /// Domain under which S3 has buckets by their names, without a leading dot.
+    pub s3_root_domain: Option<String>,
 }
 
 /// The admin API of one node.

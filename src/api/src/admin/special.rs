@@ -2,6 +2,7 @@
 
 use super::cluster_state::{current_health, local_figures, total_usage};
 use super::{AdminError, Answer, Call, prometheus};
+use crate::web::host;
 use cluster::HealthStatus;
 use http::StatusCode;
 
@@ -19,17 +20,14 @@ pub(super) async fn health(call: Call<'_>) -> Result<Answer, AdminError> {
     Ok(Answer::text(status, format!("{sentence}\n{more}\n")))
 }
 
-/// Whether a web site is served for a domain: proxies ask before they get a certificate for it.
+/// Whether a domain leads to a bucket, as a web site or as S3 knows it: proxies ask before they get a certificate for it.
 pub(super) async fn check_domain(call: Call<'_>) -> Result<Answer, AdminError> {
     let domain = call.required("domain")?;
-    let names = call.api.model.names();
-    let root = call.api.config.web_root_domain.as_deref();
-    let below_root = root.and_then(|root| domain.strip_suffix(root));
-    let served = [Some(domain), below_root].into_iter().flatten().any(|name| {
-        let bucket = names.aliases.get(name).and_then(|id| names.buckets.get(id));
-        bucket.is_some_and(|bucket| bucket.website.value.is_some())
-    });
-    if served {
+    let host = domain.trim_end_matches('.').to_ascii_lowercase();
+    let (names, config) = (call.api.model.names(), &call.api.config);
+    let is_site = host::bucket(&names, config.web_root_domain.as_deref(), &host).is_some();
+    let in_s3 = config.s3_root_domain.as_deref().and_then(|root| host::below(&host, root));
+    if is_site || in_s3.is_some_and(|name| names.aliases.contains_key(name)) {
         Ok(Answer::text(StatusCode::OK, format!("Domain '{domain}' is managed by Garage\n")))
     } else {
         Err(AdminError::NoSuchWebsite(domain.to_owned()))

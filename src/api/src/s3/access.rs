@@ -8,6 +8,7 @@
 //! of its access key allow, and what an access control list gives ([`super::acl`]). Anonymous callers have no
 //! grants, and change no setting whatever a policy or list says. A policy that cannot be read lets nobody in. Owners
 //! of the bucket can always read, replace and remove the policy, so that none locks out those who could repair it.
+//! Where the bucket is a web site, its visitors may what a policy that allows everybody to read would allow them.
 //!
 //! An object's list stands in its row, and no row is read twice: an operation that such a list may open
 //! ([`Access::ReadOrAcl`], [`Access::WriteOrAcl`]) gets an [`Admission`], and asks it once it has the row.
@@ -32,6 +33,9 @@ use std::sync::{Arc, OnceLock};
 pub const ANONYMOUS: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
 /// What an owner may whatever the policy says.
 const ABOUT_POLICIES: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+
+/// What a web site lets everybody do.
+const OF_SITES: [&str; 2] = ["s3:GetObject", "s3:ListBucket"];
 
 /// What an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,6 +184,8 @@ pub struct Gate {
     policy: Result<Option<Policy>, S3Error>,
     /// Whether what the policy allows counts for this caller.
     policy_opens: bool,
+    /// Whether the bucket's site is open to the caller.
+    serves_site: bool,
     /// What conditions may ask for.
     pub facts: Facts,
 }
@@ -205,8 +211,17 @@ impl Gate {
             grant: caller.grant(&bucket.row),
             policy,
             policy_opens: !is_closed,
+            serves_site: false,
             facts,
         }
+    }
+
+    /// The same gate for a visitor of the bucket's web site, who may read every object and be told which there are,
+    /// as if the policy said so.
+    #[must_use]
+    pub fn serving_site(mut self) -> Self {
+        self.serves_site = !acl::blocks(&self.row).restrict_public_buckets;
+        self
     }
 
     /// Refuses unless the caller may do what is wanted, whatever an object's list says.
@@ -303,6 +318,7 @@ impl Gate {
         match verdict {
             Verdict::Deny => Judgement::Denied,
             _ if wanted.access.is_in(self.grant) => Judgement::Allowed,
+            _ if self.serves_site && OF_SITES.contains(&action) => Judgement::Allowed,
             Verdict::Allow if may_open && self.policy_opens => Judgement::Allowed,
             _ if may_open && self.lists().bucket_allows(action) => Judgement::Allowed,
             Verdict::Allow | Verdict::Silent => Judgement::Open,

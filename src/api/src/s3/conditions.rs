@@ -67,6 +67,16 @@ impl ReadConditions {
     }
 }
 
+/// Whether a range may be cut of what is there: it is what the client has the rest of.
+pub fn range_fits(head: &Head, found: &Found) -> bool {
+    let Some(wanted) = head.header("if-range") else { return true };
+    match dates::parse_http_date(&wanted) {
+        Some(date) => i64::try_from(found.modified().wall().seconds()) == Ok(date),
+        // A weak tag says nothing about single bytes.
+        None => wanted == quoted(&found.object.etag),
+    }
+}
+
 fn failed(condition: &str) -> S3Error {
     S3Error::new(S3Code::PreconditionFailed).field("Condition", condition)
 }

@@ -6,6 +6,10 @@
 use super::error::{S3Code, S3Error};
 use crate::decimal::is_decimal;
 use crate::server::PeerAddress;
+use http::header::{
+    AUTHORIZATION, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    RANGE,
+};
 use http::{HeaderMap, Method, request::Parts};
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
@@ -18,7 +22,7 @@ pub const HEADERS_MAX_BYTES: usize = 16 << 10;
 pub const QUERY_MAX_PARAMETERS: usize = 128;
 
 /// What a request is about, before anything is looked up.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Head {
     /// The method.
     pub method: Method,
@@ -43,12 +47,7 @@ pub struct Head {
 impl Head {
     /// Decodes a head. `root_domains` are the domains whose subdomains are bucket names.
     pub fn parse(parts: Parts, root_domains: &[String], request_id: String) -> Result<Self, S3Error> {
-        let header_bytes: usize =
-            parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        if header_bytes > HEADERS_MAX_BYTES {
-            let error = S3Error::new(S3Code::RequestHeaderSectionTooLarge);
-            return Err(error.field("MaxSizeAllowed", HEADERS_MAX_BYTES.to_string()));
-        }
+        check_headers(&parts.headers)?;
         let (bucket, key, query) = decode(&parts, root_domains)?;
         Ok(Self {
             raw_path: parts.uri.path().to_owned(),
@@ -61,6 +60,43 @@ impl Head {
             query,
             request_id,
         })
+    }
+
+    /// Decodes a head that a browser sent to the web site of a bucket: the whole path is the key, the query means
+    /// nothing, and nothing else that is S3's does.
+    pub fn of_site(mut parts: Parts, bucket: &str, request_id: String) -> Result<Self, S3Error> {
+        let strange = |name: &HeaderName| name.as_str().starts_with("x-amz-") || *name == AUTHORIZATION;
+        let names: Vec<HeaderName> = parts.headers.keys().filter(|name| strange(name)).cloned().collect();
+        for name in names {
+            parts.headers.remove(name);
+        }
+        check_headers(&parts.headers)?;
+        let raw_path = parts.uri.path().to_owned();
+        let key = decode_key(raw_path.strip_prefix('/').ok_or(S3Code::InvalidURI)?)?;
+        Ok(Self {
+            raw_path,
+            raw_query: parts.uri.query().unwrap_or_default().to_owned(),
+            source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
+            method: parts.method,
+            headers: parts.headers,
+            bucket: Some(bucket.to_owned()),
+            key: Some(key),
+            query: Vec::new(),
+            request_id,
+        })
+    }
+
+    /// The same request for another key.
+    pub fn for_key(&self, key: String) -> Self {
+        Self { key: Some(key), ..self.clone() }
+    }
+
+    /// The same request for the whole object, whatever the client has of it.
+    pub fn without_conditions(mut self) -> Self {
+        for name in [RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE] {
+            self.headers.remove(name);
+        }
+        self
     }
 
     /// The first value of a query parameter.
@@ -93,6 +129,15 @@ impl Head {
     }
 }
 
+fn check_headers(headers: &HeaderMap) -> Result<(), S3Error> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > HEADERS_MAX_BYTES {
+        let error = S3Error::new(S3Code::RequestHeaderSectionTooLarge);
+        return Err(error.field("MaxSizeAllowed", HEADERS_MAX_BYTES.to_string()));
+    }
+    Ok(())
+}
+
 /// A header's value as text.
 pub fn header_text(value: &http::HeaderValue) -> String {
     let bytes = value.as_bytes();
@@ -115,16 +160,21 @@ fn decode(parts: &Parts, root_domains: &[String]) -> Result<Decoded, S3Error> {
             (Some(decode_text(bucket)?).filter(|bucket| !bucket.is_empty()), key)
         }
     };
-    let key = decode_text(raw_key)?;
+    let key = decode_key(raw_key)?;
     if bucket.is_none() && !key.is_empty() {
         return Err(S3Code::InvalidBucketName.into());
     }
+    Ok((bucket, Some(key).filter(|key| !key.is_empty()), query))
+}
+
+fn decode_key(raw: &str) -> Result<String, S3Error> {
+    let key = decode_text(raw)?;
     if key.len() > base::limits::OBJECT_KEY_MAX_BYTES {
         let size = key.len().to_string();
         let limit = base::limits::OBJECT_KEY_MAX_BYTES.to_string();
         return Err(S3Error::new(S3Code::KeyTooLongError).field("Size", size).field("MaxSizeAllowed", limit));
     }
-    Ok((bucket, Some(key).filter(|key| !key.is_empty()), query))
+    Ok(key)
 }
 
 fn decode_text(text: &str) -> Result<String, S3Error> {

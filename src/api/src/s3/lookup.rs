@@ -24,6 +24,6 @@ pub async fn look(
         return Ok(Seen::Object(found));
     }
     let wanted = Wanted { access: Access::Read, actions: &["s3:ListBucket"], key: None };
-    call.api.gate(&call.caller, &call.head, bucket).check(&call.api.model, &wanted).await?;
+    call.gate(bucket).check(&call.api.model, &wanted).await?;
     versions::seen(looked, (key, version))
 }

@@ -6,6 +6,7 @@ use super::reply::Reply;
 use crate::body::stored_content_encoding;
 use crate::checksum::{ChecksumAlgorithm, ChecksumType, ChecksumValue, ObjectChecksum};
 use crate::dates;
+use crate::s3::website;
 use crate::s3::xml;
 use base::limits::USER_METADATA_MAX_BYTES;
 use http::HeaderMap;
@@ -38,6 +39,7 @@ pub fn read_headers(headers: &HeaderMap) -> Result<Vec<(String, String)>, S3Erro
     for name in KEPT {
         kept.extend(headers.get(name).map(|value| (name.to_owned(), header_text(value))));
     }
+    kept.extend(website::redirect_location(headers)?);
     kept.extend(stored_content_encoding(headers).map(|value| ("content-encoding".to_owned(), value)));
     let mut user_bytes = 0;
     for name in headers.keys().filter(|name| name.as_str().starts_with(USER_METADATA)) {

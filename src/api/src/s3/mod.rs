@@ -24,6 +24,7 @@ pub mod reply;
 pub mod settings;
 pub mod tags;
 pub mod versions;
+pub mod website;
 pub mod xml;
 
 use crate::body::PayloadMode;
@@ -324,7 +325,7 @@ impl S3Api {
         respond(reply)
     }
 
-    fn stamp(&self, response: &mut Response<ReplyBody>, request_id: &str) {
+    pub(crate) fn stamp(&self, response: &mut Response<ReplyBody>, request_id: &str) {
         let headers = response.headers_mut();
         headers.extend(HeaderValue::try_from(request_id).ok().map(|value| (REQUEST_ID, value)));
         headers.extend(HeaderValue::try_from(&self.host_id).ok().map(|value| (HOST_ID, value)));
@@ -332,7 +333,8 @@ impl S3Api {
     }
 }
 
-fn respond(reply: Reply) -> Response<ReplyBody> {
+/// An operation's output as it is sent.
+pub(crate) fn respond(reply: Reply) -> Response<ReplyBody> {
     let mut response = Response::new(reply.body);
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;

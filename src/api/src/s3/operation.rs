@@ -2,7 +2,7 @@
 //! walk it: an operation without an authorization case or a conformance case fails them.
 
 use super::S3Api;
-use super::access::{Access, Admission, Caller};
+use super::access::{Access, Admission, Caller, Gate};
 use super::error::S3Error;
 use super::form::Form;
 use super::head::Head;
@@ -117,6 +117,8 @@ pub struct Call {
     pub(super) admission: Admission,
     /// The form it brings, read up to its file.
     pub form: Option<Form>,
+    /// Whether it came in by the bucket's web site.
+    is_of_site: bool,
 }
 
 impl Call {
@@ -127,7 +129,22 @@ impl Call {
         (bucket, admission): (Option<NamedBucket>, Admission),
         form: Option<Form>,
     ) -> Self {
-        Self { api, head, caller, bucket, admission, form }
+        Self { api, head, caller, bucket, admission, form, is_of_site: false }
+    }
+
+    /// A visit to the web site of a bucket, after authorization.
+    pub(crate) fn of_site(
+        (api, head): (Arc<S3Api>, Arc<Head>),
+        caller: Caller,
+        (bucket, admission): (NamedBucket, Admission),
+    ) -> Self {
+        Self { api, head, caller, bucket: Some(bucket), admission, form: None, is_of_site: true }
+    }
+
+    /// What decides about the caller's requests to a bucket.
+    pub fn gate(&self, bucket: &NamedBucket) -> Gate {
+        let gate = self.api.gate(&self.caller, &self.head, bucket);
+        if self.is_of_site { gate.serving_site() } else { gate }
     }
 
     /// The object that the request names: if it is there, and the caller may have it.
@@ -162,6 +179,9 @@ pub static OPERATIONS: &[&Operation] = &[
     &ops::put_bucket_lifecycle_configuration::OPERATION,
     &ops::get_bucket_lifecycle_configuration::OPERATION,
     &ops::delete_bucket_lifecycle::OPERATION,
+    &ops::put_bucket_website::OPERATION,
+    &ops::get_bucket_website::OPERATION,
+    &ops::delete_bucket_website::OPERATION,
     &ops::put_bucket_tagging::OPERATION,
     &ops::get_bucket_tagging::OPERATION,
     &ops::delete_bucket_tagging::OPERATION,

@@ -130,7 +130,7 @@ const SUBRESOURCES: [(&str, Unconfigured); 34] = [
     ("torrent", Unconfigured::Refused),
     ("versioning", Unconfigured::Refused),
     ("versions", Unconfigured::Refused),
-    ("website", Unconfigured::Missing(S3Code::NoSuchWebsiteConfiguration)),
+    ("website", Unconfigured::Refused),
     ("append", Unconfigured::Refused),
     ("renameObject", Unconfigured::Refused),
     ("object-annotations", Unconfigured::Refused),

@@ -70,6 +70,12 @@ pub const CORS: &str = "<CORSConfiguration><CORSRule><AllowedOrigin>https://page
     <AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod><AllowedHeader>*</AllowedHeader>\
     <ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></CORSRule></CORSConfiguration>";
 
+/// A site with a document for errors, and one redirect.
+pub const SITE: &str = "<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument>\
+    <ErrorDocument><Key>error.html</Key></ErrorDocument><RoutingRules><RoutingRule><Condition>\
+    <KeyPrefixEquals>old/</KeyPrefixEquals></Condition><Redirect><ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>\
+    </Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>";
+
 /// Versions are kept.
 pub const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 
@@ -145,6 +151,11 @@ pub static SAMPLES: &[Sample] = &[
     }),
     sample("GetBucketLifecycleConfiguration", 200, |_, shelf| bucket("GET", shelf).query("lifecycle", "")),
     sample("DeleteBucketLifecycle", 204, |_, shelf| bucket("DELETE", shelf).query("lifecycle", "")),
+    sample("PutBucketWebsite", 200, |_, shelf| {
+        bucket("PUT", shelf).query("website", "").body(SITE.as_bytes())
+    }),
+    sample("GetBucketWebsite", 200, |_, shelf| bucket("GET", shelf).query("website", "")),
+    sample("DeleteBucketWebsite", 204, |_, shelf| bucket("DELETE", shelf).query("website", "")),
     sample("PutBucketTagging", 204, |_, shelf| {
         bucket("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
     }),

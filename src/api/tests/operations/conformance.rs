@@ -41,6 +41,9 @@ cases! {
     "PutBucketLifecycleConfiguration" => put_bucket_lifecycle_configuration,
     "GetBucketLifecycleConfiguration" => get_bucket_lifecycle_configuration,
     "DeleteBucketLifecycle" => delete_bucket_lifecycle,
+    "PutBucketWebsite" => put_bucket_website,
+    "GetBucketWebsite" => get_bucket_website,
+    "DeleteBucketWebsite" => delete_bucket_website,
     "PutBucketTagging" => put_bucket_tagging,
     "GetBucketTagging" => get_bucket_tagging,
     "DeleteBucketTagging" => delete_bucket_tagging,
@@ -342,6 +345,31 @@ async fn delete_bucket_lifecycle(home: &Home, shelf: &Shelf, answer: Answer) {
     assert!(answer.body.is_empty());
     let gone = setting(home, shelf, "lifecycle").await;
     assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchLifecycleConfiguration"));
+}
+
+async fn put_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    assert_eq!(setting(home, shelf, "website").await.xml("Suffix"), "index.html");
+}
+
+async fn get_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(
+        (answer.xml("Key").as_str(), answer.xml("ReplaceKeyPrefixWith").as_str()),
+        ("error.html", "new/")
+    );
+    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap();
+    let site = row.website.value.as_ref().expect("the register that the admin API shows");
+    assert_eq!(site.index_document, "index.html");
+    let none = home.empty_shelf().await;
+    assert_eq!(setting(home, &none, "website").await.code(), "NoSuchWebsiteConfiguration");
+}
+
+async fn delete_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let gone = setting(home, shelf, "website").await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchWebsiteConfiguration"));
+    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap();
+    assert_eq!(row.website.value, None);
 }
 
 async fn put_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {

@@ -3,11 +3,11 @@
 //! Its keys: `root` may do everything with every shelf; `reader`, `writer` and `owner` have just that
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
-use super::calls::{BLOCK, CORS, HOLD, LIFECYCLE, LOCK, OWNERSHIP, RETENTION, TAGS, VERSIONING, policy};
+use super::calls::{BLOCK, CORS, HOLD, LIFECYCLE, LOCK, OWNERSHIP, RETENTION, SITE, TAGS, VERSIONING, policy};
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
-use api::server::{self, Handler, Shutdown};
+use api::server::{self, Door, Handler, Shutdown};
 use base::limits::BLOCK_SIZE_BYTES;
 use base::{BucketName, NodeId};
 use block::{BlockConfig, BlockStore};
@@ -96,7 +96,7 @@ impl Home {
         let address = listener.local_addr().unwrap();
         let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
         let (running, shutdown) = Shutdown::new();
-        server::serve(&env, listener, handler, shutdown).detach();
+        server::serve(&env, Door::new(listener, None), handler, shutdown).detach();
         let counter = AtomicU64::new(0);
         let sources = OnceCell::new();
         let mut home = Self { model, env, address, keys: Vec::new(), counter, sources, _running: running };
@@ -168,6 +168,7 @@ impl Home {
         let settings = [
             ("cors", CORS),
             ("lifecycle", LIFECYCLE),
+            ("website", SITE),
             ("tagging", TAGS),
             ("policy", &policy),
             ("publicAccessBlock", BLOCK),

@@ -163,8 +163,8 @@ fn proof(operation: &str, name: &str) -> Proof {
         (
             _,
             "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "lifecycle" | "tagging"
-            | "attributes" | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls" | "acl"
-            | "object-lock" | "retention" | "legal-hold",
+            | "attributes" | "website" | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls"
+            | "acl" | "object-lock" | "retention" | "legal-hold",
         ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId" | "version-id-marker") => Fails("none"),
@@ -187,6 +187,7 @@ fn proof(operation: &str, name: &str) -> Proof {
         (_, "x-amz-expected-bucket-owner" | "x-amz-source-expected-bucket-owner") => Fails(OTHER_OWNER),
         (_, "content-encoding") => Keeps("gzip"),
         (_, "expires") => Keeps(FUTURE),
+        (_, "x-amz-website-redirect-location") => Keeps("/elsewhere"),
         (
             _,
             "cache-control" | "content-disposition" | "content-language" | "content-type" | "x-amz-meta-",
@@ -317,7 +318,7 @@ fn other_operation(operation: &str, name: &str) -> bool {
         "location" | "uploads" | "versioning" | "versions" => operation == "ListObjects",
         "policyStatus" => operation == "ListObjects",
         "acl" => ["ListObjects", "GetObject"].contains(&operation),
-        "cors" | "lifecycle" | "policy" | "publicAccessBlock" | "ownershipControls" => {
+        "cors" | "lifecycle" | "website" | "policy" | "publicAccessBlock" | "ownershipControls" => {
             ["ListObjects", "DeleteBucket"].contains(&operation)
         }
         "tagging" => ["ListObjects", "DeleteBucket", "GetObject", "DeleteObject"].contains(&operation),

@@ -200,7 +200,13 @@ fn info_page(bucket: &BucketInfo, view: &View) -> Page {
     }
     page.gap().fields(LABELS_WIDTH, [("Website access", bucket.website_access.to_string())]);
     if let Some(website) = &bucket.website_config {
-        page.fields(LABELS_WIDTH, [("Index document", website.index_document.clone())]);
+        match &website.redirect_all_requests_to {
+            Some(to) => page.fields(LABELS_WIDTH, [("Redirects to", to.host_name.clone())]),
+            None => page.fields(LABELS_WIDTH, [("Index document", website.index_document.clone())]),
+        };
+        if !website.routing_rules.is_empty() {
+            page.fields(LABELS_WIDTH, [("Routing rules", website.routing_rules.len().to_string())]);
+        }
         if let Some(error) = &website.error_document {
             page.fields(LABELS_WIDTH, [("Error document", error.clone())]);
         }
@@ -317,6 +323,7 @@ async fn set_website(session: &Session, website: WebsiteArguments) -> Result<Rep
             enabled: true,
             index_document: Some(website.index_document),
             error_document: website.error_document,
+            routing_rules: None,
         },
         false => WebsiteAccess::default(),
     };

@@ -22,7 +22,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// The socket's name in the metadata folder.
-pub const SOCKET_FILE: &str = crate::node::ADMIN_SOCKET;
+pub const SOCKET_FILE: &str = crate::listening::ADMIN_SOCKET;
 /// The port of the admin API, where an address names none.
 const ADMIN_PORT: u16 = 3903;
 /// A node that takes longer to accept is down for an operator at a terminal.

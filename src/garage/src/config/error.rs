@@ -77,6 +77,13 @@ pub enum ConfigError {
         /// The missing variable.
         missing: &'static str,
     },
+    /// A certificate is given without its key, or a key without its certificate.
+    HalfATls {
+        /// The key that is there.
+        given: &'static str,
+        /// The key that is missing.
+        missing: &'static str,
+    },
     /// A flag takes its value from an environment variable, which is not set.
     VariableMissing {
         /// The flag.
@@ -118,6 +125,12 @@ impl fmt::Display for ConfigError {
             Self::HalfAKey { missing } => {
                 write!(out, "a first key needs its id and its secret; {missing} is missing")
             }
+            Self::HalfATls { given, missing } => {
+                write!(
+                    out,
+                    "{given} needs {missing} beside it: a listener has a certificate and a key, or neither"
+                )
+            }
             Self::VariableMissing { flag, variable } => {
                 write!(
                     out,
@@ -146,6 +159,7 @@ impl std::error::Error for ConfigError {
             | Self::EmptySecret { .. }
             | Self::WorldReadableSecret { .. }
             | Self::HalfAKey { .. }
+            | Self::HalfATls { .. }
             | Self::VariableMissing { .. }
             | Self::NoDataFolder => None,
         }

@@ -23,7 +23,7 @@ const NODES: &str = "clusters of several nodes";
 const CONSUL: &str = "discovery by Consul";
 const KUBERNETES: &str = "discovery by Kubernetes";
 const K2V: &str = "the K2V API";
-const WEB: &str = "websites";
+const SITE_ADDRESSES: &str = "the addresses of sites in what is printed";
 const METRICS: &str = "the metrics page";
 const TRACES: &str = "sending traces";
 const PUNYCODE: &str = "bucket names in punycode";
@@ -75,15 +75,21 @@ pub(super) const KEYS: &[(&str, State)] = &[
     ("s3_api.s3_region", Used),
     ("s3_api.enforce_region", Used),
     ("s3_api.root_domain", Used),
+    ("s3_api.tls_cert_file", Used),
+    ("s3_api.tls_key_file", Used),
     ("s3_api.public_endpoint", Used),
     ("s3_api.public_endpoint_path_style", Used),
     ("k2v_api.api_bind_addr", Later(K2V)),
-    ("s3_web.bind_addr", Later(WEB)),
-    ("s3_web.root_domain", Later(WEB)),
-    ("s3_web.add_host_to_metrics", Later(WEB)),
-    ("s3_web.public_endpoint", Later(WEB)),
+    ("s3_web.bind_addr", Used),
+    ("s3_web.root_domain", Used),
+    ("s3_web.add_host_to_metrics", Used),
+    ("s3_web.public_endpoint", Later(SITE_ADDRESSES)),
+    ("s3_web.tls_cert_file", Used),
+    ("s3_web.tls_key_file", Used),
     ("s3_web.index", Obsolete("the index document is set per bucket, with `garage bucket website`")),
     ("admin.api_bind_addr", Used),
+    ("admin.tls_cert_file", Used),
+    ("admin.tls_key_file", Used),
     ("admin.admin_token", Used),
     ("admin.admin_token_file", Used),
     ("admin.metrics_token", Used),

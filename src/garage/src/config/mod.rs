@@ -111,6 +111,15 @@ pub enum LogTarget {
     Journald,
 }
 
+/// A certificate for a listener, and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with its chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// The S3 API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Config {
@@ -124,6 +133,8 @@ pub struct S3Config {
     pub enforce_region: bool,
     /// Domain under which `bucket.domain` is a bucket, without a leading dot.
     pub root_domain: Option<String>,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// URL under which clients reach it.
     pub public_endpoint: Option<String>,
     /// Whether that URL is for path style.
@@ -137,6 +148,8 @@ pub struct AdminConfig {
     pub bind: Bind,
     /// Whether `bind` is only the default: the node does without when the port is taken.
     pub bind_is_default: bool,
+    /// The certificate of that listener; the local socket has none.
+    pub tls: Option<TlsFiles>,
     /// Token for everything.
     pub token: Option<Secret>,
     /// Token for metrics.
@@ -147,13 +160,17 @@ pub struct AdminConfig {
     pub trace_sink: Option<String>,
 }
 
-/// Websites; not served yet.
+/// Web sites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebConfig {
-    /// Where it listens.
+    /// Where they are served.
     pub bind: Bind,
+    /// Whether `bind` is only the default: the node does without when the port is taken.
+    pub bind_is_default: bool,
+    /// Their certificate; without one plain HTTP is spoken.
+    pub tls: Option<TlsFiles>,
     /// Domain under which `bucket.domain` is a site, without a leading dot.
-    pub root_domain: Option<String>,
+    pub root_domain: String,
     /// Whether metrics name the host.
     pub add_host_to_metrics: bool,
     /// URL under which browsers reach it.

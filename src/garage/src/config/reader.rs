@@ -9,7 +9,7 @@ use super::document::Document;
 use super::secret::{self, Given, WorldReadable};
 use super::{
     AdminConfig, Bind, Config, ConfigError, Consistency, Engine, FirstRun, Flags, LogTarget, Notice,
-    RpcConfig, S3Config, Secret, Surroundings, WebConfig, data_folder, keys,
+    RpcConfig, S3Config, Secret, Surroundings, TlsFiles, WebConfig, data_folder, keys,
 };
 
 /// Ports of Garage, which clients and scripts expect.
@@ -17,6 +17,8 @@ const S3_PORT: u16 = 3900;
 const RPC_PORT: u16 = 3901;
 const WEB_PORT: u16 = 3902;
 const ADMIN_PORT: u16 = 3903;
+/// Where sites are without a domain of their own: browsers take every name below it for this machine.
+const WEB_ROOT_DOMAIN: &str = "localhost";
 /// Garage's default, and the region its clients are configured with.
 const DEFAULT_REGION: &str = "garage";
 /// Garage's default for data in flight: 256 MiB.
@@ -218,6 +220,7 @@ impl Reader<'_> {
             region,
             enforce_region: self.document.flag("s3_api.enforce_region")?.unwrap_or(false),
             root_domain: self.domain("s3_api.root_domain")?,
+            tls: self.tls("s3_api.tls_cert_file", "s3_api.tls_key_file")?,
             public_endpoint: self.document.text("s3_api.public_endpoint")?,
             public_endpoint_path_style: self
                 .document
@@ -233,6 +236,7 @@ impl Reader<'_> {
         Ok(AdminConfig {
             bind_is_default: bind.is_none(),
             bind: bind.unwrap_or(default),
+            tls: self.tls("admin.tls_cert_file", "admin.tls_key_file")?,
             token: self.secret("admin.admin_token", &flags.admin_token, &flags.admin_token_file)?,
             metrics_token: self.secret(
                 "admin.metrics_token",
@@ -244,10 +248,23 @@ impl Reader<'_> {
         })
     }
 
+    /// A certificate and its key: both or neither.
+    fn tls(&self, certificate: &'static str, key: &'static str) -> Result<Option<TlsFiles>, ConfigError> {
+        match (self.document.path(certificate)?, self.document.path(key)?) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+            (Some(_), None) => Err(ConfigError::HalfATls { given: certificate, missing: key }),
+            (None, Some(_)) => Err(ConfigError::HalfATls { given: key, missing: certificate }),
+        }
+    }
+
     fn web(&self) -> Result<WebConfig, ConfigError> {
+        let bind = self.document.bind("s3_web.bind_addr")?;
         Ok(WebConfig {
-            bind: self.document.bind("s3_web.bind_addr")?.unwrap_or_else(|| everywhere(WEB_PORT)),
-            root_domain: self.domain("s3_web.root_domain")?,
+            bind_is_default: bind.is_none(),
+            bind: bind.unwrap_or_else(|| everywhere(WEB_PORT)),
+            tls: self.tls("s3_web.tls_cert_file", "s3_web.tls_key_file")?,
+            root_domain: self.domain("s3_web.root_domain")?.unwrap_or_else(|| WEB_ROOT_DOMAIN.to_owned()),
             add_host_to_metrics: self.document.flag("s3_web.add_host_to_metrics")?.unwrap_or(false),
             public_endpoint: self.document.text("s3_web.public_endpoint")?,
         })

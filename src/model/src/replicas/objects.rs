@@ -11,7 +11,7 @@ use crate::rows::bucket::Versioning;
 use crate::rows::object::{Object, ObjectRow, Slot};
 use crate::rows::past::VersionId;
 use crate::usage::Usage;
-use crate::{Model, ModelError, lock};
+use crate::{Model, ModelError, lock, usage};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
@@ -59,7 +59,7 @@ impl Model {
             let used = self.usage_everywhere(key_place.partition).await?;
             let old = self.read_row(&key_place, false).await?;
             let old = old.as_ref().and_then(|(row, _)| row.live()).filter(|_| mode == Versioning::Never);
-            check_quotas(used, quotas, old, &entry.object)?;
+            check_quotas(used, quotas, old, usage::weigh(Some(&entry.object)))?;
         }
         let plain = |stamp| Written { stamp, version: None };
         let put = match condition {

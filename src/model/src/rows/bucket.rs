@@ -130,13 +130,16 @@ pub struct Quotas {
     pub objects: Option<u64>,
 }
 
-/// The documents of a web site.
+/// A web site: its documents and redirects. Everything of it is one register, whoever sets it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Website {
-    /// Served for a folder.
+    /// Served for a folder; empty where every request is redirected.
     pub index_document: String,
     /// Served for what is missing.
     pub error_document: Option<String>,
+    /// Its redirects, if it has any, in the form that `api` writes and reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirects: Option<Document>,
 }
 
 impl BucketRow {

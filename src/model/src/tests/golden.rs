@@ -218,10 +218,13 @@ fn names() -> Vec<Line> {
     let mut bucket = BucketRow::new(STAMP);
     bucket.grants.set("GK1".into(), STAMP, Grant { read: true, write: false, owner: true });
     bucket.quotas = Lww::new(STAMP, Quotas { size_bytes: Some(1 << 40), objects: Some(3) });
-    let site = Website { index_document: "index.html".into(), error_document: Some("e".into()) };
-    bucket.website = Lww::new(STAMP, Some(site));
+    let site =
+        Website { index_document: "index.html".into(), error_document: Some("e".into()), redirects: None };
+    bucket.website = Lww::new(STAMP, Some(site.clone()));
     bucket.settings.set("cors".into(), STAMP, Some(Document(b"{}".to_vec())));
     bucket.settings.set("tags".into(), STAMP, None);
+    let redirecting = Website { redirects: Some(Document(b"{}".to_vec())), ..site };
+    let with_redirects = BucketRow { website: Lww::new(STAMP, Some(redirecting)), ..bucket.clone() };
     let mut key = KeyRow::new(STAMP, "phone".into(), Secret::new("5ec1e7".into()));
     key.expires = Lww::new(STAMP, Some(DEADLINE));
     key.local_aliases = LwwMap::default();
@@ -229,6 +232,7 @@ fn names() -> Vec<Line> {
     let partition = PartitionHash::of_shard(&BUCKET, 0);
     vec![
         line("bucket", Space::Bucket, BUCKET.as_bytes().to_vec(), bucket),
+        line("bucket.redirecting", Space::Bucket, BUCKET.as_bytes().to_vec(), with_redirects),
         line("alias", Space::Alias, b"photos".to_vec(), AliasRow { target: Lww::new(STAMP, Some(BUCKET)) }),
         line("alias.free", Space::Alias, b"old".to_vec(), AliasRow { target: Lww::new(STAMP, None) }),
         line("key", Space::Key, b"GK1".to_vec(), key),

@@ -148,8 +148,9 @@ fn bucket_row() {
     for quotas in registers(&[Quotas::default(), Quotas { size_bytes: Some(1), objects: None }]) {
         domain.push(BucketRow { quotas, ..new.clone() });
     }
-    let site = Website { index_document: "index.html".into(), error_document: None };
-    for website in registers(&[None, Some(site)]) {
+    let site = Website { index_document: "index.html".into(), error_document: None, redirects: None };
+    let redirecting = Website { redirects: Some(Document(b"{}".to_vec())), ..site.clone() };
+    for website in registers(&[None, Some(site), Some(redirecting)]) {
         domain.push(BucketRow { website, ..new.clone() });
     }
     for at in STAMPS {

@@ -431,7 +431,11 @@ fn quotas_refuse_growth_and_nothing_else() {
             let outcome = node.put_if(bucket, key, pieces, Condition::Always).await;
             matches!(outcome, Err(ModelError::QuotaExceeded))
         };
+        let has_room = async |key: &str, size| node.model.check_room(bucket, key, size).await.is_ok();
+        assert!(has_room("b", u64::MAX).await, "no limit");
         set(Some(15), None).await;
+        assert!(has_room("b", 5).await && !has_room("b", 6).await, "known before the bytes are there");
+        assert!(has_room("a", 15).await && !has_room("a", 16).await, "what is replaced makes room");
         assert!(refused("b", &[b"123456"]).await, "one byte above");
         assert!(!refused("b", &[b"12345"]).await, "exactly full");
         assert!(refused("b", &[b"123456"]).await, "an overwrite that grows");
@@ -441,6 +445,7 @@ fn quotas_refuse_growth_and_nothing_else() {
         set(Some(3), Some(1)).await;
         assert!(!refused("a", &[b"1"]).await, "an overwrite that shrinks");
         assert!(refused("c", &[b""]).await, "one object more");
+        assert!(!has_room("c", 0).await && has_room("a", 1).await);
         node.delete(bucket, "a").await;
         node.delete(bucket, "b").await;
         assert!(!refused("c", &[b"1"]).await);

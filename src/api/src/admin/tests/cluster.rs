@@ -86,6 +86,15 @@ async fn machines_are_answered_in_text() {
     for domain in ["site", "site.web.example"] {
         assert_eq!(get(&format!("/check?domain={domain}")).await.0, StatusCode::OK, "{domain}");
     }
+    home.bucket("photos").await;
+    for domain in ["photos.s3.example", "site.s3.example", "SITE.web.example", "site.web.example."] {
+        assert_eq!(get(&format!("/check?domain={domain}")).await.0, StatusCode::OK, "{domain}");
+    }
+    let strange =
+        ["photos", "photos.web.example", "other.s3.example", "s3.example", "a.photos.s3.example", ""];
+    for domain in strange {
+        assert_eq!(get(&format!("/check?domain={domain}")).await.0, StatusCode::BAD_REQUEST, "{domain}");
+    }
     for domain in ["other", "site.example", "web.example", ".web.example"] {
         assert_eq!(get(&format!("/check?domain={domain}")).await.0, StatusCode::BAD_REQUEST, "{domain}");
     }
@@ -98,10 +107,10 @@ async fn machines_are_answered_in_text() {
         "cluster_available 1",
         "garage_replication_factor 1",
         "cluster_partitions_all_ok 1024",
-        "table_size{table_name=\"bucket\"} 1",
+        "table_size{table_name=\"bucket\"} 2",
         "block_resync_queue_length 0",
         "api_admin_request_counter{api_endpoint=\"Health\"} 1",
-        "api_admin_error_counter{api_endpoint=\"CheckDomain\",status_code=\"400\"} 6",
+        "api_admin_error_counter{api_endpoint=\"CheckDomain\",status_code=\"400\"} 12",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -47,7 +47,8 @@ pub fn default_config() -> AdminConfig {
     AdminConfig {
         region: "garage".to_owned(),
         admin_token: Some(AdminToken::new(TOKEN.to_owned())),
-        web_root_domain: Some(".web.example".to_owned()),
+        web_root_domain: Some("web.example".to_owned()),
+        s3_root_domain: Some("s3.example".to_owned()),
         ..AdminConfig::default()
     }
 }

@@ -1,5 +1,6 @@
 //! Bodies about buckets and what is in them.
 
+use crate::s3::xml::{HostRedirect, RoutingRule};
 use serde::{Deserialize, Serialize};
 
 /// What a key may do with a bucket. In AllowBucketKey and DenyBucketKey: what is to change.
@@ -90,6 +91,63 @@ pub struct WebsiteConfig {
     /// Served for what is missing.
     #[serde(default)]
     pub error_document: Option<String>,
+    /// Where every request is redirected; then there is no index document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_all_requests_to: Option<WebsiteHost>,
+    /// Redirects that S3 has set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routing_rules: Vec<WebsiteRule>,
+}
+
+/// Another host in [`WebsiteConfig`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebsiteHost {
+    /// Its name.
+    pub host_name: String,
+    /// `http` or `https`.
+    pub protocol: Option<String>,
+}
+
+/// A redirect in [`WebsiteConfig`], in the words of S3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebsiteRule {
+    /// When the answer would have this status.
+    pub http_error_code_returned_equals: Option<String>,
+    /// When the key begins with this.
+    pub key_prefix_equals: Option<String>,
+    /// The other host.
+    pub host_name: Option<String>,
+    /// The status of the redirect.
+    pub http_redirect_code: Option<String>,
+    /// `http` or `https`.
+    pub protocol: Option<String>,
+    /// What stands in place of the prefix.
+    pub replace_key_prefix_with: Option<String>,
+    /// What stands in place of the key.
+    pub replace_key_with: Option<String>,
+}
+
+impl From<HostRedirect> for WebsiteHost {
+    fn from(HostRedirect { host_name, protocol }: HostRedirect) -> Self {
+        Self { host_name, protocol }
+    }
+}
+
+impl From<RoutingRule> for WebsiteRule {
+    fn from(RoutingRule { condition, redirect }: RoutingRule) -> Self {
+        let condition = condition.unwrap_or_default();
+        Self {
+            http_error_code_returned_equals: condition.error_code,
+            key_prefix_equals: condition.key_prefix,
+            host_name: redirect.host_name,
+            http_redirect_code: redirect.redirect_code,
+            protocol: redirect.protocol,
+            replace_key_prefix_with: redirect.replace_key_prefix,
+            replace_key_with: redirect.replace_key,
+        }
+    }
 }
 
 /// A key in [`BucketInfo`].
@@ -167,6 +225,9 @@ pub struct WebsiteAccess {
     /// Served for what is missing.
     #[serde(default)]
     pub error_document: Option<String>,
+    /// Not implemented yet: refused when given. Rules that S3 has set stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing_rules: Option<serde_json::Value>,
 }
 
 /// Body of CleanupIncompleteUploads.

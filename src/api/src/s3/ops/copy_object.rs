@@ -15,6 +15,7 @@ use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::tags;
 use crate::s3::versions;
+use crate::s3::website;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::ByteRange;
@@ -43,12 +44,19 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     }
     let replaces = replaces(head, "x-amz-metadata-directive")?;
     let is_itself = source.bucket.id == bucket.id && source.key == key && !source.is_of_version();
-    if !replaces && is_itself {
+    let redirect = website::redirect_location(&head.headers)?;
+    if !replaces && is_itself && redirect.is_none() {
         let message = "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));
     }
-    let headers =
-        if replaces { metadata::read_headers(&head.headers)? } else { source.found.object.headers.clone() };
+    let headers = match replaces {
+        true => metadata::read_headers(&head.headers)?,
+        // Where an object leads is not copied with it.
+        false => {
+            let kept = source.found.object.headers.iter();
+            kept.filter(|(name, _)| name != website::REDIRECT_LOCATION).cloned().chain(redirect).collect()
+        }
+    };
     let checksum = checksum_of_copy(&call, &source).await?;
     let tags = tags_of_copy(head, &source)?;
     let meta = ObjectMeta {

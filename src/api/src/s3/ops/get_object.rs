@@ -2,7 +2,7 @@
 
 use crate::decimal::is_decimal;
 use crate::s3::access::Access;
-use crate::s3::conditions::READ;
+use crate::s3::conditions::{READ, range_fits};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
@@ -32,7 +32,12 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let (reply, found, range) = describe(&call, Want::Content).await?;
+    serve(&call).await
+}
+
+/// The object, a range of it, or one part.
+pub(crate) async fn serve(call: &Call) -> Result<Reply, S3Error> {
+    let (reply, found, range) = describe(call, Want::Content).await?;
     let length = range.end - range.start;
     let mut reader = found.read(&call.api.model, range);
     // A body that cannot be read is an error, not an answer that breaks off.
@@ -62,8 +67,8 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
             return Err(S3Error::with_message(S3Code::InvalidRequest, message));
         }
         (Some(_), None) => Some(part_range(call, &found, &mut reply).await?),
-        (None, Some(range)) => requested_range(&range, size)?,
-        (None, None) => None,
+        (None, Some(range)) if range_fits(head, &found) => requested_range(&range, size)?,
+        (None, _) => None,
     };
     match range {
         Some(range) => {

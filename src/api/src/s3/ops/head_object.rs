@@ -18,7 +18,12 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let (mut reply, _, range) = super::get_object::describe(&call, Want::Metadata).await?;
+    serve(&call).await
+}
+
+/// What GetObject would answer, without the content.
+pub(crate) async fn serve(call: &Call) -> Result<Reply, S3Error> {
+    let (mut reply, _, range) = super::get_object::describe(call, Want::Metadata).await?;
     reply.headers.insert(CONTENT_LENGTH, (range.end - range.start).into());
     Ok(reply)
 }

@@ -41,6 +41,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     lock::check_protected(&call, upload.lock, &upload.requested)?;
     let plan = BodyPlan::from_request(&call.head.headers, call.caller.verified())?;
     check_length(plan.length())?;
+    upload.check_room(&call, plan.length()).await?;
     let writer = upload.writer(&call);
     let received = intake::receive(&call.api, body, plan, upload.sums(), writer).await?;
     let stored = upload.commit(&call, received).await?;
@@ -99,6 +100,12 @@ impl Upload {
             requested,
             algorithm: algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme),
         })
+    }
+
+    /// Refuses a body that the bucket's limits leave no room for, before any of it is read.
+    async fn check_room(&self, call: &Call, length: Option<u64>) -> Result<(), S3Error> {
+        let Place { bucket, key, .. } = &self.place;
+        Ok(call.api.model.check_room(*bucket, key, length.unwrap_or_default()).await?)
     }
 
     pub fn writer(&self, call: &Call) -> BodyWriter {

@@ -37,6 +37,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     }
     let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     check_length(plan.length())?;
+    // A part counts when its upload is completed; one that could never be is not worth its bytes.
+    call.api.model.check_room(name.bucket, &name.key, plan.length().unwrap_or_default()).await?;
     let requested = RequestChecksums::from_headers(&head.headers)?;
     lock::check_protected(&call, upload.lock, &requested)?;
     let algorithm = part_algorithm(upload.checksum, requested.checksum.algorithm())?;

@@ -22,6 +22,7 @@ mod reader;
 mod tagging;
 mod versioning;
 mod versions;
+mod website;
 mod writer;
 
 #[cfg(test)]
@@ -54,6 +55,10 @@ pub use reader::{XmlError, XmlFault};
 pub use tagging::{TAGGING_BODY_MAX_BYTES, Tagging};
 pub use versioning::{VERSIONING_BODY_MAX_BYTES, VersioningConfiguration, VersioningStatus};
 pub use versions::{ListVersions, VersionXml};
+pub use website::{
+    HostRedirect, ROUTING_RULES_MAX, RoutingCondition, RoutingRedirect, RoutingRule, SiteRedirects,
+    WEBSITE_BODY_MAX_BYTES, WebsiteConfiguration,
+};
 pub use writer::{KeyEncoding, S3_NAMESPACE, XML_DECLARATION, XmlWriter};
 
 /// A checksum as it stands in XML: `<Checksum{algorithm}>{value_base64}</…>`.

@@ -14,7 +14,7 @@ use super::render::{Style, View};
 use super::session::{Report, Session};
 use super::{Arguments, dispatch};
 use api::s3::reply::ReplyBody;
-use api::server::{self, Handler, Shutdown};
+use api::server::{self, Door, Handler, Shutdown};
 use base::WallTime;
 use clap::Parser;
 use http::{Request, Response, StatusCode};
@@ -61,7 +61,12 @@ pub fn run(line: &str, answers: fn(&str) -> (StatusCode, String)) -> Outcome {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let listener = env.net.listen_unix(&socket).await.expect("a socket");
         let (_stop, shutdown) = Shutdown::new();
-        let _server = server::serve(&env, listener, recorder(Arc::clone(&requests), answers), shutdown);
+        let _server = server::serve(
+            &env,
+            Door::new(listener, None),
+            recorder(Arc::clone(&requests), answers),
+            shutdown,
+        );
         let session = Session {
             client: Client::new(env.clone(), Target::Local(socket)),
             view: View { style: Style::Text, colour: false, now: NOW },

@@ -15,9 +15,10 @@ fn it_loads_without_a_word() {
 fn its_open_lines_are_the_defaults() {
     let mut example = Machine::configured(EXAMPLE).config();
     let mut bare = Machine::new().root().config();
-    assert!(bare.s3.bind_is_default && bare.admin.bind_is_default);
+    assert!(bare.s3.bind_is_default && bare.admin.bind_is_default && bare.web.bind_is_default);
     (example.config_file, example.data_folder) = (None, None);
     (bare.data_folder, bare.s3.bind_is_default, bare.admin.bind_is_default) = (None, false, false);
+    bare.web.bind_is_default = false;
     assert_eq!(example, bare);
 }
 
@@ -31,8 +32,8 @@ fn keys_in_the_example() -> Vec<String> {
             section = format!("{name}.");
         } else if line == " Keys of the first group stand at the top of the file, above [s3_api]." {
             section.clear();
-        } else if line == " In [admin]:" {
-            section = "admin.".to_owned();
+        } else if let Some(name) = line.strip_prefix(" In [").and_then(|rest| rest.strip_suffix("]:")) {
+            section = format!("{name}.");
         } else if let Some((name, _)) = line.split_once(" = ")
             && !name.is_empty()
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')

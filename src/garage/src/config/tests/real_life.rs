@@ -47,7 +47,6 @@ metrics_token = "bWV0cmljcw=="
         [
             "s3_web.index has no effect: the index document is set per bucket, with `garage bucket website`",
             "not used yet (the K2V API: not in this version): k2v_api.api_bind_addr",
-            "not used yet (websites: not in this version): s3_web.bind_addr, s3_web.root_domain",
             "db_engine = \"sqlite\" is not available here; this program's own engine is used",
         ]
     );

@@ -8,7 +8,7 @@ use crate::s3::xml::{
     CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload, CorsConfiguration,
     CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, LIFECYCLE_BODY_MAX_BYTES,
     LifecycleConfiguration, PublicAccessBlock, TAGGING_BODY_MAX_BYTES, Tagging, VersioningConfiguration,
-    XmlError, XmlFault, parse_ownership,
+    WEBSITE_BODY_MAX_BYTES, WebsiteConfiguration, XmlError, XmlFault, parse_ownership,
 };
 
 fn refused(body: &[u8]) {
@@ -22,6 +22,7 @@ fn refused(body: &[u8]) {
     assert!(VersioningConfiguration::parse(body).is_err());
     assert!(parse_ownership(body).is_err());
     assert!(AccessControlPolicy::parse(body).is_err());
+    assert!(WebsiteConfiguration::parse(body).is_err());
 }
 
 #[test]
@@ -57,6 +58,9 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = LIFECYCLE_BODY_MAX_BYTES;
     let lifecycle = LifecycleConfiguration::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(lifecycle, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = WEBSITE_BODY_MAX_BYTES;
+    let site = WebsiteConfiguration::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(site, Err(XmlError::TooLarge { limit_bytes }));
     let limit_bytes = TAGGING_BODY_MAX_BYTES;
     assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }
@@ -69,6 +73,7 @@ fn nesting_and_floods_are_refused() {
     refused(format!("<CompleteMultipartUpload>{}", "<Part/>".repeat(300_000)).as_bytes());
     refused(format!("<Delete {}>", "a='1' ".repeat(300_000)).as_bytes());
     refused(format!("<AccessControlPolicy><AccessControlList>{}", "<Grant/>".repeat(5_000)).as_bytes());
+    refused(format!("<WebsiteConfiguration><RoutingRules>{}", "<RoutingRule/>".repeat(5_000)).as_bytes());
     refused(format!("<CORSConfiguration>{}", "<CORSRule>".repeat(5_000)).as_bytes());
     refused(format!("<LifecycleConfiguration>{}", "<Rule>".repeat(5_000)).as_bytes());
     let rule = "<Rule><Filter/><Status>Enabled</Status></Rule>";
