@@ -120,7 +120,7 @@ def unconfigured(home):
 def not_built(home):
     name = home.new_bucket("writes")
     lifecycle = b"<LifecycleConfiguration/>"
-    for sub, body in [("lifecycle", lifecycle), ("accelerate", b"<AccelerateConfiguration/>"), ("logging", b"<x/>")]:
+    for sub, body in [("lifecycle", lifecycle), ("accelerate", b"<AccelerateConfiguration/>"), ("replication", b"<x/>")]:
         answer = send(home, "PUT", f"/{name}", query=[(sub, "")], body=body)
         equal((answer.status, answer.code()), (501, "NotImplemented"), f"PUT ?{sub}")
     answer = send(home, "PUT", f"/{name}/key", query=[("torrent", "")], body=b"x")

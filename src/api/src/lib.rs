@@ -11,3 +11,4 @@ mod patience;
 pub mod s3;
 pub mod server;
 pub mod signature;
+pub mod webhook;

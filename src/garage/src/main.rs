@@ -12,6 +12,7 @@ mod links;
 mod logging;
 mod node;
 mod server;
+mod trust;
 
 use clap::Parser;
 use std::process::ExitCode;

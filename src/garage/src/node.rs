@@ -3,11 +3,14 @@
 use crate::config::{Bind, Config, Engine};
 use crate::first_run::{self, FirstRunOutcome};
 use crate::links;
+use crate::trust;
 use anyhow::{Context, anyhow};
 use api::admin::{self, AdminApi, AdminConfig, Origin};
 use api::metrics::Metrics;
+use api::s3::logging::AccessLog;
 use api::s3::{S3Api, S3Config};
 use api::server::{self, Shutdown};
+use api::webhook::{self, WebhookClient};
 use block::{BlockConfig, BlockStore, DiskConfig};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
@@ -39,6 +42,7 @@ pub struct RunningNode {
     pub s3_address: Option<SocketAddr>,
     /// What the first start made.
     pub first_run: FirstRunOutcome,
+    access_log: Arc<AccessLog>,
     stop: watch::Sender<bool>,
     servers: Vec<Task<()>>,
     _workers: Vec<Task<()>>,
@@ -59,6 +63,9 @@ impl RunningNode {
         if env::timeout(STOP_WAIT_MAX, all).await.is_none() {
             tracing::warn!("some requests did not end in time and are cut off");
         }
+        if env::timeout(STOP_WAIT_MAX, self.access_log.write_all()).await.is_none() {
+            tracing::warn!("some lines of bucket logs could not be written in time");
+        }
         if let Err(error) = self.model.store().keep_marks().await {
             tracing::warn!(%error, "how far other homes had come since the last write here is forgotten");
         }
@@ -78,6 +85,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let first_run = first_run::prepare(&model, &config, cluster.has_joined()).await?;
     let metrics = Arc::new(Metrics::default());
     let host_id = cluster.id().to_string();
+    let sender = webhook::Sender { region: config.s3.region.clone(), host_id: host_id.clone() };
     let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), Arc::clone(&metrics), host_id);
     let admin_config = admin_config(&env, &config).await?;
     let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
@@ -86,6 +94,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let (stop, shutdown) = Shutdown::new();
     let listener = listen_for_s3(&env, &config).await?;
     let s3_address = listener.local_addr();
+    let access_log = Arc::clone(s3.access_log());
     let handler: server::Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
     let mut servers = vec![server::serve(&env, listener, handler, shutdown.clone())];
     for (listener, origin) in listen_for_admin(&env, &config).await? {
@@ -97,6 +106,9 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_name_keeper(),
         model.spawn_growth(),
         model.spawn_sync(),
+        model.spawn_event_keeper(),
+        access_log.spawn_writer(),
+        webhook::spawn(&model, WebhookClient::new(&env, &trust::certificates(&env).await), sender),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
     Ok(RunningNode {
@@ -104,6 +116,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model,
         s3_address,
         first_run,
+        access_log,
         stop,
         servers,
         _workers: workers,

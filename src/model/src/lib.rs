@@ -13,6 +13,7 @@ mod copy;
 mod directory;
 mod entry;
 mod error;
+pub mod events;
 pub mod graves;
 mod growth;
 pub mod listing;
@@ -71,6 +72,7 @@ pub struct Model {
     pub(crate) sync: SyncRecord,
     pub(crate) burials: Burials,
     pub(crate) audit: Audit,
+    pub(crate) events: events::Desk,
     pub(crate) timing: Timing,
     /// What the clocks showed when it was opened.
     pub(crate) started: (WallTime, Duration),
@@ -91,6 +93,7 @@ impl Model {
     ) -> Result<Arc<Self>, ModelError> {
         Ok(Arc::new(Self {
             directory: Directory::open(&store)?,
+            events: events::Desk::new(store.latest()),
             env: env.clone(),
             store,
             blocks,

@@ -9,12 +9,14 @@ mod cluster;
 mod joining;
 mod key;
 mod node;
+mod webhook;
 
 pub use bucket::*;
 pub use cluster::*;
 pub use joining::*;
 pub use key::*;
 pub use node::*;
+pub use webhook::*;
 
 use serde::{Deserialize, Serialize};
 

@@ -52,6 +52,10 @@ pub enum Setting {
     Versioning,
     /// Whether versions can be locked: [`ObjectLock::text`]. Once set it stays.
     ObjectLock,
+    /// Who is told of which changes: [`crate::events::Notifications`].
+    Notification,
+    /// Where requests are logged.
+    Logging,
 }
 
 /// Whether a bucket keeps versions. Once on, they are at most suspended.
@@ -89,6 +93,8 @@ impl Setting {
             Self::Versioning => "versioning",
             Self::Acl => "acl",
             Self::ObjectLock => "object_lock",
+            Self::Notification => "notification",
+            Self::Logging => "logging",
         }
     }
 }

@@ -19,7 +19,14 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
     SetWorkerVariable UpdateAdminToken UpdateBucket UpdateClusterLayout UpdateKey";
 
 /// Names that other releases do not have.
-const OWN_NAMES: [&str; 3] = ["ApproveNodes", "CreateNodeInvitation", "PreviewNodeApproval"];
+const OWN_NAMES: [&str; 6] = [
+    "ApproveNodes",
+    "CreateNodeInvitation",
+    "CreateWebhook",
+    "DeleteWebhook",
+    "ListWebhooks",
+    "PreviewNodeApproval",
+];
 
 fn path_of(route: Route, name: &str) -> String {
     match route {

@@ -6,6 +6,7 @@ mod cluster;
 mod joining;
 mod keys;
 mod objects;
+mod webhooks;
 
 use super::{AdminApi, AdminConfig, ENDPOINTS, Origin, handle};
 use crate::metrics::Metrics;

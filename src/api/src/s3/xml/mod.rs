@@ -16,7 +16,9 @@ mod delete;
 mod error_body;
 mod listing;
 mod lock;
+mod logging;
 mod multipart;
+mod notification;
 mod reader;
 mod tagging;
 mod versioning;
@@ -41,10 +43,12 @@ pub use delete::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Delet
 pub use error_body::ErrorBody;
 pub use listing::{ListObjectsV1, ListObjectsV2, ObjectEntry, Owner};
 pub use lock::{LOCK_BODY_MAX_BYTES, LegalHold, LockMode, LockPeriod, ObjectLockConfiguration, RetentionXml};
+pub use logging::{BucketLoggingStatus, LOGGING_BODY_MAX_BYTES, LoggingEnabled};
 pub use multipart::{
     COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
     InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, PostResponse, UploadEntry,
 };
+pub use notification::{NOTIFICATION_BODY_MAX_BYTES, NotificationConfiguration, NotificationRule};
 pub use reader::{XmlError, XmlFault};
 pub use tagging::{TAGGING_BODY_MAX_BYTES, Tagging};
 pub use versioning::{VERSIONING_BODY_MAX_BYTES, VersioningConfiguration, VersioningStatus};

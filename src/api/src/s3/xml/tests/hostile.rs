@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use crate::s3::xml::reader::{BodyLimits, BodyReader, DEPTH_MAX};
 use crate::s3::xml::{
-    ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, COMPLETE_BODY_MAX_BYTES,
-    CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload, CorsConfiguration,
-    CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, PublicAccessBlock, TAGGING_BODY_MAX_BYTES,
+    ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, BucketLoggingStatus,
+    COMPLETE_BODY_MAX_BYTES, CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload,
+    CorsConfiguration, CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, LOGGING_BODY_MAX_BYTES,
+    NOTIFICATION_BODY_MAX_BYTES, NotificationConfiguration, PublicAccessBlock, TAGGING_BODY_MAX_BYTES,
     Tagging, VersioningConfiguration, XmlError, XmlFault, parse_ownership,
 };
 
@@ -16,6 +17,8 @@ fn refused(body: &[u8]) {
     assert!(CreateBucketConfiguration::parse(body).is_err());
     assert!(CorsConfiguration::parse(body).is_err());
     assert!(Tagging::parse(body).is_err());
+    assert!(NotificationConfiguration::parse(body).is_err());
+    assert!(BucketLoggingStatus::parse(body).is_err());
     assert!(PublicAccessBlock::parse(body).is_err());
     assert!(VersioningConfiguration::parse(body).is_err());
     assert!(parse_ownership(body).is_err());
@@ -52,6 +55,12 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = ACL_BODY_MAX_BYTES;
     let list = AccessControlPolicy::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(list, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = NOTIFICATION_BODY_MAX_BYTES;
+    let rules = NotificationConfiguration::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(rules, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = LOGGING_BODY_MAX_BYTES;
+    let logging = BucketLoggingStatus::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(logging, Err(XmlError::TooLarge { limit_bytes }));
     let limit_bytes = TAGGING_BODY_MAX_BYTES;
     assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }
