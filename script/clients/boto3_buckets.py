@@ -122,7 +122,7 @@ def unconfigured(home):
 @SUITE.case("configuration that is not built is refused with 501, never ignored")
 def not_built(home):
     name = home.new_bucket("writes")
-    for sub, body in [("accelerate", b"<AccelerateConfiguration/>"), ("logging", b"<x/>")]:
+    for sub, body in [("accelerate", b"<AccelerateConfiguration/>"), ("replication", b"<x/>")]:
         answer = send(home, "PUT", f"/{name}", query=[(sub, "")], body=body)
         equal((answer.status, answer.code()), (501, "NotImplemented"), f"PUT ?{sub}")
     answer = send(home, "PUT", f"/{name}/key", query=[("torrent", "")], body=b"x")

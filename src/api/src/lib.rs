@@ -13,3 +13,4 @@ pub mod server;
 pub mod signature;
 pub mod tls;
 pub mod web;
+pub mod webhook;

@@ -25,3 +25,6 @@ pub const BLOCK_SIZE_BYTES: usize = 1 << 20;
 /// Blocks named in one version row, so that no row grows with the object: a 5 TiB object costs
 /// linear, not quadratic, work.
 pub const BLOCKS_PER_VERSION_ROW: usize = 1024;
+
+/// Bytes of a webhook's name.
+pub const WEBHOOK_NAME_MAX_BYTES: usize = 64;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 
-/// What changes.
-#[derive(Debug, Default)]
+/// What changes. A clone is the same.
+#[derive(Debug, Default, Clone)]
 pub struct Changes(Arc<State>);
 
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@ mod listening;
 mod logging;
 mod node;
 mod server;
+mod trust;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -4,12 +4,15 @@ use crate::config::{Config, Engine};
 use crate::first_run::{self, FirstRunOutcome};
 use crate::links;
 use crate::listening::{self, Certificates};
+use crate::trust;
 use anyhow::Context;
 use api::admin::{self, AdminApi, AdminConfig};
 use api::metrics::Metrics;
+use api::s3::logging::AccessLog;
 use api::s3::{S3Api, S3Config};
 use api::server::{self, Door, Handler, Shutdown};
 use api::web::{WebApi, WebConfig};
+use api::webhook::{self, WebhookClient};
 use block::{BlockConfig, BlockStore, DiskConfig};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
@@ -37,6 +40,7 @@ pub struct RunningNode {
     /// What the first start made.
     pub first_run: FirstRunOutcome,
     certificates: Certificates,
+    access_log: Arc<AccessLog>,
     stop: watch::Sender<bool>,
     servers: Vec<Task<()>>,
     _workers: Vec<Task<()>>,
@@ -74,6 +78,9 @@ impl RunningNode {
         if env::timeout(STOP_WAIT_MAX, all).await.is_none() {
             tracing::warn!("some requests did not end in time and are cut off");
         }
+        if env::timeout(STOP_WAIT_MAX, self.access_log.write_all()).await.is_none() {
+            tracing::warn!("some lines of bucket logs could not be written in time");
+        }
         if let Err(error) = self.model.store().keep_marks().await {
             tracing::warn!(%error, "how far other homes had come since the last write here is forgotten");
         }
@@ -96,6 +103,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let first_run = first_run::prepare(&model, &config, cluster.has_joined()).await?;
     let metrics = Arc::new(Metrics::default());
     let host_id = cluster.id().to_string();
+    let sender = webhook::Sender { region: config.s3.region.clone(), host_id: host_id.clone() };
     let s3 = S3Api::new(Arc::clone(&model), s3_config(&config), Arc::clone(&metrics), host_id);
     let admin_config = admin_config(&env, &config).await?;
     let web = WebApi::new(Arc::clone(&s3), web_config(&config), Arc::clone(&metrics));
@@ -103,6 +111,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let membership = links::open(&env, &config, &cluster, &model).await?;
     model.join(membership.net());
     let (stop, shutdown) = Shutdown::new();
+    let access_log = Arc::clone(s3.access_log());
     let mut servers = Vec::new();
     if let Some(listener) = listening::listen_for_web(&env, &config).await? {
         let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&web).handle(request)));
@@ -124,6 +133,9 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_growth(),
         model.spawn_sync(),
         model.spawn_lifecycle(),
+        model.spawn_event_keeper(),
+        access_log.spawn_writer(),
+        webhook::spawn(&model, WebhookClient::new(&env, &trust::certificates(&env).await), sender),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
     workers.extend(certificates.all().map(|certificate| certificate.keep()));
@@ -133,6 +145,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         s3_address,
         first_run,
         certificates,
+        access_log,
         stop,
         servers,
         _workers: workers,

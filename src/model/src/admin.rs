@@ -1,4 +1,4 @@
-//! Changes of buckets, names and access keys. Every one is a single transaction that reads what it
+//! Changes of buckets, names, access keys and webhooks. Every one is a single transaction that reads what it
 //! decides on, so two administrators at once cannot leave half a change behind.
 
 use crate::replicas::NAME_SPACES;
@@ -6,6 +6,7 @@ use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Setting,
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::ObjectRow;
 use crate::rows::upload::{self, UploadMark, UploadRow, UploadState};
+use crate::rows::webhook::{Endpoint, WebhookRow};
 use crate::{Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::{BucketName, Id, Lww, Merge, PartitionHash, Stamp, WallTime};
@@ -277,6 +278,38 @@ impl Model {
             Ok(())
         })
         .await
+    }
+
+    /// Registers a webhook, or gives it another address.
+    pub async fn set_webhook(self: &Arc<Self>, name: String, endpoint: Endpoint) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let stamp = txn.stamp();
+            let known: Option<WebhookRow> = txn.get(Space::Webhook, name.as_bytes())?;
+            let mut row = known.unwrap_or(WebhookRow { created: stamp, endpoint: Lww::new(stamp, None) });
+            row.endpoint.set(stamp, Some(endpoint));
+            txn.put(Space::Webhook, name.into_bytes(), &row);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a webhook; what waits for it is forgotten.
+    pub async fn delete_webhook(self: &Arc<Self>, name: String) -> Result<(), ModelError> {
+        self.change_names(move |txn| {
+            let known: Option<WebhookRow> = txn.get(Space::Webhook, name.as_bytes())?;
+            let Some(mut row) = known else { return Ok(()) };
+            let stamp = txn.stamp();
+            row.endpoint.set(stamp, None);
+            txn.put(Space::Webhook, name.into_bytes(), &row);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether this node knows that a webhook was deleted, and not merely nothing of it yet.
+    pub fn is_webhook_deleted(&self, name: &str) -> Result<bool, ModelError> {
+        let row: Option<WebhookRow> = self.store.view()?.get(Space::Webhook, name.as_bytes())?;
+        Ok(row.is_some_and(|row| row.endpoint.value.is_none()))
     }
 
     /// Whether this node has ever had a bucket or an access key, deleted ones included.

@@ -1,10 +1,11 @@
-//! Buckets, names and access keys, as every request needs them: in memory, read without a lock.
+//! Buckets, names, access keys and webhooks, as every request needs them: in memory, read without a lock.
 //!
 //! The rows are the truth. This copy is made anew, whole, by the committer after a change of one
 //! of them is durable and before its caller is answered: whoever was told of a change sees it.
 
 use crate::rows::bucket::{AliasRow, BucketRow, Versioning};
 use crate::rows::key::KeyRow;
+use crate::rows::webhook::WebhookRow;
 use arc_swap::ArcSwap;
 use base::id::kind;
 use base::{Id, PartitionHash, WallTime};
@@ -21,6 +22,8 @@ pub struct Names {
     pub aliases: BTreeMap<String, Id<kind::Bucket>>,
     /// Live access keys by their id.
     pub keys: BTreeMap<String, Arc<KeyRow>>,
+    /// Webhooks by their name.
+    pub webhooks: BTreeMap<String, Arc<WebhookRow>>,
     /// Where the objects lie of buckets that keep versions, or kept them.
     pub versioned: BTreeSet<PartitionHash>,
 }
@@ -126,6 +129,12 @@ fn read_names(store: &Store) -> Result<Names, StoreError> {
     view.walk(Space::Key, &[], None, &mut |key, row: KeyRow| {
         if let (false, Ok(id)) = (row.deleted, std::str::from_utf8(key)) {
             names.keys.insert(id.to_owned(), Arc::new(row));
+        }
+        Step::Next
+    })?;
+    view.walk(Space::Webhook, &[], None, &mut |key, row: WebhookRow| {
+        if let (Some(_), Ok(name)) = (&row.endpoint.value, std::str::from_utf8(key)) {
+            names.webhooks.insert(name.to_owned(), Arc::new(row));
         }
         Step::Next
     })?;

@@ -13,6 +13,7 @@ mod copy;
 mod directory;
 mod entry;
 mod error;
+pub mod events;
 pub mod graves;
 mod growth;
 pub mod lifecycle;
@@ -75,6 +76,7 @@ pub struct Model {
     pub(crate) audit: Audit,
     pub(crate) lifecycle: LifecycleRecord,
     pub(crate) known_rules: KnownRules,
+    pub(crate) events: events::Desk,
     pub(crate) timing: Timing,
     /// What the clocks showed when it was opened.
     pub(crate) started: (WallTime, Duration),
@@ -95,6 +97,7 @@ impl Model {
     ) -> Result<Arc<Self>, ModelError> {
         Ok(Arc::new(Self {
             directory: Directory::open(&store)?,
+            events: events::Desk::new(store.latest()),
             env: env.clone(),
             store,
             blocks,

@@ -414,7 +414,7 @@ impl Model {
         if outcome.as_ref().is_err_and(ModelError::is_refusal) {
             sent.refused();
         }
-        let Written { stamp, version } = outcome?;
+        let Written { stamp, version, .. } = outcome?;
         let state = UploadState::Completed { stamp, version, etag, checksum: checksum.clone() };
         let row = UploadRow { state, ..completion.row };
         self.merge_everywhere(vec![Write::Upload { id: name.id, row }], None).await?;
@@ -436,7 +436,7 @@ impl Model {
             writes.push(Write::Settled { body });
             let place = Place { bucket: name.bucket, key: name.key, condition };
             let put = Put { place, object, inline: None, writes, lock: None };
-            let Written { stamp, version } = put.apply(txn, (&blocks, now))?;
+            let Written { stamp, version, .. } = put.apply(txn, (&blocks, now))?;
             let state = UploadState::Completed { stamp, version, etag, checksum: checksum.clone() };
             let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };
             NodeBatch::new(vec![closed]).apply(&blocks, txn)?;

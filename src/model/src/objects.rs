@@ -92,6 +92,16 @@ pub struct Deleted {
     pub version: Option<VersionId>,
     /// Whether that version is or was a delete marker.
     pub is_marker: bool,
+    /// The deletion's place in the order of the key's changes, where there was something to delete.
+    pub order: Option<Stamp>,
+}
+
+impl Deleted {
+    /// A delete marker was made: the row of the key, if there is one.
+    pub(crate) fn marker(row: Option<&ObjectRow>) -> Self {
+        let (version, order) = (row.map(ObjectRow::version_id), row.map(|row| row.order));
+        Self { version, is_marker: true, order }
+    }
 }
 
 /// What a write made.
@@ -99,8 +109,17 @@ pub struct Deleted {
 pub struct Written {
     /// When it was committed.
     pub stamp: Stamp,
+    /// Its place in the order of the key's changes.
+    pub order: Stamp,
     /// The version that it is, in a bucket that keeps versions.
     pub version: Option<VersionId>,
+}
+
+impl Written {
+    /// A version, by the row of its key.
+    pub(crate) fn of(row: &ObjectRow) -> Self {
+        Self { stamp: row.stamp, order: row.order, version: Some(row.version_id()) }
+    }
 }
 
 /// What is found under a key.
@@ -345,14 +364,14 @@ impl Put {
         let slot = Slot::Live(Box::new(self.object));
         let written = if mode == Versioning::Never {
             writes.push(Write::Object { partition, key, slot, inline: self.inline });
-            Written { stamp: NodeBatch::new(writes).apply(blocks, txn)?, version: None }
+            let stamp = NodeBatch::new(writes).apply(blocks, txn)?;
+            Written { stamp, order: stamp, version: None }
         } else {
             let (inline, deadline) = (self.inline, None);
             let condition = Condition::Always;
             let add = Add { mode, condition, retention, slot, inline, writes, deadline };
             let row = versions::change_here(txn, (blocks, now), &row_key, Change::Add(Box::new(add)))?;
-            row.map(|row| Written { stamp: row.stamp, version: Some(row.version_id()) })
-                .ok_or(ModelError::Unavailable)?
+            row.as_ref().map(Written::of).ok_or(ModelError::Unavailable)?
         };
         drop(self.lock);
         Ok(written)
@@ -443,21 +462,22 @@ fn delete_in(
             deletion.condition.check(object)?;
         }
         let delete = Change::Delete(id, deletion.bypass);
-        versions::change_here(txn, (blocks, now), &head_key, delete)?;
-        return Ok(Deleted { version: Some(id), is_marker: matches!(held, Looked::Marker(..)) });
+        let row = versions::change_here(txn, (blocks, now), &head_key, delete)?;
+        let is_marker = matches!(held, Looked::Marker(..));
+        return Ok(Deleted { version: Some(id), is_marker, order: row.map(|row| row.order) });
     }
     if mode != Versioning::Never {
         let add = Add::marker(mode, deletion.condition);
         let row = versions::change_here(txn, (blocks, now), &head_key, Change::Add(Box::new(add)))?;
-        return Ok(Deleted { version: row.map(|row| row.version_id()), is_marker: true });
+        return Ok(Deleted::marker(row.as_ref()));
     }
     let old: Option<ObjectRow> = txn.get(Space::Object, &head_key)?;
     let old = old.as_ref().and_then(ObjectRow::live);
     deletion.condition.check(old)?;
-    if old.is_some() {
-        let slot = Slot::Deleted;
-        let write = Write::Object { partition, key: deletion.key, slot, inline: None };
-        NodeBatch::new(vec![write]).apply(blocks, txn)?;
+    if old.is_none() {
+        return Ok(Deleted::default());
     }
-    Ok(Deleted::default())
+    let write = Write::Object { partition, key: deletion.key, slot: Slot::Deleted, inline: None };
+    let order = Some(NodeBatch::new(vec![write]).apply(blocks, txn)?);
+    Ok(Deleted { order, ..Deleted::default() })
 }

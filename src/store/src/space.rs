@@ -52,11 +52,19 @@ pub enum Space {
     Past = 22,
     /// Which past row names a body: body id (derived).
     PastBody = 23,
+    /// Table `webhook`: name.
+    Webhook = 24,
+    /// Changes that are about to be made and that somebody will be told of: time ‖ number.
+    EventIntent = 25,
+    /// Events on their way: webhook ‖ `00` ‖ time ‖ number.
+    Event = 26,
+    /// How much is on its way to a webhook: its name (derived, but for what was lost).
+    EventBacklog = 27,
 }
 
 impl Space {
     /// Every keyspace.
-    pub const ALL: [Space; 23] = [
+    pub const ALL: [Space; 27] = [
         Space::Meta,
         Space::Object,
         Space::Inline,
@@ -80,6 +88,10 @@ impl Space {
         Space::Chunk,
         Space::Past,
         Space::PastBody,
+        Space::Webhook,
+        Space::EventIntent,
+        Space::Event,
+        Space::EventBacklog,
     ];
 
     /// The stored name.
@@ -108,6 +120,10 @@ impl Space {
             Space::Chunk => "chunk",
             Space::Past => "past",
             Space::PastBody => "past_body",
+            Space::Webhook => "webhook",
+            Space::EventIntent => "event_intent",
+            Space::Event => "event",
+            Space::EventBacklog => "event_backlog",
         }
     }
 

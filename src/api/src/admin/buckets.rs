@@ -4,11 +4,13 @@ use super::bucket_names::{check_local_alias, grant};
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use crate::dates::iso8601_ms;
 use crate::s3::website;
+use crate::s3::logging::Logging;
 use base::id::kind;
 use base::limits::PART_NUMBER_MAX;
 use base::{BucketName, Id, PartitionHash};
 use model::admin::BucketChange;
 use model::lifecycle::Rules;
+use model::events::Notifications;
 use model::listing::{ListQuery, Start};
 use model::multipart::UploadName;
 use model::rows::bucket::{BucketRow, Quotas, Versioning, Website};
@@ -190,6 +192,8 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
         unfinished_multipart_upload_parts: parts,
         unfinished_multipart_upload_bytes: part_bytes,
         quotas: wire::Quotas { max_size: quotas.size_bytes, max_objects: quotas.objects },
+        notifications: notifications_of(row)?,
+        logging: logging_of(row),
     }))
 }
 
@@ -202,6 +206,22 @@ fn website_config(site: Website) -> wire::WebsiteConfig {
         redirect_all_requests_to: redirects.all.map(Into::into),
         routing_rules: redirects.rules.into_iter().map(Into::into).collect(),
     }
+}
+
+fn notifications_of(row: &BucketRow) -> Result<Vec<wire::BucketNotification>, AdminError> {
+    let rules = Notifications::of(row)?.rules.into_iter().map(|rule| wire::BucketNotification {
+        id: rule.id,
+        webhook: rule.webhook,
+        events: rule.events,
+        prefix: rule.prefix,
+        suffix: rule.suffix,
+    });
+    Ok(rules.collect())
+}
+
+fn logging_of(row: &BucketRow) -> Option<String> {
+    let logging = Logging::of(row).ok().flatten()?;
+    Some(format!("{}/{}", logging.name, logging.prefix))
 }
 
 /// The counters of a bucket.

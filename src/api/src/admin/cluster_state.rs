@@ -1,7 +1,7 @@
 //! Endpoints about the cluster as a whole: nodes, health, figures.
 
 use super::coming::coming_body;
-use super::{AdminApi, AdminError, Answer, Call, wire};
+use super::{AdminApi, AdminError, Answer, Call, webhooks, wire};
 use block::{DiskState, Statistics};
 use cluster::layout::Role;
 use cluster::{Health, LocalService, Node, Reason};
@@ -159,6 +159,7 @@ pub(super) async fn health(call: Call<'_>) -> Result<Answer, AdminError> {
         partitions_quorum: health.partitions_quorum,
         partitions_all_ok: health.partitions_all_ok,
         reasons: health.reasons.iter().map(ToString::to_string).collect(),
+        webhooks: webhooks::troubles(&call.api.model)?,
     }))
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Access, AdminError, Answer, Call};
 use super::{
-    bucket_names, buckets, cluster_state, forgetting, joining, keys, layout, nodes, objects, special,
+    bucket_names, buckets, cluster_state, forgetting, joining, keys, layout, nodes, objects, special, webhooks,
 };
 use futures_util::future::BoxFuture;
 use http::Method;
@@ -85,6 +85,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
     post("DenyBucketKey", "Stops a key from using a bucket.", |call| Box::pin(bucket_names::deny(call))),
     post("AddBucketAlias", "Names a bucket.", |call| Box::pin(bucket_names::add_alias(call))),
     post("RemoveBucketAlias", "Removes a bucket's name.", |call| Box::pin(bucket_names::remove_alias(call))),
+    get("ListWebhooks", "Where events may be sent.", |call| Box::pin(webhooks::list(call))),
+    post("CreateWebhook", "Registers a webhook.", |call| Box::pin(webhooks::create(call))),
+    post("DeleteWebhook", "Removes a webhook.", |call| Box::pin(webhooks::delete(call))),
     get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
     get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
     post("ListWorkers", "A node's background work.", |call| Box::pin(nodes::list_workers(call))),

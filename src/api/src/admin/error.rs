@@ -25,6 +25,15 @@ pub enum AdminError {
         /// Its method.
         expected: Method,
     },
+    /// The address of a webhook is none.
+    #[error(transparent)]
+    WebhookAddress(#[from] crate::webhook::AddressError),
+    /// No webhook has this name.
+    #[error("no webhook is called `{0}`")]
+    NoSuchWebhook(String),
+    /// There are as many as there may be.
+    #[error("there are {} webhooks already, which is as many as there may be", model::events::WEBHOOKS_MAX)]
+    TooManyWebhooks,
     /// Not there yet.
     #[error("{0} is not implemented by this release")]
     NotImplemented(&'static str),
@@ -138,6 +147,8 @@ impl AdminError {
             | Self::InvalidKey(_)
             | Self::WebsiteDocuments
             | Self::AliasKind
+            | Self::WebhookAddress(_)
+            | Self::TooManyWebhooks
             | Self::LastAlias
             | Self::NotWaiting(_)
             | Self::Layout(_)
@@ -151,6 +162,7 @@ impl AdminError {
             Self::Invite(_) => (S::BAD_REQUEST, "InvalidRequest"),
             Self::NoSuchBucket(_) => (S::NOT_FOUND, "NoSuchBucket"),
             Self::NoSuchKey(_) => (S::NOT_FOUND, "NoSuchAccessKey"),
+            Self::NoSuchWebhook(_) => (S::NOT_FOUND, "NoSuchWebhook"),
             Self::NoSuchWorker(_) => (S::NOT_FOUND, "NoSuchWorker"),
             Self::NotAnAlias(_) => (S::NOT_FOUND, "NoSuchAlias"),
             Self::LocalAliasTaken(_) => (S::CONFLICT, "BucketAlreadyExists"),

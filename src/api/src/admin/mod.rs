@@ -22,6 +22,7 @@ mod prometheus;
 mod special;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 pub mod wire;
 
 pub use access::{Access, Origin};

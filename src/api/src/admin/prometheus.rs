@@ -4,6 +4,7 @@
 use super::AdminApi;
 use super::cluster_state::LocalFigures;
 use super::nodes::{RELEASE, RUST_VERSION};
+use super::wire::WebhookInfo;
 use crate::metrics::Exposition;
 use cluster::layout::ReplicationFactor;
 use cluster::{Health, HealthStatus};
@@ -22,6 +23,7 @@ pub(super) fn render(api: &AdminApi, figures: &LocalFigures, health: &Health, us
     blocks(&mut out, figures);
     tables(&mut out, api, figures, usage);
     sync(&mut out, api);
+    webhooks(&mut out, api);
     api.metrics.render(&mut out);
     out.finish()
 }
@@ -118,6 +120,27 @@ fn tables(out: &mut Exposition, api: &AdminApi, figures: &LocalFigures, usage: U
 }
 
 /// What nodes compare with each other, and what this one took over.
+/// One figure of a webhook.
+type Figure = fn(&WebhookInfo) -> u64;
+
+fn webhooks(out: &mut Exposition, api: &AdminApi) {
+    let webhooks = super::webhooks::all(&api.model).unwrap_or_default();
+    let figures: [(&str, &str, Figure); 4] = [
+        ("garage_webhook_waiting_events", "Events that wait for a webhook", |one| one.waiting),
+        ("garage_webhook_waiting_bytes", "Bytes of their records", |one| one.waiting_bytes),
+        ("garage_webhook_lost_events", "Events that found no room", |one| one.lost),
+        ("garage_webhook_failures", "Attempts that failed since something was taken", |one| {
+            one.failures.into()
+        }),
+    ];
+    for (name, help, value) in figures {
+        out.gauge(name, help);
+        for webhook in &webhooks {
+            out.value(name, &[("webhook", &webhook.name)], value(webhook));
+        }
+    }
+}
+
 fn sync(out: &mut Exposition, api: &AdminApi) {
     out.gauge("garage_table_rows", "Rows that replicas compare, deleted ones too");
     for (table, rows) in api.model.table_rows().unwrap_or_default() {

@@ -10,6 +10,7 @@ mod forgetting;
 mod joining;
 mod key;
 mod node;
+mod webhook;
 
 pub use bucket::*;
 pub use cluster::*;
@@ -17,6 +18,7 @@ pub use forgetting::*;
 pub use joining::*;
 pub use key::*;
 pub use node::*;
+pub use webhook::*;
 
 use serde::{Deserialize, Serialize};
 

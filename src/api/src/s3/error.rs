@@ -89,6 +89,7 @@ codes! {
     InvalidRetentionPeriod 400 "The retention period specified is invalid",
     InvalidStorageClass 400 "The storage class you specified is not valid",
     InvalidTag 400 "The tag provided was not a valid tag.",
+    InvalidTargetBucketForLogging 400 "The target bucket for logging does not exist or is not owned by you.",
     InvalidToken 400 "The provided token is malformed or otherwise invalid.",
     InvalidURI 400 "Couldn't parse the specified URI.",
     KeyTooLongError 400 "Your key is too long",

@@ -9,13 +9,16 @@ pub mod acl;
 pub mod conditions;
 pub mod cors;
 pub mod error;
+pub mod events;
 pub mod form;
 pub mod head;
 pub mod intake;
 pub mod lifecycle;
 pub mod lock;
+pub mod logging;
 pub mod lookup;
 pub mod metadata;
+pub mod notifications;
 pub mod operation;
 pub mod ops;
 pub mod parameters;
@@ -42,6 +45,7 @@ use head::Head;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use intake::Incoming;
+use logging::{AccessLog, Answered, Asked, Logging};
 use model::rows::bucket::BucketRow;
 use model::{Model, Names};
 use operation::{Call, NamedBucket, Operation, Target};
@@ -73,6 +77,7 @@ pub struct S3Api {
     pub(crate) upload_blocks: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     key_cache: SigningKeyCache,
+    access_log: Arc<AccessLog>,
     host_id: String,
 }
 
@@ -82,6 +87,8 @@ struct Seen {
     operation: &'static str,
     /// The bucket, as the caller's name for it means it.
     bucket: Option<Arc<BucketRow>>,
+    /// What is logged of it, where the bucket's requests are.
+    asked: Option<Box<Asked>>,
 }
 
 impl S3Api {
@@ -89,7 +96,14 @@ impl S3Api {
     pub fn new(model: Arc<Model>, config: S3Config, metrics: Arc<Metrics>, host_id: String) -> Arc<Self> {
         let blocks = (config.upload_memory_bytes / BLOCK_SIZE_BYTES).clamp(8, Semaphore::MAX_PERMITS);
         let upload_blocks = Arc::new(Semaphore::new(blocks));
-        Arc::new(Self { model, config, upload_blocks, metrics, key_cache: SigningKeyCache::new(), host_id })
+        let access_log = Arc::new(AccessLog::new(Arc::clone(&model)));
+        let key_cache = SigningKeyCache::new();
+        Arc::new(Self { model, config, upload_blocks, metrics, key_cache, access_log, host_id })
+    }
+
+    /// What waits to be written to buckets' logs.
+    pub fn access_log(&self) -> &Arc<AccessLog> {
+        &self.access_log
     }
 
     /// Answers a request.
@@ -100,7 +114,7 @@ impl S3Api {
         let (parts, body) = request.into_parts();
         let mut incoming = Incoming::new(body, &parts.headers, &self.model.env().clock);
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let mut seen = Seen { operation: "Unknown", bucket: None };
+        let mut seen = Seen { operation: "Unknown", bucket: None, asked: None };
         let parsed = Head::parse(parts, &self.config.root_domains, request_id.clone());
         let cross_origin = parsed.as_ref().ok().and_then(CrossOrigin::of);
         let outcome = match parsed {
@@ -108,6 +122,7 @@ impl S3Api {
             Ok(head) if head.method == Method::OPTIONS => self.preflight(&head, &mut seen).await,
             Ok(head) => self.answer(head, &mut incoming, &mut seen).await,
         };
+        let error = outcome.as_ref().err().map(|error| error.code.name());
         let mut response = match outcome {
             Ok(reply) => respond(reply),
             Err(error) => self.refuse(&error, &method, &path, &request_id),
@@ -122,12 +137,36 @@ impl S3Api {
                 asked.show(&bucket, response.headers_mut());
             }
         }
+        if let Some(asked) = &seen.asked {
+            self.log(asked, error, &response, started);
+        }
         let name = seen.operation;
         let status = response.status().as_u16();
         let took = self.model.env().clock.mono().saturating_sub(started);
         self.metrics.record_s3(name, status, took);
         tracing::debug!(%method, path, operation = name, status, request_id, ?took, "request");
         response
+    }
+
+    /// Adds a line to the log of the bucket that a request was to.
+    fn log(
+        &self,
+        asked: &Asked,
+        error: Option<&str>,
+        response: &Response<ReplyBody>,
+        started: env::MonoTime,
+    ) {
+        let clock = &self.model.env().clock;
+        let answered = Answered {
+            time: clock.wall(),
+            status: response.status().as_u16(),
+            error,
+            headers: response.headers(),
+            body_bytes: http_body::Body::size_hint(response.body()).exact().unwrap_or_default(),
+            took: clock.mono().saturating_sub(started),
+            host_id: &self.host_id,
+        };
+        self.access_log.add(&asked.logging, &asked.line(&answered));
     }
 
     async fn answer(
@@ -149,8 +188,7 @@ impl S3Api {
             return self.answer_unknown(&head, &caller).await;
         };
         seen.operation = operation.name;
-        let (bucket, admission) = self.find_bucket(&head, operation, &caller).await?;
-        seen.bucket = bucket.as_ref().map(|bucket| Arc::clone(&bucket.row));
+        let (bucket, admission) = self.find_bucket(&head, operation, &caller, seen).await?;
         let call = Call::new((Arc::clone(self), Arc::new(head)), caller, (bucket, admission), form);
         (operation.run)(call, incoming).await
     }
@@ -238,12 +276,17 @@ impl S3Api {
         head: &Head,
         operation: &Operation,
         caller: &Caller,
+        seen: &mut Seen,
     ) -> Result<(Option<NamedBucket>, Admission), S3Error> {
         if operation.route.target == Target::Service || operation.access == Access::CreateBucket {
             caller.key()?;
             return Ok((None, Admission::Granted));
         }
         let bucket = self.bucket_named(head.bucket.as_deref().unwrap_or_default(), caller).await?;
+        seen.bucket = Some(Arc::clone(&bucket.row));
+        if let Some(logging) = Logging::of(&bucket.row)? {
+            seen.asked = Some(Box::new(Asked::of(logging, (head, caller), operation, &bucket)));
+        }
         let admission = self.authorize(head, operation, caller, &bucket).await?;
         if let Some(owner) = head.header("x-amz-expected-bucket-owner") {
             parameters::check_expected_owner(&owner, &bucket.row)?;

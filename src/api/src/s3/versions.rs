@@ -5,6 +5,7 @@
 
 use super::conditions::check_deletion;
 use super::error::{S3Code, S3Error};
+use super::events::{self, Change};
 use super::head::Head;
 use super::lookup;
 use super::operation::{Call, NamedBucket};
@@ -13,6 +14,7 @@ use crate::dates;
 use base::Stamp;
 use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, LAST_MODIFIED};
+use model::events::{EventKind, Outcome};
 use model::objects::{Condition, Deleted, Deletion, Found, Looked, Want};
 use model::rows::bucket::{BucketRow, Versioning};
 use model::rows::past::VersionId;
@@ -98,8 +100,12 @@ pub async fn set_tags(
     status: StatusCode,
 ) -> Result<Reply, S3Error> {
     let (bucket, key, version) = (call.bucket()?, call.head.object_key()?, named(&call.head)?);
-    let outcome = call.api.model.set_object_tags(bucket.id, (key.to_owned(), version), tags).await;
-    let version = outcome.map_err(|error| of_change(&call.head, error))?;
+    let removes = status == StatusCode::NO_CONTENT;
+    let kind = if removes { EventKind::TaggingDelete } else { EventKind::TaggingPut };
+    let watch = events::announce(call, Change::of_version(kind, key, version)).await?;
+    let ended = call.api.model.set_object_tags(bucket.id, (key.to_owned(), version), tags).await;
+    let changed = |version: &VersionId| Outcome { at: None, version: shown(&bucket.row, *version) };
+    let version = watch.settle(ended, changed).map_err(|error| of_change(&call.head, error))?;
     let mut reply = Reply::empty(status);
     show(&mut reply, shown(&bucket.row, version));
     Ok(reply)

@@ -76,6 +76,20 @@ pub const SITE: &str = "<WebsiteConfiguration><IndexDocument><Suffix>index.html<
     <KeyPrefixEquals>old/</KeyPrefixEquals></Condition><Redirect><ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>\
     </Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>";
 
+/// A webhook that there is is told of some objects that are made.
+pub const NOTIFICATION: &str = "<NotificationConfiguration><QueueConfiguration><Id>rule</Id>\
+    <Queue>arn:garage:sqs::hook:webhook</Queue><Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule>\
+    <Name>suffix</Name><Value>.jpg</Value></FilterRule></S3Key></Filter></QueueConfiguration></NotificationConfiguration>";
+
+/// Requests to a bucket are logged in itself.
+pub fn logging(shelf: &Shelf) -> String {
+    format!(
+        "<BucketLoggingStatus><LoggingEnabled><TargetBucket>{}</TargetBucket><TargetPrefix>logs/</TargetPrefix>\
+         </LoggingEnabled></BucketLoggingStatus>",
+        shelf.bucket
+    )
+}
+
 /// Versions are kept.
 pub const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 
@@ -156,6 +170,16 @@ pub static SAMPLES: &[Sample] = &[
     }),
     sample("GetBucketWebsite", 200, |_, shelf| bucket("GET", shelf).query("website", "")),
     sample("DeleteBucketWebsite", 204, |_, shelf| bucket("DELETE", shelf).query("website", "")),
+    sample("PutBucketNotificationConfiguration", 200, |_, shelf| {
+        bucket("PUT", shelf).query("notification", "").body(NOTIFICATION.as_bytes())
+    }),
+    sample("GetBucketNotificationConfiguration", 200, |_, shelf| {
+        bucket("GET", shelf).query("notification", "")
+    }),
+    sample("PutBucketLogging", 200, |_, shelf| {
+        bucket("PUT", shelf).query("logging", "").body(logging(shelf).as_bytes())
+    }),
+    sample("GetBucketLogging", 200, |_, shelf| bucket("GET", shelf).query("logging", "")),
     sample("PutBucketTagging", 204, |_, shelf| {
         bucket("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
     }),

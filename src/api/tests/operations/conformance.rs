@@ -44,6 +44,10 @@ cases! {
     "PutBucketWebsite" => put_bucket_website,
     "GetBucketWebsite" => get_bucket_website,
     "DeleteBucketWebsite" => delete_bucket_website,
+    "PutBucketNotificationConfiguration" => put_bucket_notification_configuration,
+    "GetBucketNotificationConfiguration" => get_bucket_notification_configuration,
+    "PutBucketLogging" => put_bucket_logging,
+    "GetBucketLogging" => get_bucket_logging,
     "PutBucketTagging" => put_bucket_tagging,
     "GetBucketTagging" => get_bucket_tagging,
     "DeleteBucketTagging" => delete_bucket_tagging,
@@ -370,6 +374,40 @@ async fn delete_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
     assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchWebsiteConfiguration"));
     let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap();
     assert_eq!(row.website.value, None);
+}
+
+async fn put_bucket_notification_configuration(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let put = Req::new("PUT", &format!("/{}/cat.jpg", shelf.bucket)).body(b"cat");
+    assert_eq!(home.root(&put).await.status, 200);
+    let none = Req::new("PUT", &format!("/{}", shelf.bucket)).query("notification", "");
+    assert_eq!(home.root(&none.body(b"<NotificationConfiguration/>")).await.status, 200);
+    let shown = setting(home, shelf, "notification").await;
+    assert_eq!((shown.status, shown.maybe_xml("Queue")), (200, None));
+}
+
+async fn get_bucket_notification_configuration(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("Queue"), "arn:garage:sqs::hook:webhook");
+    assert_eq!((answer.xml("Id").as_str(), answer.xml("Value").as_str()), ("rule", ".jpg"));
+    let none = setting(home, &home.empty_shelf().await, "notification").await;
+    assert!(none.status == 200 && none.text().contains("NotificationConfiguration"), "{}", none.text());
+}
+
+async fn put_bucket_logging(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert!(answer.body.is_empty());
+    let shown = setting(home, shelf, "logging").await;
+    assert_eq!(
+        (shown.xml("TargetBucket"), shown.xml("TargetPrefix")),
+        (shelf.bucket.clone(), "logs/".to_owned())
+    );
+    let none = Req::new("PUT", &format!("/{}", shelf.bucket)).query("logging", "");
+    assert_eq!(home.root(&none.body(b"<BucketLoggingStatus/>")).await.status, 200);
+    assert_eq!(setting(home, shelf, "logging").await.maybe_xml("TargetBucket"), None);
+}
+
+async fn get_bucket_logging(_home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert!(answer.text().contains("<BucketLoggingStatus"), "{}", answer.text());
+    assert_eq!(answer.maybe_xml("TargetBucket"), None, "it was never set");
 }
 
 async fn put_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {

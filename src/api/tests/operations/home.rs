@@ -3,7 +3,9 @@
 //! Its keys: `root` may do everything with every shelf; `reader`, `writer` and `owner` have just that
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
-use super::calls::{BLOCK, CORS, HOLD, LIFECYCLE, LOCK, OWNERSHIP, RETENTION, SITE, TAGS, VERSIONING, policy};
+use super::calls::{
+    BLOCK, CORS, HOLD, LIFECYCLE, LOCK, NOTIFICATION, OWNERSHIP, RETENTION, SITE, TAGS, VERSIONING, policy,
+};
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
 use api::s3::{S3Api, S3Config};
@@ -16,6 +18,7 @@ use env::{BoxStream, Env};
 use model::Model;
 use model::admin::KeyChange;
 use model::rows::bucket::Grant;
+use model::rows::webhook::Endpoint;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -101,6 +104,8 @@ impl Home {
         let sources = OnceCell::new();
         let mut home = Self { model, env, address, keys: Vec::new(), counter, sources, _running: running };
         home.create_keys().await;
+        let endpoint = Endpoint { url: "http://hook.example/".to_owned(), token: None };
+        home.model.set_webhook("hook".to_owned(), endpoint).await.unwrap();
         home
     }
 
@@ -169,6 +174,7 @@ impl Home {
             ("cors", CORS),
             ("lifecycle", LIFECYCLE),
             ("website", SITE),
+            ("notification", NOTIFICATION),
             ("tagging", TAGS),
             ("policy", &policy),
             ("publicAccessBlock", BLOCK),

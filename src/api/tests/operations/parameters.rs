@@ -164,7 +164,7 @@ fn proof(operation: &str, name: &str) -> Proof {
             _,
             "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "lifecycle" | "tagging"
             | "attributes" | "website" | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls"
-            | "acl" | "object-lock" | "retention" | "legal-hold",
+            | "acl" | "object-lock" | "retention" | "legal-hold" | "notification" | "logging",
         ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId" | "version-id-marker") => Fails("none"),
@@ -316,7 +316,7 @@ async fn a_parameter_of_another_operation_is_not_ignored() {
 fn other_operation(operation: &str, name: &str) -> bool {
     match name {
         "location" | "uploads" | "versioning" | "versions" => operation == "ListObjects",
-        "policyStatus" => operation == "ListObjects",
+        "policyStatus" | "notification" | "logging" => operation == "ListObjects",
         "acl" => ["ListObjects", "GetObject"].contains(&operation),
         "cors" | "lifecycle" | "website" | "policy" | "publicAccessBlock" | "ownershipControls" => {
             ["ListObjects", "DeleteBucket"].contains(&operation)

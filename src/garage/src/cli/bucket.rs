@@ -225,6 +225,17 @@ fn info_page(bucket: &BucketInfo, view: &View) -> Page {
             page.fields(LABELS_WIDTH, [("Maximum objects", limit.to_string())]);
         }
     }
+    if let Some(logging) = &bucket.logging {
+        page.gap().fields(LABELS_WIDTH, [("Requests logged in", logging.clone())]);
+    }
+    for rule in &bucket.notifications {
+        let keys =
+            |word: &str, part: &Option<String>| part.as_ref().map(|part| format!(", keys {word} {part}"));
+        let prefix = keys("that begin with", &rule.prefix).unwrap_or_default();
+        let suffix = keys("that end with", &rule.suffix).unwrap_or_default();
+        let told = format!("{} of {}{prefix}{suffix}", rule.webhook, rule.events.join(", "));
+        page.gap().fields(LABELS_WIDTH, [("Told by webhook", told)]);
+    }
     match bucket.global_aliases.as_slice() {
         [] => {}
         [one] => _ = page.gap().fields(LABELS_WIDTH, [("Global alias", one.clone())]),

@@ -68,6 +68,13 @@ pub enum CliError {
         /// What would be done.
         what: String,
     },
+    /// A file that was named cannot be used.
+    UnreadableFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The operator said no.
     Declined,
     /// `--rpc-host` names another node.
@@ -184,6 +191,9 @@ impl fmt::Display for CliError {
             }
             Self::NeedsYes { what } => {
                 write!(out, "this would {what}\nTo do it without being asked, add --yes.")
+            }
+            Self::UnreadableFile { path, source } => {
+                write!(out, "the file {} cannot be used: {source}", path.display())
             }
             Self::Declined => write!(out, "nothing was changed"),
             Self::RemoteNode => write!(

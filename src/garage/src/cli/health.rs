@@ -51,6 +51,12 @@ fn page(health: &ClusterHealth) -> Page {
             page.line(format!("- {reason}"));
         }
     }
+    if !health.webhooks.is_empty() {
+        page.gap().heading("WEBHOOKS");
+        for webhook in &health.webhooks {
+            page.line(format!("- {webhook}"));
+        }
+    }
     if !health.safety.is_empty() {
         page.gap();
         for sentence in &health.safety {

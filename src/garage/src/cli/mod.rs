@@ -25,6 +25,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod values;
+mod webhook;
 mod worker;
 
 use crate::config::Flags;
@@ -185,6 +186,9 @@ pub enum Command {
     /// Access keys: make, show, change, delete.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Where applications may have events sent.
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// What is stored, and how the nodes do.
     Stats(stats::StatsArguments),
     /// Whether requests are served: exit code 0 healthy, 1 degraded, 2 unavailable.
@@ -251,6 +255,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<Report, CliErro
         Command::Layout(command) => layout::run(session, command).await,
         Command::Bucket(command) => bucket::run(session, command).await,
         Command::Key(command) => key::run(session, command).await,
+        Command::Webhook(command) => webhook::run(session, command).await,
         Command::Stats(arguments) => stats::run(session, arguments).await,
         Command::Health(arguments) => health::run(session, arguments).await,
         Command::Worker(command) => worker::run(session, command).await,

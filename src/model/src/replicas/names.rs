@@ -1,4 +1,4 @@
-//! Buckets, names and access keys: every member of the cluster keeps a copy and reads it alone.
+//! Buckets, names, access keys and webhooks: every member of the cluster keeps a copy and reads it alone.
 //!
 //! A change is made here, told to all members at once, and acknowledged when most of them have it. Who
 //! missed it gets it when it next compares its copy with another member's, which happens soon after they
@@ -9,6 +9,7 @@ use super::messages::Reply;
 use super::serve::Serve;
 use crate::rows::bucket::{AliasRow, BucketRow};
 use crate::rows::key::KeyRow;
+use crate::rows::webhook::WebhookRow;
 use crate::{Model, ModelError};
 use base::id::kind;
 use base::{Id, Merge, NodeId};
@@ -23,7 +24,7 @@ use std::time::Duration;
 use store::{Intent, Read, Record, Space, StoreError, Txn};
 
 /// The keyspaces that every member has whole.
-pub(crate) const NAME_SPACES: [Space; 3] = [Space::Bucket, Space::Alias, Space::Key];
+pub(crate) const NAME_SPACES: [Space; 4] = [Space::Bucket, Space::Alias, Space::Key, Space::Webhook];
 
 /// Between two comparisons with everybody.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(60);
@@ -119,6 +120,11 @@ impl Model {
             }
             _ => true,
         }
+    }
+
+    /// The same for a webhook.
+    pub async fn learn_webhook(self: &Arc<Self>, name: &str) -> bool {
+        self.learn_name(Space::Webhook, name.as_bytes()).await && self.names().webhooks.contains_key(name)
     }
 
     async fn learn_name(self: &Arc<Self>, space: Space, key: &[u8]) -> bool {
@@ -271,6 +277,7 @@ impl Model {
                     Some(Space::Bucket) => merge_row::<BucketRow>(txn, Space::Bucket, &key, &value)?,
                     Some(Space::Alias) => merge_row::<AliasRow>(txn, Space::Alias, &key, &value)?,
                     Some(Space::Key) => merge_row::<KeyRow>(txn, Space::Key, &key, &value)?,
+                    Some(Space::Webhook) => merge_row::<WebhookRow>(txn, Space::Webhook, &key, &value)?,
                     _ => false,
                 };
             }

@@ -61,15 +61,14 @@ impl Model {
             let old = old.as_ref().and_then(|(row, _)| row.live()).filter(|_| mode == Versioning::Never);
             check_quotas(used, quotas, old, usage::weigh(Some(&entry.object)))?;
         }
-        let plain = |stamp| Written { stamp, version: None };
+        let plain = |Position { id: stamp, order }| Written { stamp, order, version: None };
         let put = match condition {
             condition if mode != Versioning::Never => {
                 let Entry { object, inline, writes, deadline } = entry;
                 let slot = Slot::Live(Box::new(object));
                 let add = Add { mode, condition, retention, slot, inline, writes, deadline };
                 let row = self.change_versions(&key_place, Change::Add(Box::new(add))).await;
-                row.and_then(|row| row.ok_or(ModelError::Unavailable))
-                    .map(|row| Written { stamp: row.stamp, version: Some(row.version_id()) })
+                row.and_then(|row| row.ok_or(ModelError::Unavailable)).map(|row| Written::of(&row))
             }
             Condition::Always => self.put_plainly(key_place, entry).await.map(plain),
             condition => self.put_decided(key_place, entry, condition).await.map(plain),
@@ -82,17 +81,18 @@ impl Model {
         place: KeyPlace,
         entry: Entry,
         condition: Condition,
-    ) -> Result<Stamp, ModelError> {
+    ) -> Result<Position, ModelError> {
         let decided = self.decide(&place, |current| {
             condition.check(current.and_then(ObjectRow::live))?;
             let slot = Slot::Live(Box::new(entry.object.clone()));
             let Entry { inline, writes, deadline, .. } = entry.clone();
             Ok(Some(Proposal { writes, deadline, ..Proposal::plain(slot, inline) }))
         });
-        decided.await?.ok_or(ModelError::Unavailable)
+        let id = decided.await?.ok_or(ModelError::Unavailable)?;
+        Ok(Position { id, order: id.proposal() })
     }
 
-    async fn put_plainly(self: &Arc<Self>, place: KeyPlace, entry: Entry) -> Result<Stamp, ModelError> {
+    async fn put_plainly(self: &Arc<Self>, place: KeyPlace, entry: Entry) -> Result<Position, ModelError> {
         let Entry { object, inline, mut writes, deadline } = entry;
         // K1: a body never goes out under two stamps.
         let has_body = object.body.id().is_some();
@@ -105,7 +105,7 @@ impl Model {
             let batch = Batch { position, birth, deadline, writes: writes.clone(), block: None };
             let steps = self.store_everywhere(batch).await?;
             match steps.get(&number) {
-                Some(WriteStep::Done) => return Ok(position.id),
+                Some(WriteStep::Done) => return Ok(position),
                 Some(WriteStep::Again { above }) if !has_body => {
                     self.store.observe(*above).await?;
                     position = Position { order: self.store.stamp().await?, ..position };
@@ -134,10 +134,10 @@ impl Model {
         let mut outcomes = Vec::with_capacity(deletions.len());
         for deletion in deletions {
             let outcome = match plain(&deletion) {
-                true => deleted.remove(&deletion.key).unwrap_or(Ok(())),
+                true => deleted.remove(&deletion.key).unwrap_or(Ok(None)),
                 false => self.delete_decided(bucket, deletion).await,
             };
-            outcomes.push(outcome.map(|()| Deleted::default()));
+            outcomes.push(outcome.map(|order| Deleted { order, ..Deleted::default() }));
         }
         Ok(outcomes)
     }
@@ -182,33 +182,34 @@ impl Model {
             let change = Change::Add(Box::new(Add::marker(mode, condition)));
             let marked = self.change_versions(&place, change).await;
             let row = self.break_seal_after(bucket, marked).await?;
-            return Ok(Deleted { version: row.map(|row| row.version_id()), is_marker: true });
+            return Ok(Deleted::marker(row.as_ref()));
         };
         if mode == Versioning::Never && id == VersionId::Null {
             let deletion = Deletion { key: place.key, version: None, condition, bypass };
-            self.delete_decided(bucket, deletion).await?;
-            return Ok(Deleted { version: Some(id), is_marker: false });
+            let order = self.delete_decided(bucket, deletion).await?;
+            return Ok(Deleted { version: Some(id), is_marker: false, order });
         }
         let Some(found) = self.find_version(&place, id, Want::Metadata).await? else {
-            return Ok(Deleted { version: Some(id), is_marker: false });
+            return Ok(Deleted { version: Some(id), ..Deleted::default() });
         };
         condition.check(found.slot.live())?;
-        self.change_versions(&place, Change::Delete(id, bypass)).await?;
-        Ok(Deleted { version: Some(id), is_marker: found.slot == Slot::Marker })
+        let row = self.change_versions(&place, Change::Delete(id, bypass)).await?;
+        let is_marker = found.slot == Slot::Marker;
+        Ok(Deleted { version: Some(id), is_marker, order: row.map(|row| row.order) })
     }
 
     async fn delete_decided(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         deletion: Deletion,
-    ) -> Result<(), ModelError> {
+    ) -> Result<Option<Stamp>, ModelError> {
         let Deletion { key, condition, .. } = deletion;
         let place = KeyPlace::of(bucket, key);
         let decided = self.decide(&place, |current| {
             condition.check(current.and_then(ObjectRow::live))?;
             Ok(current.is_some().then(|| Proposal::plain(Slot::Deleted, None)))
         });
-        decided.await.map(|_| ())
+        Ok(decided.await?.map(Stamp::proposal))
     }
 
     /// Deletes keys in one message to each node.
@@ -216,7 +217,7 @@ impl Model {
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         keys: Vec<String>,
-    ) -> Result<BTreeMap<String, Result<(), ModelError>>, ModelError> {
+    ) -> Result<BTreeMap<String, Result<Option<Stamp>, ModelError>>, ModelError> {
         let partition = PartitionHash::of_shard(&bucket, 0);
         let mut outcomes = BTreeMap::new();
         let mut position = self.position_in(partition).await?;
@@ -239,7 +240,7 @@ impl Model {
             let mut again = Vec::new();
             for (key, step) in left.into_iter().zip(steps.into_values()) {
                 match step {
-                    WriteStep::Done => _ = outcomes.insert(key, Ok(())),
+                    WriteStep::Done => _ = outcomes.insert(key, Ok(Some(position.order))),
                     WriteStep::Again { above } => {
                         self.store.observe(above).await?;
                         again.push(key);

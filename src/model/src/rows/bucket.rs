@@ -54,6 +54,10 @@ pub enum Setting {
     ObjectLock,
     /// What goes by itself, and when: [`crate::lifecycle::Rules`].
     Lifecycle,
+    /// Who is told of which changes: [`crate::events::Notifications`].
+    Notification,
+    /// Where requests are logged.
+    Logging,
 }
 
 /// Whether a bucket keeps versions. Once on, they are at most suspended.
@@ -92,6 +96,8 @@ impl Setting {
             Self::Acl => "acl",
             Self::ObjectLock => "object_lock",
             Self::Lifecycle => "lifecycle",
+            Self::Notification => "notification",
+            Self::Logging => "logging",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod acl;
 pub mod bucket;
+pub mod event;
 pub mod key;
 pub mod lock;
 pub mod object;
@@ -13,6 +14,7 @@ pub mod reference;
 pub mod standing;
 pub mod upload;
 pub mod version;
+pub mod webhook;
 
 /// Numbers of the record kinds of this crate (kinds below 16 belong to `store` and `block`).
 pub(crate) mod record_kind {
@@ -35,4 +37,8 @@ pub(crate) mod record_kind {
     pub const PAST: u8 = 32;
     pub const PAST_BODY: u8 = 33;
     pub const LIFECYCLE: u8 = 35;
+    pub const WEBHOOK: u8 = 36;
+    pub const EVENT_INTENT: u8 = 37;
+    pub const EVENT: u8 = 38;
+    pub const EVENT_BACKLOG: u8 = 39;
 }

@@ -6,11 +6,13 @@
 
 use super::support::Node;
 use super::{bucket_named, run};
+use crate::events::EventKind;
 use crate::graves;
 use crate::lifecycle::{self, Stage};
 use crate::reclaim::{self, Work};
 use crate::rows::acl::{Acl, AclGrant, Grantee, Permission};
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
+use crate::rows::event::{BacklogRow, Cause, Delivery, Event, IntentRow, QueuedRow, Subject};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::lock::{Lock, Retention, RetentionMode};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
@@ -20,6 +22,7 @@ use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::rows::upload::{self, PartRow, UploadMark, UploadRow, UploadState};
 use crate::rows::version::{self, Contents, Owner, PartPiece, PendingBody, VersionRow};
+use crate::rows::webhook::{Endpoint, WebhookRow};
 use crate::tables;
 use crate::usage::Usage;
 use base::id::{encode_hex, kind};
@@ -214,6 +217,33 @@ fn uploads() -> Vec<Line> {
     ]
 }
 
+fn events() -> Vec<Line> {
+    let object = Subject { size: Some(3), etag: Some("e1".into()), version: Some(VersionId::Null) };
+    let cause = Cause { requester: Some("GK1".into()), source: Some("::1".into()), request_id: "1D".into() };
+    let event = Event {
+        kind: EventKind::Put,
+        bucket: BUCKET,
+        bucket_name: "photos".into(),
+        owner: Some("75aa".into()),
+        key: "a".into(),
+        object,
+        cause,
+        at: STAMP,
+    };
+    let endpoint = Endpoint { url: "http://hook/".into(), token: Some(Secret::new("t".into())) };
+    let webhook = WebhookRow { created: STAMP, endpoint: Lww::new(STAMP, Some(endpoint)) };
+    let deliveries = vec![Delivery { webhook: "hook".into(), rule: "r".into() }];
+    let intent_key = [STAMP.to_bytes().as_slice(), &[0, 1]].concat();
+    let event_key = [b"hook\0".as_slice(), &STAMP.to_bytes()].concat();
+    let backlog = BacklogRow { events: 1, bytes: 300, lost: 2, lost_at: Some(STAMP) };
+    vec![
+        line("webhook", Space::Webhook, b"hook".to_vec(), webhook),
+        line("event_intent", Space::EventIntent, intent_key, IntentRow { event: event.clone(), deliveries }),
+        line("event", Space::Event, event_key, QueuedRow { event, rule: "r".into() }),
+        line("event_backlog", Space::EventBacklog, b"hook".to_vec(), backlog),
+    ]
+}
+
 fn names() -> Vec<Line> {
     let mut bucket = BucketRow::new(STAMP);
     bucket.grants.set("GK1".into(), STAMP, Grant { read: true, write: false, owner: true });
@@ -352,7 +382,7 @@ async fn work_of_others() -> Vec<Line> {
 
 fn actual() -> Vec<Line> {
     let others = run(work_of_others());
-    [objects(), versions(), uploads(), names(), digests(), others].into_iter().flatten().collect()
+    [objects(), versions(), uploads(), names(), events(), digests(), others].into_iter().flatten().collect()
 }
 
 #[test]

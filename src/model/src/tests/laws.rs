@@ -9,6 +9,7 @@ use crate::rows::object::{BlockPiece, Body, Checksum, ETag, Object, ObjectRow, R
 use crate::rows::reference::ReferenceRow;
 use crate::rows::upload::{PartRow, UploadRow, UploadState};
 use crate::rows::version::{Contents, Owner, VersionRow};
+use crate::rows::webhook::{Endpoint, WebhookRow};
 use base::id::kind;
 use base::merge::assert_merge_laws;
 use base::{BlockHash, Id, Lww, LwwMap, Merge, Stamp, WallTime};
@@ -207,4 +208,16 @@ fn key_row() {
         }
     }
     check(Space::Key, &domain);
+}
+
+#[test]
+fn webhook_row() {
+    let at = |url: &str| Some(Endpoint { url: url.to_owned(), token: None });
+    let mut domain = Vec::new();
+    for created in [stamp(1, 1), stamp(1, 2)] {
+        for endpoint in registers(&[None, at("http://a/"), at("http://b/")]) {
+            domain.push(WebhookRow { created, endpoint });
+        }
+    }
+    check(Space::Webhook, &domain);
 }

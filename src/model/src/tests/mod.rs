@@ -6,6 +6,7 @@ mod burial;
 mod clocks;
 mod crash;
 mod entries;
+mod events;
 mod golden;
 mod homes;
 mod laws;

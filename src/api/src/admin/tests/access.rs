@@ -19,8 +19,16 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
     SetWorkerVariable UpdateAdminToken UpdateBucket UpdateClusterLayout UpdateKey";
 
 /// Names that other releases do not have.
-const OWN_NAMES: [&str; 5] =
-    ["ApproveNodes", "CreateNodeInvitation", "ForgetNodes", "PreviewNodeApproval", "PreviewNodeForgetting"];
+const OWN_NAMES: [&str; 8] = [
+    "ApproveNodes",
+    "CreateNodeInvitation",
+    "CreateWebhook",
+    "DeleteWebhook",
+    "ForgetNodes",
+    "ListWebhooks",
+    "PreviewNodeApproval",
+    "PreviewNodeForgetting",
+];
 
 fn path_of(route: Route, name: &str) -> String {
     match route {

@@ -7,6 +7,7 @@ mod forgetting;
 mod joining;
 mod keys;
 mod objects;
+mod webhooks;
 
 use super::{AdminApi, AdminConfig, ENDPOINTS, Origin, handle};
 use crate::metrics::Metrics;

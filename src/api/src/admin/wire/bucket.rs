@@ -80,6 +80,30 @@ pub struct BucketInfo {
     pub unfinished_multipart_upload_bytes: i64,
     /// Limits.
     pub quotas: Quotas,
+    /// Who is told of which changes.
+    #[serde(default)]
+    pub notifications: Vec<BucketNotification>,
+    /// Bucket and prefix of the logs of its requests.
+    #[serde(default)]
+    pub logging: Option<String>,
+}
+
+/// Who is told of some changes of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketNotification {
+    /// The rule's name.
+    pub id: String,
+    /// The webhook.
+    pub webhook: String,
+    /// Which events.
+    pub events: Vec<String>,
+    /// What keys begin with.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// What keys end with.
+    #[serde(default)]
+    pub suffix: Option<String>,
 }
 
 /// The documents of a web site.

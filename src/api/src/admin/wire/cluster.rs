@@ -103,6 +103,9 @@ pub struct ClusterHealth {
     /// What may fail now, in sentences.
     #[serde(default)]
     pub safety: Vec<String>,
+    /// Which webhooks do not take their events from the node that answers, in sentences. This makes nothing degraded.
+    #[serde(default)]
+    pub webhooks: Vec<String>,
 }
 
 /// Answer of GetClusterStatistics.

@@ -5,6 +5,7 @@ use crate::body::BodyPlan;
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::events::{self, Change};
 use crate::s3::head::Head;
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
@@ -14,6 +15,7 @@ use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::versions;
 use base::PartNumber;
+use model::events::{EventKind, Outcome};
 use model::lifecycle::Traits;
 use model::multipart::{Completed, Completion, NamedPart, Part, Planned};
 
@@ -59,8 +61,14 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
                 return Err(S3Code::BadDigest.into());
             }
             let stored = checksum.as_ref().map(metadata::stored_checksum);
-            described = Some((completion.size(), completion.row.tags.clone()));
-            call.api.model.complete_upload(name.clone(), *completion, stored, condition).await?
+            let (size, tags) = (completion.size(), completion.row.tags.clone());
+            let of = (size, completion.etag());
+            described = Some((size, tags));
+            let change = Change::creation(EventKind::CompleteMultipartUpload, &name.key, of);
+            let watch = events::announce(&call, change).await?;
+            let ended = call.api.model.complete_upload(name.clone(), *completion, stored, condition).await;
+            let outcome = |done: &Completed| Outcome { at: Some(done.stamp), version: done.version };
+            watch.settle(ended, outcome)?
         }
     };
     let mut reply = answer(&call, &name.key, &completed)?;

@@ -6,6 +6,7 @@ use crate::s3::access::Access;
 use crate::s3::acl;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::events::{self, Change};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
 use crate::s3::lifecycle;
@@ -19,6 +20,7 @@ use crate::s3::website;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
 use model::ByteRange;
+use model::events::EventKind;
 use model::lifecycle::Traits;
 use model::objects::{ObjectMeta, Place};
 
@@ -67,7 +69,10 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         lock,
     };
     let etag = source.found.object.etag;
-    let written = call.api.model.copy_object(source.place(), source.found.clone(), place, meta).await?;
+    let change = Change::creation(EventKind::Copy, key, (source.found.object.size, etag));
+    let watch = events::announce(&call, change).await?;
+    let ended = call.api.model.copy_object(source.place(), source.found.clone(), place, meta).await;
+    let written = watch.settle(ended, events::written)?;
     let answer = CopyResult {
         etag: etag.to_string(),
         last_modified_ms: written.stamp.wall().millis(),

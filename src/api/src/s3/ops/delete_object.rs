@@ -4,6 +4,7 @@
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::S3Error;
+use crate::s3::events;
 use crate::s3::intake::Incoming;
 use crate::s3::lock;
 use crate::s3::operation::{Call, Operation, Route, Target};
@@ -30,7 +31,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     };
     let condition = write_condition(head)?;
     let deletion = versions::deletion(model, bucket, (key, version), condition, bypass).await?;
-    let deleted = model.delete_object(bucket.id, deletion).await?;
+    let watch = events::announce(&call, events::deletion(bucket, &deletion)).await?;
+    let deleted = watch.settle(model.delete_object(bucket.id, deletion).await, events::deleted)?;
     let mut reply = Reply::empty(StatusCode::NO_CONTENT);
     versions::show_deleted(&mut reply, &bucket.row, deleted);
     Ok(reply)

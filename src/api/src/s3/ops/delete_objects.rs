@@ -5,6 +5,7 @@ use crate::checksum::{BodyChecksums, RequestChecksums};
 use crate::s3::access::{Access, Gate, Wanted};
 use crate::s3::conditions::tag_condition;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::events;
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
 use crate::s3::lock;
@@ -14,6 +15,7 @@ use crate::s3::versions;
 use crate::s3::xml::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
 use model::objects::Deletion;
 use model::rows::past::VersionId;
+use store::Intent;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -48,9 +50,12 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
             Err(error) => answer.errors.push(delete_error(object.key, object.version_id, &error)),
         }
     }
-    let outcomes = call.api.model.delete_objects(call.bucket()?.id, deletions).await?;
-    for ((key, version_id), outcome) in names.into_iter().zip(outcomes) {
-        match outcome {
+    let bucket = call.bucket()?;
+    let changes = deletions.iter().map(|deletion| events::deletion(bucket, deletion)).collect();
+    let watches = events::announce_all(&call, changes, Intent::Free).await?;
+    let outcomes = call.api.model.delete_objects(bucket.id, deletions).await?;
+    for (((key, version_id), outcome), watch) in names.into_iter().zip(outcomes).zip(watches) {
+        match watch.settle(outcome, events::deleted) {
             Ok(_) if wanted.quiet => {}
             Ok(deleted) => {
                 let marker = deleted.version.filter(|_| deleted.is_marker).map(|id| id.to_string());

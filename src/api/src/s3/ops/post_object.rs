@@ -10,6 +10,7 @@ use crate::s3::reply::Reply;
 use crate::s3::xml::PostResponse;
 use http::StatusCode;
 use http::header::{ETAG, LOCATION};
+use model::events::EventKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Bytes that stay in a path.
@@ -33,7 +34,7 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let upload = Upload::plan(&call).await?;
     let writer = upload.writer(&call);
     let received = intake::receive_form(&call.api, body, form, upload.sums(), writer).await?;
-    let stored = upload.commit(&call, received).await?;
+    let stored = upload.commit(&call, received, EventKind::Post).await?;
     let Stored { etag, checksum, .. } = &stored;
     let key = call.head.object_key()?;
     let bucket = &call.bucket()?.name;

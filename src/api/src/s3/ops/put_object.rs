@@ -6,6 +6,7 @@ use crate::s3::access::Access;
 use crate::s3::acl;
 use crate::s3::conditions::write_condition;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::events::{self, Change};
 use crate::s3::intake::{self, Incoming, Received};
 use crate::s3::lifecycle;
 use crate::s3::lock;
@@ -19,6 +20,7 @@ use base::limits::PART_SIZE_MAX_BYTES;
 use http::StatusCode;
 use http::header::ETAG;
 use model::BodyWriter;
+use model::events::EventKind;
 use model::lifecycle::Traits;
 use model::objects::{ObjectMeta, Place};
 use model::rows::acl::Acl;
@@ -44,7 +46,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     upload.check_room(&call, plan.length()).await?;
     let writer = upload.writer(&call);
     let received = intake::receive(&call.api, body, plan, upload.sums(), writer).await?;
-    let stored = upload.commit(&call, received).await?;
+    let stored = upload.commit(&call, received, EventKind::Put).await?;
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&stored.etag));
     stored.show(&mut reply, &call)?;
     let Stored { checksum, .. } = stored;
@@ -116,7 +118,7 @@ impl Upload {
         BodyChecksums::new(self.requested, &[ChecksumAlgorithm::Md5, self.algorithm])
     }
 
-    pub async fn commit(self, call: &Call, received: Received) -> Result<Stored, S3Error> {
+    pub async fn commit(self, call: &Call, received: Received, kind: EventKind) -> Result<Stored, S3Error> {
         let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
         let sum = received.sums.iter().find(|sum| sum.algorithm() == self.algorithm);
         let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
@@ -124,7 +126,10 @@ impl Upload {
         let Self { place, headers, tags, acl, lock, .. } = self;
         let size = received.body.size();
         let meta = ObjectMeta { headers, tags: tags.clone(), checksum: stored, acl, lock };
-        let written = call.api.model.put_object(place, received.body, etag, meta).await?;
+        let change = Change::creation(kind, &place.key, (size, etag));
+        let watch = events::announce(call, change).await?;
+        let ended = call.api.model.put_object(place, received.body, etag, meta).await;
+        let written = watch.settle(ended, events::written)?;
         Ok(Stored { etag, checksum, version: written.version, made: written.stamp, size, tags })
     }
 }

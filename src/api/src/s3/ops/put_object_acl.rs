@@ -3,6 +3,7 @@
 use crate::s3::access::Access;
 use crate::s3::acl;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::events::{self, Change};
 use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -11,8 +12,10 @@ use crate::s3::versions;
 use crate::s3::xml::ACL_BODY_MAX_BYTES;
 use http::StatusCode;
 use model::ModelError;
+use model::events::{EventKind, Outcome};
 use model::objects::Want;
 use model::rows::acl::Acl;
+use model::rows::past::VersionId;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -33,7 +36,12 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     if let Some(list) = list.map(Acl::stored) {
         let (bucket, key) = (call.bucket()?.id, call.head.object_key()?.to_owned());
         // Another list since then may give the caller less.
-        match call.api.model.set_object_acl(bucket, (key, named), judged, list).await {
+        let change = Change::of_version(EventKind::AclPut, &key, named);
+        let watch = events::announce(&call, change).await?;
+        let ended = call.api.model.set_object_acl(bucket, (key, named), judged, list).await;
+        let row = &call.bucket()?.row;
+        let changed = |id: &VersionId| Outcome { at: None, version: versions::shown(row, *id) };
+        match watch.settle(ended, changed) {
             Err(ModelError::ConditionFailed) => return Err(S3Code::OperationAborted.into()),
             outcome => _ = outcome?,
         }

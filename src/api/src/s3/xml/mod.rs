@@ -17,7 +17,9 @@ mod error_body;
 mod lifecycle;
 mod listing;
 mod lock;
+mod logging;
 mod multipart;
+mod notification;
 mod reader;
 mod tagging;
 mod versioning;
@@ -47,10 +49,12 @@ pub use lifecycle::{
 };
 pub use listing::{ListObjectsV1, ListObjectsV2, ObjectEntry, Owner};
 pub use lock::{LOCK_BODY_MAX_BYTES, LegalHold, LockMode, LockPeriod, ObjectLockConfiguration, RetentionXml};
+pub use logging::{BucketLoggingStatus, LOGGING_BODY_MAX_BYTES, LoggingEnabled};
 pub use multipart::{
     COMPLETE_BODY_MAX_BYTES, CompleteMultipartUpload, CompleteMultipartUploadResult, CompletedPart,
     InitiateMultipartUploadResult, ListMultipartUploads, ListParts, PartEntry, PostResponse, UploadEntry,
 };
+pub use notification::{NOTIFICATION_BODY_MAX_BYTES, NotificationConfiguration, NotificationRule};
 pub use reader::{XmlError, XmlFault};
 pub use tagging::{TAGGING_BODY_MAX_BYTES, Tagging};
 pub use versioning::{VERSIONING_BODY_MAX_BYTES, VersioningConfiguration, VersioningStatus};

@@ -26,6 +26,10 @@ use std::sync::{Arc, Mutex};
 pub const NODE: &str = "563e1ac825ee3323aa441e72c26d1030d6d4414aeb3dd25287c531e7fc2bc95d";
 /// The id of the only bucket.
 pub const BUCKET: &str = "3396db51a7484ee6c96f5d8c1da67646ccb7d1e7c4d9864631dedf72b95d644c";
+/// The only webhook.
+pub const WEBHOOK: &str = r#"{"name":"hook","arn":"arn:garage:sqs::hook:webhook","url":"http://a:1/x","hasToken":false,
+    "created":"2026-01-01T00:24:27.463Z","waiting":3,"waitingBytes":900,"oldest":"2026-01-01T00:24:27.463Z","lost":0,
+    "failures":2,"lastError":"it answered 503 Service Unavailable"}"#;
 /// The id of the only key.
 pub const KEY: &str = "GK101dd383fa8d8dd14f780cb3";
 /// 2026-01-02T03:04:05.678Z.
@@ -157,7 +161,9 @@ pub fn one_of_each(endpoint: &str) -> (StatusCode, String) {
         "ConnectClusterNodes" => r#"[{"success":true,"error":null}]"#.to_owned(),
         "CleanupIncompleteUploads" => r#"{"uploadsDeleted":3}"#.to_owned(),
         "ListWorkers" | "GetWorkerInfo" => r#"{"success":{},"error":{}}"#.to_owned(),
-        "DeleteBucket" | "DeleteKey" => String::new(),
+        "DeleteBucket" | "DeleteKey" | "DeleteWebhook" => String::new(),
+        "CreateWebhook" => WEBHOOK.to_owned(),
+        "ListWebhooks" => format!("[{WEBHOOK}]"),
         "GetKeyInfo" | "CreateKey" | "ImportKey" | "UpdateKey" => key,
         "GetBucketInfo" | "CreateBucket" | "UpdateBucket" | "AllowBucketKey" | "DenyBucketKey"
         | "AddBucketAlias" | "RemoveBucketAlias" => bucket,

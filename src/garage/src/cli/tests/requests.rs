@@ -223,6 +223,18 @@ fn keys() {
 }
 
 #[test]
+fn webhooks() {
+    check(vec![
+        ("webhook list", vec!["GET /v2/ListWebhooks".into()]),
+        (
+            "webhook create hook http://a:1/x",
+            vec![r#"POST /v2/CreateWebhook {"name":"hook","token":null,"url":"http://a:1/x"}"#.into()],
+        ),
+        ("webhook delete --yes hook", vec!["POST /v2/DeleteWebhook?name=hook {}".into()]),
+    ]);
+}
+
+#[test]
 fn any_endpoint() {
     check(vec![
         ("json-api GetClusterHealth", vec!["GET /v2/GetClusterHealth".into()]),
@@ -236,7 +248,13 @@ fn any_endpoint() {
 
 #[test]
 fn without_a_yes_nothing_is_sent_that_destroys() {
-    for line in ["bucket delete photos", "key delete my-key", "key delete-expired", "layout revert"] {
+    for line in [
+        "bucket delete photos",
+        "webhook delete hook",
+        "key delete my-key",
+        "key delete-expired",
+        "layout revert",
+    ] {
         let outcome = run(line, one_of_each);
         assert!(matches!(outcome.report, Err(CliError::NeedsYes { .. })), "{line}");
         assert!(outcome.requests.iter().all(|request| request.starts_with("GET ")), "{line}");

@@ -4,11 +4,12 @@ use proptest::prelude::*;
 
 use crate::s3::xml::reader::{BodyLimits, BodyReader, DEPTH_MAX};
 use crate::s3::xml::{
-    ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, COMPLETE_BODY_MAX_BYTES,
-    CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload, CorsConfiguration,
-    CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, LIFECYCLE_BODY_MAX_BYTES,
-    LifecycleConfiguration, PublicAccessBlock, TAGGING_BODY_MAX_BYTES, Tagging, VersioningConfiguration,
-    WEBSITE_BODY_MAX_BYTES, WebsiteConfiguration, XmlError, XmlFault, parse_ownership,
+    ACCESS_BODY_MAX_BYTES, ACL_BODY_MAX_BYTES, AccessControlPolicy, BucketLoggingStatus,
+    COMPLETE_BODY_MAX_BYTES, CORS_BODY_MAX_BYTES, CREATE_BUCKET_BODY_MAX_BYTES, CompleteMultipartUpload,
+    CorsConfiguration, CreateBucketConfiguration, DELETE_BODY_MAX_BYTES, Delete, LIFECYCLE_BODY_MAX_BYTES,
+    LOGGING_BODY_MAX_BYTES, LifecycleConfiguration, NOTIFICATION_BODY_MAX_BYTES, NotificationConfiguration,
+    PublicAccessBlock, TAGGING_BODY_MAX_BYTES, Tagging, VersioningConfiguration, WEBSITE_BODY_MAX_BYTES,
+    WebsiteConfiguration, XmlError, XmlFault, parse_ownership,
 };
 
 fn refused(body: &[u8]) {
@@ -18,6 +19,8 @@ fn refused(body: &[u8]) {
     assert!(CorsConfiguration::parse(body).is_err());
     assert!(Tagging::parse(body).is_err());
     assert!(LifecycleConfiguration::parse(body).is_err());
+    assert!(NotificationConfiguration::parse(body).is_err());
+    assert!(BucketLoggingStatus::parse(body).is_err());
     assert!(PublicAccessBlock::parse(body).is_err());
     assert!(VersioningConfiguration::parse(body).is_err());
     assert!(parse_ownership(body).is_err());
@@ -61,6 +64,12 @@ fn bodies_over_their_cap_are_refused_unread() {
     let limit_bytes = WEBSITE_BODY_MAX_BYTES;
     let site = WebsiteConfiguration::parse(&vec![b' '; limit_bytes + 1]);
     assert_eq!(site, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = NOTIFICATION_BODY_MAX_BYTES;
+    let rules = NotificationConfiguration::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(rules, Err(XmlError::TooLarge { limit_bytes }));
+    let limit_bytes = LOGGING_BODY_MAX_BYTES;
+    let logging = BucketLoggingStatus::parse(&vec![b' '; limit_bytes + 1]);
+    assert_eq!(logging, Err(XmlError::TooLarge { limit_bytes }));
     let limit_bytes = TAGGING_BODY_MAX_BYTES;
     assert_eq!(Tagging::parse(&vec![b' '; limit_bytes + 1]), Err(XmlError::TooLarge { limit_bytes }));
 }

@@ -1,0 +1,34 @@
+//! Which certificates this machine trusts, for connections to webhooks: those of the system.
+
+use env::Env;
+use std::path::PathBuf;
+
+/// Where systems keep them, in one file in PEM.
+const BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];
+/// The variable by which other programs are told of another file.
+const VARIABLE: &str = "SSL_CERT_FILE";
+
+/// The certificates in PEM; nothing where there are none.
+pub async fn certificates(env: &Env) -> Vec<u8> {
+    let given = std::env::var_os(VARIABLE).map(PathBuf::from);
+    let inner = env.clone();
+    let read = move || {
+        let paths = given.map_or_else(|| BUNDLES.map(PathBuf::from).to_vec(), |path| vec![path]);
+        for path in paths {
+            match env::read_file(inner.disk.as_ref(), &path) {
+                Ok(Some(content)) => return content,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "trusted certificates cannot be read");
+                }
+            }
+        }
+        Vec::new()
+    };
+    env.tasks.blocking(read).await
+}

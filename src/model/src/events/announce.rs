@@ -1,0 +1,156 @@
+//! Changes that somebody is to be told of: written down before they are made, settled after.
+//!
+//! The intent is durable before the change begins; settling it is not waited for. So whoever dies in between leaves an
+//! intent, and what became of the change is found out later (`doubt`).
+
+use super::{Abandoned, INTENTS_MAX, backlog, locked};
+use crate::rows::event::{Delivery, Event, IntentRow};
+use crate::rows::past::VersionId;
+use crate::{Model, ModelError};
+use base::Stamp;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use store::{Intent, Space, StoreError, Txn};
+
+/// A change that is about to be made, and who is to be told.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What will have happened.
+    pub event: Event,
+    /// To whom it is told, one at least.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its place in the order of the key's changes, where that is known.
+    pub at: Option<Stamp>,
+    /// The version that it made, changed or deleted, in a bucket that keeps versions.
+    pub version: Option<VersionId>,
+}
+
+/// A change whose intent is durable. Dropped before it is settled, it is in doubt.
+#[derive(Debug)]
+pub struct Announced {
+    model: Arc<Model>,
+    row_key: Vec<u8>,
+    /// None once it is settled.
+    draft: Option<Draft>,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Writes down what is about to be done. `intent` is that of the changes themselves.
+    pub async fn announce(
+        self: &Arc<Self>,
+        drafts: Vec<Draft>,
+        intent: Intent,
+    ) -> Result<Vec<Announced>, ModelError> {
+        if self.events.open.load(Ordering::Relaxed) + drafts.len() > INTENTS_MAX {
+            tracing::warn!("too many changes are in doubt that somebody is to be told of: more are refused");
+            return Err(ModelError::Unavailable);
+        }
+        let stamp = self.store.stamp().await?;
+        self.events.open.fetch_add(drafts.len(), Ordering::Relaxed);
+        let announced: Vec<Announced> = (0_u16..)
+            .zip(drafts)
+            .map(|(number, mut draft)| {
+                draft.event.at = stamp;
+                Announced { model: Arc::clone(self), row_key: row_key(stamp, number), draft: Some(draft) }
+            })
+            .collect();
+        let row = |one: &Announced| {
+            let draft = one.draft.clone()?;
+            Some((one.row_key.clone(), IntentRow { event: draft.event, deliveries: draft.deliveries }))
+        };
+        let rows: Vec<_> = announced.iter().filter_map(row).collect();
+        let write = move |txn: &mut Txn<'_>| {
+            rows.into_iter().for_each(|(row_key, row)| txn.put(Space::EventIntent, row_key, &row));
+            Ok::<_, ModelError>(())
+        };
+        self.store.commit(intent, write).await?;
+        Ok(announced)
+    }
+}
+
+impl Announced {
+    /// It has happened: its event is on its way. Not waited for: until it is done the intent is there.
+    pub fn happened(mut self, outcome: Outcome) {
+        let Some(draft) = self.draft.take() else { return };
+        let (model, row_key) = (Arc::clone(&self.model), std::mem::take(&mut self.row_key));
+        let tasks = model.env.tasks.clone();
+        let settle = async move {
+            if let Err(error) = model.settle_intent(row_key.clone(), Some((draft, outcome))).await {
+                tracing::warn!(%error, "an event is put on its way later");
+                model.abandon_intent(row_key, true);
+            }
+        };
+        tasks.spawn(settle).detach();
+    }
+
+    /// Nothing happened: nobody is told.
+    pub fn refused(mut self) {
+        self.draft = None;
+        let (model, row_key) = (Arc::clone(&self.model), std::mem::take(&mut self.row_key));
+        let tasks = model.env.tasks.clone();
+        let settle = async move {
+            if model.settle_intent(row_key.clone(), None).await.is_err() {
+                model.abandon_intent(row_key, false);
+            }
+        };
+        tasks.spawn(settle).detach();
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if self.draft.is_some() {
+            self.model.abandon_intent(std::mem::take(&mut self.row_key), false);
+        }
+    }
+}
+
+impl Model {
+    /// Removes an intent and puts its event on its way, if it has happened.
+    pub(super) async fn settle_intent(
+        &self,
+        row_key: Vec<u8>,
+        happened: Option<(Draft, Outcome)>,
+    ) -> Result<(), StoreError> {
+        let news = self.events.news.clone();
+        let settle = move |txn: &mut Txn<'_>| {
+            txn.delete(Space::EventIntent, row_key);
+            let Some((mut draft, outcome)) = happened else { return Ok(()) };
+            // Else its place is that of the intent: whatever follows it lies above that.
+            draft.event.at = outcome.at.unwrap_or(draft.event.at);
+            draft.event.object.version = outcome.version.or(draft.event.object.version);
+            backlog::push_all(txn, &draft.event, &draft.deliveries)?;
+            txn.after_commit(move || news.note());
+            Ok::<_, StoreError>(())
+        };
+        self.store.commit(Intent::Free, settle).await?;
+        self.events.open.fetch_sub(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Leaves an intent to whoever looks into what is in doubt.
+    pub(super) fn abandon_intent(&self, row_key: Vec<u8>, may_be_acknowledged: bool) {
+        let since = self.env.clock.mono();
+        locked(&self.events.abandoned).insert(row_key, Abandoned { since, may_be_acknowledged });
+    }
+}
+
+fn row_key(stamp: Stamp, number: u16) -> Vec<u8> {
+    [stamp.to_bytes().as_slice(), &number.to_be_bytes()].concat()
+}
+
+/// When an intent was written.
+pub(super) fn written_at(row_key: &[u8]) -> Option<Stamp> {
+    Some(Stamp::from_bytes(row_key.get(..Stamp::LEN)?.try_into().ok()?))
+}
