@@ -93,7 +93,7 @@ async fn each_permission_opens_its_operations_to_its_grantee_and_no_others() {
             for (on_bucket, opened) in [(true, of_bucket), (false, of_object)] {
                 let mut shelf = sample.shelf(&home).await;
                 if !sample.on_empty {
-                    shelf = opened(&home, shelf).await;
+                    shelf = self::opened(&home, shelf).await;
                 }
                 if !on_bucket && sample.on_empty {
                     continue;
