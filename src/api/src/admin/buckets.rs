@@ -3,14 +3,14 @@
 use super::bucket_names::{check_local_alias, grant};
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use crate::dates::iso8601_ms;
-use crate::s3::website;
 use crate::s3::logging::Logging;
+use crate::s3::website;
 use base::id::kind;
 use base::limits::PART_NUMBER_MAX;
 use base::{BucketName, Id, PartitionHash};
 use model::admin::BucketChange;
-use model::lifecycle::Rules;
 use model::events::Notifications;
+use model::lifecycle::Rules;
 use model::listing::{ListQuery, Start};
 use model::multipart::UploadName;
 use model::rows::bucket::{BucketRow, Quotas, Versioning, Website};

@@ -3,7 +3,8 @@
 
 use super::{Access, AdminError, Answer, Call};
 use super::{
-    bucket_names, buckets, cluster_state, forgetting, joining, keys, layout, nodes, objects, special, webhooks,
+    bucket_names, buckets, cluster_state, forgetting, joining, keys, layout, nodes, objects, special,
+    webhooks,
 };
 use futures_util::future::BoxFuture;
 use http::Method;

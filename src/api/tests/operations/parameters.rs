@@ -163,8 +163,9 @@ fn proof(operation: &str, name: &str) -> Proof {
         (
             _,
             "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "lifecycle" | "tagging"
-            | "attributes" | "website" | "policy" | "policyStatus" | "publicAccessBlock" | "ownershipControls"
-            | "acl" | "object-lock" | "retention" | "legal-hold" | "notification" | "logging",
+            | "attributes" | "website" | "policy" | "policyStatus" | "publicAccessBlock"
+            | "ownershipControls" | "acl" | "object-lock" | "retention" | "legal-hold" | "notification"
+            | "logging",
         ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId" | "version-id-marker") => Fails("none"),
