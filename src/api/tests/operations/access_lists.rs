@@ -12,11 +12,11 @@ const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 
 /// A bucket in which lists count and nothing is blocked, with `thing`, an open upload and no policy.
 pub async fn open_shelf(home: &Home) -> Shelf {
-    opened(home, home.shelf().await).await
+    opened_up(home, home.shelf().await).await
 }
 
 /// The same of a shelf that is there.
-pub async fn opened(home: &Home, shelf: Shelf) -> Shelf {
+pub async fn opened_up(home: &Home, shelf: Shelf) -> Shelf {
     for setting in ["ownershipControls", "publicAccessBlock", "policy"] {
         let answer = home.root(&bucket("DELETE", &shelf).query(setting, "")).await;
         assert_eq!(answer.status, 204, "{setting}");
@@ -93,7 +93,7 @@ async fn each_permission_opens_its_operations_to_its_grantee_and_no_others() {
             for (on_bucket, opened) in [(true, of_bucket), (false, of_object)] {
                 let mut shelf = sample.shelf(&home).await;
                 if !sample.on_empty {
-                    shelf = self::opened(&home, shelf).await;
+                    shelf = opened_up(&home, shelf).await;
                 }
                 if !on_bucket && sample.on_empty {
                     continue;

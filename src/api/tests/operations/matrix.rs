@@ -5,7 +5,7 @@
 //! that allows everything opens everything, and without a signature no setting is changed.
 //! `cargo test -p api --test operations matrix -- --nocapture` prints how many cells there are.
 
-use super::access_lists::{OPENS, opened};
+use super::access_lists::{OPENS, opened_up};
 use super::authorization::ROWS;
 use super::bucket_policy::{operations, set, statement};
 use super::calls::{Sample, thing};
@@ -93,7 +93,7 @@ async fn nobody_is_let_in_and_nobody_kept_out_against_the_rules() {
             for who in CALLERS {
                 let mut shelf = sample.shelf(&home).await;
                 if rule == Rule::ListsOpenToAll && !sample.on_empty {
-                    shelf = opened(&home, shelf).await;
+                    shelf = opened_up(&home, shelf).await;
                 }
                 if rule == Rule::ListsOpenToAll && sample.on_empty {
                     continue;
