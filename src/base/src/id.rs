@@ -24,6 +24,8 @@ pub mod kind {
         Body = "body";
         /// A multipart upload from its creation to its completion or abort.
         Upload = "upload";
+        /// One key of the ring that wraps the keys of encrypted bodies.
+        RingKey = "ring_key";
     }
 }
 

@@ -12,6 +12,7 @@ mod links;
 mod listening;
 mod logging;
 mod node;
+mod secrets;
 mod server;
 mod trust;
 

@@ -2,9 +2,9 @@
 
 use crate::config::{Config, Engine};
 use crate::first_run::{self, FirstRunOutcome};
-use crate::links;
 use crate::listening::{self, Certificates};
 use crate::trust;
+use crate::{links, secrets};
 use anyhow::Context;
 use api::admin::{self, AdminApi, AdminConfig};
 use api::metrics::Metrics;
@@ -17,6 +17,7 @@ use block::{BlockConfig, BlockStore, DiskConfig};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Task};
+use model::encryption::ring::EncryptionSecret;
 use model::lifecycle::Day;
 use model::{Model, ModelError, Peers, Timing};
 use std::net::SocketAddr;
@@ -99,6 +100,10 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let day = config.lifecycle_day_ms.map_or(Day::REAL, Day::of_millis);
     let timing = Timing { day, ..Timing::default() };
     let model = Model::open_timed(&env, store, blocks.clone(), (Peers::of(&cluster), timing))?;
+    if let Some(secret) = &config.encryption.secret {
+        let secret = EncryptionSecret::parse(secret.reveal()).context("the encryption secret")?;
+        model.set_encryption_secret(secret);
+    }
     settle_interrupted_uploads(&model).await?;
     let first_run = first_run::prepare(&model, &config, cluster.has_joined()).await?;
     let metrics = Arc::new(Metrics::default());
@@ -136,6 +141,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_event_keeper(),
         access_log.spawn_writer(),
         webhook::spawn(&model, WebhookClient::new(&env, &trust::certificates(&env).await), sender),
+        model.spawn_secret_keeper(secrets::keep(&env, config.encryption.file.clone())),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
     workers.extend(certificates.all().map(|certificate| certificate.keep()));

@@ -325,7 +325,7 @@ impl Model {
         Ok(found)
     }
 
-    async fn change_names<T: Send + 'static>(
+    pub(crate) async fn change_names<T: Send + 'static>(
         self: &Arc<Self>,
         change: impl FnOnce(&mut Txn<'_>) -> Result<T, ModelError> + Send + 'static,
     ) -> Result<T, ModelError> {

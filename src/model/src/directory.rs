@@ -4,6 +4,7 @@
 //! of them is durable and before its caller is answered: whoever was told of a change sees it.
 
 use crate::rows::bucket::{AliasRow, BucketRow, Versioning};
+use crate::rows::encryption::RingKeyRow;
 use crate::rows::key::KeyRow;
 use crate::rows::webhook::WebhookRow;
 use arc_swap::ArcSwap;
@@ -24,6 +25,8 @@ pub struct Names {
     pub keys: BTreeMap<String, Arc<KeyRow>>,
     /// Webhooks by their name.
     pub webhooks: BTreeMap<String, Arc<WebhookRow>>,
+    /// Keys of the ring, wrapped.
+    pub ring: BTreeMap<Id<kind::RingKey>, Arc<RingKeyRow>>,
     /// Where the objects lie of buckets that keep versions, or kept them.
     pub versioned: BTreeSet<PartitionHash>,
 }
@@ -135,6 +138,12 @@ fn read_names(store: &Store) -> Result<Names, StoreError> {
     view.walk(Space::Webhook, &[], None, &mut |key, row: WebhookRow| {
         if let (Some(_), Ok(name)) = (&row.endpoint.value, std::str::from_utf8(key)) {
             names.webhooks.insert(name.to_owned(), Arc::new(row));
+        }
+        Step::Next
+    })?;
+    view.walk(Space::Ring, &[], None, &mut |key, row: RingKeyRow| {
+        if let Ok(id) = key.try_into() {
+            names.ring.insert(Id::from_bytes(id), Arc::new(row));
         }
         Step::Next
     })?;

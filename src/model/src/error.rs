@@ -85,6 +85,27 @@ pub enum ModelError {
     /// A setting of the bucket was written by a newer release, and what it asks for is not known here.
     #[error("a setting of the bucket is of a newer release")]
     NewerSetting,
+    /// The object is encrypted by a key that only its customer has.
+    #[error("the object is encrypted by a key that must come with the request")]
+    CustomerKeyNeeded,
+    /// The customer's key is not the one that the object is encrypted by.
+    #[error("the key is not the one that the object is encrypted by")]
+    WrongCustomerKey,
+    /// No secret to wrap the keys of encrypted objects was ever given to the cluster.
+    #[error(
+        "no encryption secret was given to this node: set encryption_secret_file in its configuration (`garage \
+         encryption new-secret FILE` makes one)"
+    )]
+    NoEncryptionSecret,
+    /// The cluster has an encryption secret and this node does not, or has another one.
+    #[error("this node does not have the encryption secret of its cluster")]
+    EncryptionSecretMissing,
+    /// No key of the ring has that name.
+    #[error("no encryption key has that name")]
+    NoSuchEncryptionKey,
+    /// A key of the ring has that name.
+    #[error("an encryption key has that name already")]
+    EncryptionKeyExists,
     /// Bytes that came with a row are not those it names.
     #[error("the bytes do not match their hash")]
     Damaged,
@@ -102,6 +123,12 @@ impl ModelError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Unavailable | Self::BucketBusy | Self::NoLayout | Self::Store(_) | Self::Block(_) => false,
+            Self::CustomerKeyNeeded
+            | Self::WrongCustomerKey
+            | Self::NoEncryptionSecret
+            | Self::EncryptionSecretMissing
+            | Self::NoSuchEncryptionKey
+            | Self::EncryptionKeyExists => true,
             Self::NoSuchBucket
             | Self::NoSuchKey
             | Self::NoSuchVersion

@@ -11,6 +11,7 @@ pub mod admin;
 mod batch;
 mod copy;
 mod directory;
+pub mod encryption;
 mod entry;
 mod error;
 pub mod events;
@@ -47,6 +48,7 @@ pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::{Stamp, WallTime};
 use block::BlockStore;
+use encryption::ring::Ring;
 use env::{Env, Task};
 use growth::Growth;
 use lifecycle::{KnownRules, LifecycleRecord};
@@ -80,6 +82,7 @@ pub struct Model {
     pub(crate) timing: Timing,
     /// What the clocks showed when it was opened.
     pub(crate) started: (WallTime, Duration),
+    pub(crate) ring: Ring,
 }
 
 impl Model {
@@ -112,6 +115,7 @@ impl Model {
             known_rules: KnownRules::default(),
             timing,
             started: (env.clock.wall(), env.clock.mono()),
+            ring: Ring::default(),
         }))
     }
 

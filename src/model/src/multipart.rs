@@ -8,6 +8,7 @@ use crate::admin::read_bucket;
 use crate::listing::ListedUpload;
 use crate::objects::{Condition, Found, ObjectMeta, Place, Put, Written};
 use crate::replicas::{Entry, RowRange};
+use crate::rows::encryption::Encryption;
 use crate::rows::object::{Body, Checksum, ETag, Object, Rare};
 use crate::rows::past::VersionId;
 use crate::rows::reference::{Referrer, Target};
@@ -98,6 +99,8 @@ pub struct Completed {
     pub etag: ETag,
     /// Its checksum.
     pub checksum: Option<Checksum>,
+    /// How it is encrypted, if it is.
+    pub encryption: Option<Box<Encryption>>,
 }
 
 /// Names an upload and the key it belongs to.
@@ -133,6 +136,7 @@ impl Model {
             tags: meta.tags,
             acl: meta.acl,
             lock: meta.lock,
+            encryption: meta.encryption.map(Box::new),
         };
         let alone = self.peers.stay_alone().await;
         if alone.is_none() {
@@ -333,7 +337,8 @@ impl Model {
         let deadline = self.completion_deadline().await?;
         let row = self.find_upload(name).await?;
         if let UploadState::Completed { stamp, version, etag, checksum } = row.state {
-            return Ok(Planned::Done(Completed { stamp, version, etag, checksum }));
+            let encryption = row.encryption;
+            return Ok(Planned::Done(Completed { stamp, version, etag, checksum, encryption }));
         }
         let uploaded: BTreeMap<PartNumber, PartRow> =
             self.newest_parts(&name.id, 0).await?.into_iter().map(|part| (part.number, part.row)).collect();
@@ -416,9 +421,10 @@ impl Model {
         }
         let Written { stamp, version, .. } = outcome?;
         let state = UploadState::Completed { stamp, version, etag, checksum: checksum.clone() };
+        let encryption = completion.row.encryption.clone();
         let row = UploadRow { state, ..completion.row };
         self.merge_everywhere(vec![Write::Upload { id: name.id, row }], None).await?;
-        Ok(Completed { stamp, version, etag, checksum })
+        Ok(Completed { stamp, version, etag, checksum, encryption })
     }
 
     async fn commit_completion(
@@ -438,9 +444,10 @@ impl Model {
             let put = Put { place, object, inline: None, writes, lock: None };
             let Written { stamp, version, .. } = put.apply(txn, (&blocks, now))?;
             let state = UploadState::Completed { stamp, version, etag, checksum: checksum.clone() };
+            let encryption = row.encryption.clone();
             let closed = Write::Upload { id: name.id, row: UploadRow { state, ..row } };
             NodeBatch::new(vec![closed]).apply(&blocks, txn)?;
-            Ok(Completed { stamp, version, etag, checksum })
+            Ok(Completed { stamp, version, etag, checksum, encryption })
         })
         .await
     }
@@ -475,7 +482,12 @@ fn composite(completion: &Completion, body: Id<kind::Body>, checksum: Option<Che
         headers: completion.row.headers.clone(),
         body: Body::Composite(body),
         tags: completion.row.tags.clone(),
-        rare: Rare { acl: completion.row.acl.clone(), lock: completion.row.lock, ..Rare::default() },
+        rare: Rare {
+            acl: completion.row.acl.clone(),
+            lock: completion.row.lock,
+            encryption: completion.row.encryption.as_deref().cloned(),
+            ..Rare::default()
+        },
     }
 }
 

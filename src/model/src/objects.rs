@@ -2,10 +2,12 @@
 //! condition and the quota, and writes one batch.
 
 use crate::admin::read_bucket;
+use crate::encryption::Access;
 use crate::reader::{ByteRange, Reading};
 use crate::replicas::{Add, Change, Entry, KeyPlace};
 use crate::rows::acl::Acl;
 use crate::rows::bucket::{Quotas, Versioning};
+use crate::rows::encryption::Encryption;
 use crate::rows::lock::Lock;
 use crate::rows::object::{self, Body, Checksum, ETag, Object, ObjectRow, Rare, Slot};
 use crate::rows::past::{self, VersionId};
@@ -31,6 +33,8 @@ pub struct ObjectMeta {
     pub acl: Option<Acl>,
     /// What keeps it from being removed.
     pub lock: Option<Lock>,
+    /// How its body is encrypted, if it is.
+    pub encryption: Option<Encryption>,
 }
 
 /// A condition on what is under the key now.
@@ -156,6 +160,8 @@ pub struct Found {
     pub inline: Option<Bytes>,
     /// What keeps its body from being reclaimed, if the content was wanted.
     pub(crate) reading: Option<Arc<Reading>>,
+    /// What opens its body, where it is encrypted.
+    pub(crate) access: Access,
 }
 
 impl Found {
@@ -219,6 +225,22 @@ impl Model {
 
     /// What is under a key, or one version of it.
     pub async fn look(
+        self: &Arc<Self>,
+        bucket: Id<kind::Bucket>,
+        key: &str,
+        version: Option<VersionId>,
+        want: Want,
+    ) -> Result<Looked, ModelError> {
+        let mut looked = self.look_sealed(bucket, key, version, want).await?;
+        if let Looked::Object(found) = &mut looked
+            && want == Want::Content
+        {
+            self.open_by_ring((bucket, key), found).await;
+        }
+        Ok(looked)
+    }
+
+    async fn look_sealed(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
         key: &str,
@@ -386,7 +408,7 @@ pub(crate) fn make_object(size: u64, etag: ETag, meta: ObjectMeta, body: Body) -
         headers: meta.headers,
         body,
         tags: meta.tags,
-        rare: Rare { acl: meta.acl, lock: meta.lock, ..Rare::default() },
+        rare: Rare { acl: meta.acl, lock: meta.lock, encryption: meta.encryption, ..Rare::default() },
     }
 }
 
@@ -419,7 +441,8 @@ fn looked(
 ) -> Looked {
     match slot {
         Slot::Live(object) => {
-            Looked::Object(Box::new(Found { stamp, version, object: *object, inline, reading }))
+            let access = Access::of(&object);
+            Looked::Object(Box::new(Found { stamp, version, object: *object, inline, reading, access }))
         }
         Slot::Marker => Looked::Marker(version, stamp),
         Slot::Deleted => Looked::Nothing,

@@ -4,6 +4,8 @@
 //! the next ones read ahead. While a body is being read, the reclaimer leaves it alone. All blocks on
 //! their way out share one budget of memory, and whoever waits for it waits before reading a block.
 
+use crate::encryption::Access;
+use crate::encryption::cipher::{Key, SEAL_BYTES};
 use crate::objects::Found;
 use crate::replicas::RowRange;
 use crate::rows::object::{BlockPiece, Body};
@@ -80,10 +82,13 @@ impl Drop for Reading {
 pub struct BodyReader {
     model: Arc<Model>,
     _reading: Option<Arc<Reading>>,
-    inline: Option<Bytes>,
+    /// A small body as it is stored, and what is wanted of it.
+    inline: Option<(Bytes, ByteRange)>,
     plan: Plan,
     fetched: Option<Bytes>,
     ahead: VecDeque<Ahead>,
+    /// Opens what is read; or why that cannot be read.
+    access: Access,
 }
 
 /// The memory of blocks on their way out.
@@ -123,31 +128,59 @@ struct Plan {
     todo: VecDeque<Todo>,
     skip: u64,
     left: u64,
+    /// Bytes of every stored block that are not content.
+    seal_bytes: u64,
 }
 
 enum Todo {
-    Block(BlockPiece),
+    Block(BlockPiece, Seat),
     /// A part of a composite, of known size.
     Part(PartPiece),
-    /// A body's rows from this number on.
-    Rows(Id<kind::Body>, u32),
+    /// A body's rows from this number on, and the seat of the first block they list.
+    Rows(Id<kind::Body>, u32, Seat),
+}
+
+/// Which block of which body it is: what it was sealed as.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seat {
+    /// The part it belongs to, if it belongs to one.
+    part: Option<Id<kind::Body>>,
+    number: u32,
+}
+
+impl Seat {
+    fn behind(self, blocks: usize) -> Self {
+        Self { number: self.number + blocks as u32, ..self }
+    }
+}
+
+/// One block of the answer.
+struct Wanted {
+    hash: BlockHash,
+    seat: Seat,
+    cut: Cut,
 }
 
 impl BodyReader {
     /// Begins to read `range` of an object that was found with its content.
     pub(crate) fn new(model: &Arc<Model>, found: &Found, range: ByteRange) -> Self {
         let (mut inline, mut left) = (None, range.end.saturating_sub(range.start));
+        let seat = |number| Seat { part: None, number };
         let todo = match &found.object.body {
             Body::Inline(_) => {
-                (inline, left) = (found.inline.as_ref().map(|bytes| part_of(bytes, range)), 0);
+                (inline, left) = (found.inline.clone().map(|bytes| (bytes, range)), 0);
                 VecDeque::new()
             }
-            Body::Blocks(_, pieces) => pieces.iter().copied().map(Todo::Block).collect(),
-            Body::Rows(id) | Body::Composite(id) => VecDeque::from([Todo::Rows(*id, 0)]),
+            Body::Blocks(_, pieces) => {
+                pieces.iter().zip(0..).map(|(piece, number)| Todo::Block(*piece, seat(number))).collect()
+            }
+            Body::Rows(id) | Body::Composite(id) => VecDeque::from([Todo::Rows(*id, 0, seat(0))]),
         };
-        let plan = Plan { todo, skip: range.start, left };
+        let access = found.access.clone();
+        let seal_bytes = if access == Access::Plain { 0 } else { SEAL_BYTES as u64 };
+        let plan = Plan { todo, skip: range.start, left, seal_bytes };
         let (model, reading) = (Arc::clone(model), found.reading.clone());
-        Self { model, _reading: reading, inline, plan, fetched: None, ahead: VecDeque::new() }
+        Self { model, _reading: reading, inline, plan, fetched: None, ahead: VecDeque::new(), access }
     }
 
     /// Fetches the first bytes, so that what goes wrong with them is known before anything is
@@ -161,24 +194,44 @@ impl BodyReader {
 
     /// The next bytes; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ModelError> {
-        if let Some(bytes) = self.fetched.take().or_else(|| self.inline.take()) {
+        let data_key = self.access.data_key()?.cloned();
+        if let Some(bytes) = self.fetched.take() {
             return Ok(Some(bytes).filter(|bytes| !bytes.is_empty()));
+        }
+        if let Some((bytes, range)) = self.inline.take() {
+            let bytes = opened(data_key.as_ref(), Seat::default(), bytes)?;
+            return Ok(Some(part_of(&bytes, range)).filter(|bytes| !bytes.is_empty()));
         }
         while self.ahead.len() <= READ_AHEAD_BLOCKS && self.plan.left > 0 {
             let memory = &self.model.memory;
             let room = if self.ahead.is_empty() { Some(memory.wait().await?) } else { memory.ahead() };
             let Some(room) = room else { break };
-            let Some((hash, cut)) = self.plan.next(&self.model).await? else { break };
-            let model = Arc::clone(&self.model);
+            let Some(Wanted { hash, seat, cut }) = self.plan.next(&self.model).await? else { break };
+            let (model, data_key) = (Arc::clone(&self.model), data_key.clone());
             let task = self.model.env.tasks.spawn(async move {
-                let block = model.read_block(&hash).await?;
+                let mut block = model.read_block(&hash).await?;
+                if data_key.is_some() {
+                    let open = move || opened(data_key.as_ref(), seat, block);
+                    block = model.env.tasks.blocking(open).await?;
+                }
                 Ok(Bytes::from_owner(Sending { block, _room: room.sending }))
             });
             self.ahead.push_back(Ahead { _ahead: room.ahead, task, cut });
         }
         let Some(Ahead { task, cut, .. }) = self.ahead.pop_front() else { return Ok(None) };
         let block = task.join().await.unwrap_or(Err(store::StoreError::Closed.into()))?;
+        if cut.to > block.len() {
+            return Err(ModelError::Damaged);
+        }
         Ok(Some(block.slice(cut.from..cut.to)))
+    }
+}
+
+/// What was stored, as it was sent.
+fn opened(data_key: Option<&Key>, seat: Seat, stored: Bytes) -> Result<Bytes, ModelError> {
+    match data_key {
+        None => Ok(stored),
+        Some(key) => key.cipher(seat.part.as_ref()).open(seat.number, stored),
     }
 }
 
@@ -254,16 +307,20 @@ fn part_of(bytes: &Bytes, range: ByteRange) -> Bytes {
 
 impl Plan {
     /// The next block that holds wanted bytes.
-    async fn next(&mut self, model: &Arc<Model>) -> Result<Option<(BlockHash, Cut)>, ModelError> {
+    async fn next(&mut self, model: &Arc<Model>) -> Result<Option<Wanted>, ModelError> {
         while self.left > 0 {
             let Some(todo) = self.todo.pop_front() else { return Ok(None) };
             match todo {
-                Todo::Rows(body, from) => self.expand_rows(model, body, from).await?,
+                Todo::Rows(body, from, seat) => self.expand_rows(model, (body, from), seat).await?,
                 Todo::Part(part) if self.skip >= part.size => self.skip -= part.size,
-                Todo::Part(part) => self.todo.push_front(Todo::Rows(part.body, 0)),
-                Todo::Block(piece) => {
-                    if let Some(cut) = self.cut(piece.size as usize) {
-                        return Ok(Some((piece.hash, cut)));
+                Todo::Part(part) => {
+                    let seat = Seat { part: Some(part.body), number: 0 };
+                    self.todo.push_front(Todo::Rows(part.body, 0, seat));
+                }
+                Todo::Block(piece, seat) => {
+                    let length = u64::from(piece.size).saturating_sub(self.seal_bytes);
+                    if let Some(cut) = self.cut(length as usize) {
+                        return Ok(Some(Wanted { hash: piece.hash, seat, cut }));
                     }
                 }
             }
@@ -287,23 +344,26 @@ impl Plan {
     async fn expand_rows(
         &mut self,
         model: &Arc<Model>,
-        body: Id<kind::Body>,
-        from: u32,
+        (body, from): (Id<kind::Body>, u32),
+        mut seat: Seat,
     ) -> Result<(), ModelError> {
         let (found, next) = model.version_rows(body, from, ROWS_PER_PAGE).await?;
-        if let Some(next) = next {
-            self.todo.push_front(Todo::Rows(body, next));
-        }
-        for (_, row) in found.into_iter().rev() {
+        let mut expanded = Vec::new();
+        for (_, row) in found {
             match row.contents {
                 Contents::Blocks(pieces) => {
-                    pieces.into_iter().rev().for_each(|piece| self.todo.push_front(Todo::Block(piece)));
+                    let seats =
+                        pieces.iter().enumerate().map(|(at, piece)| Todo::Block(*piece, seat.behind(at)));
+                    expanded.extend(seats);
+                    seat = seat.behind(pieces.len());
                 }
-                Contents::Parts(parts) => {
-                    parts.into_iter().rev().for_each(|part| self.todo.push_front(Todo::Part(part)));
-                }
+                Contents::Parts(parts) => expanded.extend(parts.into_iter().map(Todo::Part)),
             }
         }
+        if let Some(next) = next {
+            expanded.push(Todo::Rows(body, next, seat));
+        }
+        expanded.into_iter().rev().for_each(|todo| self.todo.push_front(todo));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //! count when a quorum has them. A writer that is dropped, because the client went away or an error came up,
 //! gives the body up; one cut off by a crash is given up at the next start.
 
+use crate::encryption::cipher::{Cipher, Key, SEAL_BYTES};
 use crate::replicas::Batch;
 use crate::rows::object::{BlockPiece, Body};
 use crate::rows::reference::{Referrer, Target};
@@ -42,6 +43,8 @@ pub struct BodyWriter {
     deadline: WallTime,
     pieces: Vec<BlockPiece>,
     size: u64,
+    /// What seals its blocks, where it is encrypted.
+    cipher: Option<Arc<Cipher>>,
 }
 
 /// A body whose bytes are all here, waiting for its entry.
@@ -95,7 +98,23 @@ impl BodyWriter {
         let body = Id::from_bytes(random_array(model.env.rng.as_ref()));
         let unsettled = Unsettled::new(model, body);
         let deadline = unsettled.deadline;
-        Self { unsettled, owner, deadline, pieces: Vec::new(), size: 0 }
+        Self { unsettled, owner, deadline, pieces: Vec::new(), size: 0, cipher: None }
+    }
+
+    /// Encrypts the body with this data key, if there is one. Called before the first block.
+    #[must_use]
+    pub fn sealed(mut self, data_key: Option<&Key>) -> Self {
+        let part = match self.owner {
+            Owner::Object(..) => None,
+            Owner::Part(..) => Some(&self.unsettled.body),
+        };
+        self.cipher = data_key.map(|key| Arc::new(key.cipher(part)));
+        self
+    }
+
+    /// Most bytes of a block: what is sealed grows by a little, and must not grow beyond a block.
+    pub fn block_max_bytes(&self) -> usize {
+        BLOCK_SIZE_BYTES - if self.cipher.is_some() { SEAL_BYTES } else { 0 }
     }
 
     /// Takes a whole block, and what accounts for its memory, which is dropped once it is stored.
@@ -106,7 +125,7 @@ impl BodyWriter {
         budget: impl Send + 'static,
     ) -> Result<(), ModelError> {
         // Every reader goes by the listed sizes, so a block may be shorter; none is empty.
-        debug_assert!((1..=BLOCK_SIZE_BYTES).contains(&content.len()), "a block has 1 byte to 1 MiB");
+        debug_assert!((1..=self.block_max_bytes()).contains(&content.len()), "a block has 1 byte to 1 MiB");
         let is_alone = self.unsettled.model.peers.is_alone();
         let most = if is_alone { BLOCKS_IN_FLIGHT_MAX } else { BLOCKS_IN_FLIGHT_FAR_MAX };
         while self.unsettled.in_flight.len() >= most {
@@ -115,9 +134,9 @@ impl BodyWriter {
         let number = self.pieces.len() as u32;
         let first = self.unsettled.begin();
         let model = Arc::clone(&self.unsettled.model);
-        let hashed = hash(&model, content).await?;
+        self.size += content.len() as u64;
+        let hashed = self.seal_and_hash(content).await?;
         self.pieces.push(piece_of(&hashed));
-        self.size += hashed.content().len() as u64;
         let mut writes = rows_of_block(self.unsettled.body, number, &hashed, &self.owner, self.deadline);
         if first {
             let mark = PendingBody { deadline: self.deadline };
@@ -144,7 +163,10 @@ impl BodyWriter {
         let size = self.size + rest.len() as u64;
         let small = self.pieces.is_empty() && rest.len() <= INLINE_MAX_BYTES;
         let content = if small && matches!(self.owner, Owner::Object(..)) {
-            Finished::Inline(rest)
+            // Small enough to be sealed in place.
+            Finished::Inline(
+                self.cipher.as_ref().map_or_else(|| rest.clone(), |cipher| cipher.seal(0, &rest)),
+            )
         } else {
             let last = if rest.is_empty() { None } else { self.store_last(rest).await? };
             Finished::Blocks { owner: self.owner, deadline: self.deadline, pieces: self.pieces, last }
@@ -152,11 +174,19 @@ impl BodyWriter {
         Ok(FinishedBody { unsettled: self.unsettled, size, content })
     }
 
+    /// The next block as it is stored, with its hash. Each has a number of its own, that it is sealed under.
+    async fn seal_and_hash(&self, content: Bytes) -> Result<HashedBlock, ModelError> {
+        let model = &self.unsettled.model;
+        let Some(cipher) = self.cipher.clone() else { return hash(model, content).await };
+        let number = self.pieces.len() as u32;
+        Ok(model.env.tasks.blocking(move || HashedBlock::new(cipher.seal(number, &content))).await?)
+    }
+
     /// Stores the last block. On a node that is alone its rows are left for the transaction that writes
     /// the entry.
     async fn store_last(&mut self, rest: Bytes) -> Result<Option<LastBlock>, ModelError> {
         let model = Arc::clone(&self.unsettled.model);
-        let hashed = hash(&model, rest).await?;
+        let hashed = self.seal_and_hash(rest).await?;
         let piece = piece_of(&hashed);
         if !model.peers.is_alone() {
             let (body, number) = (self.unsettled.body, self.pieces.len() as u32);

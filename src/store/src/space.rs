@@ -60,11 +60,13 @@ pub enum Space {
     Event = 26,
     /// How much is on its way to a webhook: its name (derived, but for what was lost).
     EventBacklog = 27,
+    /// Table `ring`: keys that wrap the keys of encrypted bodies, themselves wrapped: ring key id.
+    Ring = 28,
 }
 
 impl Space {
     /// Every keyspace.
-    pub const ALL: [Space; 27] = [
+    pub const ALL: [Space; 28] = [
         Space::Meta,
         Space::Object,
         Space::Inline,
@@ -92,6 +94,7 @@ impl Space {
         Space::EventIntent,
         Space::Event,
         Space::EventBacklog,
+        Space::Ring,
     ];
 
     /// The stored name.
@@ -124,6 +127,7 @@ impl Space {
             Space::EventIntent => "event_intent",
             Space::Event => "event",
             Space::EventBacklog => "event_backlog",
+            Space::Ring => "ring",
         }
     }
 

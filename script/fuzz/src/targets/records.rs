@@ -13,6 +13,7 @@ use crc_fast::{CrcAlgorithm, Digest};
 use model::graves::{Buried, Fence};
 use model::reclaim::Queued;
 use model::rows::bucket::{AliasRow, BucketRow};
+use model::rows::encryption::RingKeyRow;
 use model::rows::key::KeyRow;
 use model::rows::object::{self, InlineBody, ObjectRow};
 use model::rows::past::{PastBody, PastRow};
@@ -44,7 +45,7 @@ enum How {
 }
 
 /// Every kind of record.
-const KINDS: [Check; 26] = [
+const KINDS: [Check; 27] = [
     row::<ObjectRow>,
     record::<InlineBody>,
     row::<VersionRow>,
@@ -71,6 +72,7 @@ const KINDS: [Check; 26] = [
     record::<Chunk>,
     record::<Mark>,
     record::<Marks>,
+    row::<RingKeyRow>,
 ];
 /// Kinds that there is room for: one more does not change what the inputs of the others mean.
 const KINDS_MAX: usize = 64;

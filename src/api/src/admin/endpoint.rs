@@ -3,8 +3,8 @@
 
 use super::{Access, AdminError, Answer, Call};
 use super::{
-    bucket_names, buckets, cluster_state, forgetting, joining, keys, layout, nodes, objects, special,
-    webhooks,
+    bucket_names, buckets, cluster_state, encryption, forgetting, joining, keys, layout, nodes, objects,
+    special, webhooks,
 };
 use futures_util::future::BoxFuture;
 use http::Method;
@@ -89,6 +89,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("ListWebhooks", "Where events may be sent.", |call| Box::pin(webhooks::list(call))),
     post("CreateWebhook", "Registers a webhook.", |call| Box::pin(webhooks::create(call))),
     post("DeleteWebhook", "Removes a webhook.", |call| Box::pin(webhooks::delete(call))),
+    get("ListEncryptionKeys", "The keys of the ring.", |call| Box::pin(encryption::list(call))),
+    post("CreateEncryptionKey", "Makes a named key of the ring.", |call| Box::pin(encryption::create(call))),
+    post("RotateEncryptionKey", "Makes a newer key of the ring.", |call| Box::pin(encryption::rotate(call))),
     get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
     get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
     post("ListWorkers", "A node's background work.", |call| Box::pin(nodes::list_workers(call))),

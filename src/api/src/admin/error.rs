@@ -185,11 +185,17 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         ModelError::BucketNotEmpty => (S::BAD_REQUEST, "BucketNotEmpty"),
         ModelError::Locked => (S::FORBIDDEN, "AccessDenied"),
         ModelError::AccessKeyExists => (S::CONFLICT, "KeyAlreadyExists"),
+        ModelError::NoEncryptionSecret => (S::BAD_REQUEST, "NoEncryptionSecret"),
+        ModelError::EncryptionSecretMissing => (S::SERVICE_UNAVAILABLE, "NoEncryptionSecret"),
+        ModelError::NoSuchEncryptionKey => (S::NOT_FOUND, "NoSuchEncryptionKey"),
+        ModelError::EncryptionKeyExists => (S::CONFLICT, "EncryptionKeyAlreadyExists"),
         ModelError::Store(error) => of_store(error),
         ModelError::Block(_) | ModelError::Unavailable | ModelError::BucketBusy | ModelError::NoLayout => {
             (S::SERVICE_UNAVAILABLE, "ServiceUnavailable")
         }
-        ModelError::ConditionFailed
+        ModelError::CustomerKeyNeeded
+        | ModelError::WrongCustomerKey
+        | ModelError::ConditionFailed
         | ModelError::ConditionOnMissing
         | ModelError::InvalidPart(_)
         | ModelError::InvalidPartOrder

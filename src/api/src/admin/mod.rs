@@ -10,6 +10,7 @@ mod buckets;
 mod call;
 mod cluster_state;
 mod coming;
+mod encryption;
 mod endpoint;
 mod error;
 mod forgetting;

@@ -6,6 +6,7 @@
 
 mod bucket;
 mod cluster;
+mod encryption;
 mod forgetting;
 mod joining;
 mod key;
@@ -14,6 +15,7 @@ mod webhook;
 
 pub use bucket::*;
 pub use cluster::*;
+pub use encryption::*;
 pub use forgetting::*;
 pub use joining::*;
 pub use key::*;

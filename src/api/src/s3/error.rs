@@ -24,7 +24,10 @@ use super::xml::ErrorBody;
 pub const ERROR_CONTENT_TYPE: &str = "application/xml";
 
 macro_rules! codes {
-    ($($name:ident $status:literal $message:literal,)+) => {
+    // The name on the wire, where it is not one in Rust.
+    (@name $name:ident $text:literal) => { $text };
+    (@name $name:ident) => { stringify!($name) };
+    ($($name:ident $(as $text:literal)? $status:literal $message:literal,)+) => {
         /// An S3 error code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum S3Code {
@@ -37,7 +40,7 @@ macro_rules! codes {
 
             /// The name that stands in `<Code>`.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name),)+ }
+                match self { $(Self::$name => codes!(@name $name $($text)?),)+ }
             }
 
             const fn status_number(self) -> u16 {
@@ -78,6 +81,7 @@ codes! {
     InvalidBucketState 409 "The request is not valid with the current state of the bucket.",
     InvalidChunkSizeError 400 "Only the last chunk is allowed to have a size less than 8192 bytes",
     InvalidDigest 400 "The Content-MD5 or checksum value that you specified is not valid.",
+    InvalidEncryptionAlgorithmError 400 "The encryption request you specified is not valid. The valid value is AES256.",
     InvalidLocationConstraint 400 "The specified location-constraint is not valid",
     InvalidPart 400 "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
     InvalidPartNumber 416 "The requested partnumber is not satisfiable",
@@ -93,6 +97,7 @@ codes! {
     InvalidToken 400 "The provided token is malformed or otherwise invalid.",
     InvalidURI 400 "Couldn't parse the specified URI.",
     KeyTooLongError 400 "Your key is too long",
+    KmsNotFoundException as "KMS.NotFoundException" 400 "Invalid keyId: there is no encryption key of that name.",
     MalformedACLError 400 "The XML you provided was not well-formed or did not validate against our published schema",
     MalformedPOSTRequest 400 "The body of your POST request is not well-formed multipart/form-data.",
     MalformedPolicy 400 "The policy is not in the valid JSON format.",

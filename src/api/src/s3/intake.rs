@@ -10,7 +10,7 @@ use super::form::Form;
 use crate::body::{BodyPlan, Decoder, Trailers};
 use crate::checksum::{BodyChecksums, ChecksumValue};
 use crate::patience::Patience;
-use base::limits::{BLOCK_SIZE_BYTES, PART_SIZE_MAX_BYTES};
+use base::limits::PART_SIZE_MAX_BYTES;
 use bytes::{Bytes, BytesMut};
 use env::{Clock, Task};
 use futures_util::FutureExt;
@@ -208,6 +208,8 @@ struct Intake<'a> {
     /// For the block being filled, once it is more than a small body.
     permit: Option<OwnedSemaphorePermit>,
     size_bytes: u64,
+    /// Of a full block.
+    block_bytes: usize,
 }
 
 /// The checksums under way: here, or with the block that is being hashed.
@@ -219,31 +221,31 @@ enum Sums {
 
 impl<'a> Intake<'a> {
     fn new(api: &'a S3Api, size_bytes: u64, sums: BodyChecksums, writer: BodyWriter) -> Self {
-        let sums = Sums::Here(Box::new(sums));
-        Self { api, writer, sums, buffer: Buffer::default(), permit: None, size_bytes }
+        let (sums, block_bytes) = (Sums::Here(Box::new(sums)), writer.block_max_bytes());
+        Self { api, writer, sums, buffer: Buffer::default(), permit: None, size_bytes, block_bytes }
     }
 
     async fn take(&mut self, mut piece: Bytes) -> Result<(), S3Error> {
         while !piece.is_empty() {
-            let room = BLOCK_SIZE_BYTES - self.buffer.bytes;
+            let room = self.block_bytes - self.buffer.bytes;
             self.buffer.push(piece.split_to(room.min(piece.len())));
             if self.buffer.bytes > INLINE_MAX_BYTES {
                 self.reserve().await?;
             }
             // A full block waits until it is known whether anything follows: the last block travels
             // with the entry.
-            if self.buffer.bytes == BLOCK_SIZE_BYTES && !piece.is_empty() {
+            if self.buffer.bytes == self.block_bytes && !piece.is_empty() {
                 self.pass_on().await?;
             }
         }
-        if self.buffer.bytes == BLOCK_SIZE_BYTES && self.more_is_announced() {
+        if self.buffer.bytes == self.block_bytes && self.more_is_announced() {
             self.pass_on().await?;
         }
         Ok(())
     }
 
     fn more_is_announced(&self) -> bool {
-        self.size_bytes > self.buffer.passed_on + BLOCK_SIZE_BYTES as u64
+        self.size_bytes > self.buffer.passed_on + self.block_bytes as u64
     }
 
     async fn reserve(&mut self) -> Result<(), S3Error> {

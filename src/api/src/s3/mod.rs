@@ -8,6 +8,7 @@ pub mod access;
 pub mod acl;
 pub mod conditions;
 pub mod cors;
+pub mod encryption;
 pub mod error;
 pub mod events;
 pub mod form;

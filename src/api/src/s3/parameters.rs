@@ -105,7 +105,7 @@ const SUBRESOURCES: [(&str, Unconfigured); 34] = [
     ("analytics", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("attributes", Unconfigured::Refused),
     ("cors", Unconfigured::Refused),
-    ("encryption", Unconfigured::Missing(S3Code::ServerSideEncryptionConfigurationNotFoundError)),
+    ("encryption", Unconfigured::Refused),
     ("intelligent-tiering", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("inventory", Unconfigured::Missing(S3Code::NoSuchConfiguration)),
     ("legal-hold", Unconfigured::Refused),

@@ -156,11 +156,17 @@ impl From<ModelError> for S3Error {
             ModelError::NoObjectLock => S3Code::InvalidRequest,
             ModelError::NeedsVersions | ModelError::KeepsVersions => S3Code::InvalidBucketState,
             ModelError::NewerSetting => S3Code::ServiceUnavailable,
+            ModelError::CustomerKeyNeeded => S3Code::InvalidRequest,
+            ModelError::WrongCustomerKey => S3Code::AccessDenied,
+            ModelError::NoEncryptionSecret => S3Code::NotImplemented,
+            ModelError::EncryptionSecretMissing => S3Code::ServiceUnavailable,
+            ModelError::NoSuchEncryptionKey => S3Code::KmsNotFoundException,
+            ModelError::EncryptionKeyExists => S3Code::InvalidRequest,
             ModelError::Damaged => S3Code::InternalError,
             ModelError::Store(error) => store_code(error),
             ModelError::Block(error) => block_code(error),
         };
-        if code.status().is_server_error() {
+        if code.status().is_server_error() && code != S3Code::NotImplemented {
             tracing::error!(%error, "a request failed");
         }
         let told = |message| S3Error::with_message(code, message);
@@ -174,6 +180,13 @@ impl From<ModelError> for S3Error {
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
             ),
             ModelError::DeleteMarker => versions::is_marker(),
+            ModelError::CustomerKeyNeeded => {
+                let message = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.";
+                S3Error::with_message(code, message)
+            }
+            ModelError::NoEncryptionSecret | ModelError::EncryptionSecretMissing => {
+                S3Error::with_message(code, error.to_string())
+            }
             ModelError::InvalidPart(number) => S3Error::new(code).field("PartNumber", number.to_string()),
             ModelError::PartTooSmall(number) => S3Error::new(code)
                 .field("PartNumber", number.to_string())

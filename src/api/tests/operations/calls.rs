@@ -105,6 +105,12 @@ pub const RETENTION: &str = "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>
 pub const HOLD: &str = "<LegalHold><Status>ON</Status></LegalHold>";
 
 /// One tag.
+/// What a bucket that encrypts says of it.
+pub const ENCRYPTION: &str = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+    <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
+/// A setting that asks for nothing.
+pub const ENCRYPTION_OFF: &str = "<ServerSideEncryptionConfiguration><Rule><BlockedEncryptionTypes>\
+    <EncryptionType>NONE</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>";
 pub const TAGS: &str =
     "<Tagging><TagSet><Tag><Key>state</Key><Value>sold + gone</Value></Tag></TagSet></Tagging>";
 
@@ -180,6 +186,11 @@ pub static SAMPLES: &[Sample] = &[
         bucket("PUT", shelf).query("logging", "").body(logging(shelf).as_bytes())
     }),
     sample("GetBucketLogging", 200, |_, shelf| bucket("GET", shelf).query("logging", "")),
+    sample("PutBucketEncryption", 200, |_, shelf| {
+        bucket("PUT", shelf).query("encryption", "").body(ENCRYPTION.as_bytes())
+    }),
+    sample("GetBucketEncryption", 200, |_, shelf| bucket("GET", shelf).query("encryption", "")),
+    sample("DeleteBucketEncryption", 204, |_, shelf| bucket("DELETE", shelf).query("encryption", "")),
     sample("PutBucketTagging", 204, |_, shelf| {
         bucket("PUT", shelf).query("tagging", "").body(TAGS.as_bytes())
     }),

@@ -48,6 +48,9 @@ cases! {
     "GetBucketNotificationConfiguration" => get_bucket_notification_configuration,
     "PutBucketLogging" => put_bucket_logging,
     "GetBucketLogging" => get_bucket_logging,
+    "PutBucketEncryption" => put_bucket_encryption,
+    "GetBucketEncryption" => get_bucket_encryption,
+    "DeleteBucketEncryption" => delete_bucket_encryption,
     "PutBucketTagging" => put_bucket_tagging,
     "GetBucketTagging" => get_bucket_tagging,
     "DeleteBucketTagging" => delete_bucket_tagging,
@@ -408,6 +411,26 @@ async fn put_bucket_logging(home: &Home, shelf: &Shelf, answer: Answer) {
 async fn get_bucket_logging(_home: &Home, _shelf: &Shelf, answer: Answer) {
     assert!(answer.text().contains("<BucketLoggingStatus"), "{}", answer.text());
     assert_eq!(answer.maybe_xml("TargetBucket"), None, "it was never set");
+}
+
+async fn put_bucket_encryption(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "encryption").await.xml("SSEAlgorithm"), "AES256");
+    let put = home.root(&thing("PUT", shelf).body(b"sealed")).await;
+    assert_eq!(put.header("x-amz-server-side-encryption"), Some("AES256"));
+    let got = home.root(&thing("GET", shelf)).await;
+    assert_eq!(got.header("x-amz-server-side-encryption"), Some("AES256"));
+    assert_eq!(got.body, b"sealed");
+}
+
+async fn get_bucket_encryption(home: &Home, _shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("BucketKeyEnabled"), "false");
+    let none = setting(home, &home.empty_shelf().await, "encryption").await;
+    let code = "ServerSideEncryptionConfigurationNotFoundError";
+    assert_eq!((none.status, none.code().as_str()), (404, code));
+}
+
+async fn delete_bucket_encryption(home: &Home, shelf: &Shelf, _answer: Answer) {
+    assert_eq!(setting(home, shelf, "encryption").await.status, 404);
 }
 
 async fn put_bucket_tagging(home: &Home, shelf: &Shelf, _answer: Answer) {

@@ -4,7 +4,8 @@
 //! one grant; `stranger` has none; `creator` has none but may create buckets.
 
 use super::calls::{
-    BLOCK, CORS, HOLD, LIFECYCLE, LOCK, NOTIFICATION, OWNERSHIP, RETENTION, SITE, TAGS, VERSIONING, policy,
+    BLOCK, CORS, ENCRYPTION_OFF, HOLD, LIFECYCLE, LOCK, NOTIFICATION, OWNERSHIP, RETENTION, SITE, TAGS,
+    VERSIONING, policy,
 };
 use super::client::{Answer, Identity, Req};
 use api::metrics::Metrics;
@@ -17,6 +18,7 @@ use env::sim::{SimOptions, SimWorld};
 use env::{BoxStream, Env};
 use model::Model;
 use model::admin::KeyChange;
+use model::encryption::ring::EncryptionSecret;
 use model::rows::bucket::Grant;
 use model::rows::webhook::Endpoint;
 use std::net::SocketAddr;
@@ -87,6 +89,7 @@ impl Home {
         let blocks = BlockConfig::new(node, PathBuf::from(data));
         let blocks = BlockStore::open(&env, &store, blocks).await.unwrap();
         let model = Model::open(&env, store, blocks, model::Peers::alone(NODE)).unwrap();
+        model.set_encryption_secret(EncryptionSecret::from_bytes([7; 32]));
         let config = S3Config {
             region: REGION.to_owned(),
             region_is_required: false,
@@ -175,6 +178,7 @@ impl Home {
             ("lifecycle", LIFECYCLE),
             ("website", SITE),
             ("notification", NOTIFICATION),
+            ("encryption", ENCRYPTION_OFF),
             ("tagging", TAGS),
             ("policy", &policy),
             ("publicAccessBlock", BLOCK),

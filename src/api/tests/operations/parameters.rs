@@ -162,10 +162,10 @@ fn proof(operation: &str, name: &str) -> Proof {
         (_, "if-none-match") => FailsWhenPresent("*"),
         (
             _,
-            "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "lifecycle" | "tagging"
-            | "attributes" | "website" | "policy" | "policyStatus" | "publicAccessBlock"
-            | "ownershipControls" | "acl" | "object-lock" | "retention" | "legal-hold" | "notification"
-            | "logging",
+            "location" | "uploads" | "versioning" | "versions" | "delete" | "cors" | "encryption"
+            | "lifecycle" | "tagging" | "attributes" | "website" | "policy" | "policyStatus"
+            | "publicAccessBlock" | "ownershipControls" | "acl" | "object-lock" | "retention" | "legal-hold"
+            | "notification" | "logging",
         ) => InSample,
         (_, "list-type") => Fails("3"),
         (_, "uploadId" | "versionId" | "version-id-marker") => Fails("none"),
@@ -319,9 +319,8 @@ fn other_operation(operation: &str, name: &str) -> bool {
         "location" | "uploads" | "versioning" | "versions" => operation == "ListObjects",
         "policyStatus" | "notification" | "logging" => operation == "ListObjects",
         "acl" => ["ListObjects", "GetObject"].contains(&operation),
-        "cors" | "lifecycle" | "website" | "policy" | "publicAccessBlock" | "ownershipControls" => {
-            ["ListObjects", "DeleteBucket"].contains(&operation)
-        }
+        "cors" | "encryption" | "lifecycle" | "website" | "policy" | "publicAccessBlock"
+        | "ownershipControls" => ["ListObjects", "DeleteBucket"].contains(&operation),
         "tagging" => ["ListObjects", "DeleteBucket", "GetObject", "DeleteObject"].contains(&operation),
         _ => false,
     }

@@ -107,6 +107,8 @@ pub enum CliError {
     Config(ConfigError),
     /// Standard input or output failed.
     Terminal(io::Error),
+    /// The encryption secret could not be made.
+    Secret(anyhow::Error),
 }
 
 /// What a command can look for by name.
@@ -222,6 +224,7 @@ impl fmt::Display for CliError {
             ),
             Self::PayloadNotJson(source) => write!(out, "the payload is not valid JSON: {source}"),
             Self::Config(source) => source.fmt(out),
+            Self::Secret(source) => write!(out, "{source:#}"),
             Self::Terminal(source) => write!(out, "standard input or output failed: {source}"),
         }
     }

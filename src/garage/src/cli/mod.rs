@@ -9,6 +9,7 @@
 mod bucket;
 mod client;
 mod confirm;
+mod encryption;
 mod error;
 mod forgetting;
 mod health;
@@ -189,6 +190,9 @@ pub enum Command {
     /// Where applications may have events sent.
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Encryption by the server: its secret, and the keys of the ring.
+    #[command(subcommand)]
+    Encryption(encryption::EncryptionCommand),
     /// What is stored, and how the nodes do.
     Stats(stats::StatsArguments),
     /// Whether requests are served: exit code 0 healthy, 1 degraded, 2 unavailable.
@@ -235,6 +239,9 @@ pub fn run(global: &Global, command: Command) -> ExitCode {
 
 /// What a command prints, and its exit code.
 async fn answer(global: &Global, command: Command) -> Result<(String, u8), CliError> {
+    if let Command::Encryption(encryption::EncryptionCommand::NewSecret { file }) = &command {
+        return Ok((encryption::new_secret(&env::real::env(), file)?, 0));
+    }
     let variables = std::env::vars().collect();
     let session = Session::open(global, env::real::env(), &variables).await?;
     let is_raw = matches!(command, Command::JsonApi(_));
@@ -256,6 +263,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<Report, CliErro
         Command::Bucket(command) => bucket::run(session, command).await,
         Command::Key(command) => key::run(session, command).await,
         Command::Webhook(command) => webhook::run(session, command).await,
+        Command::Encryption(command) => encryption::run(session, command).await,
         Command::Stats(arguments) => stats::run(session, arguments).await,
         Command::Health(arguments) => health::run(session, arguments).await,
         Command::Worker(command) => worker::run(session, command).await,

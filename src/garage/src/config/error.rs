@@ -91,6 +91,13 @@ pub enum ConfigError {
         /// The variable.
         variable: &'static str,
     },
+    /// The secret that opens what is encrypted would lie where that lies.
+    SecretBesideData {
+        /// Its file.
+        path: PathBuf,
+        /// The folder with what it opens.
+        folder: PathBuf,
+    },
     /// Nothing says where data may be kept.
     NoDataFolder,
 }
@@ -121,6 +128,11 @@ impl fmt::Display for ConfigError {
                 "every user of this machine can read the secret in {} (mode {mode:04o}); run `chmod 600` on it, or \
                  set allow_world_readable_secrets = true",
                 path.display()
+            ),
+            Self::SecretBesideData { path, folder } => write!(
+                out,
+                "encryption_secret_file = {path:?} lies in {folder:?}, beside what it opens: whoever gets hold of the \
+                 folder, or of a copy of it, would read everything; keep it elsewhere, on another medium at best"
             ),
             Self::HalfAKey { missing } => {
                 write!(out, "a first key needs its id and its secret; {missing} is missing")
@@ -161,6 +173,7 @@ impl std::error::Error for ConfigError {
             | Self::HalfAKey { .. }
             | Self::HalfATls { .. }
             | Self::VariableMissing { .. }
+            | Self::SecretBesideData { .. }
             | Self::NoDataFolder => None,
         }
     }

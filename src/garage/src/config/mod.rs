@@ -200,6 +200,15 @@ pub struct RpcConfig {
     pub secret: Option<Secret>,
 }
 
+/// What opens what this cluster encrypts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EncryptionConfig {
+    /// The secret, if it is here.
+    pub secret: Option<Secret>,
+    /// Where it is kept, or is to be kept once another node has told it.
+    pub file: Option<PathBuf>,
+}
+
 /// What the first start should make.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FirstRun {
@@ -258,6 +267,8 @@ pub struct Config {
     pub web: WebConfig,
     /// Other nodes.
     pub rpc: RpcConfig,
+    /// Encryption by the server.
+    pub encryption: EncryptionConfig,
     /// First start.
     pub first_run: FirstRun,
     /// Where log lines go.
@@ -275,8 +286,20 @@ impl Config {
         let mut reader = Reader { flags, around, notices: document.notices(), document };
         let mut config = reader.config()?;
         config.config_file = config_file;
+        config.refuse_secret_beside_data()?;
         reader.notice_variables();
         Ok((config, reader.notices))
+    }
+}
+
+impl Config {
+    fn refuse_secret_beside_data(&self) -> Result<(), ConfigError> {
+        let Some(path) = &self.encryption.file else { return Ok(()) };
+        let folders = self.data_dirs.iter().map(|folder| &folder.path);
+        match folders.chain([&self.metadata_dir]).find(|folder| path.starts_with(folder)) {
+            Some(folder) => Err(ConfigError::SecretBesideData { path: path.clone(), folder: folder.clone() }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::document::Document;
 use super::secret::{self, Given, WorldReadable};
 use super::{
-    AdminConfig, Bind, Config, ConfigError, Consistency, Engine, FirstRun, Flags, LogTarget, Notice,
-    RpcConfig, S3Config, Secret, Surroundings, TlsFiles, WebConfig, data_folder, keys,
+    AdminConfig, Bind, Config, ConfigError, Consistency, EncryptionConfig, Engine, FirstRun, Flags,
+    LogTarget, Notice, RpcConfig, S3Config, Secret, Surroundings, TlsFiles, WebConfig, data_folder, keys,
 };
 
 /// Ports of Garage, which clients and scripts expect.
@@ -72,6 +72,7 @@ impl Reader<'_> {
             admin: self.admin()?,
             web: self.web()?,
             rpc: self.rpc()?,
+            encryption: self.encryption()?,
             first_run: self.first_run()?,
             log_target: self.log_target()?,
         })
@@ -283,6 +284,24 @@ impl Reader<'_> {
             bootstrap_peers: self.document.texts("bootstrap_peers")?.unwrap_or_default(),
             secret: self.secret("rpc_secret", &self.flags.rpc_secret, &self.flags.rpc_secret_file)?,
         })
+    }
+
+    /// A file that is not there is no error: it may lie on a medium that is elsewhere, or be written when another
+    /// node tells the secret.
+    fn encryption(&self) -> Result<EncryptionConfig, ConfigError> {
+        let key = "encryption_secret";
+        let in_file = self.document.path("encryption_secret_file")?;
+        let file = self.around.variable("GARAGE_ENCRYPTION_SECRET_FILE").map(PathBuf::from).or(in_file);
+        let is_given =
+            self.around.variable("GARAGE_ENCRYPTION_SECRET").is_some() || self.document.text(key)?.is_some();
+        let is_missing = |path: &PathBuf| {
+            self.around.files.mode(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        };
+        if !is_given && file.as_ref().is_some_and(is_missing) {
+            return Ok(EncryptionConfig { secret: None, file });
+        }
+        let secret = self.secret(key, &None, &None)?;
+        Ok(EncryptionConfig { secret, file })
     }
 
     fn timeout_ms(&self, key: &'static str) -> Result<Option<u64>, ConfigError> {

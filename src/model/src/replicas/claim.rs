@@ -16,7 +16,7 @@ use std::sync::Arc;
 use store::{Read, Space};
 
 /// The bucket whose keys are claimed names. No bucket gets this id: ids are drawn at random.
-const CLAIMS: Id<kind::Bucket> = Id::from_bytes([0; 32]);
+pub(super) const CLAIMS: Id<kind::Bucket> = Id::from_bytes([0; 32]);
 /// The field of a claim that holds the bucket's id.
 const HOLDER: &str = "bucket";
 /// So long a claim whose bucket is not known yet may still be on its way to become one.

@@ -29,6 +29,7 @@ mod range;
 mod read;
 mod release;
 mod seal;
+mod secret;
 mod serve;
 mod stamp;
 mod store;

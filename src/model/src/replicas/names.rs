@@ -8,6 +8,7 @@ use super::ask::{Asked, READ_LIMIT, WRITE_LIMIT};
 use super::messages::Reply;
 use super::serve::Serve;
 use crate::rows::bucket::{AliasRow, BucketRow};
+use crate::rows::encryption::RingKeyRow;
 use crate::rows::key::KeyRow;
 use crate::rows::webhook::WebhookRow;
 use crate::{Model, ModelError};
@@ -24,7 +25,8 @@ use std::time::Duration;
 use store::{Intent, Read, Record, Space, StoreError, Txn};
 
 /// The keyspaces that every member has whole.
-pub(crate) const NAME_SPACES: [Space; 4] = [Space::Bucket, Space::Alias, Space::Key, Space::Webhook];
+pub(crate) const NAME_SPACES: [Space; 5] =
+    [Space::Bucket, Space::Alias, Space::Key, Space::Webhook, Space::Ring];
 
 /// Between two comparisons with everybody.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(60);
@@ -106,6 +108,23 @@ impl Model {
         self.learn_name(Space::Key, id.as_bytes()).await
     }
 
+    /// The same for a key of the ring.
+    pub(crate) async fn learn_ring_key(self: &Arc<Self>, id: Id<kind::RingKey>) -> bool {
+        self.learn_name(Space::Ring, id.as_bytes()).await
+    }
+
+    /// Hears of all keys of the ring that members know who can be asked now.
+    pub(crate) async fn learn_ring(self: &Arc<Self>) {
+        if self.peers.is_alone() {
+            return;
+        }
+        for node in self.others() {
+            if let Err(error) = self.compare_space(node, Space::Ring).await {
+                tracing::debug!(%node, %error, "the ring is compared with another node later");
+            }
+        }
+    }
+
     /// The same for a name of a bucket.
     pub async fn learn_bucket(self: &Arc<Self>, name: &str) -> bool {
         if !self.learn_name(Space::Alias, name.as_bytes()).await {
@@ -176,7 +195,7 @@ impl Model {
     }
 
     /// The other members that can be asked now.
-    fn others(&self) -> Vec<NodeId> {
+    pub(super) fn others(&self) -> Vec<NodeId> {
         self.peers.others_up()
     }
 
@@ -205,7 +224,7 @@ impl Model {
     }
 
     /// Waits until a link came or went; false when nothing happened for that long.
-    async fn wait_for_news(&self, limit: Duration) -> bool {
+    pub(super) async fn wait_for_news(&self, limit: Duration) -> bool {
         let Some(net) = self.peers.net() else {
             env::sleep(COMPARE_SOON).await;
             return false;
@@ -231,7 +250,11 @@ impl Model {
         Ok(())
     }
 
-    async fn compare_space(self: &Arc<Self>, node: NodeId, space: Space) -> Result<(), ModelError> {
+    pub(crate) async fn compare_space(
+        self: &Arc<Self>,
+        node: NodeId,
+        space: Space,
+    ) -> Result<(), ModelError> {
         let digest = digest_of(&self.store.view()?, space)?;
         let (mut after, mut differs) = (None, false);
         loop {
@@ -278,6 +301,7 @@ impl Model {
                     Some(Space::Alias) => merge_row::<AliasRow>(txn, Space::Alias, &key, &value)?,
                     Some(Space::Key) => merge_row::<KeyRow>(txn, Space::Key, &key, &value)?,
                     Some(Space::Webhook) => merge_row::<WebhookRow>(txn, Space::Webhook, &key, &value)?,
+                    Some(Space::Ring) => merge_row::<RingKeyRow>(txn, Space::Ring, &key, &value)?,
                     _ => false,
                 };
             }

@@ -58,6 +58,8 @@ pub enum Setting {
     Notification,
     /// Where requests are logged.
     Logging,
+    /// What is encrypted without being asked for.
+    Encryption,
 }
 
 /// Whether a bucket keeps versions. Once on, they are at most suspended.
@@ -98,6 +100,7 @@ impl Setting {
             Self::Lifecycle => "lifecycle",
             Self::Notification => "notification",
             Self::Logging => "logging",
+            Self::Encryption => "encryption",
         }
     }
 }

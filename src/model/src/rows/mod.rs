@@ -5,6 +5,7 @@
 
 pub mod acl;
 pub mod bucket;
+pub mod encryption;
 pub mod event;
 pub mod key;
 pub mod lock;
@@ -36,6 +37,7 @@ pub(crate) mod record_kind {
     pub const STANDING: u8 = 31;
     pub const PAST: u8 = 32;
     pub const PAST_BODY: u8 = 33;
+    pub const RING_KEY: u8 = 34;
     pub const LIFECYCLE: u8 = 35;
     pub const WEBHOOK: u8 = 36;
     pub const EVENT_INTENT: u8 = 37;

@@ -6,6 +6,7 @@
 //! it (doc/decisions/0007). Rows never move, and a replica never consults the bucket's versioning mode.
 
 use super::acl::Acl;
+use super::encryption::Encryption;
 use super::lock::Lock;
 use super::past::{PastRow, VersionId};
 use super::record_kind;
@@ -159,6 +160,9 @@ pub struct Rare {
     /// What keeps it from being removed.
     #[serde(default)]
     pub lock: Option<Lock>,
+    /// How its body is encrypted, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
 }
 
 impl Rare {

@@ -6,6 +6,7 @@
 //! listed, so that closing the upload can let it go (rule C4).
 
 use super::acl::Acl;
+use super::encryption::Encryption;
 use super::lock::Lock;
 use super::object::{Checksum, ETag};
 use super::past::VersionId;
@@ -42,6 +43,9 @@ pub struct UploadRow {
     /// What will keep the object from being removed.
     #[serde(default)]
     pub lock: Option<Lock>,
+    /// How its parts, and with them the object, are encrypted, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Box<Encryption>>,
 }
 
 /// Where an upload stands. Later variants win a merge.

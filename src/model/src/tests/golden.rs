@@ -12,6 +12,7 @@ use crate::lifecycle::{self, Stage};
 use crate::reclaim::{self, Work};
 use crate::rows::acl::{Acl, AclGrant, Grantee, Permission};
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
+use crate::rows::encryption::{Encryption, Keeper, RingKeyRow, Wrapped};
 use crate::rows::event::{BacklogRow, Cause, Delivery, Event, IntentRow, QueuedRow, Subject};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::lock::{Lock, Retention, RetentionMode};
@@ -44,6 +45,7 @@ const BUCKET: Id<kind::Bucket> = Id::from_bytes([0xb1; 32]);
 const BODY: Id<kind::Body> = Id::from_bytes([0xb0; 32]);
 const PART: Id<kind::Body> = Id::from_bytes([0xb2; 32]);
 const UPLOAD: Id<kind::Upload> = Id::from_bytes([0xc1; 32]);
+const RING_KEY: Id<kind::RingKey> = Id::from_bytes([0xd0; 32]);
 const HASH: BlockHash = BlockHash::from_bytes([0xa1; 32]);
 const DEADLINE: WallTime = WallTime(0x0011_2233_4455);
 
@@ -93,6 +95,14 @@ fn list() -> Acl {
     list
 }
 
+fn encryption(keeper: Keeper) -> Encryption {
+    Encryption { keeper, data_key: wrapped() }
+}
+
+fn wrapped() -> Wrapped {
+    Wrapped { salt: [0x5a; 32], sealed: vec![0x5e; 48] }
+}
+
 fn objects() -> Vec<Line> {
     let partition = PartitionHash::of_shard(&BUCKET, 0);
     let row = |name: &str, row: ObjectRow| line(name, Space::Object, object::row_key(partition, "a\0b"), row);
@@ -132,6 +142,13 @@ fn objects() -> Vec<Line> {
         }
         row
     };
+    let sealed = {
+        let mut row = live(Body::Inline(HASH));
+        if let Slot::Live(object) = &mut row.slot {
+            object.rare.encryption = Some(encryption(Keeper::Service(RING_KEY)));
+        }
+        row
+    };
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
     let versioned = |is_named| {
@@ -153,6 +170,7 @@ fn objects() -> Vec<Line> {
         row("object.listed", public),
         row("object.governed", locked(RetentionMode::Governance)),
         row("object.complying", locked(RetentionMode::Compliance)),
+        row("object.sealed", sealed),
         row("object.blocks", live(Body::Blocks(BODY, pieces()))),
         row("object.rows", live(Body::Rows(BODY))),
         row("object.composite", live(Body::Composite(BODY))),
@@ -187,7 +205,7 @@ fn versions() -> Vec<Line> {
 }
 
 fn uploads() -> Vec<Line> {
-    let with_list = |name: &str, state: UploadState, acl: Option<Acl>| {
+    let with = |name: &str, state: UploadState, acl: Option<Acl>, encryption: Option<Encryption>| {
         let row = UploadRow {
             initiated: STAMP,
             bucket: BUCKET,
@@ -199,10 +217,12 @@ fn uploads() -> Vec<Line> {
             tags: pairs("tag"),
             acl,
             lock: None,
+            encryption: encryption.map(Box::new),
         };
         line(name, Space::Upload, upload::row_key(&UPLOAD), row)
     };
-    let row = |name: &str, state: UploadState| with_list(name, state, None);
+    let named = Keeper::Named { key: RING_KEY, name: "photos".into(), bucket_key: true };
+    let row = |name: &str, state: UploadState| with(name, state, None, None);
     let etag = ETag { md5: [0xe1; 16], parts: Some(2) };
     let part = PartRow { stamp: STAMP, body: PART, size: 9, md5: [0xe2; 16], checksum: Some(checksum()) };
     let number = PartNumber::new(0x0203).unwrap();
@@ -210,7 +230,9 @@ fn uploads() -> Vec<Line> {
     vec![
         row("upload.open", UploadState::Open),
         row("upload.aborted", UploadState::Aborted),
-        with_list("upload.listed", UploadState::Open, Some(list())),
+        with("upload.listed", UploadState::Open, Some(list()), None),
+        with("upload.customer", UploadState::Open, None, Some(encryption(Keeper::Customer))),
+        with("upload.named", UploadState::Open, None, Some(encryption(named))),
         row("upload.completed", UploadState::Completed { stamp: STAMP, version: None, etag, checksum: None }),
         line("part", Space::Part, upload::part_key(&UPLOAD, number, &PART), part),
         line("upload_index", Space::UploadIndex, index_key, UploadMark { initiated: STAMP }),
@@ -245,6 +267,10 @@ fn events() -> Vec<Line> {
 }
 
 fn names() -> Vec<Line> {
+    let ring_key = |line_name: &str, name| {
+        let row = RingKeyRow { created: STAMP, name, key: wrapped() };
+        line(line_name, Space::Ring, RING_KEY.as_bytes().to_vec(), row)
+    };
     let mut bucket = BucketRow::new(STAMP);
     bucket.grants.set("GK1".into(), STAMP, Grant { read: true, write: false, owner: true });
     bucket.quotas = Lww::new(STAMP, Quotas { size_bytes: Some(1 << 40), objects: Some(3) });
@@ -266,6 +292,8 @@ fn names() -> Vec<Line> {
         line("alias", Space::Alias, b"photos".to_vec(), AliasRow { target: Lww::new(STAMP, Some(BUCKET)) }),
         line("alias.free", Space::Alias, b"old".to_vec(), AliasRow { target: Lww::new(STAMP, None) }),
         line("key", Space::Key, b"GK1".to_vec(), key),
+        ring_key("ring", None),
+        ring_key("ring.named", Some("photos".into())),
         line("standing", Space::Meta, STANDING_KEY.to_vec(), standing()),
         line("marks", Space::Meta, MARKS_KEY.to_vec(), marks()),
         line(

@@ -101,6 +101,7 @@ fn upload_row() {
         tags: Vec::new(),
         acl: None,
         lock: None,
+        encryption: None,
     };
     let mut domain = vec![open.clone(), UploadRow { state: UploadState::Aborted, ..open.clone() }];
     for stamp in STAMPS {

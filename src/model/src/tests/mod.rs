@@ -5,6 +5,7 @@ mod bodies;
 mod burial;
 mod clocks;
 mod crash;
+mod encryption;
 mod entries;
 mod events;
 mod golden;

@@ -19,15 +19,18 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
     SetWorkerVariable UpdateAdminToken UpdateBucket UpdateClusterLayout UpdateKey";
 
 /// Names that other releases do not have.
-const OWN_NAMES: [&str; 8] = [
+const OWN_NAMES: [&str; 11] = [
     "ApproveNodes",
+    "CreateEncryptionKey",
     "CreateNodeInvitation",
     "CreateWebhook",
     "DeleteWebhook",
     "ForgetNodes",
+    "ListEncryptionKeys",
     "ListWebhooks",
     "PreviewNodeApproval",
     "PreviewNodeForgetting",
+    "RotateEncryptionKey",
 ];
 
 fn path_of(route: Route, name: &str) -> String {

@@ -5,6 +5,7 @@
 
 use super::Logging;
 use crate::s3::access::Caller;
+use crate::s3::encryption;
 use crate::s3::head::Head;
 use crate::s3::operation::{NamedBucket, Operation, Target};
 use crate::s3::parameters::OWNER_ID;
@@ -68,7 +69,8 @@ impl Asked {
         operation: &Operation,
         bucket: &NamedBucket,
     ) -> Self {
-        let query = if head.raw_query.is_empty() { String::new() } else { format!("?{}", head.raw_query) };
+        let query = encryption::without_keys(&head.raw_query);
+        let query = if query.is_empty() { query } else { format!("?{query}") };
         let is_read = matches!(operation.route.method, "GET" | "HEAD");
         let sent = head.header("x-amz-decoded-content-length").or_else(|| head.header("content-length"));
         Self {

@@ -4,6 +4,7 @@ use super::upload_name::upload_name;
 use crate::body::BodyPlan;
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
+use crate::s3::encryption;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::events::{self, Change};
 use crate::s3::head::Head;
@@ -53,6 +54,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
         // What became of it since is not looked up.
         Planned::Done(completed) => completed,
         Planned::Ready(completion) => {
+            encryption::check_upload(&call, &name, completion.row.encryption.as_deref())?;
             check_size(head.header("x-amz-mp-object-size").as_deref(), completion.size())?;
             check_type(expected_type, &completion)?;
             check_part_checksums(&listed, &completion.parts)?;
@@ -166,5 +168,6 @@ fn answer(call: &Call, key: &str, completed: &Completed) -> Result<Reply, S3Erro
     };
     let mut reply = Reply::xml(answer.render());
     versions::show(&mut reply, completed.version);
+    encryption::show_completed(completed.encryption.as_deref(), &mut reply);
     Ok(reply)
 }

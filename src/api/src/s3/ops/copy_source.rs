@@ -5,6 +5,7 @@
 
 use crate::s3::access::{Access, Wanted};
 use crate::s3::conditions::COPY_SOURCE;
+use crate::s3::encryption::{self, Opened};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::lookup;
 use crate::s3::operation::{Call, NamedBucket};
@@ -30,6 +31,8 @@ pub struct CopySource {
     pub version: Option<VersionId>,
     /// The object.
     pub found: Found,
+    /// With which key it was opened.
+    pub opened: Opened,
 }
 
 /// Finds the source of a copy.
@@ -44,7 +47,7 @@ pub async fn find(call: &Call) -> Result<CopySource, S3Error> {
     if let Some(owner) = call.head.header("x-amz-source-expected-bucket-owner") {
         check_expected_owner(&owner, &bucket.row)?;
     }
-    let found = match lookup::look(call, &bucket, (&key, version), &admission, Want::Content).await? {
+    let mut found = match lookup::look(call, &bucket, (&key, version), &admission, Want::Content).await? {
         Seen::Object(found) => *found,
         Seen::Marker(..) if version.is_none() => {
             return Err(S3Error::new(S3Code::NoSuchKey).field("Key", key));
@@ -55,8 +58,9 @@ pub async fn find(call: &Call) -> Result<CopySource, S3Error> {
             return Err(S3Error::with_message(S3Code::InvalidRequest, message));
         }
     };
+    let opened = encryption::open_source(&call.head, (bucket.id, &key), &mut found)?;
     COPY_SOURCE.check(&call.head, &found)?;
-    Ok(CopySource { bucket, key, version, found })
+    Ok(CopySource { bucket, key, version, found, opened })
 }
 
 impl CopySource {

@@ -3,6 +3,7 @@
 use crate::checksum::{ChecksumType, RequestChecksums};
 use crate::s3::access::{ANONYMOUS, Access};
 use crate::s3::acl;
+use crate::s3::encryption::{self, Sealing};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
 use crate::s3::lifecycle;
@@ -45,7 +46,9 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     };
     let (headers, tags) = (metadata::read_headers(&head.headers)?, tags::of_object(head)?);
     let (acl, lock) = (acl::written(&call).await?, lock::written(&call)?);
-    let meta = ObjectMeta { headers, tags, checksum: None, acl, lock };
+    let sealing = encryption::of_new(&call).await?;
+    let encryption = Sealing::stored(sealing.as_ref());
+    let meta = ObjectMeta { headers, tags, checksum: None, acl, lock, encryption };
     let stored = checksum.map(|(algorithm, kind)| (algorithm.code(), kind == ChecksumType::Composite));
     let initiator = call.caller.access_key().unwrap_or(ANONYMOUS).to_owned();
     let id = call.api.model.create_upload((bucket.id, key.to_owned()), meta, stored, initiator).await?;
@@ -57,6 +60,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let mut reply = Reply::xml(answer.render());
     // It is told by the day, so that the moment of this answer will do.
     lifecycle::show_abort(&mut reply, &call, key, call.api.model.env().clock.wall())?;
+    Sealing::show(sealing.as_ref(), &mut reply);
     if let Some((algorithm, kind)) = checksum {
         reply.set(HeaderName::from_static("x-amz-checksum-algorithm"), algorithm.name());
         reply.set(HeaderName::from_static("x-amz-checksum-type"), kind.name());

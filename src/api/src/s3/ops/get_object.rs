@@ -3,6 +3,7 @@
 use crate::decimal::is_decimal;
 use crate::s3::access::Access;
 use crate::s3::conditions::{READ, range_fits};
+use crate::s3::encryption;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
@@ -48,12 +49,15 @@ pub(crate) async fn serve(call: &Call) -> Result<Reply, S3Error> {
 /// Everything GET and HEAD say about an object, and the bytes GET is to send.
 pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, ByteRange), S3Error> {
     let head = &call.head;
-    let found = call.find(want).await?;
+    let mut found = call.find(want).await?;
+    // Whoever lacks the key learns nothing by conditions either.
+    let opened = encryption::open(head, (call.bucket()?.id, head.object_key()?), &mut found)?;
     READ.check(head, &found)?;
     refuse_overrides(call)?;
     let size = found.object.size;
     let mut reply = Reply::empty(StatusCode::OK);
     metadata::show_object(&mut reply, head, &found)?;
+    opened.show(&mut reply, &found);
     versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
     lock::show(call, &found.object, &mut reply).await?;
     if versions::named(head)?.is_none() {

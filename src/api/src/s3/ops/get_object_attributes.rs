@@ -3,6 +3,7 @@
 use crate::dates;
 use crate::decimal::is_decimal;
 use crate::s3::access::Access;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::head::{Head, header_text};
 use crate::s3::intake::Incoming;
@@ -32,7 +33,8 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (wanted, page) = (wanted(&call)?, Page::of(head)?);
-    let found = call.find(Want::Content).await?;
+    let mut found = call.find(Want::Content).await?;
+    encryption::open(head, (call.bucket()?.id, head.object_key()?), &mut found)?;
     let object = &found.object;
     let asks = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let sum = object.checksum.as_ref().and_then(|sum| metadata::object_checksum(sum, object.etag));

@@ -3,6 +3,7 @@
 use super::listing::{announced_checksum, initiator, owner, page_size};
 use super::upload_name::upload_name;
 use crate::s3::access::Access;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::intake::Incoming;
 use crate::s3::lifecycle;
@@ -29,6 +30,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let marker = head.number("part-number-marker", i32::MAX as u64)?.unwrap_or(0);
     let after = marker.min(PART_NUMBER_MAX.into()) as u16;
     let (upload, parts, is_truncated) = call.api.model.list_parts(&name, after, limit).await?;
+    encryption::check_upload(&call, &name, upload.encryption.as_deref())?;
     let (checksum_algorithm, checksum_type) = announced_checksum(&upload);
     let answer = ListParts {
         bucket: call.bucket()?.name.clone(),

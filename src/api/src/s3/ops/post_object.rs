@@ -1,6 +1,6 @@
 //! PostObject: stores an object that a browser uploads by a form.
 
-use super::put_object::{Stored, Upload};
+use super::put_object::Upload;
 use crate::s3::access::Access;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::{self, Incoming};
@@ -9,7 +9,7 @@ use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::xml::PostResponse;
 use http::StatusCode;
-use http::header::{ETAG, LOCATION};
+use http::header::LOCATION;
 use model::events::EventKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -35,13 +35,12 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let writer = upload.writer(&call);
     let received = intake::receive_form(&call.api, body, form, upload.sums(), writer).await?;
     let stored = upload.commit(&call, received, EventKind::Post).await?;
-    let Stored { etag, checksum, .. } = &stored;
     let key = call.head.object_key()?;
     let bucket = &call.bucket()?.name;
     let location = format!("/{bucket}/{}", utf8_percent_encode(key, PATH));
     let redirect = fields.get("success_action_redirect").or(fields.get("redirect"));
     let redirect = redirect.filter(|url| url.starts_with("http://") || url.starts_with("https://"));
-    let tag = metadata::quoted(etag);
+    let tag = metadata::quoted(&stored.etag);
     let mut reply = match (redirect, fields.get("success_action_status")) {
         (Some(url), _) => {
             let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
@@ -55,7 +54,7 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
                 location: location.clone(),
                 bucket: bucket.clone(),
                 key: key.to_owned(),
-                etag: etag.to_string(),
+                etag: stored.etag.to_string(),
             };
             let mut reply = Reply::xml(answer.render()).with(LOCATION, &location);
             reply.status = StatusCode::CREATED;
@@ -64,10 +63,6 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
         (None, Some("200")) => Reply::empty(StatusCode::OK).with(LOCATION, &location),
         (None, _) => Reply::empty(StatusCode::NO_CONTENT).with(LOCATION, &location),
     };
-    reply.set(ETAG, &tag);
     stored.show(&mut reply, &call)?;
-    if let Some(sum) = checksum {
-        metadata::set_checksum(&mut reply, sum);
-    }
     Ok(reply)
 }

@@ -5,6 +5,7 @@ use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestC
 use crate::s3::access::Access;
 use crate::s3::acl;
 use crate::s3::conditions::write_condition;
+use crate::s3::encryption::{self, Sealing};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::events::{self, Change};
 use crate::s3::intake::{self, Incoming, Received};
@@ -47,12 +48,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let writer = upload.writer(&call);
     let received = intake::receive(&call.api, body, plan, upload.sums(), writer).await?;
     let stored = upload.commit(&call, received, EventKind::Put).await?;
-    let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&stored.etag));
+    let mut reply = Reply::empty(StatusCode::OK);
     stored.show(&mut reply, &call)?;
-    let Stored { checksum, .. } = stored;
-    if let Some(sum) = &checksum {
-        metadata::set_checksum(&mut reply, sum);
-    }
     Ok(reply)
 }
 
@@ -65,22 +62,29 @@ pub(super) struct Upload {
     lock: Option<Lock>,
     requested: RequestChecksums,
     algorithm: ChecksumAlgorithm,
+    sealing: Option<Sealing>,
 }
 
 /// What was stored.
 pub(super) struct Stored {
     pub etag: ETag,
-    pub checksum: Option<ObjectChecksum>,
-    pub version: Option<VersionId>,
+    checksum: Option<ObjectChecksum>,
+    version: Option<VersionId>,
     made: Stamp,
     size: u64,
     tags: Vec<(String, String)>,
+    sealing: Option<Sealing>,
 }
 
 impl Stored {
-    /// Writes which version it is, and when it goes.
+    /// Says in the answer what was stored, and when it goes.
     pub fn show(&self, reply: &mut Reply, call: &Call) -> Result<(), S3Error> {
+        reply.set(ETAG, &metadata::quoted(&self.etag));
         versions::show(reply, self.version);
+        Sealing::show(self.sealing.as_ref(), reply);
+        if let Some(sum) = &self.checksum {
+            metadata::set_checksum(reply, sum);
+        }
         let traits = Traits { size: self.size, tags: &self.tags };
         lifecycle::show_expiration(reply, call, (call.head.object_key()?, traits), self.made.wall())
     }
@@ -99,6 +103,7 @@ impl Upload {
             tags: tags::of_object(head)?,
             acl: acl::written(call).await?,
             lock: lock::written(call)?,
+            sealing: encryption::of_new(call).await?,
             requested,
             algorithm: algorithm.unwrap_or(ChecksumAlgorithm::Crc64Nvme),
         })
@@ -111,7 +116,8 @@ impl Upload {
     }
 
     pub fn writer(&self, call: &Call) -> BodyWriter {
-        BodyWriter::new(&call.api.model, Owner::Object(self.place.bucket, self.place.key.clone()))
+        let owner = Owner::Object(self.place.bucket, self.place.key.clone());
+        BodyWriter::new(&call.api.model, owner).sealed(Sealing::data_key(self.sealing.as_ref()))
     }
 
     pub fn sums(&self) -> BodyChecksums {
@@ -119,18 +125,23 @@ impl Upload {
     }
 
     pub async fn commit(self, call: &Call, received: Received, kind: EventKind) -> Result<Stored, S3Error> {
-        let etag = ETag { md5: metadata::md5_of(&received.sums)?, parts: None };
-        let sum = received.sums.iter().find(|sum| sum.algorithm() == self.algorithm);
+        let sealing = self.sealing.as_ref();
+        let etag = ETag { md5: Sealing::tag(sealing, metadata::md5_of(&received.sums)?), parts: None };
+        let is_asked_for = self.requested.checksum.algorithm().or(self.requested.wanted_algorithm).is_some();
+        let is_kept = is_asked_for || !sealing.is_some_and(Sealing::is_blind);
+        let sum = received.sums.iter().find(|sum| sum.algorithm() == self.algorithm && is_kept);
         let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
         let stored = checksum.as_ref().map(metadata::stored_checksum);
-        let Self { place, headers, tags, acl, lock, .. } = self;
+        let encryption = Sealing::stored(sealing);
+        let Self { place, headers, tags, acl, lock, sealing, .. } = self;
         let size = received.body.size();
-        let meta = ObjectMeta { headers, tags: tags.clone(), checksum: stored, acl, lock };
+        let meta = ObjectMeta { headers, tags: tags.clone(), checksum: stored, acl, lock, encryption };
         let change = Change::creation(kind, &place.key, (size, etag));
         let watch = events::announce(call, change).await?;
         let ended = call.api.model.put_object(place, received.body, etag, meta).await;
         let written = watch.settle(ended, events::written)?;
-        Ok(Stored { etag, checksum, version: written.version, made: written.stamp, size, tags })
+        let (version, made) = (written.version, written.stamp);
+        Ok(Stored { etag, checksum, version, made, size, tags, sealing })
     }
 }
 

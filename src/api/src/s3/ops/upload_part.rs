@@ -5,6 +5,7 @@ use super::upload_name::{part_number, upload_name};
 use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
 use crate::s3::access::Access;
+use crate::s3::encryption::{self, Sealing};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
@@ -44,16 +45,19 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let algorithm = part_algorithm(upload.checksum, requested.checksum.algorithm())?;
     let mut wanted = vec![ChecksumAlgorithm::Md5];
     wanted.extend(algorithm);
+    let sealing = encryption::of_part(&call, (name.bucket, &name.key), upload.encryption.as_deref()).await?;
     let writer = BodyWriter::new(&call.api.model, Owner::Part(name.id, number.get()));
+    let writer = writer.sealed(Sealing::data_key(sealing.as_ref()));
     let sums = BodyChecksums::new(requested, &wanted);
     let received = intake::receive(&call.api, body, plan, sums, writer).await?;
-    let md5 = metadata::md5_of(&received.sums)?;
+    let md5 = Sealing::tag(sealing.as_ref(), metadata::md5_of(&received.sums)?);
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
     let stored = checksum.as_ref().map(metadata::stored_checksum);
     call.api.model.put_part(name, number, received.body, (md5, stored)).await?;
     let etag = object::ETag { md5, parts: None };
     let mut reply = Reply::empty(StatusCode::OK).with(ETAG, &metadata::quoted(&etag));
+    Sealing::show(sealing.as_ref(), &mut reply);
     if let Some(sum) = &checksum {
         reply.set(
             sum.value().algorithm().header_name().parse().map_err(|_| S3Code::InternalError)?,

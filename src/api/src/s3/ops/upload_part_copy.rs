@@ -6,6 +6,7 @@ use super::upload_part::part_algorithm;
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
 use crate::decimal::is_decimal;
 use crate::s3::access::Access;
+use crate::s3::encryption::{self, Sealing};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake;
 use crate::s3::intake::Incoming;
@@ -47,10 +48,12 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let mut wanted = vec![ChecksumAlgorithm::Md5];
     wanted.extend(algorithm);
     let sums = BodyChecksums::new(RequestChecksums::NONE, &wanted);
+    let sealing = encryption::of_part(&call, (name.bucket, &name.key), upload.encryption.as_deref()).await?;
     let writer = BodyWriter::new(&call.api.model, Owner::Part(name.id, number.get()));
+    let writer = writer.sealed(Sealing::data_key(sealing.as_ref()));
     let reader = source.found.read(&call.api.model, range);
     let received = intake::receive_copy(&call.api, reader, range.end - range.start, sums, writer).await?;
-    let md5 = metadata::md5_of(&received.sums)?;
+    let md5 = Sealing::tag(sealing.as_ref(), metadata::md5_of(&received.sums)?);
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
     let stored = checksum.as_ref().map(metadata::stored_checksum);
@@ -63,6 +66,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     };
     let mut reply = Reply::xml(answer.render_part());
     source.show(&mut reply);
+    Sealing::show(sealing.as_ref(), &mut reply);
     Ok(reply)
 }
 

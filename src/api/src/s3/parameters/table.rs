@@ -89,6 +89,20 @@ use Verdict::{Harmless, HarmlessIf, Obeyed, ObeyedOnly, Refused};
 const READS: &[&str] = &["GetObject", "HeadObject"];
 const COPIES: &[&str] = &["CopyObject", "UploadPartCopy"];
 const STORES: &[&str] = &["PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"];
+/// Operations on objects that customers may have encrypted by a key of their own.
+const KEYED: &[&str] = &[
+    "PutObject",
+    "PostObject",
+    "CopyObject",
+    "CreateMultipartUpload",
+    "UploadPart",
+    "UploadPartCopy",
+    "CompleteMultipartUpload",
+    "ListParts",
+    "GetObject",
+    "HeadObject",
+    "GetObjectAttributes",
+];
 const BODIES: &[&str] = &["PutObject", "UploadPart"];
 const LISTS: &[&str] = &["ListObjects", "ListObjectsV2", "ListObjectVersions"];
 const OF_BUCKETS: &[&str] = &["ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"];
@@ -106,6 +120,7 @@ const CHECKED: &[&str] = &[
     "PutBucketWebsite",
     "PutBucketNotificationConfiguration",
     "PutBucketLogging",
+    "PutBucketEncryption",
     "PutBucketTagging",
     "PutObjectTagging",
     "PutBucketPolicy",
@@ -153,6 +168,9 @@ const IN_BUCKETS: &[&str] = &[
     "GetBucketNotificationConfiguration",
     "PutBucketLogging",
     "GetBucketLogging",
+    "PutBucketEncryption",
+    "GetBucketEncryption",
+    "DeleteBucketEncryption",
     "PutBucketTagging",
     "GetBucketTagging",
     "DeleteBucketTagging",
@@ -216,6 +234,12 @@ pub static TABLE: &[Decision] = &[
         "website",
         ObeyedOnly,
         &["PutBucketWebsite", "GetBucketWebsite", "DeleteBucketWebsite"],
+        "chooses the operation",
+    ),
+    query(
+        "encryption",
+        ObeyedOnly,
+        &["PutBucketEncryption", "GetBucketEncryption", "DeleteBucketEncryption"],
         "chooses the operation",
     ),
     query(
@@ -450,8 +474,21 @@ pub static TABLE: &[Decision] = &[
         &["DeleteObject", "DeleteObjects", "PutObjectRetention"],
         "does what governance forbids, for who may",
     ),
-    header("x-amz-server-side-encryption", Refused, &[], "no encryption by the server"),
-    header("x-amz-server-side-encryption-", Refused, &[], "no encryption by the server"),
-    header("x-amz-copy-source-server-side-encryption-", Refused, &[], "no encryption by the server"),
+    header("x-amz-server-side-encryption", ObeyedOnly, STORES, "AES256 or aws:kms"),
+    header("x-amz-server-side-encryption-aws-kms-key-id", ObeyedOnly, STORES, "a named key of the ring"),
+    header(
+        "x-amz-server-side-encryption-bucket-key-enabled",
+        ObeyedOnly,
+        STORES,
+        "shown again; nobody is asked for a key, so that there is nothing to save",
+    ),
+    header(
+        "x-amz-server-side-encryption-context",
+        Refused,
+        &[],
+        "a context would have to be checked by a KMS",
+    ),
+    header("x-amz-server-side-encryption-customer-", ObeyedOnly, KEYED, "the key of the object"),
+    header("x-amz-copy-source-server-side-encryption-", ObeyedOnly, COPIES, "the key of the source"),
     header("x-amz-rename-source", Refused, &[], "renaming is for directory buckets"),
 ];

@@ -74,7 +74,7 @@ const UNTIL: &str = "x-amz-object-lock-retain-until-date";
 const DAY_S: f64 = 86_400.0;
 
 /// Keys that stand for a header of the request: AWS's name, the header's.
-const HEADERS: [(&str, &str); 18] = [
+const HEADERS: [(&str, &str); 20] = [
     ("s3:object-lock-mode", "x-amz-object-lock-mode"),
     ("s3:object-lock-legal-hold", "x-amz-object-lock-legal-hold"),
     ("s3:object-lock-retain-until-date", UNTIL),
@@ -92,6 +92,8 @@ const HEADERS: [(&str, &str); 18] = [
     ("s3:x-amz-grant-write-acp", "x-amz-grant-write-acp"),
     ("s3:x-amz-metadata-directive", "x-amz-metadata-directive"),
     ("s3:x-amz-server-side-encryption", "x-amz-server-side-encryption"),
+    ("s3:x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-aws-kms-key-id"),
+    ("s3:x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-algorithm"),
     ("s3:x-amz-storage-class", "x-amz-storage-class"),
 ];
 /// Keys that stand for a parameter of the query.

@@ -13,6 +13,7 @@ mod bucket;
 mod copy;
 mod cors;
 mod delete;
+mod encryption;
 mod error_body;
 mod lifecycle;
 mod listing;
@@ -42,6 +43,7 @@ pub use bucket::{
 pub use copy::CopyResult;
 pub use cors::{CORS_BODY_MAX_BYTES, CorsConfiguration, CorsRule};
 pub use delete::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
+pub use encryption::{ENCRYPTION_BODY_MAX_BYTES, EncryptionConfiguration};
 pub use error_body::ErrorBody;
 pub use lifecycle::{
     LIFECYCLE_BODY_MAX_BYTES, LifecycleConfiguration, LifecycleExpiration, LifecycleFilter,
