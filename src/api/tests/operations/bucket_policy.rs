@@ -56,6 +56,11 @@ async fn an_allow_opens_its_operation_to_whom_it_names() {
         assert_denied(operation.name, &request, &home.send_as(Creator, &request).await);
         assert_denied(operation.name, &request, &home.send_unsigned(&request).await);
         let answer = home.send_as(Stranger, &request).await;
+        if operation.name == "PutBucketLogging" {
+            // The logs go to a bucket of the same owner, and that is not for a policy to say.
+            assert_eq!(answer.code(), "InvalidTargetBucketForLogging");
+            continue;
+        }
         assert_eq!(answer.status, sample.status, "{}: {}", operation.name, answer.text());
         if operation.name == "DeleteObjects" {
             assert!(answer.text().contains("<Deleted>"), "{}", answer.text());

@@ -467,7 +467,15 @@ pub static TABLE: &[Decision] = &[
         &[],
         "AWS gives it to who asks its support for a lock",
     ),
-    header("x-amz-object-lock-", ObeyedOnly, STORES, "the lock of the version that is written"),
+    header("x-amz-object-lock-mode", ObeyedOnly, STORES, "the lock of the version that is written"),
+    header(
+        "x-amz-object-lock-retain-until-date",
+        ObeyedOnly,
+        STORES,
+        "the lock of the version that is written",
+    ),
+    header("x-amz-object-lock-legal-hold", ObeyedOnly, STORES, "the lock of the version that is written"),
+    header("x-amz-object-lock-", Refused, &[], "no holds that begin with an event"),
     header(
         "x-amz-bypass-governance-retention",
         Obeyed,
