@@ -38,10 +38,13 @@ pub struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TargetKind {
     /// A topic.
+    #[serde(rename = "topic")]
     Topic,
     /// A queue.
+    #[serde(rename = "queue")]
     Queue,
     /// A function.
+    #[serde(rename = "function")]
     Function,
 }
 

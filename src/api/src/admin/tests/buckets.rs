@@ -12,7 +12,8 @@ async fn a_bucket_is_made_shown_changed_and_deleted() {
     assert!(made["created"].as_str().unwrap().ends_with('Z'));
     let expected = json!({
         "id": id, "created": made["created"], "globalAliases": ["photos"], "websiteAccess": false,
-        "websiteConfig": null, "versioning": "disabled", "lifecycleRuleCount": 0, "lifecycleRulesEnabled": 0, "keys": [], "objects": 0, "bytes": 0, "unfinishedUploads": 0,
+        "websiteConfig": null, "versioning": "disabled", "lifecycleRuleCount": 0, "lifecycleRulesEnabled": 0,
+        "logging": null, "notifications": [], "keys": [], "objects": 0, "bytes": 0, "unfinishedUploads": 0,
         "unfinishedMultipartUploads": 0, "unfinishedMultipartUploadParts": 0,
         "unfinishedMultipartUploadBytes": 0, "quotas": { "maxSize": null, "maxObjects": null }
     });

@@ -24,7 +24,7 @@ async fn status_health_and_statistics_of_one_node() {
     let health = home.ok("GetClusterHealth", Value::Null).await;
     let expected = json!({
         "status": "healthy", "knownNodes": 1, "connectedNodes": 1, "storageNodes": 1, "storageNodesOk": 1,
-        "storageNodesUp": 1, "partitions": 1024, "partitionsQuorum": 1024, "partitionsAllOk": 1024, "reasons": [],
+        "storageNodesUp": 1, "partitions": 1024, "partitionsQuorum": 1024, "partitionsAllOk": 1024, "reasons": [], "webhooks": [],
         "safety": ["If the disks of home fail now, data is lost: there is one good copy of it."]
     });
     assert_eq!(health, expected);
