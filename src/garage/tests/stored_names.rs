@@ -27,8 +27,9 @@ fn attributes<'a>(lines: &[&'a str], at: usize) -> Vec<&'a str> {
 
 /// Checks the enum that begins in line `at`, if it is stored; how many variants it has.
 fn check_enum(file: &str, lines: &[&str], at: usize) -> usize {
-    let is_stored = attributes(lines, at).iter().any(|line| line.contains("Serialize"));
-    if !is_stored {
+    let has = |wanted: &str| attributes(lines, at).iter().any(|line| line.contains(wanted));
+    // One that is stored as a text has a table of its names.
+    if !has("Serialize") || has("into = \"String\"") {
         return 0;
     }
     let indent = lines[at].len() - lines[at].trim_start().len();
