@@ -63,7 +63,8 @@ pub fn new_secret(env: &Env, file: &Path) -> Result<String, CliError> {
     let shown = file.display();
     Ok(format!(
         "The encryption secret of a cluster is in {shown}. Keep a copy of it elsewhere: what is encrypted is lost with \
-         it.\nTo use it:  encryption_secret_file = {:?}  in the configuration of one home, then start it again\n",
+         it.\nTo use it:  encryption_secret_file = {:?}  in the configuration of one home, or GARAGE_ENCRYPTION_SECRET_FILE in its\n\
+         environment, then start it again\n",
         file
     ))
 }
