@@ -14,7 +14,7 @@ from boto3_forms import _send
 from boto3_versions import Turns
 from home import Home, equal, refused, true
 from server import Server
-from suite import Suite
+from suite import Cases, Suite
 from three_homes import Homes
 
 SUITE = Suite("boto3_encryption")
@@ -89,15 +89,7 @@ class Place:
         return self.s3.complete_multipart_upload(**names, MultipartUpload={"Parts": listed})
 
 
-CASES = []
-
-
-def case(title):
-    def add(function):
-        CASES.append((title, function))
-        return function
-
-    return add
+case = Cases()
 
 
 @case("a customer's key: put, get, head, ranges, attributes, for every size")
@@ -389,11 +381,7 @@ def on_three_homes(home):
 
 
 def _run_all(place):
-    for title, run in CASES:
-        try:
-            run(place)
-        except Exception as error:
-            raise AssertionError(f"{title}: {type(error).__name__}: {error}") from error
+    case.run_all(place)
 
 
 def _three(home):

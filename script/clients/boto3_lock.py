@@ -11,7 +11,7 @@ import time
 from boto3_versions import TOLD_WITHIN_S, Turns
 from boto3_versions import Place as Versions
 from home import equal, refused, true
-from suite import Suite
+from suite import Cases, Suite
 from three_homes import Homes, client_of
 
 SUITE = Suite("boto3_lock")
@@ -102,15 +102,7 @@ def _configuration(**default):
     return {"ObjectLockEnabled": "Enabled", **rule}
 
 
-CASES = []
-
-
-def case(title):
-    def add(function):
-        CASES.append((title, function))
-        return function
-
-    return add
+case = Cases()
 
 
 @case("a bucket with locks keeps versions for good; another one gets them only if it keeps versions")
@@ -379,8 +371,7 @@ def _of_homes(homes):
     return Place(homes.s3, _Cli(nodes[0].binary, nodes[0].config), lambda *key: [client_of(node, *key) for node in nodes])
 
 
-for _title, _case in CASES:
-    SUITE.case(_title)(lambda home, _case=_case: _case(_alone(home)))
+case.add_to(SUITE, _alone)
 
 
 @SUITE.case("what is locked comes with a checksum")
@@ -402,11 +393,7 @@ def checksums(home):
 @SUITE.case("all of it on three homes, each call through another one")
 def on_three_homes(home):
     with Homes(home) as homes:
-        for title, run in CASES:
-            try:
-                run(_of_homes(homes))
-            except Exception as error:
-                raise AssertionError(f"{title}: {type(error).__name__}: {error}") from error
+        case.run_all(_of_homes(homes))
 
 
 @SUITE.case("what is locked stays while each of three homes is killed and comes back")

@@ -4,7 +4,7 @@ import itertools
 import time
 
 from home import equal, refused, true
-from suite import Suite
+from suite import Cases, Suite
 from three_homes import Homes
 
 SUITE = Suite("boto3_versions")
@@ -88,15 +88,7 @@ def _empty(place, bucket):
     place.s3.delete_bucket(Bucket=bucket)
 
 
-CASES = []
-
-
-def case(title):
-    def add(function):
-        CASES.append((title, function))
-        return function
-
-    return add
+case = Cases()
 
 
 @case("a bucket keeps none, keeps them, and stops")
@@ -316,18 +308,13 @@ def pages(place):
     _empty(place, bucket)
 
 
-for _title, _case in CASES:
-    SUITE.case(_title)(lambda home, _case=_case: _case(Place([home.s3])))
+case.add_to(SUITE, lambda home: Place([home.s3]))
 
 
 @SUITE.case("all of it on three homes, each call through another one")
 def on_three_homes(home):
     with Homes(home) as homes:
-        for title, run in CASES:
-            try:
-                run(Place(homes.s3))
-            except Exception as error:
-                raise AssertionError(f"{title}: {type(error).__name__}: {error}") from error
+        case.run_all(Place(homes.s3))
 
 
 @SUITE.case("versions of three homes with each one killed")

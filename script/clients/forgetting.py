@@ -5,7 +5,7 @@ import signal
 import time
 
 from home import equal
-from lost_memory import Photos
+from lost_memory import Photos, check_with_each_off
 from suite import Suite
 from three_homes import Homes, serving
 
@@ -80,12 +80,7 @@ def one_emptied_one_dead(home):
         nodes[2].wait_until_up()
         _wait(lambda: all(serving(node) == 3 for node in nodes), "the forgotten home is whole again")
         equal("gave this node up" in (nodes[2].folder / "log").read_text(), True, "it notices that it was forgotten")
-        for gone in range(3):
-            nodes[gone].stop(signal.SIGKILL)
-            for through in range(3):
-                if through != gone:
-                    photos.check(through)
-            homes.restart(gone)
+        check_with_each_off(homes, photos)
 
 
 @SUITE.case("two of three dead at once: only by both names, and then the third one serves alone")

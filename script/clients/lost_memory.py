@@ -54,7 +54,7 @@ def _wait_until_whole(homes):
         time.sleep(0.1)
 
 
-def _check_with_each_off(homes, photos):
+def check_with_each_off(homes, photos):
     """Every pair of homes has everything."""
     for dead in range(3):
         homes.cluster.nodes[dead].stop(signal.SIGKILL)
@@ -89,7 +89,7 @@ def emptied(home):
                 equal(got == body, True, f"the bytes of {key} through {through}")
         _wait_until_whole(homes)
         print(f"   whole again after {time.monotonic() - begin:.1f} s")
-        _check_with_each_off(homes, photos)
+        check_with_each_off(homes, photos)
 
 
 @SUITE.case("a home returns from an old copy of its data: no deleted key comes back, nothing is lost")
@@ -103,7 +103,7 @@ def old_copy(home):
         photos.put(60, "b")
         photos.delete("a", 3)
         _return_from(copy, homes)
-        _check_with_each_off(homes, photos)
+        check_with_each_off(homes, photos)
 
 
 @SUITE.case("a home returns from a copy of its present start while all others restart: no deleted key comes back")
@@ -123,7 +123,7 @@ def copy_of_this_start(home):
         for node in nodes[:2]:
             node.start()
         _return_from(copy, homes)
-        _check_with_each_off(homes, photos)
+        check_with_each_off(homes, photos)
 
 
 @SUITE.case("the copy is a week old, and what was deleted was deleted today: no deleted key comes back, nothing is lost")
@@ -146,7 +146,7 @@ def week_old_copy(home):
         photos.put(60, "b")
         photos.delete("a", 3)
         _return_from(copy, homes)
-        _check_with_each_off(homes, photos)
+        check_with_each_off(homes, photos)
 
 
 def _copy_of(node):

@@ -20,6 +20,34 @@ class Suite:
         return add
 
 
+class Cases:
+    """Cases that are played in several places, such as one home and three: a case takes the place. `case = Cases()`,
+    then `@case("title")` adds one."""
+
+    def __init__(self):
+        self.cases = []
+
+    def __call__(self, title):
+        def add(function):
+            self.cases.append((title, function))
+            return function
+
+        return add
+
+    def add_to(self, suite, place_of):
+        """Each as a case of the suite, in the place that is made of its home."""
+        for title, run in self.cases:
+            suite.case(title)(lambda home, run=run: run(place_of(home)))
+
+    def run_all(self, place):
+        """All of them, one after the other, in one place."""
+        for title, run in self.cases:
+            try:
+                run(place)
+            except Exception as error:
+                raise AssertionError(f"{title}: {type(error).__name__}: {error}") from error
+
+
 class Report:
     """Prints one line per case and keeps the counts."""
 
