@@ -140,7 +140,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_lifecycle(),
         model.spawn_event_keeper(),
         access_log.spawn_writer(),
-        webhook::spawn(&model, WebhookClient::new(&env, &trust::certificates(&env).await), sender),
+        webhook::spawn(&model, WebhookClient::new(&env, trust::reader(&env)), sender),
         model.spawn_secret_keeper(secrets::keep(&env, config.encryption.file.clone())),
         blocks.spawn_worker(fetch_missing(&model)),
     ];

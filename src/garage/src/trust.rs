@@ -1,5 +1,6 @@
 //! Which certificates this machine trusts, for connections to webhooks: those of the system.
 
+use api::webhook::Trust;
 use env::Env;
 use std::path::PathBuf;
 
@@ -13,8 +14,17 @@ const BUNDLES: [&str; 4] = [
 /// The variable by which other programs are told of another file.
 const VARIABLE: &str = "SSL_CERT_FILE";
 
+/// Reads them when they are needed.
+pub fn reader(env: &Env) -> Trust {
+    let env = env.clone();
+    Box::new(move || {
+        let env = env.clone();
+        Box::pin(async move { certificates(&env).await })
+    })
+}
+
 /// The certificates in PEM; nothing where there are none.
-pub async fn certificates(env: &Env) -> Vec<u8> {
+async fn certificates(env: &Env) -> Vec<u8> {
     let given = std::env::var_os(VARIABLE).map(PathBuf::from);
     let inner = env.clone();
     let read = move || {

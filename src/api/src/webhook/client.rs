@@ -6,6 +6,7 @@
 use super::WebhookAddress;
 use bytes::Bytes;
 use env::{BoxStream, Env};
+use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderValue, Method, Request};
 use http_body_util::Full;
@@ -18,6 +19,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
 /// How long finding and reaching a webhook may take, handshake included.
@@ -25,17 +27,21 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long it may take to answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Reads which certificates this machine trusts, in PEM; nothing where there are none.
+pub type Trust = Box<dyn Fn() -> BoxFuture<'static, Vec<u8>> + Send + Sync>;
+
 /// Speaks to webhooks.
 pub struct WebhookClient {
     env: Env,
-    connector: Option<TlsConnector>,
+    trust: Trust,
+    connector: OnceCell<Option<TlsConnector>>,
 }
 
 impl WebhookClient {
-    /// A client that trusts the certificates in a text in PEM; without any it speaks no TLS.
-    pub fn new(env: &Env, trusted: &[u8]) -> Self {
-        let connector = connector(trusted);
-        Self { env: env.clone(), connector }
+    /// A client that trusts these certificates; without any it speaks no TLS. They are read when the first webhook
+    /// under TLS is reached: most nodes never do that.
+    pub fn new(env: &Env, trust: Trust) -> Self {
+        Self { env: env.clone(), trust, connector: OnceCell::new() }
     }
 
     /// Sends a message; why it was not taken is told for people.
@@ -68,8 +74,8 @@ impl WebhookClient {
         if !address.is_secure {
             return Ok(stream);
         }
-        let connector =
-            self.connector.as_ref().ok_or("no certificates were found that this machine trusts")?;
+        let connector = self.connector.get_or_init(|| async { connector(&(self.trust)().await) }).await;
+        let connector = connector.as_ref().ok_or("no certificates were found that this machine trusts")?;
         let name = ServerName::try_from(address.host.clone()).map_err(|error| error.to_string())?;
         match connector.connect(name, stream).await {
             Ok(stream) => Ok(Box::new(stream)),

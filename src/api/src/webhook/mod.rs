@@ -9,7 +9,7 @@ mod client;
 mod message;
 
 pub use address::{AddressError, WebhookAddress};
-pub use client::WebhookClient;
+pub use client::{Trust, WebhookClient};
 
 use base::limits;
 use env::{Task, random_below};

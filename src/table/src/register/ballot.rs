@@ -56,7 +56,7 @@ pub struct InDoubt {
 }
 
 /// How many of its predecessors a version names.
-pub const PREDECESSORS_MAX: usize = 4;
+const PREDECESSORS_MAX: usize = 4;
 
 /// The predecessors of what is decided upon `current`, the last one first; `before` are those of `current`. Whoever
 /// decides sees what is current, so each followed immediately upon the next.

@@ -26,7 +26,7 @@ mod write;
 #[cfg(test)]
 mod explorer;
 
-pub use ballot::{Ballot, BallotStep, InDoubt, PREDECESSORS_MAX, Settled, predecessors, settle};
+pub use ballot::{Ballot, BallotStep, InDoubt, Settled, predecessors, settle};
 pub use quorum::{Member, Quorum, ReplicaSet};
 pub use read::{PlainRead, ReadStep};
 pub use replica::{Memory, Replica, Stored};

@@ -250,10 +250,14 @@ impl World {
 
     /// G9: a reader in whose way a promise is runs a ballot of its own.
     fn take_over(&mut self, scope: &Scope, client: usize) -> Option<bool> {
-        let promised = self.replicas.iter().filter_map(|replica| replica.memory.promise).max();
-        let time = self.clients[client].last_time.max(promised.map_or(0, |stamp| stamp.time)) + 1;
+        let time = self.time_above_promises(client);
         self.clients[client].work = Work::Idle;
         self.send_first(scope, client, time).then_some(true)
+    }
+
+    fn time_above_promises(&self, client: usize) -> u64 {
+        let promised = self.replicas.iter().filter_map(|replica| replica.memory.promise).max();
+        self.clients[client].last_time.max(promised.map_or(0, |stamp| stamp.time)) + 1
     }
 
     fn stop(&mut self, client: usize) -> Option<bool> {
@@ -263,8 +267,7 @@ impl World {
 
     /// G12: another ballot tells what came of a decision. Where that is out of scope, it stays unknown.
     fn look_again(&mut self, scope: &Scope, client: usize) -> Option<bool> {
-        let promised = self.replicas.iter().filter_map(|replica| replica.memory.promise).max();
-        let time = self.clients[client].last_time.max(promised.map_or(0, |stamp| stamp.time)) + 1;
+        let time = self.time_above_promises(client);
         if self.send_first(scope, client, time) { Some(true) } else { self.stop(client) }
     }
 
