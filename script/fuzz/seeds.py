@@ -16,7 +16,7 @@ RECORDED = PROJECT / "src/api/tests/fixtures/botocore_requests.json"
 GOLDEN = PROJECT / "src/model/src/tests/golden.txt"
 CONFIG_TESTS = PROJECT / "src/garage/src/config/tests"
 # In the order of KINDS in targets/records.rs; what is not there is read as the clock's.
-KINDS = [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 32, 33, 60, 61, 2]
+KINDS = [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 32, 33, 60, 61, 2, 34, 31, 36, 37, 38, 39]
 # In the order of the cases in targets/body.rs.
 MODES = {"STREAMING-UNSIGNED-PAYLOAD-TRAILER": 3, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": 4,
          "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": 5}
@@ -135,6 +135,34 @@ def settings():
            b"<BlockPublicPolicy>TRUE</BlockPublicPolicy></PublicAccessBlockConfiguration>")
     yield b"\4<OwnershipControls><Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule></OwnershipControls>"
     yield b"\5<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Disabled</MfaDelete></VersioningConfiguration>"
+    yield (b"\6<LifecycleConfiguration><Rule><ID>a</ID><Status>Enabled</Status><Filter><And><Prefix>logs/</Prefix><Tag><Key>k</Key>"
+           b"<Value>v</Value></Tag><ObjectSizeGreaterThan>500</ObjectSizeGreaterThan></And></Filter><Expiration><Days>30</Days>"
+           b"</Expiration><NoncurrentVersionExpiration><NoncurrentDays>3</NoncurrentDays><NewerNoncurrentVersions>2"
+           b"</NewerNoncurrentVersions></NoncurrentVersionExpiration><AbortIncompleteMultipartUpload><DaysAfterInitiation>7"
+           b"</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule><Rule><Prefix/><Status>Disabled</Status><Expiration>"
+           b"<Date>2030-01-01</Date></Expiration></Rule></LifecycleConfiguration>")
+    yield (b"\7<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument><ErrorDocument><Key>404.html</Key>"
+           b"</ErrorDocument><RoutingRules><RoutingRule><Condition><KeyPrefixEquals>old/</KeyPrefixEquals>"
+           b"<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals></Condition><Redirect><HostName>example.org</HostName>"
+           b"<HttpRedirectCode>302</HttpRedirectCode><Protocol>https</Protocol><ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>"
+           b"</Redirect></RoutingRule></RoutingRules></WebsiteConfiguration>")
+    yield (b"\7<WebsiteConfiguration><RedirectAllRequestsTo><HostName>example.org</HostName><Protocol>https</Protocol>"
+           b"</RedirectAllRequestsTo></WebsiteConfiguration>")
+    yield (b"\x08<NotificationConfiguration><QueueConfiguration><Id>n</Id><Queue>arn:garage:sqs:::hook</Queue>"
+           b"<Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule><Name>prefix</Name><Value>a/</Value></FilterRule></S3Key>"
+           b"</Filter></QueueConfiguration><TopicConfiguration><Topic>t</Topic><Event>s3:ObjectRemoved:Delete</Event>"
+           b"</TopicConfiguration><EventBridgeConfiguration/></NotificationConfiguration>")
+    yield (b"\x09<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket><TargetPrefix>a/</TargetPrefix><TargetGrants>"
+           b"<Grant><Grantee><ID>me</ID></Grantee><Permission>READ</Permission></Grant></TargetGrants></LoggingEnabled>"
+           b"</BucketLoggingStatus>")
+    yield (b"\x0a<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm>"
+           b"<KMSMasterKeyID>photos</KMSMasterKeyID></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled>"
+           b"<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes></Rule>"
+           b"</ServerSideEncryptionConfiguration>")
+    yield (b"\x0b<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode>"
+           b"<Days>3</Days></DefaultRetention></Rule></ObjectLockConfiguration>")
+    yield b"\x0c<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2030-01-01T00:00:00.000Z</RetainUntilDate></Retention>"
+    yield b"\x0d<LegalHold><Status>ON</Status></LegalHold>"
 
 
 def policy():

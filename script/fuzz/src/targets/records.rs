@@ -14,12 +14,15 @@ use model::graves::{Buried, Fence};
 use model::reclaim::Queued;
 use model::rows::bucket::{AliasRow, BucketRow};
 use model::rows::encryption::RingKeyRow;
+use model::rows::event::{BacklogRow, IntentRow, QueuedRow};
 use model::rows::key::KeyRow;
 use model::rows::object::{self, InlineBody, ObjectRow};
 use model::rows::past::{PastBody, PastRow};
 use model::rows::reference::{self, ReferenceRow};
+use model::rows::standing::Standing;
 use model::rows::upload::{self, PartRow, UploadMark, UploadRow};
 use model::rows::version::{self, PendingBody, VersionRow};
+use model::rows::webhook::WebhookRow;
 use model::usage::Usage;
 use std::fmt::Debug;
 use store::{HighWater, Marks, Record, Space, Unreadable, decode, encode};
@@ -45,7 +48,7 @@ enum How {
 }
 
 /// Every kind of record.
-const KINDS: [Check; 27] = [
+const KINDS: [Check; 32] = [
     row::<ObjectRow>,
     record::<InlineBody>,
     row::<VersionRow>,
@@ -73,6 +76,11 @@ const KINDS: [Check; 27] = [
     record::<Mark>,
     record::<Marks>,
     row::<RingKeyRow>,
+    record::<Standing>,
+    row::<WebhookRow>,
+    record::<IntentRow>,
+    record::<QueuedRow>,
+    record::<BacklogRow>,
 ];
 /// Kinds that there is room for: one more does not change what the inputs of the others mean.
 const KINDS_MAX: usize = 64;

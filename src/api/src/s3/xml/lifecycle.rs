@@ -315,9 +315,9 @@ impl LifecycleFilter {
     }
 }
 
-/// Writes a number that was checked not to be below zero.
+/// Writes a number as it was read; whether it may be below zero is not asked here.
 fn number(xml: &mut XmlWriter, element: &'static str, number: Option<i64>) {
-    if let Some(number) = number.and_then(|number| u64::try_from(number).ok()) {
-        xml.number(element, number);
+    if let Some(number) = number {
+        xml.text(element, &number.to_string());
     }
 }
