@@ -69,6 +69,12 @@ class Report:
                 self._run_case(suite.name, title, function, home)
         print(f"   {suite.name}: {time.monotonic() - begin:.1f} s", flush=True)
 
+    def add(self, other):
+        """What another report counted, too."""
+        self.passed += other.passed
+        for kept, more in ((self.failed, other.failed), (self.unsteady, other.unsteady), (self.skipped, other.skipped)):
+            kept.extend(more)
+
     def _run_case(self, suite_name, title, function, home):
         begin = time.monotonic()
         try:
