@@ -331,8 +331,8 @@ impl Model {
     ) -> Result<T, ModelError> {
         let directory = Arc::clone(&self.directory);
         let changed = move |txn: &mut Txn<'_>| {
-            txn.after_commit(move || directory.refresh());
             let value = change(txn)?;
+            directory.follow(txn);
             Ok::<_, ModelError>((value, txn.written(&NAME_SPACES)))
         };
         let (value, rows) = self.store.commit(Intent::Free, changed).await?;

@@ -294,47 +294,44 @@ impl Model {
         }
         let directory = Arc::clone(&self.directory);
         let merge = move |txn: &mut Txn<'_>| {
-            let mut changed = false;
             for (space, key, value) in rows.rows {
-                changed |= match space_of(space) {
+                match space_of(space) {
                     Some(Space::Bucket) => merge_row::<BucketRow>(txn, Space::Bucket, &key, &value)?,
                     Some(Space::Alias) => merge_row::<AliasRow>(txn, Space::Alias, &key, &value)?,
                     Some(Space::Key) => merge_row::<KeyRow>(txn, Space::Key, &key, &value)?,
                     Some(Space::Webhook) => merge_row::<WebhookRow>(txn, Space::Webhook, &key, &value)?,
                     Some(Space::Ring) => merge_row::<RingKeyRow>(txn, Space::Ring, &key, &value)?,
-                    _ => false,
-                };
+                    _ => {}
+                }
             }
-            if changed {
-                txn.after_commit(move || directory.refresh());
-            }
+            directory.follow(txn);
             Ok::<_, ModelError>(())
         };
         self.store.commit(Intent::Free, merge).await
     }
 }
 
-/// Whether the row changed. One that is damaged is not taken.
+/// A row that says nothing new is not written; one that is damaged is not taken.
 fn merge_row<R: Record + Merge + PartialEq>(
     txn: &mut Txn<'_>,
     space: Space,
     key: &[u8],
     value: &[u8],
-) -> Result<bool, StoreError> {
-    let Ok(told) = store::decode::<R>(space, key, value) else { return Ok(false) };
+) -> Result<(), StoreError> {
+    let Ok(told) = store::decode::<R>(space, key, value) else { return Ok(()) };
     let merged = match txn.get::<R>(space, key)? {
         None => told,
         Some(mut mine) => {
             let before = store::encode(space, key, &mine);
             mine.merge(&told);
             if store::encode(space, key, &mine) == before {
-                return Ok(false);
+                return Ok(());
             }
             mine
         }
     };
     txn.put(space, key.to_vec(), &merged);
-    Ok(true)
+    Ok(())
 }
 
 fn digest_of(read: &impl Read, space: Space) -> Result<Vec<u8>, StoreError> {

@@ -39,7 +39,7 @@ async fn set(model: &Arc<Model>, bucket: Bucket, settings: &[(Setting, Option<Do
             row.settings.set(kind.name().to_owned(), stamp, document);
         }
         txn.put(Space::Bucket, bucket.as_bytes().to_vec(), &row);
-        txn.after_commit(move || directory.refresh());
+        directory.follow(txn);
         Ok::<_, ModelError>(())
     };
     model.store.commit(store::Intent::Free, set).await.unwrap();

@@ -2,11 +2,15 @@
 
 use super::support::Node;
 use super::{bucket_named, run};
-use crate::ModelError;
-use crate::admin::KeyChange;
-use crate::rows::bucket::Grant;
+use crate::admin::{BucketChange, KeyChange};
+use crate::rows::bucket::{AliasRow, BucketRow, Grant, Setting, Versioning};
 use crate::rows::key::Secret;
-use base::WallTime;
+use crate::rows::webhook::Endpoint;
+use crate::{Model, ModelError, Names};
+use base::id::kind;
+use base::{Id, Lww, Stamp, WallTime};
+use std::sync::Arc;
+use store::{Intent, Record, Space, Txn};
 
 const READ: Grant = Grant { read: true, write: false, owner: false };
 
@@ -32,6 +36,86 @@ fn a_local_alias_hides_a_global_name_and_an_id_always_works() {
         model.set_local_alias(key.clone(), "photos".into(), None).await.unwrap();
         assert_eq!(resolve("photos", Some(&key)), Some(global));
     });
+}
+
+/// What is kept in memory is what reading all rows gives.
+fn assert_whole(node: &Node) {
+    let model = &node.model;
+    assert_eq!(*model.names(), Names::read(&model.store).unwrap());
+}
+
+#[test]
+fn the_copy_in_memory_is_what_all_rows_say_after_each_change() {
+    run(async {
+        let node = Node::new().await;
+        let model = &node.model;
+        let key = model.create_key("phone".into()).await.unwrap();
+        assert_whole(&node);
+        let photos = model.create_bucket(Some(bucket_named("photos")), Some(key.clone())).await.unwrap();
+        let films = model.create_bucket(None, None).await.unwrap();
+        assert_whole(&node);
+        model.add_alias(bucket_named("films"), films).await.unwrap();
+        model.add_alias(bucket_named("pictures"), photos).await.unwrap();
+        model.set_local_alias(key.clone(), "mine".into(), Some(photos)).await.unwrap();
+        assert_whole(&node);
+        let enabled = Some((Setting::Versioning, Versioning::Enabled.document()));
+        model
+            .update_bucket(films, BucketChange { setting: enabled, ..BucketChange::default() })
+            .await
+            .unwrap();
+        assert_eq!(model.names().versioned.len(), 1);
+        assert_whole(&node);
+        model.delete_bucket(films).await.unwrap();
+        assert!(model.names().versioned.is_empty() && model.names().aliases.get("films").is_none());
+        assert_whole(&node);
+        model.remove_alias("pictures".into(), photos).await.unwrap();
+        let endpoint = Endpoint { url: "http://127.0.0.1/".into(), token: None };
+        model.set_webhook("hook".into(), endpoint).await.unwrap();
+        assert_whole(&node);
+        model.delete_webhook("hook".into()).await.unwrap();
+        model.delete_key(key).await.unwrap();
+        assert_whole(&node);
+    });
+}
+
+#[test]
+fn a_name_that_is_heard_of_before_its_bucket_means_it_once_that_comes() {
+    run(async {
+        let node = Node::new().await;
+        let model = &node.model;
+        let id: Id<kind::Bucket> = Id::from_bytes([7; 32]);
+        write_row(model, Space::Alias, b"early".to_vec(), &AliasRow { target: Lww::new(stamp(1), Some(id)) })
+            .await;
+        assert!(model.names().resolve("early", None).is_none());
+        let mut bucket = BucketRow::new(stamp(2));
+        write_row(model, Space::Bucket, id.as_bytes().to_vec(), &bucket).await;
+        assert_eq!(model.names().resolve("early", None).map(|(id, _)| id), Some(id));
+        assert_whole(&node);
+        bucket.deleted = true;
+        write_row(model, Space::Bucket, id.as_bytes().to_vec(), &bucket).await;
+        assert!(model.names().aliases.is_empty());
+        assert_whole(&node);
+    });
+}
+
+fn stamp(time: u64) -> Stamp {
+    Stamp { time, node: 2 }
+}
+
+/// As it comes from another node.
+async fn write_row<R: Record + Clone + Send + 'static>(
+    model: &Arc<Model>,
+    space: Space,
+    key: Vec<u8>,
+    row: &R,
+) {
+    let (directory, row) = (Arc::clone(&model.directory), row.clone());
+    let write = move |txn: &mut Txn<'_>| {
+        txn.put(space, key, &row);
+        directory.follow(txn);
+        Ok::<_, ModelError>(())
+    };
+    model.store.commit(Intent::Free, write).await.unwrap();
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Model {
         let make = move |txn: &mut Txn<'_>| {
             let row = crate::rows::bucket::BucketRow::new(Stamp { time: 1, node: 2 });
             txn.put(Space::Bucket, bucket.as_bytes().to_vec(), &row);
-            txn.after_commit(move || directory.refresh());
+            directory.follow(txn);
             Ok::<_, ModelError>(())
         };
         self.store.commit(Intent::Free, make).await.unwrap();

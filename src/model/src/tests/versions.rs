@@ -246,7 +246,7 @@ async fn set_versioning(model: &Arc<Model>, bucket: Bucket, mode: Versioning) {
         let stamp = txn.stamp();
         row.settings.set(Setting::Versioning.name().to_owned(), stamp, mode.document());
         txn.put(Space::Bucket, bucket.as_bytes().to_vec(), &row);
-        txn.after_commit(move || directory.refresh());
+        directory.follow(txn);
         Ok::<_, ModelError>(())
     };
     model.store.commit(store::Intent::Free, set).await.unwrap();
