@@ -15,8 +15,8 @@
 
 use crate::error::ConnectError;
 use crate::handshake::{Secured, read_frame, secure_dial, write_frame};
-use crate::hello::Side;
 use crate::limits::{GUESS_PAUSE, GUEST_LIMIT, GUEST_TEXT_MAX_BYTES};
+use crate::proof::{Prover, Side};
 use crate::tls::{Identity, Tls};
 use base::NodeId;
 use env::Env;
@@ -27,8 +27,6 @@ use tokio::io::AsyncWriteExt;
 
 /// Says that this is a knock and no hello.
 const MAGIC: [u8; 8] = *b"garage\0\x02";
-/// The context of the key that proofs are made with.
-const PROOF_CONTEXT: &str = "garage guest 2026: proof of an invitation's token";
 /// The context of tickets.
 const TICKET_CONTEXT: &str = "garage guest 2026: ticket of an invitation's token";
 /// Before a welcome.
@@ -110,30 +108,6 @@ pub enum KnockError {
     TurnedAway(#[from] TurnedAway),
 }
 
-/// Makes and checks the proofs of one session.
-struct Prover {
-    key: [u8; 32],
-    session: [u8; 32],
-}
-
-impl Prover {
-    fn new(token: &Token, session: [u8; 32]) -> Self {
-        Self { key: blake3::derive_key(PROOF_CONTEXT, token), session }
-    }
-
-    fn proof(&self, side: Side, fields: &[u8]) -> blake3::Hash {
-        let side = match side {
-            Side::Dialler => b'd',
-            Side::Acceptor => b'a',
-        };
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&[side]);
-        hasher.update(&self.session);
-        hasher.update(fields);
-        hasher.finalize()
-    }
-}
-
 /// Whether a first message is a knock.
 pub(crate) fn is_knock(frame: &[u8]) -> bool {
     frame.starts_with(&MAGIC)
@@ -159,7 +133,7 @@ pub async fn knock(
         if let Some(host) = secured.shown.filter(|host| !is_host(*host)) {
             return Err(KnockError::OtherHost(host));
         }
-        let prover = Prover::new(token, secured.session);
+        let prover = Prover::of_invitation(token, secured.session);
         write_frame(&mut secured.stream, &encode_knock(&prover, token, node, request)).await?;
         let answer = read_frame(&mut secured.stream).await?;
         let (host, answer) = decode_welcome(&answer, &prover)?;
@@ -208,7 +182,7 @@ async fn judge(
     let (proof, fields) = split_knock(frame).ok_or(TurnedAway::Unknown)?;
     let (ticket, rest) = fields.split_first_chunk::<16>().ok_or(TurnedAway::Unknown)?;
     let token = doorkeeper.token(ticket).ok_or(TurnedAway::Unknown)?;
-    let prover = Prover::new(&token, session);
+    let prover = Prover::of_invitation(&token, session);
     // The comparison of hashes takes constant time.
     if prover.proof(Side::Dialler, fields) != blake3::Hash::from_bytes(*proof) {
         return Err(TurnedAway::Unknown);
@@ -272,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn a_proof_is_bound_to_token_session_node_side_and_fields() {
         let node = NodeId::from_bytes([7; 32]);
-        let prover = Prover::new(&TOKEN, [1; 32]);
+        let prover = Prover::of_invitation(&TOKEN, [1; 32]);
         let good = encode_knock(&prover, &TOKEN, node, b"hello");
         let ask = async |shown: Option<NodeId>, session: u8, frame: &[u8]| {
             judge(Some(&House), (shown, [session; 32]), frame).await.map(|(_, answer)| answer)
@@ -282,7 +256,7 @@ mod tests {
         assert_eq!(ask(Some(node), 2, &good).await, unknown, "another session");
         let other = NodeId::from_bytes([8; 32]);
         assert_eq!(ask(Some(other), 1, &good).await, unknown, "another node");
-        let wrong = encode_knock(&Prover::new(&[6; 16], [1; 32]), &TOKEN, node, b"hello");
+        let wrong = encode_knock(&Prover::of_invitation(&[6; 16], [1; 32]), &TOKEN, node, b"hello");
         assert_eq!(ask(Some(node), 1, &wrong).await, unknown, "the ticket without its token");
         for position in 0..good.len() {
             let mut altered = good.clone();
@@ -295,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_welcome_is_proven_too_and_every_refusal_is_told_apart() {
-        let (host, prover) = (NodeId::from_bytes([9; 32]), Prover::new(&TOKEN, [1; 32]));
+        let (host, prover) = (NodeId::from_bytes([9; 32]), Prover::of_invitation(&TOKEN, [1; 32]));
         let good = encode_welcome(&prover, host, b"secret");
         assert_eq!(decode_welcome(&good, &prover), Ok((host, b"secret".to_vec())));
         for position in 0..good.len() {

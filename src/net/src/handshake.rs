@@ -7,8 +7,9 @@
 
 use crate::error::ConnectError;
 use crate::guest::{self, Knock};
-use crate::hello::{self, Hello, Prover, Purpose, Reject, Side, Versions};
+use crate::hello::{self, Hello, Purpose, Reject, Versions};
 use crate::limits::{HANDSHAKE_LIMIT, HANDSHAKE_MAX_BYTES, HELLO_MAX_BYTES};
+use crate::proof::{Prover, Side};
 use crate::request::Level;
 use crate::tls::{self, Tls};
 use crate::wire::Wire;
@@ -85,7 +86,7 @@ impl Credentials {
         let Secured { mut stream, wire, shown, session } = secure_dial(self.tls.as_ref(), stream).await?;
         // Before the proof, so that it goes to nobody but the node that was meant.
         check_expected(expected, shown)?;
-        let prover = Prover::new(&self.secret, session);
+        let prover = Prover::of_cluster(&self.secret, session);
         let ours = hello::encode(&self.hello(purpose), &prover, Side::Dialler);
         write_frame(&mut stream, &ours).await?;
         let answer = read_frame(&mut stream).await?;
@@ -121,7 +122,7 @@ impl Credentials {
             return Ok(Arrival::Guest(Knock { secured, frame }));
         }
         let Secured { mut stream, wire, shown, session } = secured;
-        let prover = Prover::new(&self.secret, session);
+        let prover = Prover::of_cluster(&self.secret, session);
         let judged = self.judge(&frame, &prover, shown).and_then(|(peer, level)| {
             admit(&peer)?;
             Ok((peer, level))

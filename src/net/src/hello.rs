@@ -10,6 +10,7 @@
 //! Bytes after the last known field are skipped: later versions append.
 
 use crate::limits::HELLO_MAX_BYTES;
+use crate::proof::{Prover, Side};
 use crate::request::{Class, Level};
 use base::NodeId;
 use std::fmt;
@@ -17,8 +18,6 @@ use std::net::SocketAddr;
 
 /// Says what this is before anything else is looked at.
 const MAGIC: [u8; 8] = *b"garage\0\x01";
-/// The context of the key that proofs are made with.
-const PROOF_CONTEXT: &str = "garage node link 2026: proof of the cluster secret";
 /// Before the fields of an answering hello.
 const WELCOME: u8 = 0;
 
@@ -75,38 +74,6 @@ pub(crate) struct Hello {
     pub purpose: Purpose,
     /// Where the sender can be dialled, if it knows.
     pub advertised: Option<SocketAddr>,
-}
-
-/// Which end made a proof.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Dialler,
-    Acceptor,
-}
-
-/// Makes and checks proofs for one session.
-pub(crate) struct Prover {
-    key: [u8; 32],
-    session: [u8; 32],
-}
-
-impl Prover {
-    /// For a cluster secret and a key that only the two ends of this session have.
-    pub fn new(secret: &[u8; 32], session: [u8; 32]) -> Self {
-        Self { key: blake3::derive_key(PROOF_CONTEXT, secret), session }
-    }
-
-    fn proof(&self, side: Side, fields: &[u8]) -> blake3::Hash {
-        let side = match side {
-            Side::Dialler => b'd',
-            Side::Acceptor => b'a',
-        };
-        let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(&[side]);
-        hasher.update(&self.session);
-        hasher.update(fields);
-        hasher.finalize()
-    }
 }
 
 /// Why a hello was not accepted; the code that is sent.
@@ -259,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_hello_survives_and_later_fields_are_skipped() {
-        let prover = Prover::new(&[1; 32], [2; 32]);
+        let prover = Prover::of_cluster(&[1; 32], [2; 32]);
         let bytes = encode(&hello(), &prover, Side::Dialler);
         assert_eq!(decode(&bytes, &prover, Side::Dialler), Ok(hello()));
         let mut fields = encode_fields(&hello());
@@ -269,10 +236,10 @@ mod tests {
 
     #[test]
     fn a_proof_is_bound_to_secret_session_side_and_fields() {
-        let prover = Prover::new(&[1; 32], [2; 32]);
+        let prover = Prover::of_cluster(&[1; 32], [2; 32]);
         let bytes = encode(&hello(), &prover, Side::Dialler);
         assert_eq!(decode(&bytes, &prover, Side::Acceptor), Err(Reject::WrongSecret));
-        let others = [Prover::new(&[3; 32], [2; 32]), Prover::new(&[1; 32], [3; 32])];
+        let others = [Prover::of_cluster(&[3; 32], [2; 32]), Prover::of_cluster(&[1; 32], [3; 32])];
         for other in others {
             assert_eq!(decode(&bytes, &other, Side::Dialler), Err(Reject::WrongSecret));
         }

@@ -33,6 +33,7 @@ mod listening;
 mod message;
 mod node;
 mod peer;
+mod proof;
 mod relay;
 mod request;
 mod runtime;
