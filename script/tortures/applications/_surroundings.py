@@ -14,6 +14,7 @@ BUCKET = os.environ["BUCKET"]
 FOLDER = pathlib.Path(os.environ["FOLDER"])
 KEY, SECRET = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
 REGION = os.environ["AWS_DEFAULT_REGION"]
+WEB_PORTS = [int(port) for port in os.environ["WEB_PORTS"].split(",")]
 EXIT_SKIP = 77
 
 
