@@ -2,7 +2,7 @@
 
 Each application is one program in `applications/`; it states what must hold and prints what it did. Those in Python
 run in an environment of their own (`.work/applications`, from `applications/requirements.txt`), and those that need TLS or
-a bad network start homes of their own (`_surroundings.Own`). What comes from
+a bad network start homes of their own (`_own_homes.py`). What comes from
 Debian is used when it is installed; `--install` installs it (needs root). What is missing is a visible SKIP.
 """
 
