@@ -66,6 +66,9 @@ def one_application(frame, homes, python, program):
         "GARAGE": str(frame.options.binary), "GARAGE_CONFIG_FILES": ",".join(str(node.config) for node in homes.nodes),
         # Botocore adds a checksum to every request since 2025; that is what people have.
         "PATH": PATH, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(CLIENTS),
+        # What builds the network of `wan.Wan`, since HOME is another here.
+        "CARGO_HOME": os.environ.get("CARGO_HOME", str(pathlib.Path.home() / ".cargo")),
+        "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(pathlib.Path.home() / ".rustup")),
         "WEB_PORTS": ",".join(str(node.web_port) for node in homes.nodes),
     }
     begin = time.monotonic()
