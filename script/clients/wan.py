@@ -17,11 +17,12 @@ CLONE_NEWNET = 0x40000000
 class Wan:
     """The namespaces `home1` to `homeN` as long as it is entered.
 
-    Whoever enters it is in the first home from then on, and so are the threads it starts: their clients reach each
-    home, the first one without delay."""
+    Whoever enters it is in one of them from then on, the first unless said, and so are the threads it starts: their
+    clients reach each home, their own without delay. Of all packets the given share is lost, in percent."""
 
-    def __init__(self, homes, rtt_ms):
-        self.words = ["--nodes", str(homes), "--rtt", str(rtt_ms)]
+    def __init__(self, homes, rtt_ms, loss=0, inside=1):
+        self.words = ["--nodes", str(homes), "--rtt", str(rtt_ms), "--loss", str(loss)]
+        self.inside = inside
 
     def __enter__(self):
         if os.geteuid() != 0 or not pathlib.Path("/dev/net/tun").exists() or shutil.which("ip") is None:
@@ -34,7 +35,7 @@ class Wan:
         if self.switch.stdout.readline() != "ready\n":
             raise Skip("the network namespaces could not be made")
         self.outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        home = os.open("/var/run/netns/home1", os.O_RDONLY)
+        home = os.open(f"/var/run/netns/home{self.inside}", os.O_RDONLY)
         _enter(home)
         os.close(home)
         return self

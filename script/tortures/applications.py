@@ -1,7 +1,8 @@
 """Applications that people keep their data with, against three homes, as they are installed from their registries.
 
 Each application is one program in `applications/`; it states what must hold and prints what it did. Those in Python
-run in an environment of their own (`.work/applications`, from `applications/requirements.txt`). What comes from
+run in an environment of their own (`.work/applications`, from `applications/requirements.txt`), and those that need TLS or
+a bad network start homes of their own (`_own_homes.py`). What comes from
 Debian is used when it is installed; `--install` installs it (needs root). What is missing is a visible SKIP.
 """
 
@@ -19,6 +20,9 @@ ENVIRONMENT = PROJECT / ".work" / "applications"
 LIMIT_S = 600
 EXIT_SKIP = 77
 DEBIAN = ["docker-registry", "skopeo", "pgbackrest", "postgresql", "nginx-light", "caddy", "chromium", "restic"]
+CLIENTS = PROJECT / "script" / "clients"
+# rclone comes with the suites' environment; some of Debian's servers lie where only root looks.
+PATH = f"{os.environ['PATH']}:{PROJECT / '.venv' / 'bin'}:/usr/sbin"
 
 
 def options(parser):
@@ -61,7 +65,11 @@ def one_application(frame, homes, python, program):
         "AWS_ACCESS_KEY_ID": homes.key, "AWS_SECRET_ACCESS_KEY": homes.secret, "AWS_DEFAULT_REGION": "garage",
         "GARAGE": str(frame.options.binary), "GARAGE_CONFIG_FILES": ",".join(str(node.config) for node in homes.nodes),
         # Botocore adds a checksum to every request since 2025; that is what people have.
-        "PATH": os.environ["PATH"] + ":/usr/sbin", "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1",
+        "PATH": PATH, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(CLIENTS),
+        # What builds the network of `wan.Wan`, since HOME is another here.
+        "CARGO_HOME": os.environ.get("CARGO_HOME", str(pathlib.Path.home() / ".cargo")),
+        "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(pathlib.Path.home() / ".rustup")),
+        "WEB_PORTS": ",".join(str(node.web_port) for node in homes.nodes),
     }
     begin = time.monotonic()
     done = subprocess.run([python, program], env=described, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S)

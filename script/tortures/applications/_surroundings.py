@@ -12,8 +12,10 @@ import time
 ENDPOINTS = os.environ["ENDPOINTS"].split(",")
 BUCKET = os.environ["BUCKET"]
 FOLDER = pathlib.Path(os.environ["FOLDER"])
+GARAGE = os.environ["GARAGE"]
 KEY, SECRET = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
 REGION = os.environ["AWS_DEFAULT_REGION"]
+WEB_PORTS = [int(port) for port in os.environ["WEB_PORTS"].split(",")]
 EXIT_SKIP = 77
 
 
