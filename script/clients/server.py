@@ -164,15 +164,20 @@ class Server:
 
     def rss_kib(self, field="VmRSS"):
         """Memory in use now (`VmRSS`) or at most so far (`VmHWM`)."""
-        for line in pathlib.Path(f"/proc/{self.server_pid()}/status").read_text().splitlines():
-            if line.startswith(field + ":"):
-                return int(line.split()[1])
-        return 0
+        return memory_kib(self.server_pid(), field)
 
     def log_tail(self, lines=30):
         if not self.log_path.exists():
             return "(no log)"
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def memory_kib(pid, field):
+    """Memory of a process, by its name in `/proc/PID/status`."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    return 0
 
 
 def _http_status(port, path):
