@@ -18,6 +18,11 @@ pub enum Register {
         /// The key.
         key: String,
     },
+    /// The null version of a key, in a bucket where other versions lie beside it.
+    Null {
+        /// The key.
+        key: String,
+    },
     /// A part of an upload (the number of the upload in the run).
     Part {
         /// The upload.

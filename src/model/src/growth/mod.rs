@@ -107,6 +107,8 @@ impl Model {
         if !layout.in_force().any(|version| is_concerned(version))
             && !layout.coming().is_some_and(is_concerned)
         {
+            // Who owns nothing any more is behind with nothing, whatever it owned when it started.
+            self.tell_behind(cluster);
             return self.drop_unowned(&layout).await;
         }
         if !self.has_begun(&layout) && !self.begin(cluster).await? {

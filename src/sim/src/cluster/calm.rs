@@ -3,8 +3,11 @@
 
 use super::client::register;
 use super::gathering::{Gathering, failed};
+use super::home::Home;
+use super::moves::leaving;
+use super::note::Which;
 use super::note::{self, Looked};
-use super::{ops, versions};
+use super::{buckets, emptying, locks, ops, settings, versions};
 use crate::checks::Failure;
 use crate::client::Verdict;
 use crate::content::{Content, Piece, Sending};
@@ -12,7 +15,7 @@ use crate::plan::Trouble;
 use base::PartitionHash;
 use base::id::kind;
 use base::{BlockHash, Id, Stamp};
-use env::sim::Keep;
+use env::sim::{Generator, Keep};
 use model::listing::ListQuery;
 use model::objects::Condition;
 use model::rows::object::{Body, ObjectRow};
@@ -52,7 +55,62 @@ type Bucket = Id<kind::Bucket>;
 
 /// Judges what the weather left.
 pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
-    for home in &homes.homes {
+    for home in homes.homes.iter().filter(|home| !homes.is_needed(home.number)) {
+        home.kill(Keep::Everything).await.map_err(failed)?;
+    }
+    let away = homes.take_away();
+    start_again(homes, away).await?;
+    if let Some(away) = away {
+        work_without(homes, away, bucket).await?;
+        homes.note(&format!("home {away} comes back"));
+        homes.switch_on(away, Keep::Everything).await?;
+    }
+    homes.meet(MEETING_MAX).await?;
+    homes.note("all homes have met");
+    leaving::let_go(homes).await?;
+    settings::settle(homes, bucket).await?;
+    for home in homes.members() {
+        prove_alive(homes, home, bucket).await?;
+    }
+    settings::check_suspended(homes, bucket).await?;
+    buckets::end(homes).await?;
+    read_all(homes, bucket).await?;
+    versions::check(homes, bucket).await?;
+    locks::check(homes, bucket).await?;
+    homes.note("clocks go on");
+    for _ in 0..WORK_ROUNDS {
+        homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
+        env::sleep(WORK_TIME).await;
+    }
+    read_all(homes, bucket).await?;
+    check_blocks(homes, bucket).await?;
+    homes.note("the deadlines of all bodies are over");
+    homes.homes.iter().for_each(|home| home.world.clock.jump(DEADLINE_MS));
+    check_nothing_left(homes).await?;
+    read_all(homes, bucket).await?;
+    versions::check(homes, bucket).await?;
+    check_blocks(homes, bucket).await?;
+    for off in homes.members() {
+        one_off(homes, off, bucket).await?;
+    }
+    check_replicas(homes).await?;
+    if homes.plan.keeping.has_versions() {
+        if homes.plan.keeping.has_locks() {
+            locks::check(homes, bucket).await?;
+            locks::end_retentions(homes).await?;
+        }
+        homes.note("all versions are deleted");
+        emptying::delete_all(homes, bucket).await?;
+        check_nothing_left(homes).await?;
+        check_replicas(homes).await?;
+    }
+    homes.stop_on_failure()
+}
+
+/// Takes all faults back and starts what does not run, but for one home.
+async fn start_again(homes: &Gathering, but: Option<usize>) -> Result<(), Failure> {
+    let needed = |home: &&Home| homes.is_needed(home.number) && Some(home.number) != but;
+    for home in homes.homes.iter().filter(needed) {
         let disk = &home.world.disk;
         disk.clear_faults();
         disk.occupy(0);
@@ -68,37 +126,31 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
             started.map_err(|error| does_not_start(home.number, &error))?;
         }
     }
+    Ok(())
+}
+
+/// A home that was given up stays away: the others delete some of what it holds, and forget that they did.
+async fn work_without(homes: &Gathering, away: usize, bucket: Bucket) -> Result<(), Failure> {
     homes.meet(MEETING_MAX).await?;
-    homes.note("all homes have met");
-    for home in 0..homes.homes.len() {
-        prove_alive(homes, home, bucket).await?;
+    homes.note(&format!("home {away} stays away"));
+    homes.book().count("a forgotten home stays away");
+    let others: Vec<usize> = homes.members().into_iter().filter(|home| *home != away).collect();
+    for home in &others {
+        prove_alive(homes, *home, bucket).await?;
     }
-    read_all(homes, bucket).await?;
-    versions::check(homes, bucket).await?;
-    homes.note("clocks go on");
+    let mut random = Generator::new(homes.plan.seed ^ 0x6177_6179);
+    for key in homes.plan.keys.iter().filter(|_| random.below(3) > 0) {
+        let delete = || {
+            let condition = (Condition::Always, Some(CALM_ANSWER_MAX));
+            ops::delete_key(homes, others[0], (bucket, key), condition)
+        };
+        must(homes, others[0], "a delete", delete).await?;
+    }
     for _ in 0..WORK_ROUNDS {
         homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
         env::sleep(WORK_TIME).await;
     }
-    read_all(homes, bucket).await?;
-    check_blocks(homes, bucket).await?;
-    homes.note("the deadlines of all bodies are over");
-    homes.homes.iter().for_each(|home| home.world.clock.jump(DEADLINE_MS));
-    check_nothing_left(homes).await?;
-    read_all(homes, bucket).await?;
-    versions::check(homes, bucket).await?;
-    check_blocks(homes, bucket).await?;
-    for off in 0..homes.homes.len() {
-        one_off(homes, off, bucket).await?;
-    }
-    check_replicas(homes).await?;
-    if homes.plan.keeps_versions {
-        homes.note("all versions are deleted");
-        versions::delete_all(homes, bucket).await?;
-        check_nothing_left(homes).await?;
-        check_replicas(homes).await?;
-    }
-    homes.stop_on_failure()
+    Ok(())
 }
 
 /// No tombstone, no half of an upload and no queued work stays for ever.
@@ -106,7 +158,7 @@ async fn check_nothing_left(homes: &Gathering) -> Result<(), Failure> {
     let mut left = String::new();
     let mut waited = Duration::ZERO;
     while waited < TIDY_MAX {
-        left = (0..homes.homes.len()).map(|home| left_at(homes, home)).collect::<Result<_, _>>()?;
+        left = homes.members().into_iter().map(|home| left_at(homes, home)).collect::<Result<_, _>>()?;
         if left.is_empty() {
             return Ok(());
         }
@@ -147,12 +199,12 @@ fn left_at(homes: &Gathering, home: usize) -> Result<String, Failure> {
     view.walk(Space::Version, &[], None, &mut |key, row: VersionRow| {
         let body = key.first_chunk().map(|id| Id::from_bytes(*id));
         // With more homes than copies its entry may lie elsewhere.
-        let is_object = matches!(row.owner, Owner::Object(..)) && homes.plan.storing <= COPIES_MAX;
+        let is_object = matches!(row.owner, Owner::Object(..)) && homes.storing().len() <= COPIES_MAX;
         unnamed.extend(body.filter(|body| row.dead || (is_object && !named.contains(body))));
         Step::Next
     })
     .map_err(failed)?;
-    if !unnamed.is_empty() {
+    if !unnamed.is_empty() && !homes.has_rest() {
         left.push_str(&format!("home {home}: {} bodies that nothing names; ", unnamed.len()));
     }
     Ok(left)
@@ -161,16 +213,18 @@ fn left_at(homes: &Gathering, home: usize) -> Result<String, Failure> {
 /// Every home that stores comes to hold the same rows: what clients do not read is synchronised too.
 async fn check_replicas(homes: &Gathering) -> Result<(), Failure> {
     // With more homes than copies each holds something else.
-    if homes.plan.storing > COPIES_MAX {
+    let storing = homes.storing();
+    // Nor where a bucket is gone that one of them has something of: it stays there.
+    if storing.len() > COPIES_MAX || homes.has_rest() {
         return Ok(());
     }
     let alike = async {
         loop {
-            let first = rows_of(homes, 0)?;
+            let first = rows_of(homes, storing[0])?;
             let mut differing = None;
-            for home in 1..homes.plan.storing {
-                if rows_of(homes, home)? != first {
-                    differing = Some(home);
+            for home in &storing[1..] {
+                if rows_of(homes, *home)? != first {
+                    differing = Some(*home);
                 }
             }
             match differing {
@@ -216,8 +270,8 @@ fn does_not_start(home: usize, error: &str) -> Failure {
 
 /// With one home off everything goes on, if the others hold a quorum.
 async fn one_off(homes: &Gathering, off: usize, bucket: Bucket) -> Result<(), Failure> {
-    let holds = off < homes.plan.storing;
-    if holds && homes.plan.storing < 3 {
+    let storing = homes.storing();
+    if storing.contains(&off) && storing.len() < COPIES_MAX {
         return Ok(());
     }
     homes.note(&format!("home {off} is off"));
@@ -225,7 +279,7 @@ async fn one_off(homes: &Gathering, off: usize, bucket: Bucket) -> Result<(), Fa
     // Links that went through it take another way.
     homes.meet(DETOUR_MAX).await?;
     read_all(homes, bucket).await?;
-    for home in (0..homes.homes.len()).filter(|home| *home != off) {
+    for home in homes.members().into_iter().filter(|home| *home != off) {
         prove_alive(homes, home, bucket).await?;
     }
     homes.switch_on(off, Keep::Everything).await?;
@@ -236,7 +290,10 @@ async fn one_off(homes: &Gathering, off: usize, bucket: Bucket) -> Result<(), Fa
 async fn read_all(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     for home in running(homes) {
         for key in homes.plan.keys.clone() {
-            read_key(homes, home, (bucket, key)).await?;
+            read_key(homes, home, (bucket, key, Which::Current)).await?;
+            if homes.plan.keeping.has_null_versions() {
+                read_key(homes, home, (bucket, key, Which::Null)).await?;
+            }
         }
         list_all(homes, home, bucket).await?;
     }
@@ -244,7 +301,7 @@ async fn read_all(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
 }
 
 fn running(homes: &Gathering) -> Vec<usize> {
-    (0..homes.homes.len()).filter(|home| homes.homes[*home].node().is_some()).collect()
+    homes.members().into_iter().filter(|home| homes.homes[*home].node().is_some()).collect()
 }
 
 async fn list_all(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(), Failure> {
@@ -257,9 +314,9 @@ async fn list_all(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(), 
 async fn read_key(
     homes: &Gathering,
     home: usize,
-    (bucket, key): (Bucket, &'static str),
+    (bucket, key, which): (Bucket, &'static str, Which),
 ) -> Result<Looked, Failure> {
-    let looked = note::read(homes, home, (bucket, key), (true, Some(CALM_ANSWER_MAX))).await;
+    let looked = note::read(homes, home, (bucket, key, which), (true, Some(CALM_ANSWER_MAX))).await;
     let looked = looked.map_err(|error| {
         let why = error.map_or("no answer".to_owned(), |error| error.to_string());
         Failure::new("liveness", format!("after the faults home {home} does not read {key:?}: {why}"))
@@ -278,7 +335,7 @@ fn no_answer(homes: &Gathering, home: usize, what: &str) -> Failure {
 }
 
 /// Puts, reads, lists and deletes through a home, plainly and with conditions.
-async fn prove_alive(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(), Failure> {
+pub async fn prove_alive(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(), Failure> {
     let key = homes.plan.keys[0];
     let patience = Some(CALM_ANSWER_MAX);
     let piece = |fill, length| Piece { fill, length };
@@ -288,13 +345,13 @@ async fn prove_alive(homes: &Gathering, home: usize, bucket: Bucket) -> Result<(
     };
     let inline = Sending { content: Content { pieces: vec![piece(3, 9)] }, pushed: 0 };
     let put = |sending: &Sending, condition| {
-        ops::put_body(homes, home, (bucket, key), (sending.clone(), condition, patience))
+        ops::put_body(homes, home, (bucket, key), (sending.clone(), condition, patience), None)
     };
     let delete = |condition| ops::delete_key(homes, home, (bucket, key), (condition, patience));
     must(homes, home, "a put of blocks", || put(&blocks, Condition::Always)).await?;
-    read_key(homes, home, (bucket, key)).await?;
+    read_key(homes, home, (bucket, key, Which::Current)).await?;
     must(homes, home, "a put on what is there", || put(&inline, Condition::Present)).await?;
-    read_key(homes, home, (bucket, key)).await?;
+    read_key(homes, home, (bucket, key, Which::Current)).await?;
     must(homes, home, "a delete of what is there", || delete(Condition::Present)).await?;
     must(homes, home, "a put on nothing", || put(&blocks, Condition::Absent)).await?;
     must(homes, home, "a delete", || delete(Condition::Always)).await?;
@@ -325,7 +382,7 @@ async fn must<F: Future<Output = Verdict>>(
 async fn check_blocks(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     let mut wanted: BTreeSet<BlockHash> = BTreeSet::new();
     for key in homes.plan.keys.clone() {
-        let looked = read_key(homes, 0, (bucket, key)).await?;
+        let looked = read_key(homes, homes.members()[0], (bucket, key, Which::Current)).await?;
         if let Some((found, _)) = looked.found
             && let Body::Blocks(_, pieces) = &found.object.body
         {
@@ -334,7 +391,7 @@ async fn check_blocks(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> 
     }
     let nodes: BTreeMap<_, _> =
         homes.homes.iter().filter_map(|home| home.node()).map(|node| (node.id(), node)).collect();
-    let placement = homes.node(0)?.cluster.placement();
+    let placement = homes.node(homes.members()[0])?.cluster.placement();
     for hash in wanted {
         for set in placement.sets(PartitionHash::of_uniform(hash.as_bytes())) {
             let mut whole = 0;

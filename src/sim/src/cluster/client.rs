@@ -1,8 +1,9 @@
 //! A client of a cluster: one random operation after the other, each through any home.
 
 use super::gathering::Shared;
+use super::note::Which;
 use super::plan::Kind;
-use super::{note, ops, uploads, versions};
+use super::{buckets, copies, locks, note, ops, uploads, versions};
 use crate::client::Verdict;
 use crate::content::{Content, Piece, Sending};
 use crate::history::Register;
@@ -47,13 +48,17 @@ impl Client {
             let kind = self.pick_kind();
             let verdict = match kind {
                 Kind::Put => ops::put(&mut self).await,
-                Kind::Get => note::look(&mut self, true).await,
-                Kind::Head => note::look(&mut self, false).await,
+                Kind::Get => note::look(&mut self, Which::Current, true).await,
+                Kind::GetNull => note::look(&mut self, Which::Null, true).await,
+                Kind::Head => note::look(&mut self, Which::Current, false).await,
                 Kind::List => ops::list(&mut self).await,
                 Kind::Delete => ops::delete(&mut self).await,
                 Kind::DeleteMany => ops::delete_many(&mut self).await,
                 Kind::Upload => uploads::upload(&mut self).await,
                 Kind::DeleteVersion => versions::delete(&mut self).await,
+                Kind::Lock => locks::change(&mut self).await,
+                Kind::Copy => copies::copy(&mut self).await,
+                Kind::Bucket => buckets::play(&mut self).await,
             };
             self.homes.note(&format!("client {}: {kind:?} {verdict:?}", self.number));
             self.homes.book().count(label(kind, verdict));
@@ -83,7 +88,8 @@ impl Client {
 
     /// Any home of the cluster.
     pub fn pick_home(&mut self) -> usize {
-        self.random.below(self.homes.members().len() as u64) as usize
+        let members = self.homes.members();
+        members[self.random.below(members.len() as u64) as usize]
     }
 
     /// How long the client waits, if it goes away in the middle.
@@ -127,6 +133,11 @@ impl Client {
     }
 }
 
+/// What the history calls the null version of a key.
+pub fn null_register(key: &str) -> Register {
+    Register::Null { key: key.to_owned() }
+}
+
 /// What the history calls a key: runs of clusters have one bucket.
 pub fn register(key: &str) -> Register {
     Register::Object { bucket: 0, key: key.to_owned() }
@@ -143,6 +154,10 @@ fn label(kind: Kind, verdict: Verdict) -> &'static str {
         (Verdict::Done, Kind::DeleteMany) => "delete many",
         (Verdict::Done, Kind::Upload) => "upload",
         (Verdict::Done, Kind::DeleteVersion) => "delete a version",
+        (Verdict::Done, Kind::GetNull) => "get the null version",
+        (Verdict::Done, Kind::Lock) => "lock",
+        (Verdict::Done, Kind::Copy) => "copy",
+        (Verdict::Done, Kind::Bucket) => "other buckets",
         (Verdict::Refused, _) => "refused",
         (Verdict::Failed, _) => "failed or unknown",
         (Verdict::Idle, _) => "idle",

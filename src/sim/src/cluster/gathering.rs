@@ -1,7 +1,9 @@
 //! All homes together: how they meet, who can be asked, and asking one of them.
 
+use super::buckets::Other;
 use super::home::{Home, Member, address};
 use super::plan::ClusterPlan;
+use super::settings;
 use crate::book::Book;
 use crate::checks::Failure;
 use crate::client::open;
@@ -11,9 +13,8 @@ use base::{Id, NodeId};
 use cluster::layout::Role;
 use cluster::membership::NodeAddress;
 use env::sim::{Keep, SimNet};
-use model::admin::BucketChange;
-use model::rows::bucket::{Setting, Versioning};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use std::time::Duration;
 const CAPACITY_BYTES: u64 = 1 << 30;
 /// How long homes that nothing keeps apart may take to meet.
 const MEETING_MAX: Duration = Duration::from_secs(90);
+/// Between two looks at whether the weather is over.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long an operation may take before it counts as one that is never answered: many times over what
 /// the limits of all questions that it may ask add up to.
 pub const ANSWER_MAX: Duration = Duration::from_secs(900);
@@ -37,8 +40,15 @@ pub struct Gathering {
     pub homes: Vec<Home>,
     /// Whether the weather is over.
     pub is_calm: AtomicBool,
-    /// How many of the homes belong to the cluster: the first ones.
-    members: AtomicUsize,
+    /// Buckets beside the first one.
+    pub others: Mutex<Vec<Other>>,
+    has_rest: AtomicBool,
+    /// The homes that belong to the cluster.
+    members: Mutex<Vec<usize>>,
+    /// The one of them that was given up and has not come back.
+    away: Mutex<Option<usize>>,
+    /// The one of them that is about to leave.
+    leaver: Mutex<Option<usize>>,
 }
 
 impl Gathering {
@@ -47,17 +57,73 @@ impl Gathering {
         let net = SimNet::new(plan.seed ^ 0x6e65_7400, Duration::from_millis(plan.delay_ms));
         let homes = (0..plan.homes()).map(|number| Home::new(plan, number, &net)).collect();
         let (plan, book) = (plan.clone(), Mutex::default());
-        Self { plan, book, net, homes, is_calm: AtomicBool::new(false), members: AtomicUsize::new(0) }
+        Self {
+            plan,
+            book,
+            net,
+            homes,
+            is_calm: AtomicBool::new(false),
+            others: Mutex::default(),
+            has_rest: AtomicBool::new(false),
+            members: Mutex::default(),
+            away: Mutex::default(),
+            leaver: Mutex::default(),
+        }
     }
 
     /// The homes that belong to the cluster.
-    pub fn members(&self) -> std::ops::Range<usize> {
-        0..self.members.load(Ordering::Relaxed)
+    pub fn members(&self) -> Vec<usize> {
+        open(&self.members).clone()
     }
 
-    /// Says that the first `count` homes do.
-    pub fn set_members(&self, count: usize) {
-        self.members.store(count, Ordering::Relaxed);
+    /// Those of them that store.
+    pub fn storing(&self) -> Vec<usize> {
+        self.members().into_iter().filter(|home| *home < self.plan.storing).collect()
+    }
+
+    /// Whether a home must run at the end: all but who has left for good.
+    pub fn is_needed(&self, home: usize) -> bool {
+        self.members().contains(&home) || home >= self.plan.first
+    }
+
+    /// A write to a bucket that may be deleted is in doubt: what one home has of it may stay.
+    pub fn leave_rest(&self) {
+        self.has_rest.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that may be so.
+    pub fn has_rest(&self) -> bool {
+        self.has_rest.load(Ordering::Relaxed)
+    }
+
+    /// Says that these do too.
+    pub fn join(&self, homes: Range<usize>) {
+        let mut members = open(&self.members);
+        members.extend(homes);
+        members.sort_unstable();
+        members.dedup();
+    }
+
+    /// Says that one of them was given up and is away.
+    pub fn stay_away(&self, home: usize) {
+        *open(&self.away) = Some(home);
+    }
+
+    /// The one that was given up and is away still: it comes back now.
+    pub fn take_away(&self) -> Option<usize> {
+        open(&self.away).take().filter(|home| !self.homes[*home].has_process())
+    }
+
+    /// Says that one of them is about to leave.
+    pub fn will_leave(&self, home: usize) {
+        *open(&self.leaver) = Some(home);
+    }
+
+    /// Takes who is about to leave out of the members.
+    pub fn take_leaver(&self) -> Option<usize> {
+        let leaver = open(&self.leaver).take();
+        open(&self.members).retain(|home| Some(*home) != leaver);
+        leaver
     }
 
     /// The book, for a moment.
@@ -78,32 +144,31 @@ impl Gathering {
         }
         let (first, gateways) = (self.plan.first, self.plan.gateways);
         let is_whole = first == self.plan.storing;
-        self.lay_out(&self.node(0)?, 0..if is_whole { first + gateways } else { first }).map_err(failed)?;
-        self.set_members(if is_whole { self.plan.homes() } else { first });
+        let members = 0..if is_whole { first + gateways } else { first };
+        self.lay_out(&self.node(0)?, members.clone(), None).map_err(failed)?;
+        self.join(members);
         self.meet(MEETING_MAX).await?;
         let name = BucketName::parse("first").map_err(failed)?;
         let node = self.node(0)?;
         let bucket = node.model.create_bucket(Some(name), None).await.map_err(failed)?;
         self.until(MEETING_MAX, "knows the bucket", |node| node.model.names().buckets.contains_key(&bucket))
             .await?;
-        if self.plan.keeps_versions {
-            let setting = Some((Setting::Versioning, Versioning::Enabled.document()));
-            let change = BucketChange { setting, ..BucketChange::default() };
-            node.model.update_bucket(bucket, change).await.map_err(failed)?;
-            let knows = |node: &Member| {
-                let names = node.model.names();
-                names.buckets.get(&bucket).is_some_and(|row| row.versioning() == Versioning::Enabled)
-            };
-            self.until(MEETING_MAX, "knows that versions are kept", knows).await?;
-        }
+        settings::begin(self, bucket).await?;
         Ok(bucket)
     }
 
-    /// Gives some homes their roles through a node, and applies the next version.
-    pub fn lay_out(&self, through: &Member, homes: std::ops::Range<usize>) -> Result<(), String> {
+    /// Gives some homes their roles through a node, takes away that of another one, and applies the next version.
+    pub fn lay_out(
+        &self,
+        through: &Member,
+        homes: Range<usize>,
+        leaver: Option<usize>,
+    ) -> Result<(), String> {
+        let running = |number: usize| self.homes[number].node().ok_or("a home is off");
+        let leaver = leaver.map(running).transpose()?.map(|node| node.id());
         let mut ids = Vec::new();
         for number in homes {
-            ids.push((number, self.homes[number].node().ok_or("a home is off")?.id()));
+            ids.push((number, running(number)?.id()));
         }
         let storing = self.plan.storing;
         let changed = through.cluster.change_layout(|layout, moment| {
@@ -112,6 +177,9 @@ impl Gathering {
                 let capacity_bytes = (*number < storing).then_some(CAPACITY_BYTES);
                 let role = Role { zone: format!("zone{number}"), capacity_bytes, tags: Vec::new() };
                 layout = layout.assign(*id, role, moment)?;
+            }
+            if let Some(leaver) = leaver {
+                layout = layout.remove(leaver, moment)?;
             }
             layout.apply(layout.current().number + 1, moment)
         });
@@ -129,16 +197,39 @@ impl Gathering {
             self.homes.iter().filter_map(|home| home.node().map(|node| node.id())).collect();
         let views =
             || self.homes.iter().filter_map(|home| home.node().map(|node| node.cluster.placement().view()));
-        let version = if self.members() == (0..self.plan.first) { 1 } else { self.plan.versions() };
+        let members = self.members();
+        let version = if members.len() == self.plan.first { 1 } else { self.plan.versions() };
         let meets = |node: &Member| {
             let view = node.cluster.placement().view();
             ids.iter().all(|id| node.reaches(*id))
-                && (view.newest, view.oldest) == (version, version)
+                && view.newest == view.oldest
+                && view.newest >= version
                 && node.cluster.layout().coming().is_none()
                 && views().all(|other| other == view)
                 && node.cluster.behind() == 0
         };
-        self.until(limit, "reaches all others", meets).await
+        let told = |failure: Failure| Failure { detail: self.standing(&failure.detail), ..failure };
+        self.until(limit, "reaches all others, sees what they see and answers for all", meets)
+            .await
+            .map_err(told)
+    }
+
+    /// What each home says of itself, after why that matters.
+    fn standing(&self, why: &str) -> String {
+        let running = self.homes.iter().filter_map(|home| Some((home.number, home.node()?)));
+        let lines = running.map(|(number, node)| {
+            let ids = self.homes.iter().filter_map(|home| Some((home.number, home.node()?.id())));
+            let unreached: Vec<usize> = ids.filter(|(_, id)| !node.reaches(*id)).map(|(home, _)| home).collect();
+            let (view, layout) = (node.cluster.placement().view(), node.cluster.layout());
+            format!(
+                "\n    home {number}: versions {} to {}, coming {:?}, {} arcs behind, does not reach {unreached:?}",
+                view.oldest,
+                view.newest,
+                layout.coming().map(|version| version.number),
+                node.cluster.behind()
+            )
+        });
+        lines.fold(why.to_owned(), |text, line| text + &line)
     }
 
     /// Waits until something holds of every node that runs.
@@ -221,6 +312,15 @@ impl Gathering {
         for other in (0..self.homes.len()).filter(|other| *other != home) {
             self.net.heal(home, other);
             self.net.heal(other, home);
+        }
+    }
+
+    /// Lets time pass, less when the weather is over.
+    pub async fn wait(&self, time: Duration) {
+        let mut waited = Duration::ZERO;
+        while waited < time && !self.is_calm.load(Ordering::Relaxed) {
+            env::sleep(LOOK).await;
+            waited += LOOK;
         }
     }
 

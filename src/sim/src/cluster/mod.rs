@@ -6,15 +6,21 @@
 //! a life limits it. When the weather is over, everything must work through every home, and with any
 //! one of them off; then the homes must come to hold the same rows.
 
+mod buckets;
 mod calm;
 mod client;
+mod copies;
+mod emptying;
 mod gathering;
 mod home;
+mod keeping;
+mod locks;
 mod moves;
 mod note;
 mod ops;
 mod plan;
 mod run;
+mod settings;
 mod sightings;
 mod uploads;
 pub mod versions;

@@ -1,6 +1,9 @@
 //! What answers say about a key: reads, and the outcomes of writes.
+//!
+//! Where versions are not always kept a write is one of two registers: of what is current, and, if its answer says that it
+//! made the null version, of that. As long as nobody knows it may have been either.
 
-use super::client::{Client, register};
+use super::client::{Client, null_register, register};
 use super::gathering::Gathering;
 use crate::book::{Book, VALUE_HEADER, version_of};
 use crate::checks::{Failure, content};
@@ -11,6 +14,7 @@ use base::Id;
 use base::id::kind;
 use block::BlockError;
 use model::objects::{Condition, Found, ObjectMeta, Want};
+use model::rows::past::VersionId;
 use model::{ByteRange, ModelError};
 use std::time::Duration;
 use store::StoreError;
@@ -29,17 +33,32 @@ pub struct Looked {
     pub found: Option<(Found, Option<Content>)>,
 }
 
+/// What is read of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// What is current.
+    Current,
+    /// The null version.
+    Null,
+}
+
 /// Reads a key through a home; `Err(None)` when no answer came.
 pub async fn read(
     homes: &Gathering,
     home: usize,
-    (bucket, key): (Id<kind::Bucket>, &'static str),
+    (bucket, key, which): (Id<kind::Bucket>, &'static str, Which),
     (content, patience): (bool, Option<Duration>),
 ) -> Result<Looked, Option<ModelError>> {
-    let call = homes.book().history.call(register(key), Needs::Anything, None);
+    let (place, version) = match which {
+        Which::Current => (register(key), None),
+        Which::Null => (null_register(key), Some(VersionId::Null)),
+    };
+    let call = homes.book().history.call(place.clone(), Needs::Anything, None);
     let model_of = move |node: super::home::Member| async move {
         let want = if content { Want::Content } else { Want::Metadata };
-        let Some(found) = node.model.find(bucket, key, want).await? else { return Ok(None) };
+        let Some(found) = node.model.look(bucket, key, version, want).await?.object() else {
+            return Ok(None);
+        };
         if !content {
             return Ok(Some((found, None)));
         }
@@ -60,7 +79,7 @@ pub async fn read(
         Some(Ok(found)) => {
             let seen = match &found {
                 None => Needs::Unseen,
-                Some((found, bytes)) => judge(&mut book, &register(key), found, bytes.as_ref()),
+                Some((found, bytes)) => judge(&mut book, &place, found, bytes.as_ref()),
             };
             book.history.observed(call, seen);
             Ok(Looked { found })
@@ -79,7 +98,7 @@ pub async fn read(
 }
 
 /// Judges what was found: somebody wrote it, with this size, these bytes and this stamp.
-fn judge(book: &mut Book, place: &Register, found: &Found, bytes: Option<&Content>) -> Needs {
+pub fn judge(book: &mut Book, place: &Register, found: &Found, bytes: Option<&Content>) -> Needs {
     let etag = &found.object.etag;
     let what = format!("{place:?}");
     let (Some(version), Some(whole)) =
@@ -104,10 +123,10 @@ fn judge(book: &mut Book, place: &Register, found: &Found, bytes: Option<&Conten
 }
 
 /// GET or HEAD.
-pub async fn look(client: &mut Client, content: bool) -> Verdict {
+pub async fn look(client: &mut Client, which: Which, content: bool) -> Verdict {
     let (home, key, patience) = (client.pick_home(), client.pick_key(), client.pick_patience());
     let homes = client.homes.clone();
-    match read(&homes, home, (client.bucket, key), (content, patience)).await {
+    match read(&homes, home, (client.bucket, key, which), (content, patience)).await {
         Ok(Looked { found: Some((_, Some(Err(error)))) }) => {
             note_error(&homes, "get", &error);
             Verdict::Failed
@@ -121,28 +140,28 @@ pub async fn look(client: &mut Client, content: bool) -> Verdict {
 /// Writes down the answer to a write. Whatever is no refusal may happen at any later time.
 pub fn settle_write(
     homes: &Gathering,
-    call: Call,
+    write: KeyWrite,
     condition: &Condition,
-    outcome: Option<Result<(), ModelError>>,
+    outcome: Option<Result<Made, ModelError>>,
 ) -> Verdict {
     let mut book = homes.book();
     match outcome {
         None => Verdict::Failed,
-        Some(Ok(())) => {
-            book.history.done(call);
+        Some(Ok(made)) => {
+            write.done(&mut book, made);
             Verdict::Done
         }
         Some(Err(ModelError::ConditionFailed)) => {
-            book.history.observed(call, denial_of(condition));
+            write.refused(&mut book, denial_of(condition));
             Verdict::Refused
         }
         Some(Err(ModelError::ConditionOnMissing)) => {
-            book.history.observed(call, Needs::Absent);
+            write.refused(&mut book, Needs::Absent);
             Verdict::Refused
         }
         Some(Err(error)) => {
             if error.is_refusal() {
-                book.history.never(call);
+                write.never(&mut book);
             }
             drop(book);
             note_error(homes, "write", &error);
@@ -151,9 +170,47 @@ pub fn settle_write(
     }
 }
 
-/// Begins a write of a register.
-pub fn call(homes: &Gathering, key: &str, needs: Needs, leaves: State) -> Call {
-    homes.book().history.call(register(key), needs, Some(leaves))
+/// Which version an answer says was made; none where versions are not kept.
+pub type Made = Option<VersionId>;
+
+/// A write of a key that has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyWrite {
+    current: Call,
+    null: Option<Call>,
+}
+
+impl KeyWrite {
+    /// Begins one.
+    pub fn begin(homes: &Gathering, key: &str, needs: Needs, leaves: State) -> Self {
+        let history = &mut homes.book().history;
+        let current = history.call(register(key), needs, Some(leaves));
+        let has_null = homes.plan.keeping.has_null_versions();
+        let null = has_null.then(|| history.call(null_register(key), Needs::Anything, Some(leaves)));
+        Self { current, null }
+    }
+
+    /// It happened. A version with a name leaves the null version alone.
+    pub fn done(self, book: &mut Book, made: Made) {
+        book.history.done(self.current);
+        match (self.null, made) {
+            (Some(null), Some(VersionId::Named(_))) => book.history.never(null),
+            (Some(null), Some(VersionId::Null) | None) => book.history.done(null),
+            (None, _) => {}
+        }
+    }
+
+    /// It did not happen, and will not.
+    pub fn never(self, book: &mut Book) {
+        book.history.never(self.current);
+        self.null.into_iter().for_each(|null| book.history.never(null));
+    }
+
+    /// It did not happen, since this was so.
+    fn refused(self, book: &mut Book, because: Needs) {
+        book.history.observed(self.current, because);
+        self.null.into_iter().for_each(|null| book.history.never(null));
+    }
 }
 
 /// Writes an error down; some must never come up.

@@ -2,8 +2,8 @@
 
 use super::client::{Client, register};
 use super::gathering::Gathering;
-use super::note::{self, meta_of, note_error, settle_write};
-use super::{sightings, versions};
+use super::note::{KeyWrite, meta_of, note_error, settle_write};
+use super::{locks, sightings, versions};
 use crate::book::tag_of;
 use crate::checks::{Failure, listing};
 use crate::client::Verdict;
@@ -14,6 +14,7 @@ use base::Id;
 use base::id::kind;
 use model::listing::{ListQuery, Start};
 use model::objects::{Condition, Deletion, ObjectMeta, Place};
+use model::rows::lock::Lock;
 use model::rows::object::ETag;
 use model::rows::version::Owner;
 use model::{BodyWriter, Bypass, FinishedBody, Model, ModelError};
@@ -37,7 +38,7 @@ pub async fn send_body(
 }
 
 /// A condition on a key.
-fn pick_condition(client: &mut Client, key: &str) -> Condition {
+pub fn pick_condition(client: &mut Client, key: &str) -> Condition {
     let conditional = client.homes.plan.conditional;
     if !client.chance(conditional) {
         return Condition::Always;
@@ -61,7 +62,8 @@ fn pick_condition(client: &mut Client, key: &str) -> Condition {
 pub async fn put(client: &mut Client) -> Verdict {
     let (home, key, patience) = (client.pick_home(), client.pick_key(), client.pick_patience());
     let (sending, condition) = (client.pick_body(), pick_condition(client, key));
-    put_body(&client.homes.clone(), home, (client.bucket, key), (sending, condition, patience)).await
+    let lock = locks::pick_for_put(client);
+    put_body(&client.homes.clone(), home, (client.bucket, key), (sending, condition, patience), lock).await
 }
 
 /// Puts a body under a key through a home.
@@ -70,13 +72,14 @@ pub async fn put_body(
     home: usize,
     (bucket, key): (Id<kind::Bucket>, &'static str),
     (sending, condition, patience): (Sending, Condition, Option<Duration>),
+    lock: Option<Lock>,
 ) -> Verdict {
     let (value, md5) = {
         let mut book = homes.book();
         (book.new_value(), book.new_digest(sending.content.clone()))
     };
     let version = Version { value, tag: tag_of(&md5) };
-    let call = note::call(homes, key, needs_of(&condition), State::Holds(version));
+    let call = KeyWrite::begin(homes, key, needs_of(&condition), State::Holds(version));
     let seen = homes.book().kept.len();
     let place = Place { bucket, key: key.to_owned(), condition: condition.clone() };
     let answer = homes
@@ -84,22 +87,23 @@ pub async fn put_body(
             let owner = Owner::Object(bucket, key.to_owned());
             let body = send_body(&node.model, owner, &sending).await.map_err(|error| (false, error))?;
             let etag = ETag { md5, parts: None };
-            let put = node.model.put_object(place, body, etag, meta_of(value)).await;
+            let meta = ObjectMeta { lock, ..meta_of(value) };
+            let put = node.model.put_object(place, body, etag, meta).await;
             put.map_err(|error| (true, error))
         })
         .await;
     match answer {
         // Nothing names the body.
         Some(Err((false, error))) => {
-            homes.book().history.never(call);
+            call.never(&mut homes.book());
             note_error(homes, "send body", &error);
             Verdict::Failed
         }
         Some(Err((true, error))) => settle_write(homes, call, &condition, Some(Err(error))),
         Some(Ok(written)) => {
-            versions::acknowledged(homes, key, (value, seen), &written);
+            versions::acknowledged(homes, key, (value, seen), (written.version, lock));
             homes.book().history.saw_stamp(register(key), version, written.stamp);
-            settle_write(homes, call, &condition, Some(Ok(())))
+            settle_write(homes, call, &condition, Some(Ok(written.version)))
         }
         None => settle_write(homes, call, &condition, None),
     }
@@ -123,7 +127,7 @@ pub async fn delete_key(
     (bucket, key): (Id<kind::Bucket>, &'static str),
     (condition, patience): (Condition, Option<Duration>),
 ) -> Verdict {
-    let call = note::call(homes, key, needs_of(&condition), State::Absent);
+    let call = KeyWrite::begin(homes, key, needs_of(&condition), State::Absent);
     let deletion = Deletion {
         key: key.to_owned(),
         version: None,
@@ -133,7 +137,7 @@ pub async fn delete_key(
     let answer = homes
         .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
         .await;
-    settle_write(homes, call, &condition, answer.map(|answer| answer.map(drop)))
+    settle_write(homes, call, &condition, answer.map(|answer| answer.map(|deleted| deleted.version)))
 }
 
 /// DeleteObjects.
@@ -145,7 +149,7 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
             continue;
         }
         let condition = Condition::Always;
-        calls.push(note::call(&client.homes, key, needs_of(&condition), State::Absent));
+        calls.push(KeyWrite::begin(&client.homes, key, needs_of(&condition), State::Absent));
         deletions.push(Deletion { key: key.to_owned(), version: None, condition, bypass: Bypass::Nothing });
     }
     let wanted = deletions.len();
@@ -156,7 +160,8 @@ pub async fn delete_many(client: &mut Client) -> Verdict {
     match answer {
         Some(Ok(outcomes)) if outcomes.len() == wanted => {
             for (call, outcome) in calls.into_iter().zip(outcomes) {
-                settle_write(&homes, call, &Condition::Always, Some(outcome.map(drop)));
+                let outcome = outcome.map(|deleted| deleted.version);
+                settle_write(&homes, call, &Condition::Always, Some(outcome));
             }
             Verdict::Done
         }

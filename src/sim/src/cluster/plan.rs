@@ -1,5 +1,6 @@
 //! What a seed decides about a cluster before anything runs.
 
+use super::keeping::Keeping;
 use crate::plan::{EngineChoice, KEYS, Trouble};
 use env::sim::Generator;
 use model::Timing;
@@ -18,6 +19,17 @@ const AUDIT_EVERY: Duration = Duration::from_secs(600);
 
 /// How often versions are deleted, where they are kept.
 const DELETE_VERSION_WEIGHT: u64 = 12;
+/// How often null versions are read, where they lie beside others.
+const GET_NULL_WEIGHT: u64 = 10;
+/// How often locks are set and lifted, where there are locks.
+const LOCK_WEIGHT: u64 = 14;
+/// How often objects are copied, where they are.
+const COPY_WEIGHT: u64 = 10;
+
+/// How often something is done with other buckets, where there are some.
+const BUCKET_WEIGHT: u64 = 25;
+/// How often a home leaves.
+const LEAVING_PERCENT: u64 = 15;
 
 /// So many homes store where one may lose its memory: the others have all that was acknowledged.
 pub const STORE_MIN_FOR_LOSS: usize = 3;
@@ -41,6 +53,28 @@ impl Loss {
     }
 }
 
+/// How a home leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// One of four; the others hold everything then.
+    Away,
+    /// Another one takes its place in the same change.
+    Replaced,
+    /// Another one joins in a change that is applied at the same time.
+    Twice,
+}
+
+impl Leaving {
+    /// Under what it is counted.
+    pub fn label(self) -> &'static str {
+        match self {
+            Leaving::Away => "move: a home leaves",
+            Leaving::Replaced => "move: a home is replaced",
+            Leaving::Twice => "move: a home leaves while another one joins",
+        }
+    }
+}
+
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -58,8 +92,16 @@ pub enum Kind {
     DeleteMany,
     /// A multipart upload from its beginning to its end.
     Upload,
-    /// DELETE of a version that is not current.
+    /// DELETE of a version that is not current, or is locked.
     DeleteVersion,
+    /// GET of the null version.
+    GetNull,
+    /// A lock of a version is set or lifted.
+    Lock,
+    /// CopyObject, of what is current or of a version.
+    Copy,
+    /// Something with another bucket.
+    Bucket,
 }
 
 impl Kind {
@@ -113,10 +155,12 @@ pub struct ClusterPlan {
     pub loss: Option<Loss>,
     /// Whether homes forget what was deleted as fast as they can: no rule rests on how long it stays.
     pub is_hasty: bool,
-    /// Whether the bucket keeps versions.
-    pub keeps_versions: bool,
+    /// What the bucket keeps.
+    pub keeping: Keeping,
     /// Whether a home dies and is forgotten; and whether another one loses its memory meanwhile.
     pub forgets: Option<Forgets>,
+    /// Whether a home leaves, and how.
+    pub leaving: Option<Leaving>,
 }
 
 /// How a home is forgotten.
@@ -179,16 +223,29 @@ impl ClusterPlan {
             first: storing,
             loss: None,
             is_hasty: Generator::new(seed ^ 0x6861_7374).below(3) > 0,
-            keeps_versions: Generator::new(seed ^ 0x7665_7273).below(3) == 0,
+            keeping: Keeping::of(seed),
             forgets: None,
+            leaving: None,
         }
         .with_versions()
         .with_moves()
     }
 
     fn with_versions(mut self) -> Self {
-        if self.keeps_versions {
+        if self.keeping.has_versions() {
             self.weights.push((Kind::DeleteVersion, DELETE_VERSION_WEIGHT));
+        }
+        if self.keeping.has_null_versions() {
+            self.weights.push((Kind::GetNull, GET_NULL_WEIGHT));
+        }
+        if self.keeping.has_locks() {
+            self.weights.push((Kind::Lock, LOCK_WEIGHT));
+        }
+        if Generator::new(self.seed ^ 0x636f_6167).below(3) == 0 {
+            self.weights.push((Kind::Copy, COPY_WEIGHT));
+        }
+        if Generator::new(self.seed ^ 0x6275_636d).below(4) == 0 {
+            self.weights.push((Kind::Bucket, BUCKET_WEIGHT));
         }
         self
     }
@@ -207,6 +264,13 @@ impl ClusterPlan {
         let mut random = Generator::new(self.seed ^ 0x666f_7267);
         if may_grow && self.loss.is_none() && self.engine == EngineChoice::Memory && random.below(100) < 70 {
             self.forgets = Some(Forgets { with_loss: random.coin(), returns_early: random.coin() });
+        }
+        let mut random = Generator::new(self.seed ^ 0x6c65_6b6f);
+        if may_grow && random.below(100) < LEAVING_PERCENT {
+            let leaving = [Leaving::Away, Leaving::Replaced, Leaving::Twice][random.below(3) as usize];
+            (self.loss, self.forgets, self.leaving) = (None, None, Some(leaving));
+            self.storing = 4;
+            self.first = if leaving == Leaving::Away { 4 } else { 3 };
         }
         self
     }
@@ -248,17 +312,21 @@ impl ClusterPlan {
 impl fmt::Display for ClusterPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, storing, gateways, clients, keys, delay_ms, skews_ms, troubles, .. } = self;
-        let grows =
-            if self.first < *storing { format!("from {} homes, ", self.first) } else { String::new() };
+        let grows = if self.first < *storing && self.leaving.is_none() {
+            format!("from {} homes, ", self.first)
+        } else {
+            String::new()
+        };
         let loses = self.loss.map_or(String::new(), |loss| format!("one loses {loss:?}, "));
         let forgotten = match self.forgets {
             None => "",
             Some(Forgets { with_loss: false, .. }) => "one is forgotten, ",
             Some(Forgets { with_loss: true, .. }) => "one is forgotten while another one loses everything, ",
         };
-        let moves = grows + &loses + forgotten;
+        let leaves = self.leaving.map_or(String::new(), |leaving| format!("one leaves: {leaving:?}, "));
+        let moves = grows + &loses + forgotten + &leaves;
         let haste = if self.is_hasty { "forgetting in haste, " } else { "" };
-        let kept = if self.keeps_versions { "versions kept, " } else { "" };
+        let kept = self.keeping.label();
         let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };
         write!(
             f,

@@ -4,7 +4,7 @@ use super::calm;
 use super::client::Client;
 use super::gathering::{Gathering, Shared};
 use super::plan::ClusterPlan;
-use super::{moves, weather};
+use super::{moves, settings, weather};
 use crate::checks::{self, Failure};
 use crate::run::Report;
 use env::sim::Generator;
@@ -58,6 +58,7 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
         .collect();
     let weather = tasks.spawn(weather::blow(Arc::clone(homes), random.next_u64()));
     let moves = tasks.spawn(moves::make(Arc::clone(homes), random.next_u64()));
+    let settings = tasks.spawn(settings::change(Arc::clone(homes), bucket, homes.plan.seed ^ 0x7365_7474));
     let watch = tasks.spawn(weather::watch(Arc::clone(homes)));
     let working = async {
         for client in clients {
@@ -71,6 +72,7 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
     }
     weather.join().await;
     moves.join().await;
+    settings.join().await;
     drop(watch);
     homes.stop_on_failure()?;
     homes.note("the weather is over");

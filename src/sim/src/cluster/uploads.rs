@@ -5,7 +5,7 @@
 
 use super::client::{Client, register};
 use super::home::Member;
-use super::note::{self, note_error, settle_write};
+use super::note::{KeyWrite, note_error, settle_write};
 use super::ops::{meta_of_upload, send_body};
 use crate::book::tag_of;
 use crate::checks::Failure;
@@ -148,7 +148,7 @@ async fn complete(client: &mut Client, upload: &mut Upload) -> Verdict {
     let md5 = note_composite(client, &completion);
     let condition = if client.chance(20) { Condition::Absent } else { Condition::Always };
     let leaves = State::Holds(Version { value: upload.value, tag: tag_of(&md5) });
-    let call = note::call(&homes, upload.key, needs_of(&condition), leaves);
+    let call = KeyWrite::begin(&homes, upload.key, needs_of(&condition), leaves);
     upload.may_be_closed = true;
     let (sent, patience) = (condition.clone(), client.pick_patience());
     // Somebody gives the upload up at the same time: one of the two, or both in some order.
@@ -161,7 +161,7 @@ async fn complete(client: &mut Client, upload: &mut Upload) -> Verdict {
         homes.ask(home, None, |node| async move { node.model.abort_upload(name).await }).await;
     };
     let (answer, ()) = futures_util::future::join(completing, aborting).await;
-    settle_write(&homes, call, &condition, answer.map(|answer| answer.map(|_| ())))
+    settle_write(&homes, call, &condition, answer.map(|answer| answer.map(|completed| completed.version)))
 }
 
 /// A completion with everything that is listed, or what it became before.

@@ -5,19 +5,22 @@
 
 use super::client::Client;
 use super::gathering::Gathering;
-use super::note::note_error;
-use crate::book::VALUE_HEADER;
+use super::locks::Guard;
+use super::note::{Made, note_error};
+use crate::book::{Book, VALUE_HEADER};
 use crate::checks::Failure;
 use crate::client::Verdict;
 use base::Id;
 use base::id::kind;
-use model::objects::{Condition, Deletion, Found, Looked, Want, Written};
+use model::objects::{Condition, Deletion, Found, Looked, Want};
+use model::rows::lock::Lock;
 use model::rows::past::VersionId;
-use model::version_listing::{VersionEntry, VersionQuery};
-use model::{Bypass, ByteRange};
+use model::{Bypass, ByteRange, ModelError};
 use std::time::Duration;
 
 type Bucket = Id<kind::Bucket>;
+
+const PROPERTY: &str = "an acknowledged version stays, a deleted one does not come back";
 
 /// How long any operation may take when all is calm.
 const CALM_ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -38,60 +41,113 @@ pub enum Fate {
 /// A version that was acknowledged.
 #[derive(Debug, Clone)]
 pub struct Kept {
-    key: &'static str,
-    id: VersionId,
-    value: u64,
+    /// Its key.
+    pub key: &'static str,
+    /// Which one it is.
+    pub id: VersionId,
+    /// What was written.
+    pub value: u64,
     /// How many were known when its write began.
     seen: usize,
-    fate: Fate,
+    /// What became of it.
+    pub fate: Fate,
+    /// What is known of its lock.
+    pub guard: Guard,
 }
 
-/// Notes a write that was acknowledged; `seen` versions were known when it began.
-pub fn acknowledged(homes: &Gathering, key: &'static str, (value, seen): (u64, usize), written: &Written) {
-    if let Some(id) = written.version {
-        homes.book().kept.push(Kept { key, id, value, seen, fate: Fate::There });
+impl Kept {
+    /// A version that is there; `seen` others were known when its write began.
+    pub fn new(key: &'static str, id: VersionId, (value, seen): (u64, usize), lock: Option<Lock>) -> Self {
+        Self { key, id, value, seen, fate: Fate::There, guard: Guard::of(lock) }
     }
 }
 
-/// Deletes a version that is certainly not current: a later write began after it was acknowledged.
+/// Notes a write that was acknowledged; `seen` versions were known when it began. Null versions are replaced by others:
+/// the history knows them.
+pub fn acknowledged(
+    homes: &Gathering,
+    key: &'static str,
+    written: (u64, usize),
+    (made, lock): (Made, Option<Lock>),
+) {
+    if let Some(id) = made.filter(|id| *id != VersionId::Null) {
+        homes.book().kept.push(Kept::new(key, id, written, lock));
+    }
+}
+
+/// Whether a version is certainly not current: a later write began after it was acknowledged.
+pub fn covered(kept: &[Kept], place: usize) -> bool {
+    let is_later = |later: &Kept| later.key == kept[place].key && later.seen > place;
+    kept[place..].iter().any(is_later)
+}
+
+/// Picks a version to be deleted that is certainly not current, or one that is locked and so must stay.
+fn pick(client: &mut Client, bypass: Bypass) -> Option<usize> {
+    let wants_locked = client.homes.plan.keeping.has_locks() && client.chance(40);
+    let places: Vec<usize> = {
+        let book = client.homes.book();
+        let may = |place: &usize| {
+            let kept = &book.kept[*place];
+            let is_locked = kept.guard.protects(bypass);
+            kept.fate == Fate::There && (is_locked || !wants_locked && covered(&book.kept, *place))
+        };
+        (0..book.kept.len()).filter(may).collect()
+    };
+    match places.len() as u64 {
+        0 => None,
+        count => Some(places[client.random.below(count) as usize]),
+    }
+}
+
+/// Deletes a version.
 pub async fn delete(client: &mut Client) -> Verdict {
     let homes = client.homes.clone();
-    let covered: Vec<usize> = {
-        let book = homes.book();
-        let is_covered = |place: usize, kept: &Kept| {
-            book.kept[place..].iter().any(|later| later.key == kept.key && later.seen > place)
-        };
-        let places = book.kept.iter().enumerate();
-        places
-            .filter(|(place, kept)| kept.fate == Fate::There && is_covered(*place, kept))
-            .map(|(place, _)| place)
-            .collect()
-    };
-    if covered.is_empty() {
-        return Verdict::Idle;
-    }
-    let place = covered[client.random.below(covered.len() as u64) as usize];
+    let may_bypass = homes.plan.keeping.has_locks() && client.chance(30);
+    let bypass = if may_bypass { Bypass::Governance } else { Bypass::Nothing };
+    let Some(place) = pick(client, bypass) else { return Verdict::Idle };
     let (home, patience, bucket) = (client.pick_home(), client.pick_patience(), client.bucket);
-    let kept = {
+    let (kept, must_stay) = {
         let mut book = homes.book();
-        book.kept[place].fate = Fate::Unknown;
-        book.kept[place].clone()
+        let kept = &mut book.kept[place];
+        let must_stay = kept.guard.protects(bypass);
+        if !must_stay {
+            kept.fate = Fate::Unknown;
+            if may_bypass {
+                kept.guard.begin_to_weaken();
+            }
+        }
+        (kept.clone(), must_stay)
     };
-    let deletion = Deletion {
-        key: kept.key.to_owned(),
-        version: Some(kept.id),
-        condition: Condition::Always,
-        bypass: Bypass::Nothing,
-    };
+    let deletion =
+        Deletion { key: kept.key.to_owned(), version: Some(kept.id), condition: Condition::Always, bypass };
     let answer = homes
         .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
         .await;
+    homes.note(&format!("  delete: {:?} {:?}, {bypass:?}, through home {home}", kept.key, kept.id));
+    let mut book = homes.book();
+    let kept = &mut book.kept[place];
+    if !must_stay && may_bypass && answer.as_ref().is_some_and(|answer| !is_in_doubt(answer)) {
+        kept.guard.end_to_weaken();
+    }
     match answer {
         Some(Ok(_)) => {
-            homes.book().kept[place].fate = Fate::Gone;
+            let is_broken = kept.guard.protects(bypass);
+            let detail = format!("home {home} deleted {kept:?}");
+            kept.fate = Fate::Gone;
+            if is_broken {
+                book.fail(Failure::new("what is locked stays", detail));
+            }
             Verdict::Done
         }
+        Some(Err(ModelError::Locked)) => {
+            if !must_stay {
+                kept.fate = Fate::There;
+            }
+            book.count("a locked version was not deleted");
+            Verdict::Refused
+        }
         Some(Err(error)) => {
+            drop(book);
             note_error(&homes, "delete a version", &error);
             Verdict::Failed
         }
@@ -99,10 +155,15 @@ pub async fn delete(client: &mut Client) -> Verdict {
     }
 }
 
+/// Whether an operation may happen yet.
+fn is_in_doubt<T>(answer: &Result<T, ModelError>) -> bool {
+    answer.as_ref().is_err_and(|error| !error.is_refusal())
+}
+
 /// Looks for all versions that are known of, through every home.
 pub async fn check(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     let kept = homes.book().kept.clone();
-    for home in (0..homes.homes.len()).filter(|home| homes.homes[*home].node().is_some()) {
+    for home in homes.members().into_iter().filter(|home| homes.homes[*home].node().is_some()) {
         for kept in &kept {
             check_one(homes, home, bucket, kept).await?;
         }
@@ -123,55 +184,37 @@ async fn check_one(homes: &Gathering, home: usize, bucket: Bucket, kept: &Kept) 
         }
     })
     .await?;
+    is_right(kept, found.as_ref()).map_err(|detail| Failure::new(PROPERTY, format!("home {home} {detail}")))
+}
+
+/// Judges what was found of a version while clients work.
+pub fn judge(book: &mut Book, place: usize, found: Option<&Found>) {
+    if let Err(detail) = is_right(&book.kept[place], found) {
+        book.fail(Failure::new(PROPERTY, detail));
+    }
+}
+
+fn is_right(kept: &Kept, found: Option<&Found>) -> Result<(), String> {
     let value_of = |found: &Found| {
         let header = found.object.headers.iter().find(|(name, _)| name == VALUE_HEADER);
         header.and_then(|(_, value)| value.parse().ok())
     };
-    let seen: Option<u64> = found.as_ref().and_then(value_of);
+    let seen: Option<u64> = found.and_then(value_of);
     let is_right = match kept.fate {
         Fate::There => seen == Some(kept.value),
         Fate::Unknown => found.is_none() || seen == Some(kept.value),
         Fate::Gone => found.is_none(),
     };
-    if is_right {
-        return Ok(());
-    }
-    let detail = format!("home {home} shows {seen:?} where {kept:?} was acknowledged");
-    Err(Failure::new("an acknowledged version stays, a deleted one does not come back", detail))
-}
-
-/// Deletes every version there is.
-pub async fn delete_all(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
-    let mut turn = 0;
-    loop {
-        let page = calmly(homes, turn % homes.homes.len(), "a listing of versions", move |node| async move {
-            node.model.list_versions(bucket, VersionQuery::all(20)).await
-        })
-        .await?;
-        if page.entries.is_empty() {
-            homes.book().kept.clear();
-            return Ok(());
-        }
-        for entry in page.entries {
-            let (key, id) = match entry {
-                VersionEntry::Object { id, listed, .. } => (listed.key, id),
-                VersionEntry::Marker { key, id, .. } => (key, id),
-                VersionEntry::Prefix(_) => continue,
-            };
-            turn += 1;
-            let deletion =
-                Deletion { key, version: Some(id), condition: Condition::Always, bypass: Bypass::Nothing };
-            let delete = move |node: super::home::Member| {
-                let deletion = deletion.clone();
-                async move { node.model.delete_object(bucket, deletion).await }
-            };
-            calmly(homes, turn % homes.homes.len(), "a deletion of a version", delete).await?;
-        }
+    let lock = found.and_then(|found| found.object.rare.lock).unwrap_or_default();
+    match (is_right, kept.guard.is_shown_by(lock)) {
+        (false, _) => Err(format!("shows {seen:?} where {kept:?} was acknowledged")),
+        (true, false) if found.is_some() => Err(format!("shows {lock:?} of {kept:?}")),
+        (true, _) => Ok(()),
     }
 }
 
 /// Has an operation done that must succeed now.
-async fn calmly<T, F>(
+pub async fn calmly<T, F>(
     homes: &Gathering,
     home: usize,
     what: &str,

@@ -69,7 +69,7 @@ pub async fn delete_bucket(client: &mut Client) -> Verdict {
         };
         let places = book.registers_of_bucket(bucket, &client.shared.plan.keys);
         let needs = |place: &_| match place {
-            crate::history::Register::Object { .. } => Needs::Absent,
+            crate::history::Register::Object { .. } | crate::history::Register::Null { .. } => Needs::Absent,
             crate::history::Register::Part { .. } => Needs::Anything,
         };
         places
