@@ -144,3 +144,42 @@ fn the_document_shows_the_tables() {
         assert!(DOCUMENT.contains(&format!("| {} |", operation.name)), "{}", operation.name);
     }
 }
+
+/// The cells of the rows in "Beside other servers".
+fn features() -> Vec<Vec<&'static str>> {
+    let section = DOCUMENT.split("\n## Beside other servers\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// Where a test stands, and what must stand there.
+fn place_of(test: &str) -> (String, String) {
+    if let Some(application) = test.strip_prefix("applications/") {
+        return (format!("script/tortures/applications/{application}.py"), "\n".to_owned());
+    }
+    if let Some(file) = test.strip_prefix("operations::") {
+        return (format!("src/api/tests/operations/{file}.rs"), "#[tokio::test".to_owned());
+    }
+    let (suite, function) = test.split_once('.').unwrap_or_else(|| panic!("{test} is no test"));
+    (format!("script/clients/{suite}.py"), format!("\ndef {function}("))
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "reads what the document names")]
+fn what_the_document_says_is_there_has_tests_that_are_there() {
+    let rows = features();
+    assert!(rows.len() > 50, "{} rows", rows.len());
+    for row in rows.iter().filter(|row| !row[0].starts_with("**")) {
+        let [feature, .., here, tests] = row.as_slice() else { panic!("{row:?}") };
+        assert_eq!(row.len(), 10, "{feature}");
+        let is_there = here.starts_with(['Y', 'P']);
+        assert!(!is_there || !tests.is_empty(), "{feature} is {here}, and no test shows it");
+        for test in tests.split(", ").filter(|test| !test.is_empty()) {
+            let (path, wanted) = place_of(test.trim_matches('`'));
+            let path = format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"));
+            let found = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{test}: {error}"));
+            assert!(found.contains(&wanted), "{test} of {feature} is not there");
+        }
+    }
+}
