@@ -86,9 +86,18 @@ impl BlockStore {
             read_bytes: count(&shared.counters.read_bytes),
             written_bytes: count(&shared.counters.written_bytes),
             locks_in_use: shared.locks.in_use(),
-            disks: shared.folders.iter().map(disk_statistics).collect(),
+            disks: shared
+                .folders
+                .iter()
+                .map(disk_statistics)
+                .chain(shared.away.iter().map(disk_away))
+                .collect(),
         })
     }
+}
+
+fn disk_away(path: &PathBuf) -> DiskStatistics {
+    DiskStatistics { path: path.clone(), space: None, state: DiskState::Absent }
 }
 
 fn disk_statistics(folder: &DataFolder) -> DiskStatistics {
