@@ -16,6 +16,8 @@ use store::{Intent, Read, Space, Step, StoreError, Txn, View};
 
 /// Rows in one step: each costs a look-up in a folder, a few milliseconds on a cold hard disk.
 const STEP_MAX_ROWS: usize = 256;
+/// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
+const WANTED_MAX: usize = 1000;
 
 /// Why every block is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +111,7 @@ impl BlockStore {
     }
 
     /// How many blocks this node lacks since it lost a disk, as far as is known; `None`: it lacks none for that.
-    /// At least one as long as it is not certain that there are no more.
+    /// At least one as long as it is not certain that there are no more, and counted up to a thousand.
     pub fn blocks_to_refill(&self) -> Result<Option<u64>, StoreError> {
         let view = self.shared.store.view()?;
         let state = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?;
@@ -120,17 +122,20 @@ impl BlockStore {
     }
 }
 
-/// How many blocks are looked for that something refers to.
+/// How many blocks are looked for that something refers to, counted up to [`WANTED_MAX`].
 fn wanted(view: &View) -> Result<u64, StoreError> {
-    let mut hashes = BTreeSet::new();
+    let (mut hashes, mut failure) = (BTreeSet::new(), None);
     view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
-        hashes.extend(parse_resync_key(key).map(|(_, hash)| hash));
-        ControlFlow::Continue(())
+        let Some((_, hash)) = parse_resync_key(key) else { return ControlFlow::Continue(()) };
+        match view.get::<RefCount>(Space::RefCount, &count_key(&hash)) {
+            Ok(row) => hashes.extend(row.filter(|row| row.count > 0).map(|_| hash)),
+            Err(error) => failure = Some(error),
+        }
+        if failure.is_some() || hashes.len() >= WANTED_MAX {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     })?;
-    let mut wanted = 0;
-    for hash in hashes {
-        let row = view.get::<RefCount>(Space::RefCount, &count_key(&hash))?;
-        wanted += u64::from(row.is_some_and(|row| row.count > 0));
-    }
-    Ok(wanted)
+    failure.map_or(Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX)), Err)
 }

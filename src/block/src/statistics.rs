@@ -2,7 +2,7 @@
 
 use crate::record::{ResyncEntry, TOTALS_KEY, Totals};
 use crate::{BlockStore, DataFolder};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::{Read, Space, Step, StoreError};
 
@@ -90,14 +90,14 @@ impl BlockStore {
                 .folders
                 .iter()
                 .map(disk_statistics)
-                .chain(shared.away.iter().map(disk_away))
+                .chain(shared.away.iter().map(|path| disk_away(path)))
                 .collect(),
         })
     }
 }
 
-fn disk_away(path: &PathBuf) -> DiskStatistics {
-    DiskStatistics { path: path.clone(), space: None, state: DiskState::Absent }
+fn disk_away(path: &Path) -> DiskStatistics {
+    DiskStatistics { path: path.to_owned(), space: None, state: DiskState::Absent }
 }
 
 fn disk_statistics(folder: &DataFolder) -> DiskStatistics {

@@ -78,7 +78,7 @@ impl fmt::Display for Reason {
             ),
             Reason::Refilling(node, blocks) => write!(
                 f,
-                "storage node {node} lost a disk: it fetches its blocks from the others, {blocks} are known to be missing"
+                "storage node {node} lost a disk: it fetches its blocks from the others; at least {blocks} are missing"
             ),
             Reason::ClockAhead(node, hours) => write!(
                 f,

@@ -110,7 +110,11 @@ async fn since_when_a_node_is_silent_is_known_after_a_restart() {
     second.membership = None;
     let file = first.folder.path().join("last_heard");
     let is_noted = async {
-        while !std::fs::read_to_string(&file).is_ok_and(|text| text.lines().count() > 1) {
+        let lines = || {
+            let text = env::read_file(first.env.disk.as_ref(), &file).unwrap().unwrap_or_default();
+            text.iter().filter(|byte| **byte == b'\n').count()
+        };
+        while lines() < 2 {
             env::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -125,7 +129,7 @@ async fn since_when_a_node_is_silent_is_known_after_a_restart() {
     assert!(!contact.is_up && silent >= Duration::from_millis(50) && silent < Duration::from_millis(most));
     // What cannot be read is forgotten, and keeps nobody from starting.
     first.membership = None;
-    std::fs::write(&file, b"damaged").unwrap();
+    env::write_file_durably(first.env.disk.as_ref(), &file, b"damaged").unwrap();
     first.start(SECRET).await;
     assert_eq!(first.membership().contacts().values().next().unwrap().silent_for, None);
 }
