@@ -215,6 +215,7 @@ pub const fn all(scope: &'static str) -> Case {
 }
 
 /// The same, in the long mode only.
+#[allow(dead_code, reason = "not every model has larger scopes")]
 pub const fn long(scope: &'static str) -> Case {
     Case { long: true, ..all(scope) }
 }

@@ -106,3 +106,22 @@ def two_at_once(home):
         _wait(lambda: all(serving(node) == 3 for node in nodes), "all three are whole again")
         nodes[0].stop(signal.SIGKILL)
         equal(homes.s3[1].get_object(Bucket=homes.bucket, Key="new")["Body"].read(), b"new", "from the others")
+
+
+@SUITE.case("two that were forgotten come back in the same moment: one is filled after the other, without a word")
+def both_return_at_once(home):
+    with Homes(home) as homes:
+        photos, nodes = Photos(homes, 4), homes.cluster.nodes
+        photos.put(30, "a")
+        dead = [_id(nodes[1]), _id(nodes[2])]
+        for node in nodes[1:]:
+            node.stop(signal.SIGKILL)
+        _wait(lambda: serving(nodes[0]) == 1, "one home is left")
+        _forget(nodes[0], *dead)
+        # Each begins as soon as it hears the first home, which tells it of the other one a moment later.
+        for node in nodes[1:]:
+            node.start()
+        for node in nodes[1:]:
+            node.wait_until_up()
+        _wait(lambda: all(serving(node) == 3 for node in nodes), "all three are whole again")
+        check_with_each_off(homes, photos)

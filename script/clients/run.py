@@ -26,7 +26,7 @@ SUITES = [
     "crash_line", "boto3_core", "boto3_versions", "boto3_lock", "boto3_encryption",
     "boto3_lifecycle", "boto3_website", "boto3_events",
     "boto3_logging", "tls_", "payload_modes", "awscli_", "s3cmd_", "minio_", "rclone_", "s5cmd_",
-    "restic_", "node_", "three_homes", "growing", "lost_memory", "forgetting", "joining",
+    "restic_", "node_", "three_homes", "growing", "lost_memory", "lost_disk", "forgetting", "joining",
 ]
 
 

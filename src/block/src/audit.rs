@@ -1,28 +1,44 @@
 //! The audit: for each referenced block, is there a file?
 //!
 //! Scrub walks the files and cannot see what is absent; this walks the rows. It runs when a disk
-//! was given up, and when the operator asks. Blocks without a file are queued, and from then on
+//! was lost, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
 
-use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, hash_of_count_key};
+use crate::record::{
+    AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, count_key, hash_of_count_key, parse_resync_key,
+};
 use crate::refcount::queue;
 use crate::{BlockError, BlockStore};
 use base::{BlockHash, WallTime};
-use store::{Intent, Read, Space, Step, StoreError, Txn};
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+use store::{Intent, Read, Space, Step, StoreError, Txn, View};
 
 /// Rows in one step: each costs a look-up in a folder, a few milliseconds on a cold hard disk.
 const STEP_MAX_ROWS: usize = 256;
+/// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
+const WANTED_MAX: usize = 1000;
+
+/// Why every block is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audit {
+    /// Somebody asks.
+    Look,
+    /// A disk was lost.
+    Refill,
+}
 
 /// Has every referenced block looked for, from the beginning.
-pub(crate) fn start(txn: &mut Txn<'_>) {
-    txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next: COUNT_KEYS.0.to_vec() });
+pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) {
+    let (next, is_refill) = (COUNT_KEYS.0.to_vec(), audit == Audit::Refill);
+    txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next, is_refill });
 }
 
 impl BlockStore {
     /// Has every referenced block looked for, from the beginning.
     pub async fn start_audit(&self) -> Result<(), StoreError> {
         let work = |txn: &mut Txn<'_>| {
-            start(txn);
+            start(txn, Audit::Look);
             Ok(())
         };
         self.shared.store.commit(Intent::Free, work).await
@@ -32,6 +48,9 @@ impl BlockStore {
     pub async fn audit_step(&self, now: WallTime) -> Result<bool, BlockError> {
         let view = self.shared.store.view()?;
         let Some(state) = view.get::<AuditState>(Space::Setting, AUDIT_KEY)? else { return Ok(false) };
+        if state.next == COUNT_KEYS.1 {
+            return self.end_refill(&view).await;
+        }
         let mut referenced = Vec::new();
         let mut rows = 0;
         let mut next = None;
@@ -57,7 +76,18 @@ impl BlockStore {
                 queue(txn, now, hash);
             }
             match next {
-                Some(next) => txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next }),
+                Some(next) => {
+                    txn.put(
+                        Space::Setting,
+                        AUDIT_KEY.to_vec(),
+                        &AuditState { next, is_refill: state.is_refill },
+                    );
+                }
+                // What was found to be missing is yet to come.
+                None if state.is_refill => {
+                    let next = COUNT_KEYS.1.to_vec();
+                    txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next, is_refill: true });
+                }
                 None => txn.delete(Space::Setting, AUDIT_KEY.to_vec()),
             }
             Ok::<(), StoreError>(())
@@ -65,4 +95,47 @@ impl BlockStore {
         self.shared.store.commit(Intent::Free, work).await?;
         Ok(true)
     }
+
+    /// Ends a refill once nothing is missing any more.
+    async fn end_refill(&self, view: &View) -> Result<bool, BlockError> {
+        if wanted(view)? > 0 {
+            return Ok(false);
+        }
+        let end = |txn: &mut Txn<'_>| {
+            txn.delete(Space::Setting, AUDIT_KEY.to_vec());
+            Ok::<(), StoreError>(())
+        };
+        self.shared.store.commit(Intent::Free, end).await?;
+        tracing::info!("everything that was on a lost disk is here again");
+        Ok(false)
+    }
+
+    /// How many blocks this node lacks since it lost a disk, as far as is known; `None`: it lacks none for that.
+    /// At least one as long as it is not certain that there are no more, and counted up to a thousand.
+    pub fn blocks_to_refill(&self) -> Result<Option<u64>, StoreError> {
+        let view = self.shared.store.view()?;
+        let state = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?;
+        match state.is_some_and(|state| state.is_refill) {
+            true => Ok(Some(wanted(&view)?.max(1))),
+            false => Ok(None),
+        }
+    }
+}
+
+/// How many blocks are looked for that something refers to, counted up to [`WANTED_MAX`].
+fn wanted(view: &View) -> Result<u64, StoreError> {
+    let (mut hashes, mut failure) = (BTreeSet::new(), None);
+    view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
+        let Some((_, hash)) = parse_resync_key(key) else { return ControlFlow::Continue(()) };
+        match view.get::<RefCount>(Space::RefCount, &count_key(&hash)) {
+            Ok(row) => hashes.extend(row.filter(|row| row.count > 0).map(|_| hash)),
+            Err(error) => failure = Some(error),
+        }
+        if failure.is_some() || hashes.len() >= WANTED_MAX {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    failure.map_or(Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX)), Err)
 }

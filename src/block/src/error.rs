@@ -64,13 +64,11 @@ pub enum BlockError {
 pub enum UnusableFolder {
     /// The folder held blocks of this node before and is now without its marker.
     #[error(
-        "its marker file is gone, so this is probably an empty mount point; mount the disk, or, if the disk is lost for good, start once with lost data folders accepted"
+        "its marker file is gone, so this is probably an empty mount point; mount the disk: no other node has what is on it"
     )]
     LostDisk,
     /// A disk that this node stored blocks on is no longer among the folders.
-    #[error(
-        "this node stored blocks here, but `data_dir` no longer names it; put it back, or, if the disk is lost for good, start once with lost data folders accepted"
-    )]
+    #[error("this node stored blocks here, but `data_dir` no longer names it; put it back")]
     NotConfigured,
     /// The marker names another node.
     #[error("its marker file belongs to another node; give this node its own folder")]

@@ -40,6 +40,7 @@ pub use resync::{BlockFault, Progress};
 pub use scrub::{SCRUB_INTERVAL_MS, ScrubCommand, ScrubStatus};
 pub use statistics::{DiskState, DiskStatistics, Statistics};
 
+use audit::Audit;
 use base::{BlockHash, NodeId};
 use codec::Codec;
 use env::Env;
@@ -68,8 +69,9 @@ pub struct DiskConfig {
 pub enum LostDisks {
     /// Do not start.
     Refuse,
-    /// The operator says it is lost for good: start, and check every block.
-    Accept,
+    /// Other nodes have what was on it: start without, and have every block that is not here fetched. A disk that was
+    /// mounted and is not is left out, so that nothing is written below its mount point.
+    Refill,
 }
 
 /// How to open a [`BlockStore`].
@@ -123,6 +125,8 @@ pub(crate) struct Shared {
     pub env: Env,
     pub store: Store,
     pub folders: Vec<DataFolder>,
+    /// Folders that are configured and whose disks are not there.
+    pub away: Vec<PathBuf>,
     pub codec: Codec,
     pub locks: Arc<Locks>,
     pub counters: Counters,
@@ -142,13 +146,13 @@ impl BlockStore {
             if lost_disks > 0 {
                 tracing::warn!(
                     lost_disks,
-                    "starting without data folders that were given up; checking all blocks"
+                    "starting without what was in data folders that are lost; blocks that are not here are fetched"
                 );
             }
             let remember = move |txn: &mut store::Txn<'_>| {
                 txn.put(Space::Meta, DISKS_KEY.to_vec(), &known);
                 if lost_disks > 0 {
-                    audit::start(txn);
+                    audit::start(txn, Audit::Refill);
                 }
                 Ok::<(), StoreError>(())
             };
@@ -159,6 +163,7 @@ impl BlockStore {
                 env: env.clone(),
                 store: store.clone(),
                 folders: opened.folders,
+                away: opened.away,
                 codec: Codec::new(config.compression_level),
                 locks: Arc::default(),
                 counters: Counters::default(),

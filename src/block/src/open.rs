@@ -17,8 +17,17 @@ pub(crate) struct Opened {
     pub folders: Vec<DataFolder>,
     /// What the store must remember from now on.
     pub known: KnownDisks,
-    /// Disks given up by the operator: every block must be checked.
+    /// Folders whose disks are not there.
+    pub away: Vec<PathBuf>,
+    /// Disks that were there at the last start and are not now: every block must be checked.
     pub lost_disks: usize,
+}
+
+/// What a folder turned out to be.
+enum Checked {
+    Usable(Marker),
+    /// The disk that was mounted there is not.
+    Away,
 }
 
 /// Checks and opens all folders. Blocks.
@@ -27,57 +36,88 @@ pub(crate) fn open_folders(
     config: &BlockConfig,
     known: &KnownDisks,
 ) -> Result<Opened, BlockError> {
-    let mut folders = Vec::new();
+    let (mut folders, mut away) = (Vec::new(), Vec::new());
     let mut ids = BTreeSet::new();
     for disk in &config.disks {
-        let marker = check_marker(env, config, disk, known)?;
-        if !ids.insert(marker.disk) {
-            return Err(unusable(&disk.path, UnusableFolder::Duplicate));
+        match check_folder(env, config, disk, known)? {
+            Checked::Usable(marker) if !ids.insert(marker.disk) => {
+                return Err(unusable(&disk.path, UnusableFolder::Duplicate));
+            }
+            Checked::Usable(marker) => folders.push(start_folder(env, disk, &marker)?),
+            Checked::Away => away.push(disk.path.clone()),
         }
-        folders.push(start_folder(env, disk, &marker)?);
     }
     if !folders.iter().any(DataFolder::is_writable) {
         return Err(BlockError::NoFolder);
     }
     let lost: Vec<&KnownDisk> = known.disks.iter().filter(|disk| !ids.contains(&disk.id)).collect();
-    if let (Some(disk), LostDisks::Refuse) = (lost.first(), config.lost_disks) {
+    let is_configured = |disk: &&KnownDisk| config.disks.iter().any(|folder| folder.path == disk.path);
+    if let Some(disk) =
+        lost.iter().find(|disk| config.lost_disks == LostDisks::Refuse || !is_configured(disk))
+    {
         return Err(unusable(&disk.path, UnusableFolder::NotConfigured));
     }
+    let lost_disks = lost.iter().filter(|disk| !disk.is_away).count();
+    let still_away = lost.into_iter().filter(|disk| away.contains(&disk.path));
     let mut disks: Vec<KnownDisk> =
-        folders.iter().map(|folder| KnownDisk { id: folder.id, path: folder.path.clone() }).collect();
+        still_away.map(|disk| KnownDisk { is_away: true, ..disk.clone() }).collect();
+    for folder in &folders {
+        let is_mounted = is_mounted(env, &folder.path)?;
+        disks.push(KnownDisk { id: folder.id, path: folder.path.clone(), is_mounted, is_away: false });
+    }
     disks.sort_by_key(|disk| disk.id);
-    Ok(Opened { folders, known: KnownDisks { disks }, lost_disks: lost.len() })
+    Ok(Opened { folders, known: KnownDisks { disks }, away, lost_disks })
 }
 
-fn check_marker(
+/// Whether a disk is mounted at a folder, which need not be there.
+fn is_mounted(env: &Env, path: &Path) -> Result<bool, BlockError> {
+    let failed = |source| failed(path, source);
+    Ok(env.disk.exists(path).map_err(failed)? && env.disk.is_mount_point(path).map_err(failed)?)
+}
+
+fn check_folder(
     env: &Env,
     config: &BlockConfig,
     disk: &DiskConfig,
     known: &KnownDisks,
-) -> Result<Marker, BlockError> {
+) -> Result<Checked, BlockError> {
     let path = &disk.path;
     let failed = |source| failed(path, source);
     match marker::read(env.disk.as_ref(), path).map_err(failed)? {
-        Some(Ok(marker)) if marker.node == config.node => return Ok(marker),
+        Some(Ok(marker)) if marker.node == config.node => return Ok(Checked::Usable(marker)),
         Some(Ok(_)) => return Err(unusable(path, UnusableFolder::ForeignDisk)),
         Some(Err(reason)) => return Err(unusable(path, reason)),
         None => {}
     }
-    let was_used = known.disks.iter().any(|known| known.path == *path);
+    let before = known.disks.iter().find(|known| known.path == *path);
     let has_blocks = env.disk.exists(&path.join("blocks")).map_err(failed)?;
-    if was_used && config.lost_disks == LostDisks::Refuse {
+    if before.is_some() && config.lost_disks == LostDisks::Refuse {
         return Err(unusable(path, UnusableFolder::LostDisk));
     }
     if has_blocks {
         return Err(unusable(path, UnusableFolder::NoMarker));
     }
+    if before.is_some_and(|before| before.is_mounted) && !is_mounted(env, path)? {
+        tracing::error!(
+            folder = %path.display(),
+            "the disk of this data folder is not mounted; it is left out until the next start, and what was on it is \
+             fetched from other nodes"
+        );
+        return Ok(Checked::Away);
+    }
     if disk.read_only {
         return Err(unusable(path, UnusableFolder::ReadOnlyWithoutMarker));
+    }
+    if before.is_some() {
+        tracing::error!(
+            folder = %path.display(),
+            "this data folder is empty now; what was in it is fetched from other nodes"
+        );
     }
     let marker = Marker { node: config.node, disk: random_array(env.rng.as_ref()) };
     env.disk.create_dir_all(path).map_err(failed)?;
     marker::write(env.disk.as_ref(), path, &marker).map_err(failed)?;
-    Ok(marker)
+    Ok(Checked::Usable(marker))
 }
 
 fn start_folder(env: &Env, disk: &DiskConfig, marker: &Marker) -> Result<DataFolder, BlockError> {

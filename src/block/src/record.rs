@@ -73,6 +73,12 @@ pub struct KnownDisk {
     /// Where it was last seen: as bytes, since the name of a folder need not be text.
     #[serde(with = "path_bytes")]
     pub path: PathBuf,
+    /// Whether a file system of its own was mounted there: an empty folder in its place is a mount point then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_mounted: bool,
+    /// Whether it was not there at the last start, and its blocks were taken for lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_away: bool,
 }
 
 /// A path as the bytes it consists of.
@@ -131,6 +137,9 @@ impl Record for ScrubState {
 pub struct AuditState {
     /// The next key of `RefCount` to look at.
     pub next: Vec<u8>,
+    /// Whether a disk was lost: then it lasts until everything is here again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_refill: bool,
 }
 
 impl Record for AuditState {

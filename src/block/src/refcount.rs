@@ -69,6 +69,23 @@ impl BlockStore {
         Ok(())
     }
 
+    /// Sets how many references to `hash` there are, where a row that was counted could not be read any more and went.
+    pub fn recount_references(
+        &self,
+        txn: &mut Txn<'_>,
+        hash: &BlockHash,
+        count: u64,
+    ) -> Result<(), StoreError> {
+        let key = count_key(hash);
+        let Some(old) = txn.get::<RefCount>(Space::RefCount, &key)?.filter(|row| row.count != count) else {
+            return Ok(());
+        };
+        let now = txn.now();
+        txn.put(Space::RefCount, key, &RefCount { count, zero_since: (count == 0).then_some(now), ..old });
+        queue(txn, if count == 0 { grace_end(now) } else { now }, hash);
+        Ok(())
+    }
+
     /// How many references a block has here.
     pub fn reference_count(&self, hash: &BlockHash) -> Result<u64, StoreError> {
         let row = self.shared.store.view()?.get::<RefCount>(Space::RefCount, &count_key(hash))?;

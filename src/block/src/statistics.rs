@@ -2,7 +2,7 @@
 
 use crate::record::{ResyncEntry, TOTALS_KEY, Totals};
 use crate::{BlockStore, DataFolder};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::{Read, Space, Step, StoreError};
 
@@ -86,9 +86,18 @@ impl BlockStore {
             read_bytes: count(&shared.counters.read_bytes),
             written_bytes: count(&shared.counters.written_bytes),
             locks_in_use: shared.locks.in_use(),
-            disks: shared.folders.iter().map(disk_statistics).collect(),
+            disks: shared
+                .folders
+                .iter()
+                .map(disk_statistics)
+                .chain(shared.away.iter().map(|path| disk_away(path)))
+                .collect(),
         })
     }
+}
+
+fn disk_away(path: &Path) -> DiskStatistics {
+    DiskStatistics { path: path.to_owned(), space: None, state: DiskState::Absent }
 }
 
 fn disk_statistics(folder: &DataFolder) -> DiskStatistics {

@@ -15,15 +15,18 @@ const REST_MIN: Duration = Duration::from_millis(1);
 const IDLE: Duration = Duration::from_secs(5);
 
 impl BlockStore {
-    /// Starts the worker; it ends when the returned task is dropped. `on_missing` is told of
-    /// blocks that are to be fetched from other nodes.
-    pub fn spawn_worker(&self, on_missing: impl Fn(Vec<BlockHash>) + Send + Sync + 'static) -> Task<()> {
+    /// Starts the worker; it ends when the returned task is dropped. `fetch` is told of blocks that are to be fetched
+    /// from other nodes; more are looked for when it is done with them.
+    pub fn spawn_worker<F: Future<Output = ()> + Send>(
+        &self,
+        fetch: impl Fn(Vec<BlockHash>) -> F + Send + Sync + 'static,
+    ) -> Task<()> {
         let blocks = self.clone();
         self.shared.env.tasks.spawn(async move {
             let mut last_error = None;
             loop {
                 let started = blocks.shared.env.clock.mono();
-                let busy = match blocks.step(&on_missing).await {
+                let busy = match blocks.step(&fetch).await {
                     Ok(busy) => {
                         last_error = None;
                         busy
@@ -44,11 +47,14 @@ impl BlockStore {
     }
 
     /// One step of each kind of work; whether there is more to do now.
-    async fn step(&self, on_missing: &(impl Fn(Vec<BlockHash>) + Sync)) -> Result<bool, BlockError> {
+    async fn step<F: Future<Output = ()> + Send>(
+        &self,
+        fetch: &(impl Fn(Vec<BlockHash>) -> F + Sync),
+    ) -> Result<bool, BlockError> {
         let now = self.shared.env.clock.wall();
         let progress = self.run_due(now).await?;
         if !progress.missing.is_empty() {
-            on_missing(progress.missing);
+            fetch(progress.missing).await;
         }
         let auditing = self.audit_step(now).await?;
         let scrubbing = self.scrub_step(now).await?;

@@ -31,10 +31,71 @@ async fn an_empty_mount_point_is_noticed() {
     assert!(machine.files("data").is_empty(), "nothing is written to a refused folder");
 
     let mut config = machine.config(&["data"]);
-    config.lost_disks = LostDisks::Accept;
-    let blocks = machine.open_with(config).await.unwrap();
+    config.lost_disks = LostDisks::Refill;
+    let blocks = machine.open_with(config.clone()).await.unwrap();
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(1), "it is not known yet how many");
     while blocks.audit_step(machine.now()).await.unwrap() {}
     assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash], "every block is checked");
+    // A restart in the middle forgets nothing.
+    drop(blocks);
+    let blocks = machine.open_with(config).await.unwrap();
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(1));
+    let block = HashedBlock::new(noise(5000, 1).into()).unwrap();
+    blocks.put_one(&block).await.unwrap();
+    machine.clock.advance(60_001);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, []);
+    assert!(!blocks.audit_step(machine.now()).await.unwrap());
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None, "everything is here again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_not_mounted_is_left_out_and_nothing_is_written_below_it() {
+    let machine = Machine::new();
+    machine.disk.mounted.lock().unwrap().insert(machine.path("two"));
+    let blocks = machine.open_with(machine.config(&["one", "two"])).await.unwrap();
+    let mut hashes = Vec::new();
+    for seed in 0..20 {
+        hashes.push(machine.store_block(&blocks, &noise(300, seed)).await);
+    }
+    let lost = machine.files("two").len();
+    assert!((1..20).contains(&lost), "{lost} blocks on the second disk");
+    drop(blocks);
+    fs::rename(machine.path("two"), machine.path("unplugged")).unwrap();
+    fs::create_dir(machine.path("two")).unwrap();
+    machine.disk.mounted.lock().unwrap().clear();
+    let mut config = machine.config(&["one", "two"]);
+    assert_eq!(reason(machine.open_with(config.clone()).await), UnusableFolder::LostDisk);
+    config.lost_disks = LostDisks::Refill;
+    for start in 0..2 {
+        let blocks = machine.open_with(config.clone()).await.unwrap();
+        let states: Vec<DiskState> =
+            blocks.statistics().unwrap().disks.iter().map(|disk| disk.state).collect();
+        assert_eq!(states, [DiskState::Ready, DiskState::Absent], "start {start}");
+        while blocks.audit_step(machine.now()).await.unwrap() {}
+        let missing = blocks.run_due(machine.now()).await.unwrap().missing;
+        assert_eq!(missing.len(), if start == 0 { lost } else { 0 }, "a start alone finds nothing new");
+        assert_eq!(blocks.blocks_to_refill().unwrap(), Some(lost as u64));
+        assert_eq!(fs::read_dir(machine.path("two")).unwrap().count(), 0);
+    }
+    // Plugged in again it is used, with what it holds.
+    fs::remove_dir(machine.path("two")).unwrap();
+    fs::rename(machine.path("unplugged"), machine.path("two")).unwrap();
+    machine.disk.mounted.lock().unwrap().insert(machine.path("two"));
+    let blocks = machine.open_with(config.clone()).await.unwrap();
+    for hash in &hashes {
+        assert!(blocks.get(hash).await.is_ok());
+    }
+    machine.clock.advance(60_001);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, []);
+    blocks.audit_step(machine.now()).await.unwrap();
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None);
+    // A new disk in its place is taken.
+    drop(blocks);
+    fs::remove_dir_all(machine.path("two")).unwrap();
+    fs::create_dir(machine.path("two")).unwrap();
+    let blocks = machine.open_with(config).await.unwrap();
+    while blocks.audit_step(machine.now()).await.unwrap() {}
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing.len(), lost);
 }
 
 #[tokio::test(flavor = "multi_thread")]

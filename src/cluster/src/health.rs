@@ -39,6 +39,14 @@ pub enum Reason {
     Forgotten(NodeId),
     /// A storage node does not answer yet for so many of the arcs that it owns: its copy is being filled.
     NodeBehind(NodeId, u64),
+    /// A storage node lost a disk, and lacks so many blocks that are known.
+    Refilling(NodeId, u64),
+    /// The clock of a node is so many hours ahead of this node's: nothing that it says is believed.
+    ClockAhead(NodeId, u64),
+    /// A node believes nothing that this one says, because of this node's clock.
+    ClockRefused(NodeId),
+    /// This node keeps the encryption secret in its memory only.
+    SecretNotKept,
     /// This node's metadata store takes no more writes.
     MetadataStopped,
     /// This node's metadata disk has no room for growth.
@@ -67,6 +75,24 @@ impl fmt::Display for Reason {
                 f,
                 "storage node {node} does not count yet: {arcs} of {PARTITIONS} partitions are still to be filled or \
                  compared there"
+            ),
+            Reason::Refilling(node, blocks) => write!(
+                f,
+                "storage node {node} lost a disk: it fetches its blocks from the others; at least {blocks} are missing"
+            ),
+            Reason::ClockAhead(node, hours) => write!(
+                f,
+                "the clock of node {node} is {hours} hours ahead of this node's, so nothing that it says is believed: set \
+                 the one that is wrong, and restart that node"
+            ),
+            Reason::ClockRefused(node) => write!(
+                f,
+                "node {node} believes nothing that this node says, since this node's clock is more than a day ahead of \
+                 its: set the one that is wrong, and restart that node"
+            ),
+            Reason::SecretNotKept => f.write_str(
+                "this node has the encryption secret in its memory only, and cannot read what is encrypted after a \
+                 restart without the others: set encryption_secret_file",
             ),
             Reason::MetadataStopped => {
                 f.write_str("the metadata store of this node failed: nothing is written until it restarts")

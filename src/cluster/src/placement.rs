@@ -97,6 +97,15 @@ impl Placement {
         sets
     }
 
+    /// Whether a node keeps something, and all of it is kept by another one as well, by every version in force.
+    pub fn has_copies_beside(&self, node: NodeId) -> bool {
+        let sets = || self.in_force.iter().flat_map(|version| version.assignment.sets());
+        sets().any(|set| set.contains(&node))
+            && sets()
+                .filter(|set| set.contains(&node))
+                .all(|set| set.iter().any(|other| *other != node && !self.is_given_up(*other)))
+    }
+
     /// Everybody with a role who was not given up, gateways too: they keep a copy of the small tables.
     pub fn members(&self) -> BTreeSet<NodeId> {
         self.members.difference(&self.given_up).copied().collect()

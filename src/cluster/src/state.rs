@@ -1,6 +1,6 @@
 //! The handle on everything above: key, secret, layout and peers of one running node.
 
-use crate::health::{Health, LocalService};
+use crate::health::{Health, LocalService, Reason};
 use crate::joining::{self, Invitations, JoinedCluster, Waiting};
 use crate::keeper::{AdoptError, Keeper};
 use crate::layout::{CAPACITY_MIN_BYTES, ClusterId, Layout, LayoutError, Moment, Role};
@@ -119,6 +119,8 @@ pub struct ClusterState {
     strangers: Mutex<BTreeMap<NodeId, ClusterId>>,
     /// Arcs that this node owns and does not answer for yet.
     behind: AtomicU64,
+    /// Blocks that this node lacks since it lost a disk.
+    to_refill: Mutex<Option<u64>>,
     /// The links to others, once they are up. Weak, since they hold this.
     membership: OnceLock<Weak<Membership>>,
 }
@@ -152,6 +154,7 @@ impl ClusterState {
             options,
             strangers: Mutex::default(),
             behind: AtomicU64::new(behind),
+            to_refill: Mutex::default(),
             membership: OnceLock::new(),
         }))
     }
@@ -350,15 +353,35 @@ impl ClusterState {
         self.nodes().iter().filter(|node| is_whole(node)).map(|node| node.id).collect()
     }
 
+    /// Whether a node is there and says that it does not answer for all that it owns.
+    pub fn says_it_is_behind(&self, node: NodeId) -> bool {
+        let contact = |other: Node| other.contact.filter(|contact| contact.is_up);
+        let found = self.nodes().into_iter().find(|other| other.id == node).and_then(contact);
+        found.and_then(|contact| contact.status?.behind).is_some_and(|behind| behind > 0)
+    }
+
     /// Whether a node is there and answers for all that it owns.
     pub fn is_whole(&self, node: NodeId) -> bool {
         self.whole_nodes().contains(&node)
     }
 
+    /// Says how many blocks this node lacks since it lost a disk.
+    pub(crate) fn set_to_refill(&self, blocks: Option<u64>) {
+        *self.to_refill.lock().unwrap_or_else(PoisonError::into_inner) = blocks;
+    }
+
+    /// The nodes that lost a disk and lack blocks since, with how many as far as they know.
+    fn refilling_nodes(&self) -> BTreeMap<NodeId, u64> {
+        let own = *self.to_refill.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = self.nodes().into_iter().filter(|node| node.is_up);
+        let said = others.filter_map(|node| Some((node.id, node.contact?.status?.to_refill?)));
+        own.map(|blocks| (self.id(), blocks)).into_iter().chain(said).collect()
+    }
+
     /// What may fail now.
     pub fn safety(&self) -> Safety {
-        let whole = self.whole_nodes();
-        Safety::judge(&self.layout(), &|node| whole.contains(&node))
+        let (whole, refilling) = (self.whole_nodes(), self.refilling_nodes());
+        Safety::judge(&self.layout(), &|node| whole.contains(&node) && !refilling.contains_key(&node))
     }
 
     /// How the cluster does, given how this node's own stores do.
@@ -377,6 +400,9 @@ impl ClusterState {
         let behind =
             |node| if node == self.id() { self.behind() } else { said.get(&node).copied().unwrap_or(0) };
         let counts = (nodes.len(), up.len());
-        Health::judge(&self.layout(), (self.id(), service), counts, (&is_up, &behind))
+        let mut service = service.clone();
+        let refilling = self.refilling_nodes().into_iter();
+        service.complaints.extend(refilling.map(|(node, blocks)| Reason::Refilling(node, blocks)));
+        Health::judge(&self.layout(), (self.id(), &service), counts, (&is_up, &behind))
     }
 }

@@ -33,11 +33,13 @@ pub enum StateKind {
     Invitations,
     /// How this node came into its cluster, if by invitation.
     Joined,
+    /// When this node last heard of each of the others.
+    Heard,
 }
 
 impl StateKind {
     /// Every kind.
-    pub const ALL: [StateKind; 9] = [
+    pub const ALL: [StateKind; 10] = [
         StateKind::NodeKey,
         StateKind::ClusterSecret,
         StateKind::AdminToken,
@@ -47,6 +49,7 @@ impl StateKind {
         StateKind::Peers,
         StateKind::Invitations,
         StateKind::Joined,
+        StateKind::Heard,
     ];
 
     /// The file's name in the metadata folder.
@@ -61,6 +64,7 @@ impl StateKind {
             StateKind::Peers => "peer_list",
             StateKind::Invitations => "invitations",
             StateKind::Joined => "joined",
+            StateKind::Heard => "last_heard",
         }
     }
 
@@ -76,6 +80,7 @@ impl StateKind {
             StateKind::Peers => "peer_list",
             StateKind::Invitations => "invitations",
             StateKind::Joined => "joined",
+            StateKind::Heard => "last_heard",
         }
     }
 
@@ -104,6 +109,7 @@ impl StateKind {
                  change is under way"
             }
             StateKind::Peers => "delete it, then name a node with `garage node connect` again",
+            StateKind::Heard => "delete it",
         }
     }
 }

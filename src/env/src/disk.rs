@@ -69,6 +69,8 @@ pub trait Disk: Send + Sync + 'static {
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Room on the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
+    /// Whether the path is where a file system is mounted: it lies on another one than the folder that it is in.
+    fn is_mount_point(&self, path: &Path) -> io::Result<bool>;
 }
 
 /// An open file.

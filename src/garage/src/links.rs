@@ -85,6 +85,7 @@ fn room(env: &Env, config: &Config, blocks: &BlockStore) -> Arc<dyn Fn() -> Room
             data: Space::together(data.iter().filter_map(look)).map(told),
             metadata: look(&metadata).map(told),
             stored_bytes: blocks.statistics().ok().map(|blocks| blocks.stored_bytes),
+            to_refill: blocks.blocks_to_refill().ok().flatten(),
         }
     })
 }

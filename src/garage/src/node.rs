@@ -13,7 +13,7 @@ use api::s3::{S3Api, S3Config};
 use api::server::{self, Door, Handler, Shutdown};
 use api::web::{WebApi, WebConfig};
 use api::webhook::{self, WebhookClient};
-use block::{BlockConfig, BlockStore, DiskConfig};
+use block::{BlockConfig, BlockStore, DiskConfig, LostDisks};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Task};
@@ -21,6 +21,7 @@ use model::encryption::ring::EncryptionSecret;
 use model::lifecycle::Day;
 use model::{Model, ModelError, Peers, Timing};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use store::engine::{self, EngineKind};
@@ -137,6 +138,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_name_keeper(),
         model.spawn_growth(),
         model.spawn_sync(),
+        model.spawn_mending(),
         model.spawn_lifecycle(),
         model.spawn_event_keeper(),
         access_log.spawn_writer(),
@@ -159,20 +161,19 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     })
 }
 
+/// Blocks on their way from other nodes.
+type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Has blocks that a reference calls for and that are not here fetched from other nodes.
-fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) + Send + Sync + 'static {
+fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) -> Fetching + Send + Sync + 'static {
     let model = Arc::downgrade(model);
     move |missing| {
-        let Some(model) = model.upgrade() else { return };
-        let tasks = model.env().tasks.clone();
-        let fetch = async move {
-            for hash in missing {
-                if let Err(error) = model.fetch_missing(hash).await {
-                    tracing::warn!(%hash, %error, "a block is missing here and nobody else could give it");
-                }
+        let model = model.upgrade();
+        Box::pin(async move {
+            if let Some(model) = model {
+                model.fetch_all_missing(missing).await;
             }
-        };
-        tasks.spawn(fetch).detach();
+        })
     }
 }
 
@@ -252,7 +253,7 @@ async fn open_engine(env: &Env, config: &Config) -> anyhow::Result<Arc<dyn store
     Ok(env.tasks.blocking(move || engine::open(kind, &inner, &folder)).await?)
 }
 
-fn block_config(config: &Config, cluster: &ClusterState) -> BlockConfig {
+fn block_config(config: &Config, cluster: &Arc<ClusterState>) -> BlockConfig {
     let mut blocks = BlockConfig::new(cluster.id(), config.data_dirs[0].path.clone());
     blocks.disks = config
         .data_dirs
@@ -264,6 +265,9 @@ fn block_config(config: &Config, cluster: &ClusterState) -> BlockConfig {
         })
         .collect();
     blocks.compression_level = config.compression_level;
+    if Peers::of(cluster).has_copies_elsewhere() {
+        blocks.lost_disks = LostDisks::Refill;
+    }
     blocks.reads_max = config.block_max_concurrent_reads.unwrap_or(blocks.reads_max);
     blocks
 }

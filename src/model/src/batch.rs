@@ -128,8 +128,9 @@ impl NodeBatch {
     /// T4: whether a fence keeps a request of this birth from adding a row that is not there.
     pub fn is_fenced(&self, birth: Stamp, read: &impl Read) -> Result<bool, StoreError> {
         for (space, key) in self.writes.iter().filter_map(Write::merged_row) {
-            let fence = graves::fence_of(read, space, &key)?.birth();
-            if birth <= fence && read.get_bytes(space, &key)?.is_none() {
+            let fence = graves::fence_of(read, space, &key)?;
+            if birth <= fence.merging(false) && birth <= fence.merging(read.get_bytes(space, &key)?.is_some())
+            {
                 return Ok(true);
             }
         }

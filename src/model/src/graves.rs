@@ -51,6 +51,10 @@ pub struct Fence {
     /// nothing from a request that was born at or below it (rule T4).
     #[serde(default)]
     pub forgotten: Option<Stamp>,
+    /// Another replica lost a row here and joined what the others told: nothing is taken from a request that was born at
+    /// or below it, also where the row is there, since that replica may have acknowledged it before (rule M4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mended: Option<Stamp>,
 }
 
 impl Record for Fence {
@@ -67,6 +71,12 @@ impl Fence {
     /// The births of requests from which something may have been forgotten.
     pub(crate) fn birth(&self) -> Stamp {
         self.floor.max(self.forgotten).unwrap_or(Stamp::ZERO)
+    }
+
+    /// The births of requests of which nothing is stored in a row that merges; whether it is there.
+    pub(crate) fn merging(&self, is_there: bool) -> Stamp {
+        let mended = self.mended.unwrap_or(Stamp::ZERO);
+        if is_there { mended } else { mended.max(self.birth()) }
     }
 
     /// What stands against a version of this order that a request of this birth brings.
@@ -99,6 +109,15 @@ fn fence_key(space: Space, arc: u16) -> Vec<u8> {
 /// Raises the floor under which this replica takes part in an arc.
 pub(crate) fn raise_floor(txn: &mut Txn<'_>, arc: u16, floor: Stamp) -> Result<(), StoreError> {
     raise(txn, (Space::Object, arc), |fence| fence.floor = fence.floor.max(Some(floor)))
+}
+
+/// Raises the births of requests that an arc of a table takes nothing from, where another replica lost a row of it.
+pub(crate) fn raise_mended(
+    txn: &mut Txn<'_>,
+    (space, arc): (Space, u16),
+    birth: Stamp,
+) -> Result<(), StoreError> {
+    raise(txn, (space, arc), |fence| fence.mended = fence.mended.max(Some(birth)))
 }
 
 fn raise(

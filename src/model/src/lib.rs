@@ -53,7 +53,7 @@ use env::{Env, Task};
 use growth::Growth;
 use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
-use replicas::{Alone, Audit, Burials};
+use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
@@ -75,6 +75,9 @@ pub struct Model {
     pub(crate) growth: Growth,
     pub(crate) sync: SyncRecord,
     pub(crate) burials: Burials,
+    pub(crate) damaged: DamagedRows,
+    pub(crate) sweep: Sweep,
+    pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
     pub(crate) lifecycle: LifecycleRecord,
     pub(crate) known_rules: KnownRules,
@@ -110,6 +113,9 @@ impl Model {
             growth: Growth::new(env.clock.mono()),
             sync: SyncRecord::default(),
             burials: Burials::default(),
+            damaged: DamagedRows::default(),
+            sweep: Sweep::default(),
+            clocks: Arc::default(),
             audit: Audit::default(),
             lifecycle: LifecycleRecord::default(),
             known_rules: KnownRules::default(),
@@ -147,7 +153,10 @@ impl Model {
                 match model.reclaim_step().await {
                     Ok(progress) if progress.more => continue,
                     Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "reclaiming space failed; it will be tried again"),
+                    Err(error) => {
+                        model.note_damage(&error);
+                        tracing::warn!(%error, "reclaiming space failed; it will be tried again");
+                    }
                 }
                 env::sleep(RECLAIM_IDLE).await;
             }

@@ -44,18 +44,23 @@ pub fn encode<R: Record>(space: Space, key: &[u8], record: &R) -> Bytes {
 
 /// Checks and reads stored bytes.
 pub fn decode<R: Record>(space: Space, key: &[u8], bytes: &[u8]) -> Result<R, Unreadable> {
-    let (header, body) = bytes.split_at_checked(HEADER_BYTES).ok_or(Unreadable)?;
-    let length = u32::from_le_bytes(header[2..6].try_into().expect("four bytes"));
-    let sum = u32::from_le_bytes(header[6..10].try_into().expect("four bytes"));
-    let (kind, version) = (header[0], header[1]);
-    if kind != R::KIND || length as usize != body.len() || sum != checksum(space, key, kind, version, body) {
+    if !passes(space, key, bytes) || bytes[0] != R::KIND {
         return Err(Unreadable);
     }
+    let (version, body) = (bytes[1], &bytes[HEADER_BYTES..]);
     if version == R::VERSION {
         rmp_serde::from_slice(body).map_err(|_| Unreadable)
     } else {
         R::upgrade(version, body).ok_or(Unreadable)
     }
+}
+
+/// Whether stored bytes pass their check, whatever record they are.
+pub fn passes(space: Space, key: &[u8], bytes: &[u8]) -> bool {
+    let Some((header, body)) = bytes.split_at_checked(HEADER_BYTES) else { return false };
+    let length = u32::from_le_bytes(header[2..6].try_into().expect("four bytes"));
+    let sum = u32::from_le_bytes(header[6..10].try_into().expect("four bytes"));
+    length as usize == body.len() && sum == checksum(space, key, header[0], header[1], body)
 }
 
 fn checksum(space: Space, key: &[u8], kind: u8, version: u8, body: &[u8]) -> u32 {

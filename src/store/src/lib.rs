@@ -25,7 +25,7 @@ pub use committer::{HighWater, Intent, Store, StoreOptions};
 pub use engine::{
     Batch, Engine, EngineError, EngineKind, FjallEngine, MemEngine, MemPlatter, RedbEngine, Row, Snapshot,
 };
-pub use envelope::{Record, Unreadable, decode, encode};
+pub use envelope::{Record, Unreadable, decode, encode, passes};
 pub use marks::{MARKS_KEY, Marks};
 pub use space::Space;
 pub use txn::Txn;

@@ -97,6 +97,11 @@ impl Space {
         Space::Ring,
     ];
 
+    /// The keyspace of this stored name.
+    pub fn named(name: &str) -> Option<Space> {
+        Self::ALL.into_iter().find(|space| space.name() == name)
+    }
+
     /// The stored name.
     pub const fn name(self) -> &'static str {
         match self {

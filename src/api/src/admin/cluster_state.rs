@@ -2,14 +2,19 @@
 
 use super::coming::coming_body;
 use super::{AdminApi, AdminError, Answer, Call, webhooks, wire};
+use base::WallTime;
 use block::{DiskState, Statistics};
 use cluster::layout::Role;
 use cluster::{Health, LocalService, Node, Reason};
 use env::Space;
+use model::Model;
 use model::usage::Usage;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use store::Store;
+
+/// Milliseconds of an hour.
+const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// What this node's own stores say.
 pub(super) struct LocalFigures {
@@ -31,7 +36,8 @@ pub(super) async fn local_figures(api: &AdminApi) -> Result<LocalFigures, AdminE
     let work = move || {
         let blocks = model.blocks().statistics()?;
         let metadata_space = model.env().disk.space(cluster.folder()).ok();
-        let service = judge(model.store(), &blocks);
+        let mut service = judge(model.store(), &blocks);
+        service.complaints.extend(told_by_others(&model));
         let data_space = Space::together(blocks.disks.iter().filter_map(|disk| disk.space));
         let metadata_bytes = model.store().engine().disk_bytes().unwrap_or_default();
         Ok(LocalFigures { blocks, metadata_bytes, metadata_space, data_space, service })
@@ -60,6 +66,16 @@ fn judge(store: &Store, blocks: &Statistics) -> LocalService {
         service.failures.push(Reason::NoDataFolder);
     }
     service
+}
+
+/// What is wrong with this node, or with others, by what they told each other.
+fn told_by_others(model: &Model) -> Vec<Reason> {
+    let now = model.env().clock.wall().millis();
+    let hours = |time: WallTime| time.millis().saturating_sub(now) / HOUR_MS;
+    let ahead = model.clocks_ahead().into_iter().map(|(node, time)| Reason::ClockAhead(node, hours(time)));
+    let refused = model.refused_by().into_iter().map(Reason::ClockRefused);
+    let secret = model.forgets_encryption_secret().then_some(Reason::SecretNotKept);
+    ahead.chain(refused).chain(secret).collect()
 }
 
 /// Objects, bytes and uploads of all buckets.

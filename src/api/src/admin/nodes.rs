@@ -225,7 +225,9 @@ fn describe_sync(sync: &SyncFigures) -> Vec<String> {
         let time = crate::dates::iso8601_ms(time.millis());
         format!("has everything that {node} had at {time}")
     });
-    std::iter::once(taken).chain(complete).collect()
+    let damaged = (sync.damaged > 0)
+        .then(|| format!("{} damaged rows wait until all other nodes that keep them answer", sync.damaged));
+    std::iter::once(taken).chain(damaged).chain(complete).collect()
 }
 
 fn describe_scrub(scrub: &ScrubStatus) -> Vec<String> {

@@ -152,6 +152,7 @@ fn sync(out: &mut Exposition, api: &AdminApi) {
         ("garage_sync_bytes_total", "Bytes taken over from other nodes", sync.bytes),
         ("garage_sync_blocks_total", "Blocks taken over from other nodes", sync.blocks),
         ("garage_sync_failures_total", "Comparisons with other nodes that ended early", sync.failures),
+        ("garage_row_mended_total", "Damaged rows that were taken from the other nodes again", sync.mended),
     ];
     for (name, help, value) in counters {
         out.counter(name, help);
@@ -159,6 +160,8 @@ fn sync(out: &mut Exposition, api: &AdminApi) {
     }
     out.gauge("garage_sync_arcs_left", "Arcs that differ from another node's and are not worked off");
     out.value("garage_sync_arcs_left", &[], sync.arcs_left);
+    out.gauge("garage_row_damaged", "Rows that are damaged here and not whole again yet");
+    out.value("garage_row_damaged", &[], sync.damaged);
     out.gauge("garage_sync_complete_seconds", "When this node last had everything that another one had");
     for (node, time) in &sync.complete {
         let id = node.to_string();

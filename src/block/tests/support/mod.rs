@@ -258,6 +258,8 @@ pub struct TestDisk {
     pub available_bytes: AtomicU64,
     /// Leave out real flushes, in tests of interleavings.
     pub skip_flush: AtomicBool,
+    /// Folders that are mount points.
+    pub mounted: Mutex<std::collections::BTreeSet<PathBuf>>,
 }
 
 impl Default for TestDisk {
@@ -269,6 +271,7 @@ impl Default for TestDisk {
             changes: AtomicU64::new(0),
             available_bytes: AtomicU64::new(0),
             skip_flush: AtomicBool::new(false),
+            mounted: Mutex::default(),
         }
     }
 }
@@ -358,6 +361,9 @@ impl Disk for TestDoor {
             0 => REAL.space(path),
             available_bytes => Ok(Room { available_bytes, total_bytes: 1 << 40 }),
         }
+    }
+    fn is_mount_point(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.0.mounted.lock().unwrap().contains(path))
     }
 }
 

@@ -124,6 +124,16 @@ impl Layout {
         if nodes.contains(&by) {
             return Err(LayoutError::GivesUpItself);
         }
+        self.with_given_up(nodes, by)
+    }
+
+    /// The layout in which a node that counts nowhere in its present life gives itself up, so that those whom it waits
+    /// for do not wait for it.
+    pub fn step_back(&self, node: NodeId) -> Result<Self, LayoutError> {
+        self.with_given_up(&BTreeSet::from([node]), node)
+    }
+
+    fn with_given_up(&self, nodes: &BTreeSet<NodeId>, by: NodeId) -> Result<Self, LayoutError> {
         let mut last = 0;
         for version in self.in_force() {
             for set in version.assignment.sets() {

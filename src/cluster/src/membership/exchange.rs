@@ -4,11 +4,12 @@
 //! known everywhere within a few round trips.
 
 use super::gossip::{FetchLayout, Gossip, LayoutMark, LayoutText, NodeStatus, PEERS_TOLD_MAX};
+use super::heard;
 use super::saved::{self, Peers};
 use super::{Inner, JoinError, NodeAddress};
 use crate::forgetting::AskHeard;
 use crate::vote::AskVote;
-use base::NodeId;
+use base::{NodeId, WallTime};
 use net::{Answer, ConnectError, Connection, Refusal};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,10 @@ use std::time::Duration;
 
 /// Between two rounds of gossip: a new node is known everywhere a few seconds after one knows it.
 const GOSSIP_INTERVAL: Duration = Duration::from_secs(3);
+/// How often it is noted when the others were heard: by so much the time shown after a restart may be off.
+const HEARD_INTERVAL: Duration = Duration::from_secs(600);
+/// Times that differ by less are the same one, worked out again from two clocks.
+const SAME_MS: u64 = 1000;
 /// How long an answer may take. A node that is slower is asked again in the next round.
 const GOSSIP_LIMIT: Duration = Duration::from_secs(10);
 
@@ -36,6 +41,7 @@ pub(super) async fn run(inner: Arc<Inner>, mut first_peers: Vec<NodeAddress>) {
         let peers = peers.filter(|peer| peer.connection != Connection::None);
         futures_util::future::join_all(peers.map(|peer| inner.gossip_with(peer.node, &said))).await;
         inner.save().await;
+        inner.save_heard().await;
         // A change that came during the round is told in the next one, at once.
         let _: Option<()> = env::timeout(GOSSIP_INTERVAL, changes.changed()).await;
     }
@@ -140,7 +146,9 @@ impl Inner {
             stored_bytes: rooms.stored_bytes,
             waiting: self.state.asks_for(rooms.data.map_or(0, |(free, _)| free)),
             behind: Some(self.state.behind()),
+            to_refill: rooms.to_refill,
         };
+        self.state.set_to_refill(rooms.to_refill);
         self.asked_for.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&status.waiting);
         let peers = self.net.peers().into_iter().filter(|peer| peer.connection != Connection::None);
         let place = |peer: net::PeerStatus| {
@@ -236,6 +244,34 @@ impl Inner {
 
     fn asked(&self) -> MutexGuard<'_, BTreeSet<NodeId>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes when the others were heard, now and then: at once when one went silent, so that the time is right.
+    async fn save_heard(&self) {
+        let (now, wall) = (self.env.clock.mono(), self.env.clock.wall());
+        let mut heard = self.last_heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut has_gone_silent = false;
+        for peer in self.net.peers() {
+            let Some(seen) = peer.last_seen else { continue };
+            let ago = u64::try_from(now.saturating_sub(seen).as_millis()).unwrap_or(u64::MAX);
+            let time = WallTime(wall.millis().saturating_sub(ago));
+            let noted = heard.insert(peer.node, time).unwrap_or(WallTime(0));
+            let is_news = time.millis() > noted.millis().saturating_add(SAME_MS);
+            has_gone_silent |= peer.connection == Connection::None && is_news;
+        }
+        let saved = *self.heard_saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = saved.is_none_or(|saved| now.saturating_sub(saved) >= HEARD_INTERVAL);
+        if heard.is_empty() || !is_due && !has_gone_silent {
+            return;
+        }
+        let (disk, folder, written) = (self.env.disk.clone(), self.state.folder().to_owned(), heard.clone());
+        let written = self.env.tasks.blocking(move || heard::write(disk.as_ref(), &folder, &written)).await;
+        if let Err(error) = written {
+            tracing::warn!(%error, "when the other nodes were heard is not saved; it will be tried again");
+            return;
+        }
+        *self.last_heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+        *self.heard_saved.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// Notes the peers with known addresses, if they have changed.

@@ -87,6 +87,9 @@ pub struct NodeStatus {
     /// Arcs that it owns and does not answer for yet; `None`: not known since its links came up.
     #[serde(default)]
     pub behind: Option<u64>,
+    /// Blocks that it lacks since it lost a disk, as far as it knows; `None`: it lost none.
+    #[serde(default)]
+    pub to_refill: Option<u64>,
 }
 
 impl Request for Gossip {

@@ -11,6 +11,7 @@
 mod address;
 mod exchange;
 mod gossip;
+mod heard;
 pub(crate) mod saved;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use crate::joining::{Host, Waiting};
 use crate::state::ClusterState;
 use crate::state_file::StateFileError;
 use base::NodeId;
-use env::{Env, Task};
+use env::{Env, MonoTime, Task};
+use heard::LastHeard;
 use net::{ConnectError, Connection, Courier, Identity, Net, Options, Versions};
 use saved::Peers;
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +57,8 @@ pub struct Rooms {
     pub metadata: Option<(u64, u64)>,
     /// Bytes of blocks it keeps.
     pub stored_bytes: Option<u64>,
+    /// Blocks that it lacks since it lost a disk; `None`: it lost none.
+    pub to_refill: Option<u64>,
 }
 
 /// Why a node does not take part.
@@ -105,7 +109,7 @@ pub struct Contact {
     pub address: Option<SocketAddr>,
     /// Round trip, smoothed.
     pub latency: Option<Duration>,
-    /// Time since it last answered; `None`: never since this node started.
+    /// Time since it last answered; `None`: never.
     pub silent_for: Option<Duration>,
     /// Why the last attempt to reach it failed.
     pub last_error: Option<ConnectError>,
@@ -129,6 +133,10 @@ struct Inner {
     room: Arc<dyn Fn() -> Rooms + Send + Sync>,
     heard: Mutex<BTreeMap<NodeId, NodeStatus>>,
     saved: Mutex<Peers>,
+    /// When the others were heard last, as it is saved.
+    last_heard: Mutex<LastHeard>,
+    /// When that was saved last.
+    heard_saved: Mutex<Option<MonoTime>>,
     /// Nodes whose layout is being asked for.
     asked: Mutex<BTreeSet<NodeId>>,
     /// The role that this node asked for in its last message.
@@ -156,7 +164,13 @@ impl Membership {
         options: MembershipOptions,
     ) -> Result<Arc<Self>, MembershipError> {
         let (disk, folder) = (env.disk.clone(), state.folder().to_owned());
-        let saved = env.tasks.blocking(move || saved::read(disk.as_ref(), &folder)).await?;
+        let read = move || {
+            Ok::<_, StateFileError>((
+                saved::read(disk.as_ref(), &folder)?,
+                heard::read(disk.as_ref(), &folder),
+            ))
+        };
+        let (saved, last_heard) = env.tasks.blocking(read).await?;
         let net_options = Options {
             identity: Arc::new(StateIdentity(Arc::clone(state))),
             secret: *state.secret().as_bytes(),
@@ -175,6 +189,8 @@ impl Membership {
             room: options.room,
             heard: Mutex::default(),
             saved: Mutex::new(saved.clone()),
+            last_heard: Mutex::new(last_heard),
+            heard_saved: Mutex::default(),
             asked: Mutex::default(),
             asked_for: Mutex::default(),
         });
@@ -248,7 +264,13 @@ impl Membership {
 
     /// Everybody known but this node.
     pub fn contacts(&self) -> BTreeMap<NodeId, Contact> {
-        let now = self.inner.env.clock.mono();
+        let (now, wall) = (self.inner.env.clock.mono(), self.inner.env.clock.wall());
+        let before = self.inner.last_heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Of those who were silent since this start, by the wall clock.
+        let since_before = |node: &NodeId| {
+            let ms = wall.millis().saturating_sub(before.get(node)?.millis());
+            Some(Duration::from_millis(ms))
+        };
         let heard = self.inner.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let contact = |peer: net::PeerStatus| {
             let contact = Contact {
@@ -259,7 +281,10 @@ impl Membership {
                 },
                 address: peer.addresses.first().copied().or(peer.advertised),
                 latency: peer.latency,
-                silent_for: peer.last_seen.map(|seen| now.saturating_sub(seen)),
+                silent_for: match peer.last_seen {
+                    Some(seen) => Some(now.saturating_sub(seen)),
+                    None => since_before(&peer.node),
+                },
                 last_error: peer.last_error,
                 status: heard.get(&peer.node).cloned(),
             };

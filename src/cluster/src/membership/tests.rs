@@ -102,6 +102,39 @@ async fn a_node_that_ends_is_noticed_and_one_that_starts_again_finds_the_others(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn since_when_a_node_is_silent_is_known_after_a_restart() {
+    let (mut first, mut second) = (Home::new(SECRET).await, Home::new(SECRET).await);
+    second.membership().connect(&first.address()).await.unwrap();
+    first.knows(all_up(1)).await;
+    let spoke = first.env.clock.wall();
+    second.membership = None;
+    let file = first.folder.path().join("last_heard");
+    let is_noted = async {
+        let lines = || {
+            let text = env::read_file(first.env.disk.as_ref(), &file).unwrap().unwrap_or_default();
+            text.iter().filter(|byte| **byte == b'\n').count()
+        };
+        while lines() < 2 {
+            env::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(env::timeout(PATIENCE, is_noted).await.is_some(), "it is written when the node goes silent");
+    first.membership = None;
+    env::sleep(Duration::from_millis(50)).await;
+    first.start(SECRET).await;
+    let contacts = first.membership().contacts();
+    let contact = contacts.values().next().unwrap();
+    let silent = contact.silent_for.expect("it is known although this process never heard it");
+    let most = first.env.clock.wall().millis() - spoke.millis() + 10_000;
+    assert!(!contact.is_up && silent >= Duration::from_millis(50) && silent < Duration::from_millis(most));
+    // What cannot be read is forgotten, and keeps nobody from starting.
+    first.membership = None;
+    env::write_file_durably(first.env.disk.as_ref(), &file, b"damaged").unwrap();
+    first.start(SECRET).await;
+    assert_eq!(first.membership().contacts().values().next().unwrap().silent_for, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn strangers_are_told_why() {
     let (first, other) = (Home::new(SECRET).await, Home::new(&SECRET.replace('0', "a")).await);
     let refused = other.membership().connect(&first.address()).await.unwrap_err();

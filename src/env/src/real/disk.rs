@@ -4,7 +4,7 @@ use crate::disk::{Disk, DiskFile, Entry, OpenMode, Space};
 use rustix::fs::FlockOperation;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 /// The file system of this machine.
@@ -68,6 +68,12 @@ impl Disk for RealDisk {
             available_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
             total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
         })
+    }
+
+    fn is_mount_point(&self, path: &Path) -> io::Result<bool> {
+        let Some(parent) = path.parent() else { return Ok(true) };
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        Ok(fs::metadata(path)?.dev() != fs::metadata(parent)?.dev())
     }
 }
 

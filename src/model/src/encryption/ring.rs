@@ -16,6 +16,7 @@ use base::id::kind;
 use base::{Id, Stamp};
 use env::random_array;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use store::Space;
 
 /// What requests and answers call the key that has no name.
@@ -64,6 +65,8 @@ impl std::fmt::Debug for EncryptionSecret {
 #[derive(Default)]
 pub(crate) struct Ring {
     secret: ArcSwapOption<EncryptionSecret>,
+    /// Whether it was told by another node, and is nowhere but here.
+    is_in_memory_only: AtomicBool,
 }
 
 impl Ring {
@@ -92,6 +95,22 @@ impl Model {
     /// Gives the node the secret.
     pub fn set_encryption_secret(&self, secret: EncryptionSecret) {
         self.ring.secret.store(Some(Arc::new(secret)));
+    }
+
+    /// Gives the node a secret that another one told; whether it is kept where the next start finds it is said later.
+    pub(crate) fn borrow_encryption_secret(&self, secret: EncryptionSecret) {
+        self.ring.is_in_memory_only.store(true, Ordering::Release);
+        self.set_encryption_secret(secret);
+    }
+
+    /// Says that the secret lies where the next start finds it.
+    pub(crate) fn keep_encryption_secret(&self) {
+        self.ring.is_in_memory_only.store(false, Ordering::Release);
+    }
+
+    /// Whether this node has a secret that it forgets when it stops.
+    pub fn forgets_encryption_secret(&self) -> bool {
+        self.ring.is_in_memory_only.load(Ordering::Acquire)
     }
 
     /// Whether this node has an encryption secret.

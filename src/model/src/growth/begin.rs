@@ -80,6 +80,8 @@ impl Model {
             (None, None) => self.first_life(&layout)?,
         };
         let life = standing.life;
+        let has_returned = is_over || standing.has_returned;
+        let standing = Standing { has_returned, ..standing };
         self.stand(standing, |_| Ok(())).await?;
         self.change_layout(cluster, move |layout| layout.with_life(me, life)).await?;
         Ok(true)
@@ -92,6 +94,36 @@ impl Model {
         let is_first = given_up.iter().filter(|node| self.peers.is_up(**node)).min() == Some(&me);
         let storage = layout.in_force().flat_map(|version| layout.remaining_storage(version));
         is_first && storage.filter(|node| *node != me).all(|node| cluster.is_whole(node))
+    }
+
+    /// Whether this node came back, counts nowhere yet, and waits for another one that is not whole and comes before it:
+    /// that one may wait for this one. They began before they saw each other.
+    fn is_in_the_way(&self, cluster: &ClusterState, layout: &Layout) -> bool {
+        let standing = self.standing();
+        if !standing.has_returned || !standing.taking_part.is_empty() {
+            return false;
+        }
+        let me = self.peers.me();
+        let storage = layout.in_force().flat_map(|version| layout.remaining_storage(version));
+        let comes_first = |node: &NodeId| *node < me && self.peers.is_up(*node);
+        storage.filter(comes_first).any(|node| cluster.says_it_is_behind(node))
+    }
+
+    /// Gives this node up once more, if it is in the way of another one; whether it did. Nothing is lost by it: what it
+    /// said in the life before was given up, and in this one it counts nowhere. It begins anew when that one is whole.
+    pub(super) async fn step_back(
+        self: &Arc<Self>,
+        cluster: &Arc<ClusterState>,
+        layout: &Layout,
+    ) -> Result<bool, ModelError> {
+        let me = self.peers.me();
+        if !self.is_in_the_way(cluster, layout) || layout.step_back(me).is_err() {
+            return Ok(false);
+        }
+        tracing::warn!("another node that was given up came back, too: it is filled before this one");
+        let step_back = move |layout: &Layout| layout.step_back(me).unwrap_or_else(|_| layout.clone());
+        self.change_layout(cluster, step_back).await?;
+        Ok(true)
     }
 
     /// Whether this start is so young that links to the other members may only be on their way: each of them may be the

@@ -1,7 +1,7 @@
 //! Copying arcs from other nodes, whole: passes of `sync`, and what they could not take decided. Most arcs of a small
 //! cluster hold nothing: one comparison of all digests tells which ones need a pass at all, and in which tables.
 
-use crate::sync::{ARCS_TOGETHER, Differing, Manner, Refusal};
+use crate::sync::{ARCS_TOGETHER, Differing, Manner};
 use crate::{Model, ModelError};
 use base::{NodeId, Stamp};
 use cluster::layout::ArcSet;
@@ -87,8 +87,7 @@ impl Model {
         let mut undecided = ArcSet::EMPTY;
         for refused in self.pull_arcs(from, due, manner).await?.refused {
             let arc = arc_of(&refused.row_key);
-            // A damaged row here is no copy of anything.
-            if refused.why == Refusal::Damaged || !self.decide_refused(refused).await {
+            if !self.decide_refused(refused).await {
                 undecided.insert(arc);
             }
         }

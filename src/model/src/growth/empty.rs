@@ -4,7 +4,8 @@
 //! store, as when an object is deleted.
 
 use super::{Step, owned_or_coming};
-use crate::rows::reference::{self, Target};
+use crate::replicas::discard_row;
+use crate::rows::reference::{self, ReferenceRow, Target};
 use crate::rows::standing::Standing;
 use crate::rows::upload;
 use crate::tables::{Objects, Parts, Pasts, References, Uploads, Versions};
@@ -91,7 +92,8 @@ impl Model {
         }
     }
 
-    fn drop_row(&self, txn: &mut Txn<'_>, space: Space, key: &[u8]) -> Result<(), StoreError> {
+    /// Drops a row with what derives from it, but for bodies.
+    pub(crate) fn drop_row(&self, txn: &mut Txn<'_>, space: Space, key: &[u8]) -> Result<(), StoreError> {
         match space {
             Space::Object => {
                 txn.delete(Space::Inline, key.to_vec());
@@ -106,6 +108,9 @@ impl Model {
                 Ok(())
             }
             Space::Version => remove::<Versions<'_>>(txn, key).map(drop),
+            Space::BlockRef if txn.get::<ReferenceRow>(space, key).is_err() => {
+                discard_row(&self.blocks, txn, space, key)
+            }
             Space::BlockRef => {
                 let removed = remove::<References<'_>>(txn, key)?.filter(|row| !row.removed);
                 match (reference::target_of(key), removed) {
@@ -138,10 +143,7 @@ fn remove<T: Table>(txn: &mut Txn<'_>, key: &[u8]) -> Result<Option<T::Row>, Sto
     match txn.get::<T::Row>(T::SPACE, key) {
         Ok(Some(row)) => table::remove::<T>(txn, key.to_vec(), &row).map(|()| Some(row)),
         Ok(None) => Ok(None),
-        Err(StoreError::Unreadable { .. }) => {
-            txn.delete(T::SPACE, key.to_vec());
-            Ok(None)
-        }
+        Err(StoreError::Unreadable { .. }) => table::discard::<T>(txn, key).map(|()| None),
         Err(error) => Err(error),
     }
 }

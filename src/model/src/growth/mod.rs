@@ -118,6 +118,9 @@ impl Model {
             }
             return Ok(Step::Unfinished);
         }
+        if self.step_back(cluster, &layout).await? {
+            return Ok(Step::Unfinished);
+        }
         let mut step = self.recover(&layout).await?;
         if let Some(candidate) = layout.next() {
             self.fill(cluster, &layout, candidate).await?;

@@ -93,7 +93,9 @@ impl Model {
             return answer.map_err(|refusal| CallError::Refused { node, refusal });
         }
         let net = self.peers.net().ok_or(CallError::NotConnected(node))?;
-        net.call_with(node, Outgoing { request: &request, attachment, limit }).await
+        let answer = net.call_with(node, Outgoing { request: &request, attachment, limit }).await;
+        self.clocks.answered(node, &answer);
+        answer
     }
 }
 

@@ -205,8 +205,40 @@ impl Model {
         place: &KeyPlace,
         stamp: Stamp,
     ) -> Result<Ended<Promised>, ModelError> {
+        let asking = Asking::new(self, &self.peers.placement(), place.partition)?;
+        self.prepare_among(asking, place, stamp).await
+    }
+
+    /// M4: has all other replicas of a key promise a new ballot, which is above everything that this node ever saw; the
+    /// newest version that they hold, put forward again under it, and what that puts aside.
+    pub(super) async fn promised_by_all_others(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+    ) -> Result<(Stamp, Option<(Version<Content>, Option<ObjectRow>)>), ModelError> {
         let placement = self.peers.placement();
-        let mut asking = Asking::new(self, &placement, place.partition)?;
+        let others = self.all_others(&placement, place.partition)?;
+        let stamp = self.store.stamp().await?;
+        let asking = Asking::all_of(others, placement.view());
+        let Ended::Value(Promised { step, displaced, .. }) = self.prepare_among(asking, place, stamp).await?
+        else {
+            return Err(ModelError::Unavailable);
+        };
+        match step {
+            BallotStep::Evaluate(None) => Ok((stamp, None)),
+            BallotStep::Evaluate(Some(held)) => {
+                Ok((stamp, Some((Version { order: stamp, ..held }, displaced))))
+            }
+            BallotStep::Stabilise(version) => Ok((stamp, Some((version, displaced)))),
+            _ => Err(ModelError::Unavailable),
+        }
+    }
+
+    async fn prepare_among(
+        self: &Arc<Self>,
+        mut asking: Asking,
+        place: &KeyPlace,
+        stamp: Stamp,
+    ) -> Result<Ended<Promised>, ModelError> {
         let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let KeyPlace { partition, key } = place.clone();
         let request = Prepare { view: asking.view, partition, key, ballot: stamp };
@@ -224,6 +256,10 @@ impl Model {
                     ballot.prepared(member, Ok(held.row.as_ref().and_then(ObjectRow::version)))
                 }
                 Ok(Reply::Done(Promise::Refused(against))) => ballot.prepared(member, Err(against)),
+                Ok(Reply::Closed(true)) => {
+                    asking.lose_to_gone(member)?;
+                    BallotStep::Wait
+                }
                 Ok(Reply::Old(_)) => return Ok(Ended::Moved),
                 Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Ended::Moved),
                 _ if asking.lose(member) => BallotStep::Wait,
@@ -257,13 +293,24 @@ impl Model {
         ballot: Stamp,
     ) -> Result<Option<Version<Content>>, ModelError> {
         let row = ObjectRow::of_version(version.clone());
-        let mut beside = self.content_of(place, &row).await?;
-        // What the newest row knew nothing of lies where that was.
-        if let Some(displaced) = displaced.filter(|_| row.has_bytes_aside() && beside.aside.is_none()) {
-            beside.aside = self.content_of(place, &displaced).await?.own;
-        }
+        let beside = self.beside_of(place, &row, displaced.as_ref()).await?;
         let step = self.put_forward(place, (row, ballot), beside).await?;
         Ok((step == WriteStep::Done).then_some(version))
+    }
+
+    /// The bytes that travel beside a row that is put forward again, and what it puts aside.
+    pub(super) async fn beside_of(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        row: &ObjectRow,
+        displaced: Option<&ObjectRow>,
+    ) -> Result<Beside, ModelError> {
+        let mut beside = self.content_of(place, row).await?;
+        // What the newest row knew nothing of lies where that was.
+        if let Some(displaced) = displaced.filter(|_| row.has_bytes_aside() && beside.aside.is_none()) {
+            beside.aside = self.content_of(place, displaced).await?.own;
+        }
+        Ok(beside)
     }
 
     /// Sends the new version under a ballot, with the id that its first one gave it. From here on it may be chosen

@@ -1,4 +1,5 @@
-//! Blocks on their way: where they lie, and reading one from the nearest node that has it.
+//! Blocks on their way: where they lie, and reading one from the nearest node that has it, or from several, when the one
+//! that sends it dies in the middle. What always holds: nothing is handed on before the whole has the hash.
 
 use super::ask::READ_LIMIT;
 use super::messages::GetBlock;
@@ -11,7 +12,7 @@ use net::limits::PIECE_MAX_BYTES;
 use net::{Answer, CallError};
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a node may take for a block before the next one is asked as well: the round trip of a home,
@@ -44,34 +45,114 @@ impl Model {
             }
         }
         let others: Vec<NodeId> = holders.into_iter().filter(|node| *node != self.peers.me()).collect();
-        self.read_block_from(*hash, &others).await.ok_or(failure.into())
+        let block = self.read_block_from(*hash, &others).await;
+        block.map(HashedBlock::into_content).ok_or(failure.into())
     }
 
-    /// Asks one node after the other, the next one as soon as one fails or is slow.
-    async fn read_block_from(self: &Arc<Self>, hash: BlockHash, nodes: &[NodeId]) -> Option<Bytes> {
+    /// Asks one node after the other, the next one as soon as one fails or is slow: it goes on where the longest part
+    /// that came so far ends.
+    pub(crate) async fn read_block_from(
+        self: &Arc<Self>,
+        hash: BlockHash,
+        nodes: &[NodeId],
+    ) -> Option<HashedBlock> {
+        let begun = Begun::default();
         let mut running = futures_util::stream::FuturesUnordered::new();
         let mut nodes = nodes.iter();
         loop {
             if let Some(node) = nodes.next() {
-                running.push(self.read_block_of(hash, *node));
+                running.push(self.read_block_of(hash, *node, &begun));
             } else if running.is_empty() {
                 return None;
             }
             let next = futures_util::StreamExt::next(&mut running);
             let heard =
                 if nodes.len() > 0 { env::timeout(HEDGE_AFTER, pin!(next)).await } else { Some(next.await) };
-            if let Some(Some(Some(content))) = heard {
-                return Some(content);
+            if let Some(Some(Some(block))) = heard {
+                return Some(block);
             }
         }
     }
 
-    async fn read_block_of(self: &Arc<Self>, hash: BlockHash, node: NodeId) -> Option<Bytes> {
+    /// A block from one node, behind what others sent of it. Where the whole is not the block, somebody sent
+    /// something else, and this node is asked for all of it.
+    pub(crate) async fn read_block_of(
+        self: &Arc<Self>,
+        hash: BlockHash,
+        node: NodeId,
+        begun: &Begun,
+    ) -> Option<HashedBlock> {
+        let parts = begun.longest();
+        let is_joined = !parts.is_empty();
+        let content = self.receive_rest(hash, node, (parts, begun)).await?;
+        match self.checked(hash, content).await {
+            None if is_joined => {
+                let alone = Begun::default();
+                let content = self.receive_rest(hash, node, (Vec::new(), &alone)).await?;
+                self.checked(hash, content).await
+            }
+            block => block,
+        }
+    }
+
+    /// What a node has behind these parts, with them in front; `None` if it does not come to its end.
+    async fn receive_rest(
+        self: &Arc<Self>,
+        hash: BlockHash,
+        node: NodeId,
+        (mut parts, begun): (Vec<Bytes>, &Begun),
+    ) -> Option<Bytes> {
+        let mut length = parts.iter().map(Bytes::len).sum::<usize>();
+        let request = GetBlock { hash, from: u32::try_from(length).ok()? };
         let asked: Result<Answer<bool>, CallError> =
-            self.ask_one(node, GetBlock { hash }, Bytes::new(), READ_LIMIT).await;
-        let Ok(Answer { reply: true, attachment }) = asked else { return None };
-        let bytes = env::timeout(READ_LIMIT, attachment.read_all(PIECE_MAX_BYTES)).await?.ok()?;
-        let checked = self.env.tasks.blocking(move || HashedBlock::received(hash, bytes)).await;
-        checked.ok().map(HashedBlock::into_content)
+            self.ask_one(node, request, Bytes::new(), READ_LIMIT).await;
+        let Ok(Answer { reply: true, mut attachment }) = asked else { return None };
+        while let Some(part) = env::timeout(READ_LIMIT, attachment.next()).await? {
+            let part = part.ok()?;
+            length += part.len();
+            if length > PIECE_MAX_BYTES {
+                return None;
+            }
+            parts.push(part);
+            begun.offer(&parts);
+        }
+        Some(parts.concat().into())
+    }
+
+    async fn checked(self: &Arc<Self>, hash: BlockHash, content: Bytes) -> Option<HashedBlock> {
+        self.env.tasks.blocking(move || HashedBlock::received(hash, content)).await.ok()
+    }
+}
+
+/// The longest beginning of a block that came from anybody so far. Nothing of it is verified before the whole is.
+#[derive(Default)]
+pub(crate) struct Begun(Mutex<Vec<Bytes>>);
+
+impl Begun {
+    fn open(&self) -> MutexGuard<'_, Vec<Bytes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn longest(&self) -> Vec<Bytes> {
+        self.open().clone()
+    }
+
+    /// Takes note of a beginning, if it is longer. The parts themselves are shared.
+    pub fn offer(&self, parts: &[Bytes]) {
+        let length = |parts: &[Bytes]| parts.iter().map(Bytes::len).sum::<usize>();
+        let mut longest = self.open();
+        if length(parts) > length(&longest) {
+            *longest = parts.to_vec();
+        }
+    }
+}
+
+#[cfg(test)]
+impl Begun {
+    /// As if this had come before from somebody.
+    pub(crate) fn of_for_test(bytes: &[u8]) -> Self {
+        let begun = Self::default();
+        begun.offer(&[Bytes::copy_from_slice(bytes)]);
+        begun
     }
 }

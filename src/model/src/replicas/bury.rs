@@ -15,7 +15,7 @@ use super::ask::{READ_LIMIT, WRITE_LIMIT};
 use super::ballot::Proposal;
 use super::messages::Reply;
 use super::read::KeyPlace;
-use super::serve::{Serve, told};
+use super::serve::Serve;
 use super::versions::Change;
 use crate::graves::{self, Candidate, Grave, Held};
 use crate::rows::object::{self, ObjectRow, Slot};
@@ -356,12 +356,12 @@ fn questions(graves: Vec<Grave>) -> Vec<Vec<Grave>> {
 
 impl Serve for AskGraves {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.word_here(self).await))
+        Ok(model.told(model.word_here(self).await))
     }
 }
 
 impl Serve for Forget {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.forget_here(self).await))
+        Ok(model.told(model.forget_here(self).await))
     }
 }

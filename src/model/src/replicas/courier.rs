@@ -8,11 +8,11 @@
 
 use super::Peers;
 use crate::Model;
-use base::{NodeId, Stamp};
+use base::{NodeId, Stamp, WallTime};
 use bytes::Bytes;
-use net::{Courier, Refusal};
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use net::{CallError, Courier, Refusal};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use store::Store;
 
 /// Bytes of a header.
@@ -54,15 +54,51 @@ struct HeaderCourier {
     store: Store,
     /// Weak: they hold the network, which holds this.
     peers: Weak<Peers>,
-    /// Whose clock is not believed, so that it is said once.
-    refused: Mutex<BTreeSet<NodeId>>,
+    clocks: Arc<Clocks>,
+}
+
+/// Nodes whose clocks and this node's are so far apart that one end does not believe the other.
+#[derive(Default)]
+pub(crate) struct Clocks(Mutex<Apart>);
+
+#[derive(Default)]
+struct Apart {
+    /// Whose clock is not believed here, with what it shows.
+    ahead: BTreeMap<NodeId, WallTime>,
+    /// Who does not believe this node's.
+    refusing: BTreeSet<NodeId>,
+}
+
+impl Clocks {
+    fn open(&self) -> MutexGuard<'_, Apart> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of what a node answered: nobody who answers does not believe this node's clock.
+    pub fn answered<T>(&self, node: NodeId, answer: &Result<T, CallError>) {
+        match answer {
+            Err(CallError::Refused { refusal: Refusal::ClockAhead, .. }) => self.open().refusing.insert(node),
+            Ok(_) => self.open().refusing.remove(&node),
+            Err(_) => false,
+        };
+    }
 }
 
 impl Model {
     /// What puts this node's clock and view into its messages, and takes in those of others.
     pub fn courier(&self) -> Arc<dyn Courier> {
         let (store, peers) = (self.store.clone(), Arc::downgrade(&self.peers));
-        Arc::new(HeaderCourier { store, peers, refused: Mutex::default() })
+        Arc::new(HeaderCourier { store, peers, clocks: Arc::clone(&self.clocks) })
+    }
+
+    /// The nodes whose clocks are not believed here, with what they show.
+    pub fn clocks_ahead(&self) -> BTreeMap<NodeId, WallTime> {
+        self.clocks.open().ahead.clone()
+    }
+
+    /// The nodes that do not believe this node's clock.
+    pub fn refused_by(&self) -> BTreeSet<NodeId> {
+        self.clocks.open().refusing.clone()
     }
 }
 
@@ -80,18 +116,19 @@ impl Courier for HeaderCourier {
 
     fn open(&self, from: NodeId, envelope: &[u8]) -> Result<(), Refusal> {
         let header = Header::decode(envelope).ok_or(Refusal::Malformed)?;
-        let heard = self.store.hear(Stamp { time: header.clock, node: from.tag() });
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = Stamp { time: header.clock, node: from.tag() };
+        let heard = self.store.hear(told);
+        let mut apart = self.clocks.open();
         match heard {
-            Ok(()) => refused.remove(&from),
+            Ok(()) => apart.ahead.remove(&from),
             Err(error) => {
-                if refused.insert(from) {
+                if apart.ahead.insert(from, told.wall()).is_none() {
                     tracing::warn!(node = %from, %error, "the messages of a node are refused");
                 }
                 return Err(Refusal::ClockAhead);
             }
         };
-        drop(refused);
+        drop(apart);
         self.compare(from, header);
         Ok(())
     }

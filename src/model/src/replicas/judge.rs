@@ -274,7 +274,7 @@ impl Model {
         match self.read_row(&place, false).await {
             Ok(Some((row, _))) if row.names(body) => Ok(true),
             Ok(Some((row, _))) if row.lineage.is_none() => Ok(false),
-            Ok(None) => Ok(false),
+            Ok(None) | Err(ModelError::NoSuchBucket) => Ok(false),
             Ok(_) => Ok(self.is_body_of_past(&place, (body, None)).await.unwrap_or(true)),
             Err(_) => Ok(true),
         }

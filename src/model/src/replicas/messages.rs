@@ -79,10 +79,13 @@ impl Request for StoreBlock {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GetBlock {
     pub hash: BlockHash,
+    /// How many of its bytes the asker has already.
+    #[serde(default)]
+    pub from: u32,
 }
 
 impl Request for GetBlock {
-    /// Whether it is here; then its bytes are attached.
+    /// Whether it is here; then its bytes are attached, from the first one that is wanted on.
     type Reply = bool;
     const NAME: &'static str = "model/get_block";
     const CLASS: Class = Class::Bulk;

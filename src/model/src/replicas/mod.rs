@@ -18,8 +18,10 @@ mod blocks;
 mod bury;
 mod claim;
 mod courier;
+mod gone;
 mod judge;
 mod list;
+mod mend;
 mod messages;
 mod names;
 mod objects;
@@ -37,9 +39,16 @@ mod versions;
 
 pub(crate) use ask::READ_LIMIT;
 pub(crate) use ballot::Proposal;
+#[cfg(test)]
+pub(crate) use blocks::Begun;
 pub(crate) use bury::Burials;
+pub(crate) use courier::Clocks;
+pub(crate) use gone::Sweep;
 pub(crate) use judge::Audit;
 pub(crate) use list::Page;
+pub(crate) use mend::{DamagedRows, discard_row};
+#[cfg(test)]
+pub(crate) use messages::GetBlock;
 pub(crate) use messages::{
     HeldPast, HeldRow, ListPast, ListRows, ListedKey, ListedRow, ListedVersion, ListedWhat, Listing,
     PastListing, ReadPast, Reply, Which,
@@ -51,6 +60,6 @@ pub use peers::Peers;
 pub(crate) use range::RowRange;
 pub(crate) use read::KeyPlace;
 pub(crate) use seal::{Closed, closed};
-pub(crate) use serve::{Serve, told};
+pub(crate) use serve::Serve;
 pub(crate) use store::Batch;
 pub(crate) use versions::{Add, Change, Edit};

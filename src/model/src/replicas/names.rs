@@ -319,7 +319,12 @@ fn merge_row<R: Record + Merge + PartialEq>(
     value: &[u8],
 ) -> Result<(), StoreError> {
     let Ok(told) = store::decode::<R>(space, key, value) else { return Ok(()) };
-    let merged = match txn.get::<R>(space, key)? {
+    let mine = match txn.get::<R>(space, key) {
+        // Whoever has it all the same tells it, too.
+        Err(StoreError::Unreadable { .. }) => None,
+        mine => mine?,
+    };
+    let merged = match mine {
         None => told,
         Some(mut mine) => {
             let before = store::encode(space, key, &mine);

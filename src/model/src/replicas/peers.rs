@@ -117,6 +117,11 @@ impl Peers {
         self.placement().is_alone(self.me)
     }
 
+    /// Whether all that this node keeps is kept by another one as well.
+    pub fn has_copies_elsewhere(&self) -> bool {
+        self.placement().has_copies_beside(self.me)
+    }
+
     /// Whether this node is alone, and its word that it stays so until the request is done.
     pub(crate) async fn stay_alone(&self) -> Option<Alone> {
         if !self.is_alone() {

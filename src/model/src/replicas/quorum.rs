@@ -55,6 +55,10 @@ impl Model {
                         heard.insert(member);
                         told.push(answer);
                     }
+                    Ok(Reply::Closed(true)) => {
+                        asking.lose_to_gone(member)?;
+                        more.extend(asking.another());
+                    }
                     Ok(Reply::Old(_) | Reply::Fenced) => return Ok(None),
                     Ok(Reply::NotReady) if !asking.lose(member) => return Ok(None),
                     _ if !asking.lose(member) => return Err(ModelError::Unavailable),

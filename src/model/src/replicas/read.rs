@@ -13,7 +13,7 @@ use cluster::{Placement, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use table::register::{Member, PlainRead, Quorum, ReadStep, Version, WriteStep};
+use table::register::{Member, PlainRead, Quorum, ReadStep, ReplicaSet, Version, WriteStep};
 
 /// How long the nearest replicas may take before one more is asked: several round trips between homes,
 /// and well below what a person notices.
@@ -35,6 +35,8 @@ pub(super) struct Asking {
     order: Vec<Member>,
     next: usize,
     lost: BTreeSet<Member>,
+    /// Those of them that say that the bucket is gone.
+    gone: BTreeSet<Member>,
 }
 
 /// What came, or that nothing came for a while.
@@ -50,7 +52,22 @@ impl Asking {
         let quorum = quorum_of(placement, partition, &mut nodes)?;
         let mut order: Vec<Member> = (0..nodes.len()).collect();
         order.sort_by_key(|member| model.peers.distance(nodes[*member]));
-        Ok(Self { nodes, quorum, view: placement.view(), order, next: 0, lost: BTreeSet::new() })
+        Ok(Self {
+            nodes,
+            quorum,
+            view: placement.view(),
+            order,
+            next: 0,
+            lost: BTreeSet::new(),
+            gone: BTreeSet::new(),
+        })
+    }
+
+    /// All of these nodes: each of them must agree.
+    pub fn all_of(nodes: Vec<NodeId>, view: View) -> Self {
+        let order: Vec<Member> = (0..nodes.len()).collect();
+        let quorum = Quorum::new(order.iter().map(|member| ReplicaSet::new([*member])).collect());
+        Self { nodes, quorum, view, order, next: 0, lost: BTreeSet::new(), gone: BTreeSet::new() }
     }
 
     /// Those to ask first: as few as can agree, of those that are thought to be there.
@@ -74,6 +91,17 @@ impl Asking {
     pub fn lose(&mut self, member: Member) -> bool {
         self.lost.insert(member);
         self.quorum.possible_without(&self.lost)
+    }
+
+    /// Takes note of a member that refuses because the bucket is gone as far as it knows (rule S3). One alone may be
+    /// wrong; where those who say so leave no quorum to anything else, it is gone.
+    pub fn lose_to_gone(&mut self, member: Member) -> Result<(), ModelError> {
+        self.gone.insert(member);
+        if self.lose(member) {
+            return Ok(());
+        }
+        let is_gone = !self.quorum.possible_without(&self.gone);
+        Err(if is_gone { ModelError::NoSuchBucket } else { ModelError::Unavailable })
     }
 }
 
@@ -155,6 +183,10 @@ impl Model {
                             ReadStep::Again => return Ok(Attempt::Again),
                             ReadStep::Blocked => return Ok(Attempt::Blocked),
                         }
+                    }
+                    Ok(Reply::Closed(true)) => {
+                        asking.lose_to_gone(member)?;
+                        asking.another()
                     }
                     Ok(Reply::Old(_) | Reply::Fenced) => return Ok(Attempt::Again),
                     Ok(Reply::NotReady) if !asking.lose(member) => return Ok(Attempt::Again),

@@ -46,8 +46,8 @@ impl Model {
         }
         self.queue_overdue().await?;
         self.audit().await?;
-        let buried = self.bury().await?;
-        Ok(Progress { done: done + buried, more: done == STEP_MAX_ITEMS || buried > 0 })
+        let dropped = self.bury().await? + self.sweep_gone_buckets().await?;
+        Ok(Progress { done: done + dropped, more: done == STEP_MAX_ITEMS || dropped > 0 })
     }
 
     /// Tries an item again later: other nodes are away, or nothing is proven yet.
@@ -126,7 +126,11 @@ impl Model {
             };
         };
         let place = KeyPlace::of(*bucket, key.clone());
-        let found = self.read_row(&place, false).await?;
+        let found = match self.read_row(&place, false).await {
+            // Of a bucket that is gone nothing names it, nor ever will.
+            Err(ModelError::NoSuchBucket) => return Ok(true),
+            found => found?,
+        };
         if found.as_ref().is_some_and(|(row, _)| row.names(body)) {
             return Ok(false);
         }

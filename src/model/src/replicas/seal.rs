@@ -80,6 +80,12 @@ pub(crate) fn closed(read: &impl Read, partition: PartitionHash) -> Result<Optio
     Ok(text.map(|text| if text == GONE { Closed::Gone } else { Closed::Sealed }))
 }
 
+/// Whether the bucket whose objects lie in a partition is gone, as far as this replica knows: then it says nothing of
+/// what it held (rule S3).
+pub(super) fn is_gone(read: &impl Read, partition: PartitionHash) -> Result<bool, StoreError> {
+    closed(read, partition).map(|closed| closed == Some(Closed::Gone))
+}
+
 /// Whether this replica may say what lies in a partition to somebody who sealed it so: only if it took that seal, so
 /// that it takes nothing from now on (rule S4 of `doc/decisions/0005-deleting-a-bucket.md`).
 pub(super) fn may_list(
@@ -209,6 +215,10 @@ impl Model {
     pub(crate) fn is_closed_for_test(&self, bucket: Id<kind::Bucket>) -> bool {
         let view = self.store.view().unwrap();
         closed(&view, PartitionHash::of_shard(&bucket, 0)).unwrap() == Some(Closed::Sealed)
+    }
+
+    pub(crate) fn is_gone_for_test(&self, bucket: Id<kind::Bucket>) -> bool {
+        is_gone(&self.store.view().unwrap(), PartitionHash::of_shard(&bucket, 0)).unwrap()
     }
 
     /// As if this replica had never heard of a seal.

@@ -78,18 +78,20 @@ impl Model {
         decided.await?.map(|_| ()).ok_or(ModelError::Unavailable)
     }
 
-    /// Asks the other members for the secret until this node has it, and hands it to `keep` then. It ends when the
-    /// task is dropped.
-    pub fn spawn_secret_keeper(
+    /// Asks the other members for the secret until this node has it, and hands it to `keep` then, which says whether
+    /// the next start finds it. It ends when the task is dropped.
+    pub fn spawn_secret_keeper<F: Future<Output = bool> + Send>(
         self: &Arc<Self>,
-        keep: impl Fn(EncryptionSecret) + Send + Sync + 'static,
+        keep: impl Fn(EncryptionSecret) -> F + Send + Sync + 'static,
     ) -> Task<()> {
         let model = Arc::clone(self);
         self.env.tasks.spawn(async move {
             while !model.has_encryption_secret() {
                 if let Some(secret) = model.ask_for_secret().await {
-                    model.set_encryption_secret(secret.clone());
-                    keep(secret);
+                    model.borrow_encryption_secret(secret.clone());
+                    if keep(secret).await {
+                        model.keep_encryption_secret();
+                    }
                     return;
                 }
                 if model.wait_for_news(ASK_AGAIN).await {

@@ -4,8 +4,8 @@
 //! (rule V2): a write is never counted under a layout that its replica has left. The clock takes in the
 //! request's stamp first (T1): its header was heard before it came here, and what an answer rests on is settled.
 
-use super::ask::READ_LIMIT;
 use super::bury::{AskGraves, Forget};
+use super::mend::AskRow;
 use super::messages::{
     AskStamp, GetBlock, HeldPast, HeldRow, ListPast, ListRows, Listing, Prepare, Promise, ReadPast,
     ReadRange, ReadRow, Records, Reply, StoreBlock, StoreRows,
@@ -24,6 +24,7 @@ use block::{BlockError, BlockLock, HashedBlock};
 use bytes::Bytes;
 use cluster::View;
 use cluster::layout::partition_of;
+use futures_util::StreamExt;
 use net::limits::PIECE_MAX_BYTES;
 use net::{Answer, Attachment, Net, Refusal, Request};
 use std::collections::BTreeSet;
@@ -34,6 +35,9 @@ use table::register::Stored;
 
 /// Bytes of records in one answer; a page ends before it grows beyond.
 const PAGE_MAX_BYTES: usize = 1 << 20;
+
+/// Blocks that are fetched at once where a disk lost them: enough that a link with a long round trip is used.
+const FETCHES_AT_ONCE: usize = 8;
 
 /// A request that a replica answers, whoever asks.
 pub(crate) trait Serve: Request {
@@ -67,6 +71,7 @@ impl Model {
         self.answer::<TellMarks>(net);
         self.answer::<AskGraves>(net);
         self.answer::<Forget>(net);
+        self.answer::<AskRow>(net);
         self.answer_sync(net);
     }
 
@@ -199,6 +204,9 @@ impl Model {
         }
         self.store.settled().await?;
         let view = self.store.view()?;
+        if seal::is_gone(&view, request.partition)? {
+            return Ok(Reply::Closed(true));
+        }
         let key = object::row_key(request.partition, &request.key);
         let held = self.held_row(&view, &key, (request.content, request.aside))?;
         let fence = graves::fence_of(&view, Space::Object, &key)?.birth();
@@ -212,6 +220,9 @@ impl Model {
         }
         self.store.settled().await?;
         let view = self.store.view()?;
+        if seal::is_gone(&view, request.partition)? {
+            return Ok(Reply::Closed(true));
+        }
         let fence = graves::fence_of(&view, Space::Past, request.partition.as_bytes())?.birth();
         if request.birth <= fence {
             return Ok(Reply::Fenced);
@@ -234,6 +245,9 @@ impl Model {
                 if view != mine {
                     return Ok(Reply::Old(mine));
                 }
+                if seal::is_gone(txn, partition)? {
+                    return Ok(Reply::Closed(true));
+                }
                 Ok::<_, ModelError>(Reply::Done(batch::prepare(&blocks, txn, row_key, ballot)?))
             })
             .await?;
@@ -244,6 +258,7 @@ impl Model {
             }
             Reply::Done(Err(against)) => Reply::Done(Promise::Refused(against)),
             Reply::Old(view) => Reply::Old(view),
+            Reply::Closed(is_gone) => Reply::Closed(is_gone),
             _ => Reply::Failed,
         })
     }
@@ -269,7 +284,7 @@ impl Model {
             return Ok(Reply::Fenced);
         }
         let read = move || {
-            let mut page = Records::default();
+            let (mut page, mut damaged) = (Records::default(), None);
             let mut bytes_left = PAGE_MAX_BYTES;
             let (from, to) = (Bound::Included(&*request.from), Bound::Excluded(&*request.to));
             view.scan(space, from, to, &mut |key, value| {
@@ -277,11 +292,15 @@ impl Model {
                     page.more = true;
                     return ControlFlow::Break(());
                 }
+                if !store::passes(space, key, value) {
+                    damaged = Some(StoreError::Unreadable { space: space.name(), key: key.to_vec() });
+                    return ControlFlow::Break(());
+                }
                 bytes_left = bytes_left.saturating_sub(key.len() + value.len());
                 page.records.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
                 ControlFlow::Continue(())
             })?;
-            Ok::<_, StoreError>(page)
+            damaged.map_or(Ok(page), Err)
         };
         Ok(Reply::Done(self.env.tasks.blocking(read).await?))
     }
@@ -292,6 +311,9 @@ impl Model {
         }
         self.store.settled().await?;
         let view = self.store.view()?;
+        if seal::is_gone(&view, request.partition)? {
+            return Ok(Reply::Closed(true));
+        }
         if !seal::may_list(&view, request.partition, request.seal.as_deref())? {
             return Ok(Reply::NotReady);
         }
@@ -310,16 +332,34 @@ impl Model {
     ) -> Result<HashedBlock, ModelError> {
         let me = self.peers.me();
         let nodes: Vec<NodeId> = self.holders_of(&hash).into_iter().filter(|node| *node != me).collect();
-        for node in nodes {
-            let asked = self.ask_one(node, GetBlock { hash }, Bytes::new(), READ_LIMIT).await;
-            let Ok(Answer { reply: true, attachment }) = asked else { continue };
-            let Ok(bytes) = attachment.read_all(PIECE_MAX_BYTES).await else { continue };
-            let checked = self.env.tasks.blocking(move || HashedBlock::received(hash, bytes)).await;
-            if let Ok(block) = checked {
-                return Ok(block);
+        let block = self.read_block_from(hash, &nodes).await;
+        block.ok_or(BlockError::Missing { hash }.into())
+    }
+
+    /// What a coordinator is told of an error here. A row that cannot be read is mended behind its back.
+    pub(crate) fn told<T>(&self, outcome: Result<Reply<T>, ModelError>) -> Answer<Reply<T>> {
+        let reply = outcome.unwrap_or_else(|error| match error {
+            ModelError::Store(StoreError::Full) | ModelError::Block(BlockError::Full) => Reply::Full,
+            ModelError::Store(StoreError::Unreadable { .. }) => {
+                self.note_damage(&error);
+                Reply::Unreadable
             }
-        }
-        Err(BlockError::Missing { hash }.into())
+            error => {
+                tracing::warn!(%error, "a request of another node could not be carried out");
+                Reply::Failed
+            }
+        });
+        Answer::from(reply)
+    }
+
+    /// Fetches blocks that references call for and that are not here, some at once.
+    pub async fn fetch_all_missing(self: &Arc<Self>, missing: Vec<BlockHash>) {
+        let fetches = missing.into_iter().map(|hash| async move {
+            if let Err(error) = self.fetch_missing(hash).await {
+                tracing::warn!(%hash, %error, "a block is missing here and nobody else could give it");
+            }
+        });
+        futures_util::stream::iter(fetches).buffer_unordered(FETCHES_AT_ONCE).collect::<()>().await;
     }
 
     /// Stores a block that a reference calls for and that is not here.
@@ -331,22 +371,9 @@ impl Model {
     }
 }
 
-/// What a coordinator is told of an error here.
-pub(crate) fn told<T>(outcome: Result<Reply<T>, ModelError>) -> Answer<Reply<T>> {
-    let reply = outcome.unwrap_or_else(|error| match error {
-        ModelError::Store(StoreError::Full) | ModelError::Block(BlockError::Full) => Reply::Full,
-        ModelError::Store(StoreError::Unreadable { .. }) => Reply::Unreadable,
-        error => {
-            tracing::warn!(%error, "a request of another node could not be carried out");
-            Reply::Failed
-        }
-    });
-    Answer::from(reply)
-}
-
 impl Serve for StoreRows {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.store_here(self, None).await))
+        Ok(model.told(model.store_here(self, None).await))
     }
 }
 
@@ -356,14 +383,17 @@ impl Serve for StoreBlock {
         let hash = self.hash;
         let checked = model.env.tasks.blocking(move || HashedBlock::received(hash, bytes)).await;
         let Ok(block) = checked else { return Err(Refusal::Malformed) };
-        Ok(told(model.store_here(self.rows, Some(block)).await))
+        Ok(model.told(model.store_here(self.rows, Some(block)).await))
     }
 }
 
 impl Serve for GetBlock {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<bool>, Refusal> {
         Ok(match model.blocks.get(&self.hash).await {
-            Ok(bytes) => Answer { reply: true, attachment: bytes.into() },
+            Ok(bytes) => {
+                let from = bytes.len().min(self.from as usize);
+                Answer { reply: true, attachment: bytes.slice(from..).into() }
+            }
             Err(_) => Answer::from(false),
         })
     }
@@ -371,13 +401,13 @@ impl Serve for GetBlock {
 
 impl Serve for ReadRow {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.read_here(self).await))
+        Ok(model.told(model.read_here(self).await))
     }
 }
 
 impl Serve for ReadPast {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.past_here(self).await))
+        Ok(model.told(model.past_here(self).await))
     }
 }
 
@@ -389,18 +419,18 @@ impl Serve for AskStamp {
 
 impl Serve for Prepare {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.prepare_here(self).await))
+        Ok(model.told(model.prepare_here(self).await))
     }
 }
 
 impl Serve for ReadRange {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.range_here(self).await))
+        Ok(model.told(model.range_here(self).await))
     }
 }
 
 impl Serve for ListRows {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.list_here(self).await))
+        Ok(model.told(model.list_here(self).await))
     }
 }

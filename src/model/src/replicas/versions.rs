@@ -4,7 +4,8 @@
 use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
 use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};
 use super::read::KeyPlace;
-use super::serve::{Serve, told};
+use super::seal;
+use super::serve::Serve;
 use super::store::Batch;
 use crate::batch::{Write, fits};
 use crate::lifecycle::{Due, Moment};
@@ -478,6 +479,9 @@ impl Model {
         }
         self.store.settled().await?;
         let view = self.store.view()?;
+        if seal::is_gone(&view, request.partition)? {
+            return Ok(Reply::Closed(true));
+        }
         for space in [Space::Object, Space::Past] {
             if request.birth <= graves::fence_of(&view, space, request.partition.as_bytes())?.birth() {
                 return Ok(Reply::Fenced);
@@ -524,6 +528,6 @@ fn place_of(id: VersionId) -> (u8, std::cmp::Reverse<Stamp>) {
 
 impl Serve for ListPast {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.list_past_here(self).await))
+        Ok(model.told(model.list_past_here(self).await))
     }
 }

@@ -19,6 +19,9 @@ pub struct Standing {
     pub stale: ArcSet,
     /// The candidate, by number and stamp, that rows were copied for.
     pub filling: Option<(u64, Stamp)>,
+    /// Whether this life began since the others gave up the one before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_returned: bool,
 }
 
 impl Record for Standing {

@@ -17,6 +17,10 @@ pub struct SyncFigures {
     pub arcs_left: u64,
     /// Comparisons that could not be brought to their end.
     pub failures: u64,
+    /// Rows that are damaged here and not whole again yet.
+    pub damaged: u64,
+    /// Damaged rows that were taken from the other nodes again.
+    pub mended: u64,
     /// When this node last had everything that another one has.
     pub complete: BTreeMap<NodeId, WallTime>,
 }

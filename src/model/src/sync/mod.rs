@@ -24,10 +24,12 @@ mod worker;
 pub(crate) use differing::Differing;
 pub use figures::SyncFigures;
 pub(crate) use figures::SyncRecord;
+pub(crate) use messages::FetchedRow;
 #[cfg(test)]
 pub(crate) use pass::Pulled;
 pub(crate) use pass::{ARCS_TOGETHER, Manner, Pace, Taking};
-pub(crate) use take::Refusal;
+pub(crate) use received::Received;
+pub(crate) use take::join_rows;
 
 use crate::Model;
 use crate::graves::partition_of;

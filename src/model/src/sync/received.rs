@@ -15,7 +15,7 @@ use bytes::Bytes;
 use store::{Record, Space};
 
 /// A row that passed.
-pub(super) struct Received {
+pub(crate) struct Received {
     pub key: Vec<u8>,
     pub row: Row,
     /// What it took on its way.
@@ -23,7 +23,7 @@ pub(super) struct Received {
 }
 
 /// By its table.
-pub(super) enum Row {
+pub(crate) enum Row {
     Object(Box<ObjectRow>, Beside),
     Past(Box<PastRow>, Option<Bytes>),
     Version(VersionRow),

@@ -6,7 +6,7 @@ use super::messages::{
     ToldDigest,
 };
 use super::partition_of_arc;
-use crate::replicas::{HeldRow, Reply, Serve, told};
+use crate::replicas::{HeldRow, Reply, Serve};
 use crate::rows::object::{Beside, ObjectRow};
 use crate::tables::DIGESTED;
 use crate::{Model, ModelError, versions};
@@ -169,8 +169,8 @@ impl Model {
         };
         match found {
             Ok(found) => Ok(found.map(|(record, beside)| FetchedRow { key, record, beside })),
-            Err(ModelError::Store(StoreError::Unreadable { space, .. })) => {
-                tracing::warn!(table = space, "a damaged row is not given to another node");
+            Err(error @ ModelError::Store(StoreError::Unreadable { .. })) => {
+                self.note_damage(&error);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -186,24 +186,24 @@ impl Model {
 
 impl Serve for ArcDigests {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.arc_digests(self).await))
+        Ok(model.told(model.arc_digests(self).await))
     }
 }
 
 impl Serve for CutRanges {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.cut_ranges(self).await))
+        Ok(model.told(model.cut_ranges(self).await))
     }
 }
 
 impl Serve for ListRanges {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.list_ranges(self).await))
+        Ok(model.told(model.list_ranges(self).await))
     }
 }
 
 impl Serve for FetchRows {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        Ok(told(model.fetch_rows(self).await))
+        Ok(model.told(model.fetch_rows(self).await))
     }
 }

@@ -154,6 +154,7 @@ fn store_row(
         Row::Object(row, beside) => {
             return store_object((tables, birth, taking), txn, (key, *row, beside), taken);
         }
+        Row::Past(..) if closed(txn, graves::partition_of(&key))? == Some(Closed::Gone) => return Ok(()),
         Row::Past(row, inline) => {
             merge(&tables.pasts, txn, key, (&row, inline.map(|bytes| InlineBody(bytes.to_vec()))))?
         }
@@ -166,6 +167,19 @@ fn store_row(
         Ok(Applied::Changed) => taken.rows += 1,
         Ok(Applied::Unchanged) => {}
         Err(refused) => taken.refused.push(refused),
+    }
+    Ok(())
+}
+
+/// Stores rows that merge, whatever they join.
+pub(crate) fn join_rows(
+    tables: &Tables<'_>,
+    txn: &mut Txn<'_>,
+    rows: Vec<Received>,
+) -> Result<(), StoreError> {
+    let mut taken = Taken::default();
+    for row in rows {
+        store_row((tables, Stamp::ZERO, Taking::ByTheRules), txn, row, &mut taken)?;
     }
     Ok(())
 }
@@ -204,9 +218,12 @@ fn store_object(
         return Ok(());
     }
     let is_ordinary = taking == Taking::ByTheRules && row.current().is_some();
-    if is_ordinary && closed(txn, graves::partition_of(&row_key))? == Some(Closed::Sealed) {
+    match closed(txn, graves::partition_of(&row_key))? {
         // Its bucket is about to be deleted, and may be listed already: it is taken when that has failed.
-        return Ok(());
+        Some(Closed::Sealed) if is_ordinary => return Ok(()),
+        // What another replica has not dropped yet.
+        Some(Closed::Gone) => return Ok(()),
+        _ => {}
     }
     let Some(version) = row.version() else { return Ok(()) };
     match taking {

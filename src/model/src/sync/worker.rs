@@ -69,7 +69,8 @@ impl Model {
 
     /// What synchronisation did since the start.
     pub fn sync_figures(&self) -> crate::SyncFigures {
-        self.sync.figures()
+        let (damaged, mended) = self.damaged.figures();
+        crate::SyncFigures { damaged, mended, ..self.sync.figures() }
     }
 
     /// The nodes that keep something that this one keeps, and that can be asked now.
@@ -145,14 +146,17 @@ impl Model {
     pub(crate) async fn decide_refused(self: &Arc<Self>, refused: Refused) -> bool {
         let Refused { space, row_key, why } = refused;
         if why == Refusal::Damaged {
-            // A replica that lost a row needs more than a copy of it (rule M4).
-            tracing::warn!(table = space.name(), "a damaged row stands in the way of another node's");
-            return true;
+            self.damaged.note(space, &row_key);
+            return false;
         }
         let partition = row_key.first_chunk::<{ PartitionHash::LEN }>().copied();
         let place = partition.map(PartitionHash::from_bytes).zip(object::key_of(&row_key));
         match place {
-            Some((partition, key)) => self.agree(&KeyPlace { partition, key }, &row_key).await.is_ok(),
+            Some((partition, key)) => {
+                let agreed = self.agree(&KeyPlace { partition, key }, &row_key).await;
+                // Of a bucket that is gone nothing is left to decide.
+                matches!(agreed, Ok(()) | Err(ModelError::NoSuchBucket))
+            }
             None => false,
         }
     }

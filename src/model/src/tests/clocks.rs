@@ -1,6 +1,6 @@
 //! The header of messages: clocks that differ meet at the first contact, and newer layouts are asked for.
 
-use super::homes::Homes;
+use super::homes::{Homes, id};
 use super::run;
 use super::sync::{BUCKET, with_bucket};
 use crate::objects::{Condition, Deletion, Want};
@@ -108,6 +108,12 @@ fn a_node_with_an_absurd_clock_is_refused_and_the_others_go_on() {
             let clock = clock(&homes, number).wall().millis();
             assert!(clock < now + MINUTE.as_millis() as u64, "{number} was taken along");
         }
+        // Both sides know whom it is about.
+        let ahead = homes.model(0).clocks_ahead();
+        assert_eq!(ahead.keys().copied().collect::<Vec<_>>(), [id(2)]);
+        assert!(ahead[&id(2)].millis() >= now + 2 * DAY.as_millis() as u64);
+        assert!(homes.model(2).refused_by().contains(&id(0)));
+        assert!(homes.model(0).refused_by().is_empty() && homes.model(2).clocks_ahead().is_empty());
     });
 }
 

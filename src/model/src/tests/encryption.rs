@@ -180,10 +180,20 @@ fn a_member_is_told_the_secret_and_of_two_one_becomes_the_cluster_s() {
         homes.model(1).claim_secret(&SECRET).await.unwrap();
         let (told, heard) = tokio::sync::oneshot::channel();
         let told = std::sync::Mutex::new(Some(told));
+        let (kept, keep) = tokio::sync::oneshot::channel::<()>();
+        let keep = std::sync::Arc::new(tokio::sync::Mutex::new(Some(keep)));
         let _keeper = homes.model(2).spawn_secret_keeper(move |secret| {
             told.lock().unwrap().take().unwrap().send(secret).unwrap();
+            let keep = std::sync::Arc::clone(&keep);
+            async move { keep.lock().await.take().unwrap().await.is_ok() }
         });
         assert!(heard.await.unwrap() == SECRET);
+        // As long as it lies nowhere else, the node that was told it says so.
+        assert!(homes.model(2).forgets_encryption_secret() && !homes.model(1).forgets_encryption_secret());
+        kept.send(()).unwrap();
+        while homes.model(2).forgets_encryption_secret() {
+            env::sleep(std::time::Duration::from_millis(1)).await;
+        }
         let found = find(homes.model(2), bucket, "k").await;
         assert_eq!(content(homes.model(2), &found).await.unwrap(), b"x");
         assert_eq!(homes.model(2).ring_keys().len(), 1, "{}", id(2));

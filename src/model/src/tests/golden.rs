@@ -317,6 +317,7 @@ fn standing() -> Standing {
         held: ArcSet::ALL,
         stale: ArcSet::EMPTY,
         filling: Some((4, STAMP)),
+        has_returned: false,
     }
 }
 

@@ -14,6 +14,7 @@ mod laws;
 mod lifecycle;
 mod listing;
 mod locks;
+mod mending;
 mod multipart;
 mod names;
 mod objects;

@@ -4,11 +4,12 @@ use super::homes::{Homes, id};
 use super::run;
 use super::support::Bucket;
 use crate::objects::Condition;
-use crate::replicas::KeyPlace;
+use crate::replicas::{Begun, GetBlock, KeyPlace, READ_LIMIT};
 use crate::rows::object::{self, ObjectRow};
 use crate::sync::{Differing, Manner, Pace, Pulled, Taking};
 use crate::{Model, ModelError};
 use base::{BlockHash, Id, Stamp};
+use bytes::Bytes;
 use cluster::layout::ArcSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -202,6 +203,37 @@ fn a_damaged_row_is_not_spread_and_does_not_stop_the_others() {
         let arc = table::digest::arc_of(&damaged);
         let pulled = homes.model(0).pull_arcs(id(1), &only(arc), GENTLY).await.unwrap();
         assert_eq!((pulled.rows, pulled.refused.len()), (0, 1));
+    });
+}
+
+#[test]
+fn a_block_goes_on_where_another_node_ended_and_is_never_what_nobody_stored() {
+    run(async {
+        let homes = Homes::new(3, 2).await;
+        with_bucket(&homes).await;
+        homes.node(0).put(BUCKET, "big", &[&BLOCK, b"end"]).await;
+        let (hash, nodes) = (BlockHash::of(&BLOCK), [id(0), id(1)]);
+        let reader = homes.model(2);
+        let read = |begun: Begun| async move {
+            let block = reader.read_block_of(hash, nodes[0], &begun).await?;
+            Some(block.content().to_vec())
+        };
+        for length in [0, 1, 3000, BLOCK.len()] {
+            assert_eq!(
+                read(Begun::of_for_test(&BLOCK[..length])).await.unwrap(),
+                BLOCK,
+                "{length} bytes before"
+            );
+        }
+        // Only the rest is sent.
+        let rest = GetBlock { hash, from: 3000 };
+        let answer = reader.ask_one(id(1), rest, Bytes::new(), READ_LIMIT).await.unwrap();
+        assert_eq!(answer.attachment.read_all(BLOCK.len()).await.unwrap(), BLOCK[3000..]);
+        // What came before was something else, or more than there is: all of it is asked for again.
+        assert_eq!(read(Begun::of_for_test(&[1; 3000])).await.unwrap(), BLOCK);
+        assert_eq!(read(Begun::of_for_test(&[7; 6000])).await.unwrap(), BLOCK);
+        let found = reader.read_block_from(hash, &[id(9), id(1)]).await.unwrap();
+        assert_eq!(found.content(), &BLOCK[..]);
     });
 }
 

@@ -222,24 +222,25 @@ async fn start(machine: Machine, number: usize, first_peers: Vec<NodeAddress>) -
         model.spawn_name_keeper(),
         model.spawn_growth(),
         model.spawn_sync(),
+        model.spawn_mending(),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
     Ok(Member { env, cluster, store, blocks, model, membership, _workers: Arc::new(workers) })
 }
 
+/// Blocks on their way from other homes.
+type Fetching = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// As the product does it.
-fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) + Send + Sync + 'static {
+fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) -> Fetching + Send + Sync + 'static {
     let model = Arc::downgrade(model);
     move |missing| {
-        let Some(model) = model.upgrade() else { return };
-        let tasks = model.env().tasks.clone();
-        let fetch = async move {
-            for hash in missing {
-                // Nobody could give it: the block worker asks again.
-                let _: Result<(), model::ModelError> = model.fetch_missing(hash).await;
+        let model = model.upgrade();
+        Box::pin(async move {
+            if let Some(model) = model {
+                model.fetch_all_missing(missing).await;
             }
-        };
-        tasks.spawn(fetch).detach();
+        })
     }
 }
 

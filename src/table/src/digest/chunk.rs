@@ -137,6 +137,13 @@ pub(crate) fn changed<T: Table>(
     Ok(())
 }
 
+/// Makes the digest of a row's chunk again, after the row went and nobody could say what it was.
+pub(crate) fn reread<T: Table>(txn: &mut Txn<'_>, row_key: &[u8]) -> Result<(), StoreError> {
+    let Some(mark) = Mark::read(txn)?.filter(|mark| mark.covers(T::SPACE, row_key)) else { return Ok(()) };
+    let first = chunk_of(txn, T::SPACE, row_key)?.first;
+    make_again(txn, Digested::of::<T>(), &mark, &first)
+}
+
 /// Writes a chunk; one without rows has no record.
 fn put(txn: &mut Txn<'_>, space: Space, first: &[u8], digest: Digest) {
     let key = chunk_key(space, first);

@@ -20,7 +20,7 @@ mod tests;
 
 pub use build::{Built, build_some, recount};
 pub use chunk::Chunk;
-pub(crate) use chunk::changed;
+pub(crate) use chunk::{changed, reread};
 pub use mark::{DIGEST_KEY, Mark, Progress};
 pub use query::{Digests, LIST_MAX_ROWS, Listed, Piece};
 

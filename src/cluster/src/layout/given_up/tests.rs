@@ -123,3 +123,16 @@ fn what_may_be_lost_is_said() {
     // Of two both were needed.
     assert_eq!(homes(2).loss_of(&nodes(&[2]), &everybody_is_whole), Loss::default());
 }
+
+#[test]
+fn who_steps_back_is_given_up_until_it_begins_anew() {
+    let three = homes(3);
+    let stepped_back = three.step_back(node(3)).unwrap();
+    assert!(stepped_back.is_given_up(node(3)) && quorum(&stepped_back, &[1, 2]));
+    // Those who remain must know before anybody else may be given up.
+    let refused = stepped_back.give_up(&nodes(&[2]), node(1)).unwrap_err();
+    assert_eq!(refused, LayoutError::EarlierNotKnown { earlier: node(3), unaware: node(1) });
+    assert!(!stepped_back.with_life(node(3), life(2)).is_given_up(node(3)));
+    let last = homes(2).give_up(&nodes(&[1]), node(2)).unwrap();
+    assert_eq!(last.step_back(node(2)).unwrap_err(), LayoutError::NobodyLeft { partitions: 1024 });
+}

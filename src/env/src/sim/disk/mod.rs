@@ -461,6 +461,11 @@ impl Disk for SimDisk {
         let available_bytes = platter.room_pages() * PAGE_BYTES;
         Ok(Space { available_bytes, total_bytes: platter.capacity_bytes })
     }
+
+    fn is_mount_point(&self, _path: &Path) -> io::Result<bool> {
+        self.platter().plan.alive()?;
+        Ok(false)
+    }
 }
 
 /// An open file of a [`SimDisk`].

@@ -1,0 +1,140 @@
+"""A home of several disks that loses one: noticed at start, filled again without a command, and said until it is done."""
+
+import json
+import random
+import shutil
+import signal
+import threading
+import time
+
+from home import equal
+from homes import Cluster
+from suite import Suite
+from three_homes import Homes, free_ports
+
+SUITE = Suite("lost_disk")
+MIB = 1024 * 1024
+OBJECTS, OBJECT_BYTES = 12, 5 * MIB
+# A block that was fetched is looked at once more a minute later; only then it counts as here.
+FILLED_WITHIN_S = 150
+LOST = 2
+
+
+class Disks(Homes):
+    """Three homes, the last of which has two disks."""
+
+    def __init__(self, home):
+        super().__init__(home)
+        node = self.cluster.nodes[LOST]
+        self.disks = [node.folder / "disk1", node.folder / "disk2"]
+        folders = ", ".join(f'{{ path = "{disk}", capacity = "10G" }}' for disk in self.disks)
+        text = node.config.read_text()
+        node.config.write_text(text.replace(f'data_dir = "{node.folder}/data"', f"data_dir = [{folders}]"))
+
+    def fill(self):
+        self.random, self.wanted = random.Random(5), {}
+        for number in range(OBJECTS):
+            self.wanted[f"{number}"] = self.random.randbytes(OBJECT_BYTES)
+            self.s3[number % 3].put_object(Bucket=self.bucket, Key=f"{number}", Body=self.wanted[f"{number}"])
+        _wait(lambda: self.blocks(LOST) == self.blocks(0) == self.blocks(1), "every home has every block", 60)
+
+    def blocks(self, number):
+        """Names of the block files of a home."""
+        files = self.cluster.nodes[number].folder.glob("*/blocks/*/*")
+        return {file.name.split(".")[0] for file in files}
+
+    def check(self, through):
+        for key, body in self.wanted.items():
+            got = self.s3[through].get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            equal(got == body, True, f"the bytes of {key} through {through}")
+
+    def health(self, number):
+        return json.loads(self.cluster.nodes[number].cli("json-api", "GetClusterHealth"))
+
+
+def _wait(true, what, within_s=FILLED_WITHIN_S):
+    deadline = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never: {what}")
+        time.sleep(0.2)
+
+
+def _says(health, what):
+    return any(what in reason for reason in health["reasons"])
+
+
+@SUITE.case("one of two disks is replaced by an empty one: all is read meanwhile, it is filled again, and health says it")
+def replaced(home):
+    with Disks(home) as homes:
+        homes.fill()
+        node, wanted = homes.cluster.nodes[LOST], homes.blocks(0)
+        node.stop(signal.SIGKILL)
+        lost = len(list(homes.disks[1].glob("blocks/*/*")))
+        equal(0 < lost < len(wanted), True, f"{lost} of {len(wanted)} blocks were on the lost disk")
+        shutil.rmtree(homes.disks[1])
+        homes.disks[1].mkdir()
+        begin = time.monotonic()
+        node.start()
+        node.wait_until_up()
+        equal("is empty now" in node.log_path.read_text(), True, "the log says what was lost")
+        for number in range(3):
+            _wait(lambda: _says(homes.health(number), "lost a disk"), f"home {number} says it", 20)
+        safety = " ".join(homes.health(0)["safety"])
+        equal("not complete yet: home3" in safety, True, f"its copies are not relied on: {safety}")
+        homes.check(LOST)
+        _wait(lambda: homes.blocks(LOST) == wanted, "every block is here again")
+        print(f"      {lost} blocks lost, all here again after {time.monotonic() - begin:.1f} s")
+        _wait(lambda: homes.health(0)["status"] == "healthy", "health is good again")
+        print(f"      healthy again after {time.monotonic() - begin:.1f} s")
+        for dead in [0, 1]:
+            homes.cluster.nodes[dead].stop(signal.SIGKILL)
+            homes.check(LOST)
+            homes.restart(dead)
+
+
+@SUITE.case("every disk is lost and the home that sends dies in the middle: reads through the empty one go on")
+def dies_in_the_middle(home):
+    with Disks(home) as homes:
+        homes.fill()
+        node = homes.cluster.nodes[LOST]
+        node.stop(signal.SIGKILL)
+        for disk in homes.disks:
+            shutil.rmtree(disk)
+        node.start()
+        node.wait_until_up()
+        failed = []
+
+        def read():
+            for _ in range(2):
+                try:
+                    homes.check(LOST)
+                except Exception as error:  # whatever it is, the case fails by it
+                    failed.append(repr(error))
+
+        readers = [threading.Thread(target=read) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        time.sleep(0.4)
+        homes.cluster.nodes[0].stop(signal.SIGKILL)
+        for reader in readers:
+            reader.join()
+        equal(failed, [], "failed reads")
+        homes.restart(0)
+        wanted = homes.blocks(0)
+        _wait(lambda: homes.blocks(LOST) == wanted, "every block is here again")
+
+
+@SUITE.case("a home alone does not start without its disk: nobody else has what was on it")
+def alone(home):
+    cluster = Cluster(home.server.binary, home.folder("alone"), 1, first_port=free_ports(), first_alone=True)
+    (node,) = cluster.nodes
+    marker = node.folder / "data" / "garage-marker"
+    node.start()
+    node.wait_until_up()
+    node.stop(signal.SIGKILL)
+    shutil.rmtree(node.folder / "data")
+    node.start()
+    equal(node.process.wait(timeout=30) != 0, True, "it refuses to start")
+    equal("its marker file is gone" in node.log_path.read_text(), True, "it says why")
+    equal(marker.exists(), False, "a folder is made in place of the lost one")
