@@ -8,7 +8,7 @@ use super::ask::READ_LIMIT;
 use super::bury::{AskGraves, Forget};
 use super::messages::{
     AskStamp, GetBlock, HeldPast, HeldRow, ListPast, ListRows, Listing, Prepare, Promise, ReadPast,
-    ReadRange, ReadRow, Records, Reply, StoreBlock, StoreRows,
+    ReadRange, ReadRow, Records, Reply, StoreBlock, StoreRows, Which,
 };
 use super::names::{CompareNames, NameRows};
 use super::seal::{self, Closed};
@@ -190,7 +190,7 @@ impl Model {
             let bytes = body.map(|body| Bytes::from(body.0));
             beside.aside = bytes.filter(|bytes| batch::fits(&past.slot, Some(bytes)));
         }
-        Ok(HeldRow { row, beside, retention_clock: None })
+        Ok(HeldRow { row, beside, ..HeldRow::default() })
     }
 
     async fn read_here(&self, request: ReadRow) -> Result<Reply<HeldRow>, ModelError> {
@@ -200,7 +200,8 @@ impl Model {
         self.store.settled().await?;
         let view = self.store.view()?;
         let key = object::row_key(request.partition, &request.key);
-        let held = self.held_row(&view, &key, (request.content, request.aside))?;
+        let mut held = self.held_row(&view, &key, (request.content, request.aside))?;
+        held.past = past_beside(&view, &request)?;
         let fence = graves::fence_of(&view, Space::Object, &key)?.birth();
         // T4: this replica may have forgotten what an older request expects to find.
         Ok(if held.row.is_none() && request.birth <= fence { Reply::Fenced } else { Reply::Done(held) })
@@ -240,7 +241,7 @@ impl Model {
         Ok(match promised {
             Reply::Done(Ok(row)) => {
                 let retention_clock = Some(self.retention_clock());
-                Reply::Done(Promise::Given(HeldRow { row, beside: Beside::default(), retention_clock }))
+                Reply::Done(Promise::Given(HeldRow { row, retention_clock, ..HeldRow::default() }))
             }
             Reply::Done(Err(against)) => Reply::Done(Promise::Refused(against)),
             Reply::Old(view) => Reply::Old(view),
@@ -367,6 +368,24 @@ impl Serve for GetBlock {
             Err(_) => Answer::from(false),
         })
     }
+}
+
+/// The past row that a read of a key asks for, if this replica answers for it.
+fn past_beside(view: &store::View, request: &ReadRow) -> Result<Option<HeldPast>, ModelError> {
+    let Some(id) = request.past else { return Ok(None) };
+    let fence = graves::fence_of(view, Space::Past, request.partition.as_bytes())?.birth();
+    if request.birth <= fence {
+        return Ok(None);
+    }
+    let question = ReadPast {
+        view: request.view,
+        birth: request.birth,
+        partition: request.partition,
+        key: request.key.clone(),
+        which: Which::Version(id),
+        content: request.content,
+    };
+    versions::held_past(view, &question).map(Some)
 }
 
 impl Serve for ReadRow {
