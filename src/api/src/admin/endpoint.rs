@@ -94,6 +94,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("ListEncryptionKeys", "The keys of the ring.", |call| Box::pin(encryption::list(call))),
     post("CreateEncryptionKey", "Makes a named key of the ring.", |call| Box::pin(encryption::create(call))),
     post("RotateEncryptionKey", "Makes a newer key of the ring.", |call| Box::pin(encryption::rotate(call))),
+    post("ChangeEncryptionSecret", "Wraps the ring anew.", |call| Box::pin(encryption::change_secret(call))),
     get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
     get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
     post("ListWorkers", "A node's background work.", |call| Box::pin(nodes::list_workers(call))),

@@ -12,7 +12,7 @@ use super::messages::{
 };
 use super::names::{CompareNames, NameRows};
 use super::seal::{self, Closed};
-use super::secret::AskSecret;
+use super::secret::{AskSecret, OfferSecret};
 use crate::batch::{self, Write};
 use crate::growth::{AskClock, AskMark, TellMarks};
 use crate::rows::object::{self, Beside, InlineBody, ObjectRow};
@@ -61,6 +61,7 @@ impl Model {
         self.answer::<NameRows>(net);
         self.answer::<CompareNames>(net);
         self.answer::<AskSecret>(net);
+        self.answer::<OfferSecret>(net);
         self.answer::<AskStamp>(net);
         self.answer::<AskClock>(net);
         self.answer::<AskMark>(net);

@@ -21,6 +21,7 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
 /// Names that other releases do not have.
 const OWN_NAMES: [&str; 11] = [
     "ApproveNodes",
+    "ChangeEncryptionSecret",
     "CreateEncryptionKey",
     "CreateNodeInvitation",
     "CreateWebhook",
