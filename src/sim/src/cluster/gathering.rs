@@ -87,8 +87,8 @@ impl Gathering {
         self.until(MEETING_MAX, "knows the bucket", |node| node.model.names().buckets.contains_key(&bucket))
             .await?;
         if self.plan.keeps_versions {
-            let setting = Some((Setting::Versioning, Versioning::Enabled.document()));
-            let change = BucketChange { setting, ..BucketChange::default() };
+            let settings = vec![(Setting::Versioning, Versioning::Enabled.document())];
+            let change = BucketChange { settings, ..BucketChange::default() };
             node.model.update_bucket(bucket, change).await.map_err(failed)?;
             let knows = |node: &Member| {
                 let names = node.model.names();
