@@ -152,7 +152,7 @@ pub(crate) struct Prepare {
 pub(crate) enum Promise {
     /// Given, and what is held.
     #[serde(rename = "p")]
-    Given(HeldRow),
+    Given(Box<HeldRow>),
     /// Not given: this stands against it.
     #[serde(rename = "r")]
     Refused(Stamp),

@@ -94,7 +94,7 @@ pub(super) type ToldPast = (Stamp, Vec<HeldPast>);
 
 /// One attempt at a read.
 enum Attempt {
-    Answer(FoundRow, Option<ToldPast>),
+    Answer(Box<(FoundRow, Option<ToldPast>)>),
     Again,
     Blocked,
 }
@@ -118,7 +118,7 @@ impl Model {
     ) -> Result<(FoundRow, Option<ToldPast>), ModelError> {
         for attempt in 1..VIEW_ATTEMPTS_MAX {
             match self.read_once(place, content, past).await? {
-                Attempt::Answer(found, told) => return Ok((found, told)),
+                Attempt::Answer(answer) => return Ok(*answer),
                 Attempt::Again => env::sleep(VIEW_PAUSE * (attempt - 1)).await,
                 Attempt::Blocked => {
                     env::sleep(VIEW_PAUSE * attempt).await;
@@ -177,7 +177,7 @@ impl Model {
                             }
                             ReadStep::Answer(found) => {
                                 let told = pages.map(|pages| (request.birth, pages));
-                                return Ok(Attempt::Answer(answer_of(found, &mut contents), told));
+                                return Ok(answered(answer_of(found, &mut contents), told));
                             }
                             ReadStep::WriteBack(version) => {
                                 let version = (version, request.birth);
@@ -218,7 +218,7 @@ impl Model {
         };
         match self.put_forward(place, (row.clone(), birth), beside.clone()).await? {
             // What was told of past rows belongs to the moment before.
-            WriteStep::Done => Ok(Attempt::Answer(Some((row, beside.own.filter(|_| content))), None)),
+            WriteStep::Done => Ok(answered(Some((row, beside.own.filter(|_| content))), None)),
             WriteStep::Again { .. } => Ok(Attempt::Again),
             WriteStep::Wait | WriteStep::Unknown => Ok(Attempt::Blocked),
         }
@@ -275,6 +275,10 @@ impl Model {
         }
         Err(ModelError::Unavailable)
     }
+}
+
+fn answered(found: FoundRow, told: Option<ToldPast>) -> Attempt {
+    Attempt::Answer(Box::new((found, told)))
 }
 
 fn answer_of(found: Option<Version<Content>>, contents: &mut BTreeMap<Stamp, Beside>) -> FoundRow {

@@ -242,7 +242,8 @@ impl Model {
         Ok(match promised {
             Reply::Done(Ok(row)) => {
                 let retention_clock = Some(self.retention_clock());
-                Reply::Done(Promise::Given(HeldRow { row, retention_clock, ..HeldRow::default() }))
+                let held = HeldRow { row, retention_clock, ..HeldRow::default() };
+                Reply::Done(Promise::Given(Box::new(held)))
             }
             Reply::Done(Err(against)) => Reply::Done(Promise::Refused(against)),
             Reply::Old(view) => Reply::Old(view),
