@@ -1,6 +1,7 @@
 """Buckets: create, head, location, list (paged), delete, names, and the sub-resources nobody configured."""
 
 import http.client
+import json
 import subprocess
 
 from home import equal, refused, true
@@ -168,3 +169,48 @@ def quota(home):
     home.s3.put_object(Bucket=bucket, Key="second", Body=b"x" * 2_000_000)
     limit("--max-objects", "none", "--max-size", "none")
     home.s3.put_object(Bucket=bucket, Key="third", Body=b"x")
+
+
+@SUITE.case("what S3 sets is shown by the command line, and what the command line sets by S3")
+def settings_of_both(home):
+    bucket = home.new_bucket("set")
+
+    def garage(*words, code=0):
+        command = [str(home.server.binary), "-c", str(home.server.config_path), *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        equal(done.returncode, code, f"garage {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def shown():
+        return dict(line.split(":", 1) for line in garage("bucket", "info", bucket).splitlines() if ":" in line)
+
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+                                                      "Resource": f"arn:aws:s3:::{bucket}/open/*"}]}
+    home.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    home.s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]})
+    home.s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    garage("bucket", "versioning", "--enable", bucket)
+    equal(home.s3.get_bucket_versioning(Bucket=bucket).get("Status"), "Enabled", "versioning in S3")
+    home.s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={
+        "ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 3}}})
+    true("object lock" in garage("bucket", "versioning", "--suspend", bucket, code=1), "a bucket with locks keeps versions")
+
+    rules = [{"ID": "logs", "Status": "Enabled", "Filter": {"Prefix": "logs/"}, "Expiration": {"Days": 30}},
+             {"ID": "rest", "Status": "Disabled", "Filter": {"And": {"Prefix": "x", "Tags": [{"Key": "a", "Value": "b"}]}},
+              "NoncurrentVersionExpiration": {"NoncurrentDays": 4, "NewerNoncurrentVersions": 2}}]
+    file = home.folder("rules") / "rules.json"
+    file.write_text(json.dumps({"Rules": rules}))
+    true("logs/*" in garage("bucket", "lifecycle", "--rules", str(file), bucket), "the rules are shown as they are set")
+    equal(home.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"], rules, "rules in S3")
+    file.write_text(json.dumps({"Rules": [dict(rules[0], Transitions=[{"Days": 1, "StorageClass": "GLACIER"}])]}))
+    true("Transitions" in garage("bucket", "lifecycle", "--rules", str(file), bucket, code=1), "what is not there is named")
+
+    lines = {name: value.strip() for name, value in shown().items()}
+    for name, value in [("Versioning", "enabled"), ("Lifecycle rules", "2, 1 of them enabled"), ("Object lock", "governance, 3 days"),
+                        ("Policy", "1 statement, see --output json"), ("Public blocked", "new lists"), ("CORS rules", "1")]:
+        equal(lines.get(name), value, name)
+    whole = json.loads(garage("bucket", "info", bucket, "--output", "json"))
+    equal((whole["policy"], whole["lifecycleRules"]), (policy, rules), "in full as JSON")
+    equal(whole["objectLock"], {"defaultMode": "governance", "defaultDays": 3, "defaultYears": None}, "lock as JSON")
+    garage("bucket", "lifecycle", "--none", bucket)
+    refused("NoSuchLifecycleConfiguration", 404, home.s3.get_bucket_lifecycle_configuration, Bucket=bucket)

@@ -451,11 +451,55 @@ def two_secrets(home):
         third.stop()
         third.around = {"GARAGE_ENCRYPTION_SECRET": secrets.token_hex(32)}
         homes.restart(2)
-        refused("ServiceUnavailable", 503, homes.s3[2].put_object, Bucket=homes.bucket, Key="l", Body=b"x", ServerSideEncryption="AES256")
-        refused("ServiceUnavailable", 503, homes.s3[2].get_object, Bucket=homes.bucket, Key="k")
-        homes.s3[2].put_object(Bucket=homes.bucket, Key="plain", Body=b"x")
-        equal(homes.s3[1].get_object(Bucket=homes.bucket, Key="k")["Body"].read(), b"x", "through the others")
-        true("not opened" in third.cli("encryption", "list"), "said")
+        # It is told the cluster's, and what it was given wraps nothing.
+        equal(_patiently(lambda: homes.s3[2].get_object(Bucket=homes.bucket, Key="k")["Body"].read()), b"x", "read by the cluster's")
+        homes.s3[2].put_object(Bucket=homes.bucket, Key="l", Body=b"x", ServerSideEncryption="AES256")
+        third.cli("encryption", "rotate")
+        homes.s3[2].put_object(Bucket=homes.bucket, Key="m", Body=b"x", ServerSideEncryption="AES256")
+        for key in "klm":
+            equal(homes.s3[1].get_object(Bucket=homes.bucket, Key=key)["Body"].read(), b"x", "through the others")
+        true("does not open the ring" in third.log_path.read_text(), "the log says that its own is another one")
+
+
+@SUITE.case("the secret is changed while a home is away: what is there stays readable, and the old secret opens nothing")
+def change_secret(home):
+    with _three(home) as homes:
+        _wait_until_told(homes)
+        put = lambda key, through: homes.s3[through].put_object(
+            Bucket=homes.bucket, Key=key, Body=key.encode(), ServerSideEncryption="AES256")
+        get = lambda key, through: homes.s3[through].get_object(Bucket=homes.bucket, Key=key)["Body"].read()
+        put("before", 0)
+        old = homes.files[0].read_text().strip()
+        first, second, third = homes.cluster.nodes
+        third.stop(signal.SIGKILL)
+        next_file = homes.cluster.folder / "next"
+        first.cli("encryption", "new-secret", str(next_file))
+        said = first.cli("encryption", "change-secret", str(next_file))
+        true("1 keys" in said and said.count("has it in its file") == 2 and said.count("away") == 1, said)
+        new = next_file.read_text().strip()
+        for file in homes.files:
+            equal(file.read_text().split(), [new, old], "the new secret stands before the old one")
+        put("while away", 1)
+        homes.restart(2)
+        for key in ["before", "while away"]:
+            equal(_patiently(lambda: get(key, 2)), key.encode(), "through the home that was away")
+        put("after", 2)
+        # From now on the new one is enough, and the old one is not.
+        for node in homes.cluster.nodes:
+            node.stop()
+        homes.files[0].write_text(new)
+        homes.files[1].write_text(old)
+        second.start()
+        second.wait_until_up()
+        true("not opened" in second.cli("encryption", "list"), "the old secret opens nothing")
+        for number in [0, 2]:
+            homes.restart(number)
+        for key in ["before", "while away", "after"]:
+            for through in range(3):
+                equal(_patiently(lambda: get(key, through)), key.encode(), f"{key} through {through}")
+        true("0 keys" in first.cli("encryption", "change-secret", str(next_file)), "asked for again there is nothing to do")
+        failed = first.try_cli("encryption", "change-secret", str(first.config))
+        true(failed.returncode == 1 and "64 hexadecimal digits" in failed.stderr, failed.stderr)
 
 
 @SUITE.case("no byte of what is encrypted is on the disk, nor the keys, nor in the log")

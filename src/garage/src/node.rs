@@ -17,7 +17,6 @@ use block::{BlockConfig, BlockStore, DiskConfig, LostDisks};
 use cluster::membership::Membership;
 use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use env::{Env, Task};
-use model::encryption::ring::EncryptionSecret;
 use model::lifecycle::Day;
 use model::{Model, ModelError, Peers, Timing};
 use std::net::SocketAddr;
@@ -102,8 +101,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let timing = Timing { day, ..Timing::default() };
     let model = Model::open_timed(&env, store, blocks.clone(), (Peers::of(&cluster), timing))?;
     if let Some(secret) = &config.encryption.secret {
-        let secret = EncryptionSecret::parse(secret.reveal()).context("the encryption secret")?;
-        model.set_encryption_secret(secret);
+        model.set_encryption_secrets(secrets::parse(secret.reveal()).context("the encryption secret")?);
     }
     settle_interrupted_uploads(&model).await?;
     let first_run = first_run::prepare(&model, &config, cluster.has_joined()).await?;

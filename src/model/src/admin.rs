@@ -34,8 +34,8 @@ pub struct BucketChange {
     pub quotas: Option<Quotas>,
     /// A new web site, or none.
     pub website: Option<Option<Website>>,
-    /// A document to set, or a kind to remove.
-    pub setting: Option<(Setting, Option<Document>)>,
+    /// Documents to set, or kinds to remove.
+    pub settings: Vec<(Setting, Option<Document>)>,
 }
 
 impl Model {
@@ -139,7 +139,7 @@ impl Model {
             if let Some(website) = change.website {
                 bucket.website.set(stamp, website);
             }
-            if let Some((kind, document)) = change.setting {
+            for (kind, document) in change.settings {
                 check_lock(&bucket, kind, document.as_ref())?;
                 bucket.settings.set(kind.name().to_owned(), stamp, document);
             }

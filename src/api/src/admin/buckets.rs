@@ -1,19 +1,16 @@
 //! Endpoints that list, show, make, change and delete buckets.
 
 use super::bucket_names::{check_local_alias, grant};
-use super::{AdminApi, AdminError, Answer, Call, wire};
+use super::{AdminApi, AdminError, Answer, Call, bucket_settings, wire};
 use crate::dates::iso8601_ms;
-use crate::s3::logging::Logging;
 use crate::s3::website;
 use base::id::kind;
 use base::limits::PART_NUMBER_MAX;
 use base::{BucketName, Id, PartitionHash};
 use model::admin::BucketChange;
-use model::events::Notifications;
-use model::lifecycle::Rules;
 use model::listing::{ListQuery, Start};
 use model::multipart::UploadName;
-use model::rows::bucket::{BucketRow, Quotas, Versioning, Website};
+use model::rows::bucket::{BucketRow, Quotas, Website};
 use model::usage::{self, Usage};
 use model::{Model, ModelError, Names};
 use std::collections::BTreeSet;
@@ -65,13 +62,11 @@ pub(super) async fn create(call: Call<'_>) -> Result<Answer, AdminError> {
 pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
     let names = call.api.model.names();
     let id = find(&names, call.required("id")?)?;
-    let body: wire::UpdateBucket = call.json()?;
+    let mut body: wire::UpdateBucket = call.json()?;
     if body.cors_rules.is_some() {
         return Err(AdminError::NotImplemented("UpdateBucket with corsRules"));
     }
-    if body.lifecycle_rules.is_some() {
-        return Err(AdminError::NotImplemented("UpdateBucket with lifecycleRules"));
-    }
+    let settings = bucket_settings::wanted(&call.api.model, &mut body)?;
     let website = match body.website_access {
         Some(access) => {
             Some(website_of(access, names.buckets.get(&id).and_then(|row| row.website.value.as_ref()))?)
@@ -80,7 +75,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
     };
     let quotas =
         body.quotas.map(|quotas| Quotas { size_bytes: quotas.max_size, objects: quotas.max_objects });
-    call.api.model.update_bucket(id, BucketChange { quotas, website, setting: None }).await?;
+    call.api.model.update_bucket(id, BucketChange { quotas, website, settings }).await?;
     show(call.api, id).await
 }
 
@@ -166,24 +161,11 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
         })
     });
     let keys = keys.collect();
-    let website = row.website.value.clone();
     let quotas = row.quotas.value;
-    let rules = Rules::of(row).ok().map(Option::unwrap_or_default);
-    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    Ok(Answer::json(&wire::BucketInfo {
+    let mut info = wire::BucketInfo {
         id: text,
         created,
         global_aliases,
-        website_access: website.is_some(),
-        website_config: website.map(website_config),
-        versioning: match row.versioning() {
-            Versioning::Never => "disabled".to_owned(),
-            Versioning::Enabled => "enabled".to_owned(),
-            Versioning::Suspended => "suspended".to_owned(),
-        },
-        lifecycle_rule_count: rules.as_ref().map(|rules| count(rules.rules.len())),
-        lifecycle_rules_enabled: rules
-            .map_or(0, |rules| count(rules.rules.iter().filter(|rule| rule.enabled).count())),
         keys,
         objects: usage.objects,
         bytes: usage.bytes,
@@ -192,36 +174,10 @@ pub(super) async fn show(api: &AdminApi, id: Id<kind::Bucket>) -> Result<Answer,
         unfinished_multipart_upload_parts: parts,
         unfinished_multipart_upload_bytes: part_bytes,
         quotas: wire::Quotas { max_size: quotas.size_bytes, max_objects: quotas.objects },
-        notifications: notifications_of(row)?,
-        logging: logging_of(row),
-    }))
-}
-
-fn website_config(site: Website) -> wire::WebsiteConfig {
-    // What a newer release has set is not shown; S3 says that it cannot be read.
-    let redirects = website::configuration(&site).map(|shown| shown.redirects).unwrap_or_default();
-    wire::WebsiteConfig {
-        index_document: site.index_document,
-        error_document: site.error_document,
-        redirect_all_requests_to: redirects.all.map(Into::into),
-        routing_rules: redirects.rules.into_iter().map(Into::into).collect(),
-    }
-}
-
-fn notifications_of(row: &BucketRow) -> Result<Vec<wire::BucketNotification>, AdminError> {
-    let rules = Notifications::of(row)?.rules.into_iter().map(|rule| wire::BucketNotification {
-        id: rule.id,
-        webhook: rule.webhook,
-        events: rule.events,
-        prefix: rule.prefix,
-        suffix: rule.suffix,
-    });
-    Ok(rules.collect())
-}
-
-fn logging_of(row: &BucketRow) -> Option<String> {
-    let logging = Logging::of(row).ok().flatten()?;
-    Some(format!("{}/{}", logging.name, logging.prefix))
+        ..wire::BucketInfo::default()
+    };
+    bucket_settings::show(row, &mut info);
+    Ok(Answer::json(&info))
 }
 
 /// The counters of a bucket.

@@ -4,7 +4,8 @@ use super::{AdminApi, AdminError, Answer, Call, wire};
 use crate::dates::iso8601_ms;
 use base::Id;
 use base::id::kind;
-use model::encryption::ring::{NAME_MAX_BYTES, OWN_NAME, RingKey};
+use model::encryption::change::{SecretChanged, Told};
+use model::encryption::ring::{EncryptionSecret, NAME_MAX_BYTES, OWN_NAME, RingKey};
 
 pub(super) async fn list(call: Call<'_>) -> Result<Answer, AdminError> {
     let model = &call.api.model;
@@ -23,6 +24,21 @@ pub(super) async fn rotate(call: Call<'_>) -> Result<Answer, AdminError> {
     let body: wire::NamedEncryptionKey = call.json_or_default()?;
     let name = body.name.filter(|name| name != OWN_NAME);
     made(call.api, call.api.model.rotate_ring_key(name.as_deref()).await?)
+}
+
+pub(super) async fn change_secret(call: Call<'_>) -> Result<Answer, AdminError> {
+    let body: wire::ChangeEncryptionSecret = call.json()?;
+    let secret = EncryptionSecret::parse(&body.secret).map_err(|_| AdminError::InvalidValue {
+        name: "encryption secret (64 hexadecimal digits)",
+        value: "***".to_owned(),
+    })?;
+    let SecretChanged { keys, members } = call.api.model.change_encryption_secret(secret).await?;
+    let nodes = members.into_iter().map(|(node, told)| wire::SecretOnNode {
+        id: node.to_string(),
+        is_held: told != Told::Away,
+        is_kept: told == Told::Kept,
+    });
+    Ok(Answer::json(&wire::EncryptionSecretChanged { keys, nodes: nodes.collect() }))
 }
 
 /// Letters, digits and what AWS allows between them in an alias, so that a name fits into a header and an ARN.

@@ -78,7 +78,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("ListBuckets", "All buckets.", |call| Box::pin(buckets::list(call))),
     get("GetBucketInfo", "One bucket.", |call| Box::pin(buckets::info(call))),
     post("CreateBucket", "Makes a bucket.", |call| Box::pin(buckets::create(call))),
-    post("UpdateBucket", "Sets a bucket's quotas and web site.", |call| Box::pin(buckets::update(call))),
+    post("UpdateBucket", "Sets a bucket's quotas, web site, versioning, lifecycle rules.", |call| {
+        Box::pin(buckets::update(call))
+    }),
     post("DeleteBucket", "Deletes an empty bucket.", |call| Box::pin(buckets::delete(call))),
     post("CleanupIncompleteUploads", "Aborts old uploads.", |call| Box::pin(objects::cleanup_uploads(call))),
     get("InspectObject", "What is stored under a key.", |call| Box::pin(objects::inspect(call))),
@@ -92,6 +94,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("ListEncryptionKeys", "The keys of the ring.", |call| Box::pin(encryption::list(call))),
     post("CreateEncryptionKey", "Makes a named key of the ring.", |call| Box::pin(encryption::create(call))),
     post("RotateEncryptionKey", "Makes a newer key of the ring.", |call| Box::pin(encryption::rotate(call))),
+    post("ChangeEncryptionSecret", "Wraps the ring anew.", |call| Box::pin(encryption::change_secret(call))),
     get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
     get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
     post("ListWorkers", "A node's background work.", |call| Box::pin(nodes::list_workers(call))),

@@ -89,6 +89,9 @@ pub enum AdminError {
          may be"
     )]
     WebsiteDocuments,
+    /// Lifecycle rules that S3 would refuse.
+    #[error("the lifecycle rules were not set: {0}")]
+    LifecycleRules(String),
     /// Neither or both kinds of names were given.
     #[error("give either `globalAlias`, or `localAlias` with `accessKeyId`")]
     AliasKind,
@@ -146,6 +149,7 @@ impl AdminError {
             | Self::InvalidName(_)
             | Self::InvalidKey(_)
             | Self::WebsiteDocuments
+            | Self::LifecycleRules(_)
             | Self::AliasKind
             | Self::WebhookAddress(_)
             | Self::TooManyWebhooks
@@ -184,6 +188,7 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         // The public interface description says 400 where S3 says 409.
         ModelError::BucketNotEmpty => (S::BAD_REQUEST, "BucketNotEmpty"),
         ModelError::Locked => (S::FORBIDDEN, "AccessDenied"),
+        ModelError::NeedsVersions | ModelError::KeepsVersions => (S::BAD_REQUEST, "InvalidRequest"),
         ModelError::AccessKeyExists => (S::CONFLICT, "KeyAlreadyExists"),
         ModelError::NoEncryptionSecret => (S::BAD_REQUEST, "NoEncryptionSecret"),
         ModelError::EncryptionSecretMissing => (S::SERVICE_UNAVAILABLE, "NoEncryptionSecret"),
@@ -204,8 +209,6 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         | ModelError::RangeNotSatisfiable
         | ModelError::QuotaExceeded
         | ModelError::NoObjectLock
-        | ModelError::NeedsVersions
-        | ModelError::KeepsVersions
         | ModelError::NewerSetting
         | ModelError::Damaged => (S::INTERNAL_SERVER_ERROR, "InternalError"),
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod bucket_names;
+mod bucket_settings;
 mod buckets;
 mod call;
 mod cluster_state;

@@ -10,6 +10,7 @@ mod encryption;
 mod forgetting;
 mod joining;
 mod key;
+pub mod lifecycle;
 mod node;
 mod webhook;
 
@@ -19,6 +20,7 @@ pub use encryption::*;
 pub use forgetting::*;
 pub use joining::*;
 pub use key::*;
+pub use lifecycle::LifecycleRule;
 pub use node::*;
 pub use webhook::*;
 

@@ -48,6 +48,6 @@ pub async fn remove(call: &Call, kind: Setting) -> Result<(), S3Error> {
 
 /// Sets a document of the bucket that the request names, or removes it.
 pub async fn change(call: &Call, kind: Setting, document: Option<Document>) -> Result<(), S3Error> {
-    let change = BucketChange { setting: Some((kind, document)), ..BucketChange::default() };
+    let change = BucketChange { settings: vec![(kind, document)], ..BucketChange::default() };
     Ok(call.api.model.update_bucket(call.bucket()?.id, change).await?)
 }

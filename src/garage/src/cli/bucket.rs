@@ -1,5 +1,6 @@
 //! `garage bucket`: make, show, change and delete buckets.
 
+use super::bucket_settings::{self, LifecycleArguments, VersioningArguments};
 use super::client::Answer;
 use super::confirm::{Yes, confirm};
 use super::error::CliError;
@@ -65,6 +66,10 @@ pub enum BucketCommand {
     Deny(GrantArguments),
     /// Serve a bucket as a web site, or stop that.
     Website(WebsiteArguments),
+    /// Keep versions of what is overwritten and deleted, or make no more.
+    Versioning(VersioningArguments),
+    /// Show what of a bucket goes by itself, and when; or set it from a file.
+    Lifecycle(LifecycleArguments),
     /// Limit what a bucket may hold.
     #[command(
         after_long_help = "Examples:\n  garage bucket set-quotas photos --max-size 30G --max-objects none"
@@ -157,6 +162,11 @@ pub async fn run(session: &Session, command: BucketCommand) -> Result<Report, Cl
         BucketCommand::Allow(grant) => change_grant(session, "AllowBucketKey", grant).await,
         BucketCommand::Deny(grant) => change_grant(session, "DenyBucketKey", grant).await,
         BucketCommand::Website(website) => set_website(session, website).await,
+        BucketCommand::Versioning(asked) => {
+            let id = session.bucket(&asked.bucket).await?.value.id;
+            update(session, &id, &bucket_settings::versioning(&asked)).await
+        }
+        BucketCommand::Lifecycle(asked) => bucket_settings::lifecycle(session, asked).await,
         BucketCommand::SetQuotas(quotas) => set_quotas(session, quotas).await,
         BucketCommand::CleanupIncompleteUploads { older_than, buckets } => {
             cleanup(session, older_than, &buckets).await
@@ -216,6 +226,7 @@ fn info_page(bucket: &BucketInfo, view: &View) -> Page {
         let kept = [("Versioning", bucket.versioning.clone()), ("Lifecycle rules", rules(bucket))];
         page.fields(LABELS_WIDTH, kept);
     }
+    page.fields(LABELS_WIDTH, bucket_settings::fields(bucket));
     if bucket.quotas.max_size.is_some() || bucket.quotas.max_objects.is_some() {
         page.gap();
         if let Some(limit) = bucket.quotas.max_size {

@@ -4,7 +4,9 @@ use super::error::CliError;
 use super::render::Page;
 use super::session::{Report, Session};
 use crate::secrets;
-use api::admin::wire::{EncryptionKey, EncryptionKeys, NamedEncryptionKey};
+use api::admin::wire::{
+    ChangeEncryptionSecret, EncryptionKey, EncryptionKeys, EncryptionSecretChanged, NamedEncryptionKey,
+};
 use clap::Subcommand;
 use env::Env;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,15 @@ pub enum EncryptionCommand {
     /// Named keys, which requests choose by `aws:kms`.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make another secret the cluster's: the keys of the ring are wrapped anew, and objects stay as they are.
+    #[command(after_long_help = "Example:\n  garage encryption new-secret /mnt/stick/next\n  \
+                                 garage encryption change-secret /mnt/stick/next\n\nEach home puts the new secret before \
+                                 the old one in its encryption_secret_file. A change that was interrupted is ended by the same \
+                                 command.")]
+    ChangeSecret {
+        /// The file that holds the new secret.
+        file: PathBuf,
+    },
     /// Make an encryption secret in a new file, on this machine.
     #[command(after_long_help = "Once for a cluster, where it shall not lie beside the data:\n  \
                                  garage encryption new-secret /etc/garage/encryption_secret\n\nThen set \
@@ -51,6 +62,7 @@ pub async fn run(session: &Session, command: EncryptionCommand) -> Result<Report
         EncryptionCommand::Key(KeyCommand::Create { name }) => {
             make(session, "CreateEncryptionKey", Some(name)).await
         }
+        EncryptionCommand::ChangeSecret { file } => change_secret(session, &file).await,
         // Asks no node: taken care of before this is called.
         EncryptionCommand::NewSecret { .. } => Ok(Report::new(serde_json::Value::Null, Page::default())),
     }
@@ -84,6 +96,31 @@ async fn list(session: &Session) -> Result<Report, CliError> {
     if !answer.value.has_secret {
         page.line("This node has no encryption secret: see `garage encryption new-secret --help`");
     }
+    Ok(Report::new(answer.json, page))
+}
+
+async fn change_secret(session: &Session, file: &Path) -> Result<Report, CliError> {
+    // Over plain HTTP everybody on the way would hear it.
+    if session.config.is_none() {
+        return Err(CliError::OnlyHere { what: "the encryption secret is changed" });
+    }
+    let unread = |source| CliError::UnreadableFile { path: file.to_owned(), source };
+    let content = env::read_file(session.env.disk.as_ref(), file).map_err(unread)?;
+    let content = content.ok_or_else(|| unread(std::io::ErrorKind::NotFound.into()))?;
+    let text = String::from_utf8(content).map_err(|_| unread(std::io::ErrorKind::InvalidData.into()))?;
+    let body = ChangeEncryptionSecret { secret: text.trim().to_owned() };
+    let answer = session.client.post::<EncryptionSecretChanged>("ChangeEncryptionSecret", &[], &body).await?;
+    let mut page = Page::default();
+    page.line(format!("{} keys of the ring are wrapped by the new secret.", answer.value.keys));
+    let rows = answer.value.nodes.iter().map(|node| {
+        let has = match (node.is_held, node.is_kept) {
+            (true, true) => "has it in its file",
+            (true, false) => "has it until it stops: give it an encryption_secret_file, or the new secret where it gets the old one",
+            (false, _) => "away: asks for it when it is back",
+        };
+        vec![node.id[..16].to_owned(), has.to_owned()]
+    });
+    page.gap().columns(&["Node", "New secret"], rows.collect());
     Ok(Report::new(answer.json, page))
 }
 

@@ -75,6 +75,18 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+    /// A file of lifecycle rules is none.
+    RulesFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// What is not said over a network.
+    OnlyHere {
+        /// What is done.
+        what: &'static str,
+    },
     /// The operator said no.
     Declined,
     /// `--rpc-host` names another node.
@@ -196,6 +208,17 @@ impl fmt::Display for CliError {
             }
             Self::UnreadableFile { path, source } => {
                 write!(out, "the file {} cannot be used: {source}", path.display())
+            }
+            Self::RulesFile { path, source } => write!(
+                out,
+                "{} holds no lifecycle rules: {source}\nSee garage bucket lifecycle --help for what it may hold.",
+                path.display()
+            ),
+            Self::OnlyHere { what } => {
+                write!(
+                    out,
+                    "{what} on the machine of a home, without --admin-url: it would be heard on the way"
+                )
             }
             Self::Declined => write!(out, "nothing was changed"),
             Self::RemoteNode => write!(

@@ -7,6 +7,7 @@
 //! without `--yes` or a person's word.
 
 mod bucket;
+mod bucket_settings;
 mod client;
 mod confirm;
 mod encryption;

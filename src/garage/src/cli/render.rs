@@ -65,7 +65,11 @@ impl Page {
     }
 
     /// Labels and values; values begin in column `width`.
-    pub fn fields<const N: usize>(&mut self, width: usize, pairs: [(&str, String); N]) -> &mut Self {
+    pub fn fields<'a>(
+        &mut self,
+        width: usize,
+        pairs: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> &mut Self {
         let pairs = pairs.into_iter().map(|(label, value)| (label.to_owned(), value)).collect();
         self.parts.push(Part::Fields { width, pairs });
         self

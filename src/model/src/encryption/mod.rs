@@ -8,6 +8,7 @@
 //! - the customer's key is used and forgotten: never stored, logged, or sent to another node;
 //! - a body is never read as it is stored: without its data key reading it is an error.
 
+pub mod change;
 pub mod cipher;
 pub mod ring;
 

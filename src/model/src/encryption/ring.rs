@@ -4,19 +4,21 @@
 //! of the store: a node is given it by its configuration, or asks the other members for it
 //! ([`crate::replicas`]). What always holds:
 //!
-//! - a node never makes a secret, and never uses one that does not open every key of the ring that it knows of;
-//! - a key of the ring is never changed and never deleted.
+//! - a node never makes a secret, and makes no key of the ring as long as there is one that it cannot open;
+//! - a key of the ring is never changed and never deleted; it is wrapped anew when there is another secret ([`super::change`]),
+//!   and a node holds the secret of before as well: what is wrapped by either opens.
 
 use super::Locked;
 use super::cipher::Key;
-use crate::rows::encryption::RingKeyRow;
+use crate::rows::encryption::{RingKeyRow, Wrapped};
 use crate::{Model, ModelError};
-use arc_swap::ArcSwapOption;
+use arc_swap::ArcSwap;
 use base::id::kind;
 use base::{Id, Stamp};
-use env::random_array;
-use std::sync::Arc;
+use env::{Rng, random_array};
+use futures_util::future::BoxFuture;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use store::Space;
 
 /// What requests and answers call the key that has no name.
@@ -50,6 +52,16 @@ impl EncryptionSecret {
         &self.0
     }
 
+    /// A key of the ring, if this secret wraps it.
+    pub(super) fn opens(&self, id: Id<kind::RingKey>, row: &RingKeyRow) -> Option<Key> {
+        self.key().unwrap(&row.key, &bound_to(id, row.name.as_deref()))
+    }
+
+    /// The same key of the ring, wrapped by this secret.
+    pub(super) fn wraps(&self, rng: &dyn Rng, id: Id<kind::RingKey>, row: &RingKeyRow, key: &Key) -> Wrapped {
+        self.key().wrap(rng, key, &bound_to(id, row.name.as_deref()))
+    }
+
     fn key(&self) -> Key {
         Key::from_bytes(blake3::derive_key("garage 2026-11 secret that wraps the ring", &self.0))
     }
@@ -61,18 +73,51 @@ impl std::fmt::Debug for EncryptionSecret {
     }
 }
 
+/// So many secrets a node holds at most: the cluster's, the one of before, and what was begun and not ended.
+const HELD_MAX: usize = 8;
+
+/// Keeps secrets, the newest first, beyond the end of the process; whether that was possible.
+pub type KeepSecrets = Box<dyn Fn(Vec<EncryptionSecret>) -> BoxFuture<'static, bool> + Send + Sync>;
+
 /// What this node has to open the ring with.
 #[derive(Default)]
 pub(crate) struct Ring {
-    secret: ArcSwapOption<EncryptionSecret>,
-    /// Whether it was told by another node, and is nowhere but here.
+    /// The newest first.
+    held: ArcSwap<Vec<EncryptionSecret>>,
+    keep: OnceLock<KeepSecrets>,
+    /// Whether one was told by another node, and is nowhere but here.
     is_in_memory_only: AtomicBool,
 }
 
 impl Ring {
-    /// The secret, if this node has it.
-    pub fn secret(&self) -> Option<Arc<EncryptionSecret>> {
-        self.secret.load_full()
+    /// The secrets that this node has.
+    pub fn held(&self) -> Arc<Vec<EncryptionSecret>> {
+        self.held.load_full()
+    }
+
+    /// Says how secrets are kept that the node is told.
+    pub fn set_keeper(&self, keep: KeepSecrets) {
+        // Said once, at the start.
+        _ = self.keep.set(keep);
+    }
+
+    /// Holds another one too, before those that are held; whether all are kept beyond the end of the process.
+    pub async fn hold(&self, secret: EncryptionSecret) -> bool {
+        if !self.held().contains(&secret) {
+            self.is_in_memory_only.store(true, Ordering::Release);
+        }
+        self.held.rcu(|held| {
+            let others = held.iter().filter(|other| **other != secret).cloned();
+            std::iter::once(secret.clone()).chain(others).take(HELD_MAX).collect::<Vec<_>>()
+        });
+        let is_kept = match self.keep.get() {
+            Some(keep) => keep(self.held().as_ref().clone()).await,
+            None => false,
+        };
+        if is_kept {
+            self.is_in_memory_only.store(false, Ordering::Release);
+        }
+        is_kept
     }
 }
 
@@ -94,18 +139,12 @@ pub struct RingKey {
 impl Model {
     /// Gives the node the secret.
     pub fn set_encryption_secret(&self, secret: EncryptionSecret) {
-        self.ring.secret.store(Some(Arc::new(secret)));
+        self.set_encryption_secrets(vec![secret]);
     }
 
-    /// Gives the node a secret that another one told; whether it is kept where the next start finds it is said later.
-    pub(crate) fn borrow_encryption_secret(&self, secret: EncryptionSecret) {
-        self.ring.is_in_memory_only.store(true, Ordering::Release);
-        self.set_encryption_secret(secret);
-    }
-
-    /// Says that the secret lies where the next start finds it.
-    pub(crate) fn keep_encryption_secret(&self) {
-        self.ring.is_in_memory_only.store(false, Ordering::Release);
+    /// Gives the node the secret and those of before, the newest first.
+    pub fn set_encryption_secrets(&self, secrets: Vec<EncryptionSecret>) {
+        self.ring.held.store(Arc::new(secrets));
     }
 
     /// Whether this node has a secret that it forgets when it stops.
@@ -115,7 +154,7 @@ impl Model {
 
     /// Whether this node has an encryption secret.
     pub fn has_encryption_secret(&self) -> bool {
-        self.ring.secret().is_some()
+        !self.ring.held().is_empty()
     }
 
     /// All keys of the ring, the oldest first.
@@ -189,8 +228,8 @@ impl Model {
         self: &Arc<Self>,
         name: Option<&str>,
     ) -> Result<(Id<kind::RingKey>, Key), ModelError> {
-        let secret = self.ring.secret().ok_or(ModelError::NoEncryptionSecret)?;
         self.refuse_other_secret()?;
+        let (generation, secret) = self.wrapping_secret().ok_or(ModelError::NoEncryptionSecret)?;
         if self.names().ring.is_empty() {
             self.claim_secret(&secret).await?;
         }
@@ -199,7 +238,7 @@ impl Model {
         let wrapped = secret.key().wrap(rng, &key, &bound_to(id, name));
         let name = name.map(str::to_owned);
         self.change_names(move |txn| {
-            let row = RingKeyRow { created: txn.stamp(), name, key: wrapped };
+            let row = RingKeyRow { created: txn.stamp(), name, key: wrapped, generation };
             txn.put(Space::Ring, id.as_bytes().to_vec(), &row);
             Ok(())
         })
@@ -208,10 +247,21 @@ impl Model {
     }
 
     /// Refuses to make a key where another one of the ring cannot be opened: the secret is not the cluster's.
-    fn refuse_other_secret(&self) -> Result<(), ModelError> {
-        let names = self.names();
-        let is_foreign = names.ring.iter().any(|(id, row)| self.open_ring_key(*id, row).is_err());
-        if is_foreign { Err(ModelError::EncryptionSecretMissing) } else { Ok(()) }
+    pub(super) fn refuse_other_secret(&self) -> Result<(), ModelError> {
+        match self.has_encryption_secret() {
+            false => Err(ModelError::NoEncryptionSecret),
+            true if self.opens_ring() => Ok(()),
+            true => Err(ModelError::EncryptionSecretMissing),
+        }
+    }
+
+    /// The cluster's secret, of those that are held, and its generation: what wrapped last wraps next.
+    pub(super) fn wrapping_secret(&self) -> Option<(u32, EncryptionSecret)> {
+        let (held, names) = (self.ring.held(), self.names());
+        let latest = names.ring.iter().max_by_key(|(id, row)| (row.generation, row.created, **id));
+        let Some((id, row)) = latest else { return held.first().map(|secret| (0, secret.clone())) };
+        let opens = |secret: &&EncryptionSecret| secret.opens(*id, row).is_some();
+        held.iter().find(opens).map(|secret| (row.generation, secret.clone()))
     }
 
     /// A key of the ring, asked for where it is not known here.
@@ -225,19 +275,21 @@ impl Model {
         self.open_ring_key(id, &row)
     }
 
-    fn open_ring_key(&self, id: Id<kind::RingKey>, row: &RingKeyRow) -> Result<Key, Locked> {
-        let secret = self.ring.secret().ok_or(Locked::WithoutSecret)?;
-        let opened = secret.key().unwrap(&row.key, &bound_to(id, row.name.as_deref()));
-        opened.ok_or(Locked::WithoutSecret)
+    pub(super) fn open_ring_key(&self, id: Id<kind::RingKey>, row: &RingKeyRow) -> Result<Key, Locked> {
+        let held = self.ring.held();
+        held.iter().find_map(|secret| secret.opens(id, row)).ok_or(Locked::WithoutSecret)
     }
 
-    /// Whether a secret opens all keys of the ring that this node knows of.
-    pub(crate) fn opens_ring(&self, secret: &EncryptionSecret) -> bool {
-        let key = secret.key();
-        self.names()
-            .ring
-            .iter()
-            .all(|(id, row)| key.unwrap(&row.key, &bound_to(*id, row.name.as_deref())).is_some())
+    /// Whether all keys of the ring that this node knows of open by what it holds.
+    pub(crate) fn opens_ring(&self) -> bool {
+        self.opens_ring_with(&[])
+    }
+
+    /// The same, with more secrets.
+    pub(crate) fn opens_ring_with(&self, more: &[EncryptionSecret]) -> bool {
+        let (held, names) = (self.ring.held(), self.names());
+        let opens = |id, row| held.iter().chain(more).any(|secret| secret.opens(id, row).is_some());
+        names.ring.iter().all(|(id, row)| opens(*id, row))
     }
 }
 

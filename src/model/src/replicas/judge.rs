@@ -70,6 +70,7 @@ impl Model {
             key: place.key.clone(),
             content: false,
             aside: false,
+            past: None,
         };
         let rows: Vec<HeldRow> = self.every_answer(place.partition, request).await?;
         let rows = || rows.iter().filter_map(|held| held.row.as_ref());

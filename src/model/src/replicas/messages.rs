@@ -103,6 +103,9 @@ pub(crate) struct ReadRow {
     pub content: bool,
     /// Whether those of the version that it puts aside are wanted too.
     pub aside: bool,
+    /// Of which version the past row is wanted, as it is in the same moment.
+    #[serde(default)]
+    pub past: Option<VersionId>,
 }
 
 /// A replica's row of a key.
@@ -113,6 +116,9 @@ pub(crate) struct HeldRow {
     /// With a promise: the time by which this node judges retentions.
     #[serde(default)]
     pub retention_clock: Option<WallTime>,
+    /// The past row that was asked for. None: it was not, or may have been forgotten since the question was born.
+    #[serde(default)]
+    pub past: Option<HeldPast>,
 }
 
 impl Request for ReadRow {
@@ -149,7 +155,7 @@ pub(crate) struct Prepare {
 pub(crate) enum Promise {
     /// Given, and what is held.
     #[serde(rename = "p")]
-    Given(HeldRow),
+    Given(Box<HeldRow>),
     /// Not given: this stands against it.
     #[serde(rename = "r")]
     Refused(Stamp),

@@ -2,10 +2,11 @@
 //! what differs is written back before it is answered (rules G3, G4, G9).
 
 use super::ask::{Asked, READ_LIMIT, Told};
-use super::messages::{HeldRow, ReadRow, Reply};
+use super::messages::{HeldPast, HeldRow, ReadRow, Reply};
 use super::store::{Batch, VIEW_ATTEMPTS_MAX, VIEW_PAUSE, quorum_of};
 use crate::batch::{Position, Write};
 use crate::rows::object::{Beside, Content, ObjectRow};
+use crate::rows::past::VersionId;
 use crate::{Model, ModelError};
 use base::{NodeId, PartitionHash, Stamp};
 use bytes::Bytes;
@@ -114,9 +115,14 @@ pub(super) async fn hear<T: Send + 'static>(asked: &mut Asked<T>) -> Heard<T> {
     }
 }
 
+/// A row, with the bytes beside it if they were wanted.
+type FoundRow = Option<(ObjectRow, Option<Bytes>)>;
+/// What a quorum told of past rows in the moment in which it told its rows, and the birth of the question.
+pub(super) type ToldPast = (Stamp, Vec<HeldPast>);
+
 /// One attempt at a read.
 enum Attempt {
-    Answer(Option<(ObjectRow, Option<Bytes>)>),
+    Answer(Box<(FoundRow, Option<ToldPast>)>),
     Again,
     Blocked,
 }
@@ -127,10 +133,20 @@ impl Model {
         self: &Arc<Self>,
         place: &KeyPlace,
         content: bool,
-    ) -> Result<Option<(ObjectRow, Option<Bytes>)>, ModelError> {
+    ) -> Result<FoundRow, ModelError> {
+        self.read_row_and_past(place, content, None).await.map(|(found, _)| found)
+    }
+
+    /// The same, and what the same quorum told of a past version; none where that has to be asked for by itself.
+    pub(super) async fn read_row_and_past(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        content: bool,
+        past: Option<VersionId>,
+    ) -> Result<(FoundRow, Option<ToldPast>), ModelError> {
         for attempt in 1..VIEW_ATTEMPTS_MAX {
-            match self.read_once(place, content).await? {
-                Attempt::Answer(found) => return Ok(found),
+            match self.read_once(place, content, past).await? {
+                Attempt::Answer(answer) => return Ok(*answer),
                 Attempt::Again => env::sleep(VIEW_PAUSE * (attempt - 1)).await,
                 Attempt::Blocked => {
                     env::sleep(VIEW_PAUSE * attempt).await;
@@ -143,7 +159,12 @@ impl Model {
         Err(ModelError::Unavailable)
     }
 
-    async fn read_once(self: &Arc<Self>, place: &KeyPlace, content: bool) -> Result<Attempt, ModelError> {
+    async fn read_once(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        content: bool,
+        past: Option<VersionId>,
+    ) -> Result<Attempt, ModelError> {
         let placement = self.peers.placement();
         let mut asking = Asking::new(self, &placement, place.partition)?;
         let request = ReadRow {
@@ -153,6 +174,7 @@ impl Model {
             key: place.key.clone(),
             content,
             aside: false,
+            past,
         };
         let mut asked = Asked::new(asking.nodes.len());
         for member in asking.first() {
@@ -160,12 +182,18 @@ impl Model {
         }
         let mut read = PlainRead::new(asking.quorum.clone());
         let (mut contents, mut has_versions) = (BTreeMap::new(), false);
+        // None as soon as one of those who told their row did not tell the past one.
+        let mut pages = past.map(|_| Vec::new());
         loop {
             let more = match hear(&mut asked).await {
                 Heard::End => return Err(ModelError::Unavailable),
                 Heard::Silence => asking.another(),
                 Heard::Answer((member, answer)) => match answer.map(|answer| answer.reply) {
-                    Ok(Reply::Done(held)) => {
+                    Ok(Reply::Done(mut held)) => {
+                        pages = pages.zip(held.past.take()).map(|(mut pages, page)| {
+                            pages.push(page);
+                            pages
+                        });
                         has_versions |= held.row.as_ref().is_some_and(|row| row.lineage.is_some());
                         match judge((&mut read, &mut contents), member, held, content) {
                             ReadStep::Wait => None,
@@ -175,7 +203,10 @@ impl Model {
                             {
                                 return Ok(Attempt::Blocked);
                             }
-                            ReadStep::Answer(found) => return Ok(answer_of(found, &mut contents)),
+                            ReadStep::Answer(found) => {
+                                let told = pages.map(|pages| (request.birth, pages));
+                                return Ok(answered(answer_of(found, &mut contents), told));
+                            }
                             ReadStep::WriteBack(version) => {
                                 let version = (version, request.birth);
                                 return self.write_back(place, version, (contents, content)).await;
@@ -218,7 +249,8 @@ impl Model {
             _ => self.content_of(place, &row).await?,
         };
         match self.put_forward(place, (row.clone(), birth), beside.clone()).await? {
-            WriteStep::Done => Ok(Attempt::Answer(Some((row, beside.own.filter(|_| content))))),
+            // What was told of past rows belongs to the moment before.
+            WriteStep::Done => Ok(answered(Some((row, beside.own.filter(|_| content))), None)),
             WriteStep::Again { .. } => Ok(Attempt::Again),
             WriteStep::Wait | WriteStep::Unknown => Ok(Attempt::Blocked),
         }
@@ -262,6 +294,7 @@ impl Model {
             key: place.key.clone(),
             content: true,
             aside: true,
+            past: None,
         };
         for member in asking.order {
             let asked = self.ask_one(asking.nodes[member], request.clone(), Bytes::new(), READ_LIMIT).await;
@@ -276,11 +309,15 @@ impl Model {
     }
 }
 
-fn answer_of(found: Option<Version<Content>>, contents: &mut BTreeMap<Stamp, Beside>) -> Attempt {
-    Attempt::Answer(found.map(|version| {
+fn answered(found: FoundRow, told: Option<ToldPast>) -> Attempt {
+    Attempt::Answer(Box::new((found, told)))
+}
+
+fn answer_of(found: Option<Version<Content>>, contents: &mut BTreeMap<Stamp, Beside>) -> FoundRow {
+    found.map(|version| {
         let inline = contents.remove(&version.order).and_then(|beside| beside.own);
         (ObjectRow::of_version(version), inline)
-    }))
+    })
 }
 
 /// Takes a replica's row; one whose bytes are not what it says counts as none.

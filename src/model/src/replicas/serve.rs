@@ -8,11 +8,11 @@ use super::bury::{AskGraves, Forget};
 use super::mend::AskRow;
 use super::messages::{
     AskStamp, GetBlock, HeldPast, HeldRow, ListPast, ListRows, Listing, Prepare, Promise, ReadPast,
-    ReadRange, ReadRow, Records, Reply, StoreBlock, StoreRows,
+    ReadRange, ReadRow, Records, Reply, StoreBlock, StoreRows, Which,
 };
 use super::names::{CompareNames, NameRows};
 use super::seal::{self, Closed};
-use super::secret::AskSecret;
+use super::secret::{AskSecret, OfferSecret};
 use crate::batch::{self, Write};
 use crate::growth::{AskClock, AskMark, TellMarks};
 use crate::rows::object::{self, Beside, InlineBody, ObjectRow};
@@ -65,6 +65,7 @@ impl Model {
         self.answer::<NameRows>(net);
         self.answer::<CompareNames>(net);
         self.answer::<AskSecret>(net);
+        self.answer::<OfferSecret>(net);
         self.answer::<AskStamp>(net);
         self.answer::<AskClock>(net);
         self.answer::<AskMark>(net);
@@ -195,7 +196,7 @@ impl Model {
             let bytes = body.map(|body| Bytes::from(body.0));
             beside.aside = bytes.filter(|bytes| batch::fits(&past.slot, Some(bytes)));
         }
-        Ok(HeldRow { row, beside, retention_clock: None })
+        Ok(HeldRow { row, beside, ..HeldRow::default() })
     }
 
     async fn read_here(&self, request: ReadRow) -> Result<Reply<HeldRow>, ModelError> {
@@ -208,7 +209,8 @@ impl Model {
             return Ok(Reply::Closed(true));
         }
         let key = object::row_key(request.partition, &request.key);
-        let held = self.held_row(&view, &key, (request.content, request.aside))?;
+        let mut held = self.held_row(&view, &key, (request.content, request.aside))?;
+        held.past = past_beside(&view, &request)?;
         let fence = graves::fence_of(&view, Space::Object, &key)?.birth();
         // T4: this replica may have forgotten what an older request expects to find.
         Ok(if held.row.is_none() && request.birth <= fence { Reply::Fenced } else { Reply::Done(held) })
@@ -254,7 +256,8 @@ impl Model {
         Ok(match promised {
             Reply::Done(Ok(row)) => {
                 let retention_clock = Some(self.retention_clock());
-                Reply::Done(Promise::Given(HeldRow { row, beside: Beside::default(), retention_clock }))
+                let held = HeldRow { row, retention_clock, ..HeldRow::default() };
+                Reply::Done(Promise::Given(Box::new(held)))
             }
             Reply::Done(Err(against)) => Reply::Done(Promise::Refused(against)),
             Reply::Old(view) => Reply::Old(view),
@@ -397,6 +400,24 @@ impl Serve for GetBlock {
             Err(_) => Answer::from(false),
         })
     }
+}
+
+/// The past row that a read of a key asks for, if this replica answers for it.
+fn past_beside(view: &store::View, request: &ReadRow) -> Result<Option<HeldPast>, ModelError> {
+    let Some(id) = request.past else { return Ok(None) };
+    let fence = graves::fence_of(view, Space::Past, request.partition.as_bytes())?.birth();
+    if request.birth <= fence {
+        return Ok(None);
+    }
+    let question = ReadPast {
+        view: request.view,
+        birth: request.birth,
+        partition: request.partition,
+        key: request.key.clone(),
+        which: Which::Version(id),
+        content: request.content,
+    };
+    versions::held_past(view, &question).map(Some)
 }
 
 impl Serve for ReadRow {

@@ -3,7 +3,7 @@
 
 use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
 use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};
-use super::read::KeyPlace;
+use super::read::{KeyPlace, ToldPast};
 use super::seal;
 use super::serve::Serve;
 use super::store::Batch;
@@ -80,6 +80,9 @@ impl Add {
         }
     }
 }
+
+/// A past version, if it is there, with the bytes beside it if they were wanted.
+type FoundPast = Option<(PastRow, Option<Bytes>)>;
 
 /// A version as a quorum knows it.
 pub(crate) struct FoundVersion {
@@ -285,15 +288,38 @@ impl Model {
         id: VersionId,
         want: Want,
     ) -> Result<Option<FoundVersion>, ModelError> {
-        // The row of the key first: what it displaces is a past row by the time it is seen.
-        let head = self.read_row(place, want == Want::Content).await?;
+        // The row of the key, and the past row in the same moment or after it: what the one displaces is the other by then.
+        let (head, told) = self.read_row_and_past(place, want == Want::Content, Some(id)).await?;
         if let Some((row, inline)) = head
             && row.current() == Some(id)
         {
             return Ok(Some(FoundVersion { made: row.made(), slot: row.slot, inline }));
         }
-        let found = self.past_version(place, id, want).await?;
+        let found = match told {
+            Some(told) => self.settle_version(place, told).await?,
+            None => None,
+        };
+        let found = match found {
+            Some(settled) => settled,
+            None => self.past_version(place, id, want).await?,
+        };
         Ok(found.map(|(row, inline)| FoundVersion { made: row.made, slot: row.slot, inline }))
+    }
+
+    /// The one version that a quorum told of, if it is there. None: what was read may have been forgotten since.
+    async fn settle_version(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        told: ToldPast,
+    ) -> Result<Option<FoundPast>, ModelError> {
+        match self.settle_past(place, told).await {
+            Ok(settled) => {
+                let found = settled.into_iter().next().map(|(_, found)| found);
+                Ok(Some(found.filter(|(row, _)| row.slot != Slot::Deleted)))
+            }
+            Err(ModelError::Unavailable) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// A past version that is there, as a quorum holds it.
@@ -302,17 +328,12 @@ impl Model {
         place: &KeyPlace,
         id: VersionId,
         want: Want,
-    ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
+    ) -> Result<FoundPast, ModelError> {
         for attempt in 1..READS_MAX {
             let told = self.ask_past(place, Which::Version(id), want).await?;
-            match self.settle_past(place, told).await {
-                Ok(settled) => {
-                    let found = settled.into_iter().next().map(|(_, found)| found);
-                    return Ok(found.filter(|(row, _)| row.slot != Slot::Deleted));
-                }
-                // What was read may have been forgotten since: it is read again.
-                Err(ModelError::Unavailable) => self.pause(attempt, true).await,
-                Err(error) => return Err(error),
+            match self.settle_version(place, told).await? {
+                Some(found) => return Ok(found),
+                None => self.pause(attempt, true).await,
             }
         }
         Err(ModelError::Unavailable)

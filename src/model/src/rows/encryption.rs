@@ -2,7 +2,8 @@
 //!
 //! A body is encrypted with a data key of its own, which is kept wrapped: by the customer's key, which is
 //! kept nowhere, or by a key of the ring. Keys of the ring are wrapped in turn by the cluster's encryption secret,
-//! which is in no table. What is wrapped never changes, and no key of the ring ever goes away.
+//! which is in no table. What is wrapped never changes, and no key of the ring ever goes away; another encryption secret wraps
+//! the same keys anew, and the later wrapping wins.
 
 use super::record_kind;
 use base::id::kind;
@@ -70,6 +71,13 @@ pub struct RingKeyRow {
     pub name: Option<String>,
     /// The key itself.
     pub key: Wrapped,
+    /// How many encryption secrets there were before the one that wraps it.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: u32,
+}
+
+fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 impl Record for RingKeyRow {
@@ -79,8 +87,8 @@ impl Record for RingKeyRow {
 
 impl Merge for RingKeyRow {
     fn merge(&mut self, other: &Self) {
-        // Written once, under a fresh random id; the order decides what cannot happen.
-        if other > self {
+        // Wrapped anew it is the same key: which of two wrappings of one generation stays does not matter.
+        if (other.generation, other) > (self.generation, &*self) {
             *self = other.clone();
         }
     }

@@ -4,16 +4,19 @@ use super::homes::{Homes, id};
 use super::support::{Bucket, Node, tag};
 use super::{bucket_named, run};
 use crate::encryption::Wish;
+use crate::encryption::change::Told;
 use crate::encryption::cipher::Key;
-use crate::encryption::ring::EncryptionSecret;
+use crate::encryption::ring::{EncryptionSecret, KeepSecrets};
 use crate::objects::{Condition, Found, ObjectMeta, Place, Want};
 use crate::rows::encryption::Keeper;
 use crate::rows::object::Body;
 use crate::rows::version::Owner;
 use crate::{BodyWriter, ByteRange, Model, ModelError};
 use std::sync::Arc;
+use std::time::Duration;
 
 const SECRET: EncryptionSecret = EncryptionSecret::from_bytes([9; 32]);
+const NEXT: EncryptionSecret = EncryptionSecret::from_bytes([10; 32]);
 
 async fn put(
     model: &Arc<Model>,
@@ -182,12 +185,12 @@ fn a_member_is_told_the_secret_and_of_two_one_becomes_the_cluster_s() {
         let told = std::sync::Mutex::new(Some(told));
         let (kept, keep) = tokio::sync::oneshot::channel::<()>();
         let keep = std::sync::Arc::new(tokio::sync::Mutex::new(Some(keep)));
-        let _keeper = homes.model(2).spawn_secret_keeper(move |secret| {
-            told.lock().unwrap().take().unwrap().send(secret).unwrap();
+        let _keeper = homes.model(2).spawn_secret_keeper(Box::new(move |secrets| {
+            told.lock().unwrap().take().unwrap().send(secrets).ok().unwrap();
             let keep = std::sync::Arc::clone(&keep);
-            async move { keep.lock().await.take().unwrap().await.is_ok() }
-        });
-        assert!(heard.await.unwrap() == SECRET);
+            Box::pin(async move { keep.lock().await.take().unwrap().await.is_ok() })
+        }));
+        assert!(heard.await.unwrap() == [SECRET]);
         // As long as it lies nowhere else, the node that was told it says so.
         assert!(homes.model(2).forgets_encryption_secret() && !homes.model(1).forgets_encryption_secret());
         kept.send(()).unwrap();
@@ -197,5 +200,77 @@ fn a_member_is_told_the_secret_and_of_two_one_becomes_the_cluster_s() {
         let found = find(homes.model(2), bucket, "k").await;
         assert_eq!(content(homes.model(2), &found).await.unwrap(), b"x");
         assert_eq!(homes.model(2).ring_keys().len(), 1, "{}", id(2));
+    });
+}
+
+#[test]
+fn another_secret_opens_what_the_old_one_did() {
+    run(async {
+        let node = Node::new().await;
+        node.model.set_encryption_secret(SECRET);
+        let bucket = node.model.create_bucket(Some(bucket_named("bucket")), None).await.unwrap();
+        put(&node.model, bucket, "k", &Wish::Service, b"x").await.unwrap();
+        // A change that ended before anything was wrapped: what is made wraps by the old one, and opens.
+        node.model.ring.hold(NEXT).await;
+        node.model.create_ring_key("photos").await.unwrap();
+        let changed = node.model.change_encryption_secret(NEXT).await.unwrap();
+        assert_eq!((changed.keys, changed.members.len()), (2, 1));
+        assert_eq!(node.model.change_encryption_secret(NEXT).await.unwrap().keys, 0);
+        // The old one is not enough any more; beside the new one it wraps nothing, whichever stands first.
+        node.model.set_encryption_secret(SECRET);
+        let refused = node.model.change_encryption_secret(SECRET).await;
+        assert!(matches!(refused, Err(ModelError::EncryptionSecretMissing)), "{refused:?}");
+        node.model.set_encryption_secrets(vec![SECRET, NEXT]);
+        node.model.rotate_ring_key(None).await.unwrap();
+        node.model.set_encryption_secret(NEXT);
+        assert_eq!(node.model.ring_keys().iter().filter(|key| key.is_open).count(), 3);
+        let found = find(&node.model, bucket, "k").await;
+        assert_eq!(content(&node.model, &found).await.unwrap(), b"x");
+        put(&node.model, bucket, "l", &Wish::Service, b"y").await.unwrap();
+        // And back again: generations only rise.
+        assert_eq!(node.model.change_encryption_secret(SECRET).await.unwrap().keys, 3);
+        node.model.set_encryption_secret(SECRET);
+        let found = find(&node.model, bucket, "l").await;
+        assert_eq!(content(&node.model, &found).await.unwrap(), b"y");
+    });
+}
+
+#[test]
+fn a_home_that_was_away_is_told_the_new_secret_and_a_second_change_is_refused() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        (0..3).for_each(|number| homes.model(number).set_encryption_secret(SECRET));
+        let bucket = homes.model(0).create_bucket(Some(bucket_named("bucket")), None).await.unwrap();
+        put(homes.model(0), bucket, "k", &Wish::Service, b"x").await.unwrap();
+        homes.stop(2).await;
+        let changed = homes.model(0).change_encryption_secret(NEXT).await.unwrap();
+        assert_eq!(changed.keys, 1);
+        let away: Vec<_> = changed.members.iter().filter(|(_, told)| *told == Told::Away).collect();
+        assert_eq!(away, [&(id(2), Told::Away)]);
+        let found = find(homes.model(1), bucket, "k").await;
+        assert_eq!(content(homes.model(1), &found).await.unwrap(), b"x");
+        // One that begins with what was the cluster's comes too late.
+        let third = EncryptionSecret::from_bytes([11; 32]);
+        let refused = homes.model(1).move_claim(&SECRET, &third).await;
+        assert!(matches!(refused, Err(ModelError::EncryptionSecretMissing)), "{refused:?}");
+
+        homes.start(2).await;
+        homes.model(2).set_encryption_secret(SECRET);
+        let kept: KeepSecrets = Box::new(|_| Box::pin(std::future::ready(true)));
+        let _keepers = (homes.model(2).spawn_name_keeper(), homes.model(2).spawn_secret_keeper(kept));
+        let opens = async {
+            loop {
+                let found = find(homes.model(2), bucket, "k").await;
+                let is_new = homes.model(2).ring.held().first() == Some(&NEXT);
+                if is_new && content(homes.model(2), &found).await.is_ok() {
+                    return;
+                }
+                env::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        env::timeout(Duration::from_secs(10), opens)
+            .await
+            .expect("it asks when the ring does not open any more");
+        assert_eq!(homes.model(2).ring.held().len(), 2, "what it had stays");
     });
 }

@@ -267,8 +267,8 @@ fn events() -> Vec<Line> {
 }
 
 fn names() -> Vec<Line> {
-    let ring_key = |line_name: &str, name| {
-        let row = RingKeyRow { created: STAMP, name, key: wrapped() };
+    let ring_key = |line_name: &str, name, generation| {
+        let row = RingKeyRow { created: STAMP, name, key: wrapped(), generation };
         line(line_name, Space::Ring, RING_KEY.as_bytes().to_vec(), row)
     };
     let mut bucket = BucketRow::new(STAMP);
@@ -292,8 +292,9 @@ fn names() -> Vec<Line> {
         line("alias", Space::Alias, b"photos".to_vec(), AliasRow { target: Lww::new(STAMP, Some(BUCKET)) }),
         line("alias.free", Space::Alias, b"old".to_vec(), AliasRow { target: Lww::new(STAMP, None) }),
         line("key", Space::Key, b"GK1".to_vec(), key),
-        ring_key("ring", None),
-        ring_key("ring.named", Some("photos".into())),
+        ring_key("ring", None, 0),
+        ring_key("ring.named", Some("photos".into()), 0),
+        ring_key("ring.wrapped_anew", None, 2),
         line("standing", Space::Meta, STANDING_KEY.to_vec(), standing()),
         line("marks", Space::Meta, MARKS_KEY.to_vec(), marks()),
         line(

@@ -4,6 +4,7 @@
 //! fresh random id, are the same in all of them: that is the rows' documented precondition.
 
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
+use crate::rows::encryption::{RingKeyRow, Wrapped};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::object::{BlockPiece, Body, Checksum, ETag, Object, ObjectRow, Rare, Slot};
 use crate::rows::reference::ReferenceRow;
@@ -221,4 +222,19 @@ fn webhook_row() {
         }
     }
     check(Space::Webhook, &domain);
+}
+
+#[test]
+fn ring_key_row() {
+    let wrapped = |salt: u8| Wrapped { salt: [salt; 32], sealed: vec![salt; 48] };
+    let mut domain = Vec::new();
+    for generation in 0..3 {
+        for salt in 0..3 {
+            domain.push(RingKeyRow { created: stamp(1, 1), name: None, key: wrapped(salt), generation });
+        }
+    }
+    check(Space::Ring, &domain);
+    let mut row = domain[2].clone();
+    row.merge(&domain[3]);
+    assert_eq!(row, domain[3], "the later wrapping wins");
 }

@@ -43,18 +43,18 @@ fn noncurrent(prefix: &str, newer: Option<u32>) -> Rule {
 
 async fn set(model: &Arc<Model>, bucket: Bucket, rules: Vec<Rule>) {
     let document = Some(Rules { rules }.document());
-    let change = BucketChange { setting: Some((Setting::Lifecycle, document)), ..BucketChange::default() };
+    let change = BucketChange { settings: vec![(Setting::Lifecycle, document)], ..BucketChange::default() };
     model.update_bucket(bucket, change).await.unwrap();
 }
 
 async fn unset(model: &Arc<Model>, bucket: Bucket) {
-    let change = BucketChange { setting: Some((Setting::Lifecycle, None)), ..BucketChange::default() };
+    let change = BucketChange { settings: vec![(Setting::Lifecycle, None)], ..BucketChange::default() };
     model.update_bucket(bucket, change).await.unwrap();
 }
 
 async fn keep_versions(model: &Arc<Model>, bucket: Bucket) {
     let document = Versioning::Enabled.document();
-    let change = BucketChange { setting: Some((Setting::Versioning, document)), ..BucketChange::default() };
+    let change = BucketChange { settings: vec![(Setting::Versioning, document)], ..BucketChange::default() };
     model.update_bucket(bucket, change).await.unwrap();
 }
 
@@ -392,7 +392,7 @@ fn a_pass_goes_on_where_it_was_and_rules_that_cannot_be_read_delete_nothing() {
         let text = r#"{"rules":[{"id":"a","enabled":true,"filter":{"form":"one","colour":"red"},"expiration":{"days":1}}]}"#;
         let document = crate::rows::bucket::Document(text.as_bytes().to_vec());
         let change =
-            BucketChange { setting: Some((Setting::Lifecycle, Some(document))), ..BucketChange::default() };
+            BucketChange { settings: vec![(Setting::Lifecycle, Some(document))], ..BucketChange::default() };
         node.model.update_bucket(bucket, change).await.unwrap();
         node.world.clock.jump(3 * DAY_MS);
         Worker::new(&node.model).look().await;

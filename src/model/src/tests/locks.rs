@@ -170,7 +170,7 @@ fn a_bucket_with_locks_keeps_versions_for_good() {
         let node = Node::new().await;
         let (model, bucket) = (&node.model, node.bucket().await);
         let change = |kind, document| {
-            let change = BucketChange { setting: Some((kind, document)), ..BucketChange::default() };
+            let change = BucketChange { settings: vec![(kind, document)], ..BucketChange::default() };
             model.update_bucket(bucket, change)
         };
         let versioning = |mode: Versioning| change(Setting::Versioning, mode.document());

@@ -58,9 +58,9 @@ fn the_copy_in_memory_is_what_all_rows_say_after_each_change() {
         model.add_alias(bucket_named("pictures"), photos).await.unwrap();
         model.set_local_alias(key.clone(), "mine".into(), Some(photos)).await.unwrap();
         assert_whole(&node);
-        let enabled = Some((Setting::Versioning, Versioning::Enabled.document()));
+        let enabled = vec![(Setting::Versioning, Versioning::Enabled.document())];
         model
-            .update_bucket(films, BucketChange { setting: enabled, ..BucketChange::default() })
+            .update_bucket(films, BucketChange { settings: enabled, ..BucketChange::default() })
             .await
             .unwrap();
         assert_eq!(model.names().versioned.len(), 1);

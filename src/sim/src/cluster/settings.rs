@@ -80,7 +80,7 @@ async fn ask(
     let members = homes.members();
     let home = members[random.below(members.len() as u64) as usize];
     let text = document.as_ref().map(|document| String::from_utf8_lossy(&document.0).into_owned());
-    let change = BucketChange { setting: Some((kind, document)), ..BucketChange::default() };
+    let change = BucketChange { settings: vec![(kind, document)], ..BucketChange::default() };
     let update = move |node: Member| async move { node.model.update_bucket(bucket, change).await };
     let answer = homes.ask(home, Some(PATIENCE), update).await;
     homes.note(&format!("  setting: {kind:?} {text:?} through home {home}: {answer:?}"));
@@ -98,8 +98,8 @@ async fn set_all(homes: &Gathering, bucket: Bucket, changes: Vec<Change>) -> Res
         let mut heard = Ok(());
         // A later change that the first home had not heard of wins against the first try.
         for _ in 0..TRIES {
-            let setting = Some((kind, document.clone()));
-            let change = BucketChange { setting, ..BucketChange::default() };
+            let settings = vec![(kind, document.clone())];
+            let change = BucketChange { settings, ..BucketChange::default() };
             homes.node(homes.members()[0])?.model.update_bucket(bucket, change).await.map_err(failed)?;
             heard = homes.until(HEARING_MAX, "knows what is kept", knows).await;
             if heard.is_ok() {

@@ -19,8 +19,9 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
     SetWorkerVariable UpdateAdminToken UpdateBucket UpdateClusterLayout UpdateKey";
 
 /// Names that other releases do not have.
-const OWN_NAMES: [&str; 11] = [
+const OWN_NAMES: [&str; 12] = [
     "ApproveNodes",
+    "ChangeEncryptionSecret",
     "CreateEncryptionKey",
     "CreateNodeInvitation",
     "CreateWebhook",

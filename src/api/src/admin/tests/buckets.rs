@@ -13,6 +13,8 @@ async fn a_bucket_is_made_shown_changed_and_deleted() {
     let expected = json!({
         "id": id, "created": made["created"], "globalAliases": ["photos"], "websiteAccess": false,
         "websiteConfig": null, "versioning": "disabled", "lifecycleRuleCount": 0, "lifecycleRulesEnabled": 0,
+        "lifecycleRules": [], "objectLock": null, "encryption": null, "policy": null, "publicAccessBlock": null,
+        "corsRuleCount": 0,
         "logging": null, "notifications": [], "keys": [], "objects": 0, "bytes": 0, "unfinishedUploads": 0,
         "unfinishedMultipartUploads": 0, "unfinishedMultipartUploadParts": 0,
         "unfinishedMultipartUploadBytes": 0, "quotas": { "maxSize": null, "maxObjects": null }
@@ -57,7 +59,8 @@ async fn bad_wishes_change_nothing() {
         (json!({ "websiteAccess": { "enabled": false, "indexDocument": "a" } }), 400, "InvalidRequest"),
         (json!({ "quotas": { "maxSize": -1 } }), 400, "InvalidRequest"),
         (json!({ "corsRules": [] }), 501, "NotImplemented"),
-        (json!({ "lifecycleRules": [] }), 501, "NotImplemented"),
+        (json!({ "versioning": "disabled" }), 400, "InvalidRequest"),
+        (json!({ "lifecycleRules": [{}] }), 400, "InvalidRequest"),
     ] {
         home.refused(&format!("UpdateBucket?id={id}"), wish, status, code).await;
     }
@@ -69,6 +72,47 @@ async fn bad_wishes_change_nothing() {
     home.refused("GetBucketInfo?search=phot", Value::Null, 400, "InvalidRequest").await;
     let found = home.ok(&format!("GetBucketInfo?search={}", &id[..16]), Value::Null).await;
     assert_eq!(found["id"], id);
+}
+
+#[tokio::test]
+async fn versioning_and_lifecycle_rules_are_set_as_s3_sets_them() {
+    let home = Home::new().await;
+    let id = home.bucket("photos").await;
+    let update = format!("UpdateBucket?id={id}");
+    let rules = json!([
+        { "ID": "old", "Status": "Enabled", "Filter": { "Prefix": "logs/" }, "Expiration": { "Days": 30 },
+          "AbortIncompleteMultipartUpload": { "DaysAfterInitiation": 2 } },
+        { "ID": "many", "Status": "Disabled",
+          "Filter": { "And": { "Tags": [{ "Key": "a", "Value": "b" }], "ObjectSizeLessThan": 9 } },
+          "NoncurrentVersionExpiration": { "NoncurrentDays": 1, "NewerNoncurrentVersions": 3 } },
+        { "ID": "first form", "Status": "Enabled", "Prefix": "x",
+          "Expiration": { "Date": "2030-01-31T00:00:00.000Z" } },
+    ]);
+    let shown = home.ok(&update, json!({ "versioning": "enabled", "lifecycleRules": rules })).await;
+    assert_eq!((&shown["versioning"], &shown["lifecycleRules"]), (&json!("enabled"), &rules));
+    assert_eq!((&shown["lifecycleRuleCount"], &shown["lifecycleRulesEnabled"]), (&json!(3), &json!(2)));
+    let rule = |more: Value| {
+        let mut rule = json!({ "Status": "Enabled", "Filter": {}, "Expiration": { "Days": 1 } });
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "versioning": "suspended", "lifecycleRules": [rule] })
+    };
+    for wrong in [
+        json!({ "Expiration": { "Days": 0 } }),
+        json!({ "Expiration": {} }),
+        json!({ "Expiration": { "Days": 1, "Date": "2030-01-31" } }),
+        json!({ "Expiration": { "Date": "soon" } }),
+        json!({ "Expiration": { "Date": "2030-01-31T01:00:00Z" } }),
+        json!({ "Prefix": "both" }),
+        json!({ "Filter": { "Prefix": "a", "ObjectSizeLessThan": 5 } }),
+        json!({ "Filter": { "And": {} } }),
+        json!({ "Transitions": [{ "Days": 1, "StorageClass": "GLACIER" }] }),
+    ] {
+        home.refused(&update, rule(wrong), 400, "InvalidRequest").await;
+    }
+    // A refused wish changed nothing at all.
+    assert_eq!(home.ok(&format!("GetBucketInfo?id={id}"), Value::Null).await, shown);
+    let none = home.ok(&update, json!({ "versioning": "suspended", "lifecycleRules": [] })).await;
+    assert_eq!((&none["versioning"], &none["lifecycleRules"]), (&json!("suspended"), &json!([])));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Bodies about buckets and what is in them.
 
+use super::LifecycleRule;
 use crate::s3::xml::{HostRedirect, RoutingRule};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ pub struct LocalAlias {
 }
 
 /// Answer of GetBucketInfo and of every call that makes or changes a bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BucketInfo {
     /// The bucket.
@@ -64,6 +65,27 @@ pub struct BucketInfo {
     /// How many of them are obeyed.
     #[serde(default)]
     pub lifecycle_rules_enabled: u64,
+    /// The rules themselves.
+    #[serde(default)]
+    pub lifecycle_rules: Vec<LifecycleRule>,
+    /// Whether its versions can be locked, and how new ones are.
+    #[serde(default)]
+    pub object_lock: Option<BucketObjectLock>,
+    /// What is encrypted without being asked for.
+    #[serde(default)]
+    pub encryption: Option<BucketEncryption>,
+    /// Its policy, as it was set.
+    #[serde(default)]
+    pub policy: Option<serde_json::Value>,
+    /// What of policies and access control lists is blocked.
+    #[serde(default)]
+    pub public_access_block: Option<BucketAccessBlock>,
+    /// How many CORS rules it has.
+    #[serde(default)]
+    pub cors_rule_count: u64,
+    /// Settings that this node cannot read, since a newer release has set them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable_settings: Vec<String>,
     /// Keys that may use it, or have a name for it.
     pub keys: Vec<BucketKey>,
     /// Objects.
@@ -86,6 +108,44 @@ pub struct BucketInfo {
     /// Bucket and prefix of the logs of its requests.
     #[serde(default)]
     pub logging: Option<String>,
+}
+
+/// The lock of a bucket's new versions; without a mode they have none of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketObjectLock {
+    /// `governance` or `compliance`.
+    pub default_mode: Option<String>,
+    /// For so many days.
+    pub default_days: Option<u32>,
+    /// For so many years.
+    pub default_years: Option<u32>,
+}
+
+/// What a bucket encrypts with by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketEncryption {
+    /// `AES256` or `aws:kms`; null: nothing is encrypted by itself.
+    pub algorithm: Option<String>,
+    /// The named key, where one is named.
+    pub key: Option<String>,
+    /// Whether keys of customers are refused.
+    pub blocks_customer_keys: bool,
+}
+
+/// The public access block of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketAccessBlock {
+    /// Setting lists that are public.
+    pub block_public_acls: bool,
+    /// Access by such lists.
+    pub ignore_public_acls: bool,
+    /// Setting a policy that is public.
+    pub block_public_policy: bool,
+    /// Access by anonymous callers where the policy is public.
+    pub restrict_public_buckets: bool,
 }
 
 /// Who is told of some changes of a bucket.
@@ -232,9 +292,12 @@ pub struct UpdateBucket {
     /// Not implemented yet: refused when given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors_rules: Option<serde_json::Value>,
-    /// Not implemented yet: refused when given.
+    /// The lifecycle rules: all of them are replaced, and none is left by an empty list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lifecycle_rules: Option<serde_json::Value>,
+    pub lifecycle_rules: Option<Vec<LifecycleRule>>,
+    /// Whether versions are kept: `enabled` or `suspended`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versioning: Option<String>,
 }
 
 /// The web site in [`UpdateBucket`].

@@ -160,6 +160,18 @@ fn buckets() {
             ],
         ),
         (
+            "bucket versioning photos --suspend",
+            vec![
+                find_bucket(),
+                change_bucket(r#"{"quotas":null,"versioning":"suspended","websiteAccess":null}"#),
+            ],
+        ),
+        ("bucket lifecycle photos", vec![find_bucket()]),
+        (
+            "bucket lifecycle --none photos",
+            vec![find_bucket(), change_bucket(r#"{"lifecycleRules":[],"quotas":null,"websiteAccess":null}"#)],
+        ),
+        (
             "bucket set-quotas photos --max-objects 10",
             vec![
                 find_bucket(),

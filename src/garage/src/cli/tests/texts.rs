@@ -161,6 +161,7 @@ fn buckets() {
     for line in ["bucket info photos", "bucket create photos", "bucket allow photos --read --key my-key"] {
         assert_eq!(printed(line), info, "{line}");
     }
+    assert_eq!(printed("bucket lifecycle photos").lines().next(), Some("ID  Status  About  What goes"));
     assert_eq!(
         printed("bucket list"),
         format!(
