@@ -24,7 +24,7 @@ fn is_before(known: Life, stored: Life) -> bool {
 
 impl Model {
     /// Whether this start was made known, and the layout still says so; not if the life that it belongs to is over.
-    pub(super) fn has_begun(&self, layout: &Layout) -> bool {
+    pub(crate) fn has_begun(&self, layout: &Layout) -> bool {
         let me = self.peers.me();
         self.peers.is_known()
             && layout.lives().of(me) == Some(self.standing().life)

@@ -43,7 +43,7 @@ impl Model {
             let mut done = BTreeSet::new();
             loop {
                 let view = model.peers.view();
-                let is_ready = model.try_keep_digests().await;
+                let is_ready = model.try_keep_digests().await && model.answers_as_a_replica();
                 let mut failed = false;
                 let others = model.other_owners();
                 done.retain(|node| others.contains(node));
@@ -84,6 +84,12 @@ impl Model {
             }
         }
         others.into_iter().filter(|node| *node != me && self.peers.is_up(*node)).collect()
+    }
+
+    /// Whether this start has found out which arcs it answers for: before that it would take over nothing, and a node
+    /// that was compared with so is not looked at again for a minute.
+    fn answers_as_a_replica(&self) -> bool {
+        self.peers.is_alone() || self.peers.cluster().is_none_or(|cluster| self.has_begun(&cluster.layout()))
     }
 
     async fn try_keep_digests(&self) -> bool {
