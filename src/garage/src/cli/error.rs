@@ -206,6 +206,9 @@ impl fmt::Display for CliError {
             Self::NeedsYes { what } => {
                 write!(out, "this would {what}\nTo do it without being asked, add --yes.")
             }
+            Self::UnreadableFile { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                write!(out, "there is no file {}", path.display())
+            }
             Self::UnreadableFile { path, source } => {
                 write!(out, "the file {} cannot be used: {source}", path.display())
             }
