@@ -475,7 +475,7 @@ def change_secret(home):
         next_file = homes.cluster.folder / "next"
         first.cli("encryption", "new-secret", str(next_file))
         said = first.cli("encryption", "change-secret", str(next_file))
-        true("1 keys" in said and said.count("has it in its file") == 2 and said.count("away") == 1, said)
+        true("wraps: 1" in said and said.count("has it in its file") == 2 and said.count("away") == 1, said)
         new = next_file.read_text().strip()
         for file in homes.files:
             equal(file.read_text().split(), [new, old], "the new secret stands before the old one")
