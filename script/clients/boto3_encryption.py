@@ -475,7 +475,7 @@ def change_secret(home):
         next_file = homes.cluster.folder / "next"
         first.cli("encryption", "new-secret", str(next_file))
         said = first.cli("encryption", "change-secret", str(next_file))
-        true("wraps: 1" in said and said.count("has it in its file") == 2 and said.count("away") == 1, said)
+        true("anew: 1" in said and said.count("has it in its file") == 2 and said.count("away") == 1, said)
         new = next_file.read_text().strip()
         for file in homes.files:
             equal(file.read_text().split(), [new, old], "the new secret stands before the old one")
@@ -497,7 +497,7 @@ def change_secret(home):
         for key in ["before", "while away", "after"]:
             for through in range(3):
                 equal(_patiently(lambda: get(key, through)), key.encode(), f"{key} through {through}")
-        true("0 keys" in first.cli("encryption", "change-secret", str(next_file)), "asked for again there is nothing to do")
+        true("anew: 0" in first.cli("encryption", "change-secret", str(next_file)), "asked for again there is nothing to do")
         failed = first.try_cli("encryption", "change-secret", str(first.config))
         true(failed.returncode == 1 and "64 hexadecimal digits" in failed.stderr, failed.stderr)
 

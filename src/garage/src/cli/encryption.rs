@@ -111,7 +111,7 @@ async fn change_secret(session: &Session, file: &Path) -> Result<Report, CliErro
     let body = ChangeEncryptionSecret { secret: text.trim().to_owned() };
     let answer = session.client.post::<EncryptionSecretChanged>("ChangeEncryptionSecret", &[], &body).await?;
     let mut page = Page::default();
-    page.line(format!("Keys of the ring that the new secret wraps: {}", answer.value.keys));
+    page.line(format!("Keys of the ring wrapped anew: {}", answer.value.keys));
     let rows = answer.value.nodes.iter().map(|node| {
         let has = match (node.is_held, node.is_kept) {
             (true, true) => "has it in its file",
