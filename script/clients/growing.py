@@ -9,9 +9,9 @@ import threading
 import time
 
 from home import equal
-from homes import Cluster
+from homes import Cluster, free_ports
 from suite import Suite
-from three_homes import Homes, client_of, figures, free_ports, rows
+from three_homes import Homes, client_of, figures, rows
 
 SUITE = Suite("growing")
 OBJECTS = 300

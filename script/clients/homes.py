@@ -5,6 +5,7 @@ by the command line of its own binary.
 """
 
 import os
+import random
 import secrets
 import signal
 import socket
@@ -14,6 +15,23 @@ from pathlib import Path
 
 FIRST_PORT = 3900
 HEALTHY_WITHIN_S = 30
+
+
+def free_ports():
+    """Where ten ports for each of three nodes begin: below those that the system gives to connections."""
+    while True:
+        first = random.randrange(15000, 32000)
+        if all(_is_free(first + offset) for offset in range(10, 60)):
+            return first
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class HomeFailed(RuntimeError):

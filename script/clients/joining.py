@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 from home import equal
-from homes import Node
+from homes import Node, free_ports
 from suite import Suite
-from three_homes import free_ports
 
 SUITE = Suite("joining")
 SHOWN_WITHIN_S = 60

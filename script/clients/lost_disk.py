@@ -8,9 +8,9 @@ import threading
 import time
 
 from home import equal
-from homes import Cluster
+from homes import Cluster, free_ports
 from suite import Suite
-from three_homes import Homes, free_ports
+from three_homes import Homes
 
 SUITE = Suite("lost_disk")
 MIB = 1024 * 1024

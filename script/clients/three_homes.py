@@ -5,7 +5,6 @@ import json
 import random
 import shutil
 import signal
-import socket
 import tempfile
 import threading
 import time
@@ -16,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from home import equal
-from homes import Cluster
+from homes import Cluster, free_ports
 from suite import Suite
 
 SUITE = Suite("three_homes")
@@ -90,23 +89,6 @@ def client_of(node, key, secret):
         "s3", endpoint_url=node.endpoint, aws_access_key_id=key, aws_secret_access_key=secret,
         region_name="garage", config=options,
     )
-
-
-def free_ports():
-    """Where ten ports for each of three nodes begin: below those that the system gives to connections."""
-    while True:
-        first = random.randrange(15000, 32000)
-        if all(_is_free(first + offset) for offset in range(10, 60)):
-            return first
-
-
-def _is_free(port):
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def serving(node):

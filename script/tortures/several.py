@@ -7,8 +7,8 @@ import time
 from datetime import datetime, timedelta, timezone
 
 from botocore.exceptions import ClientError
-from homes import Cluster
-from three_homes import Homes, client_of, free_ports
+from homes import Cluster, free_ports
+from three_homes import Homes, client_of
 
 BUCKET = "photos"
 

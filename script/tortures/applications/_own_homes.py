@@ -5,9 +5,9 @@ import shutil
 import signal
 
 from _surroundings import FOLDER, GARAGE
-from homes import Cluster
+from homes import Cluster, free_ports
 from server import PROJECT
-from three_homes import Homes, free_ports
+from three_homes import Homes
 
 CERTIFICATES = PROJECT / "src/api/src/tls/fixtures"
 CERTIFICATE = CERTIFICATES / "one.crt"

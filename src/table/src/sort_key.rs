@@ -4,6 +4,10 @@
 //! another's encoding, strings sort by their bytes, and all strings that begin with a prefix lie
 //! together in `[escape(prefix), after_prefix(prefix))`.
 
+use std::ops::Bound;
+use store::engine::Visit;
+use store::{Read, Space, StoreError};
+
 const ESCAPED: u8 = 0x00;
 const ZERO: u8 = 0xff;
 const END: u8 = 0x01;
@@ -54,6 +58,18 @@ pub fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
         }
     }
     None
+}
+
+/// Visits the rows whose keys begin with `prefix`, as [`Read::scan`] does: what cannot be read is shown, too.
+pub fn scan_prefix(
+    read: &impl Read,
+    space: Space,
+    prefix: &[u8],
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    let end = after_prefix(prefix);
+    let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    read.scan(space, Bound::Included(prefix), to, visit)
 }
 
 #[cfg(test)]

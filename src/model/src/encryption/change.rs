@@ -72,6 +72,9 @@ impl Model {
             wrapped.push((*id, RingKeyRow { key, generation, ..row.as_ref().clone() }));
         }
         let count = u64::try_from(wrapped.len()).unwrap_or(u64::MAX);
+        if count == 0 {
+            return Ok(0);
+        }
         self.change_names(move |txn| {
             for (id, row) in wrapped {
                 // Another home may have done it meanwhile.

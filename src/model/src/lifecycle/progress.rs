@@ -8,9 +8,9 @@ use crate::rows::record_kind;
 use base::Id;
 use base::id::kind;
 use serde::{Deserialize, Serialize};
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use store::{Read, Record, Space, StoreError};
-use table::sort_key::after_prefix;
+use table::sort_key::scan_prefix;
 
 /// Beginning of the keys, among other notes of workers.
 const PREFIX: &[u8] = b"lifecycle/";
@@ -82,9 +82,7 @@ pub(crate) fn others(
     is_kept: impl Fn(Id<kind::Bucket>) -> bool,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut keys = Vec::new();
-    let to = after_prefix(PREFIX);
-    let to = to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-    read.scan(Space::Setting, Bound::Included(PREFIX), to, &mut |key, _| {
+    scan_prefix(read, Space::Setting, PREFIX, &mut |key, _| {
         let id = key.get(PREFIX.len()..).and_then(|id| <[u8; 32]>::try_from(id).ok()).map(Id::from_bytes);
         if !id.is_some_and(&is_kept) {
             keys.push(key.to_vec());

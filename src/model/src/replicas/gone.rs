@@ -15,6 +15,7 @@ use env::MonoTime;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Intent, Read, Record, Space, StoreError, Txn, View};
+use table::sort_key::scan_prefix;
 
 /// Rows that one step drops.
 const ROWS_PER_STEP: usize = 256;
@@ -68,9 +69,7 @@ fn left_of_gone_buckets(view: &View) -> Result<Vec<(Space, Vec<u8>)>, StoreError
     let mut left = Vec::new();
     for partition in gone {
         for space in SPACES {
-            let end = table::sort_key::after_prefix(partition.as_bytes());
-            let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-            view.scan(space, Bound::Included(partition.as_bytes()), to, &mut |key, _| {
+            scan_prefix(view, space, partition.as_bytes(), &mut |key, _| {
                 left.push((space, key.to_vec()));
                 if left.len() < ROWS_PER_STEP { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })?;

@@ -5,9 +5,10 @@ use crate::tables::{Objects, Parts, Pasts, References, Uploads, Versions};
 use crate::usage::{self, Usage};
 use crate::{Model, ModelError, graves};
 use block::BlockStore;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use store::{Intent, Read, Space, StoreError, Txn};
+use table::sort_key::scan_prefix;
 
 /// Drops a row that cannot be read, with the bytes beside it.
 pub(crate) fn discard_row(
@@ -47,11 +48,8 @@ pub(crate) fn discard_row(
 
 /// How many references to a target are held; another one that cannot be read may be.
 fn references_to(read: &impl Read, target: Target) -> Result<u64, StoreError> {
-    let prefix = reference::target_prefix(target);
-    let end = table::sort_key::after_prefix(&prefix);
-    let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
     let mut held = 0;
-    read.scan(Space::BlockRef, Bound::Included(&prefix), to, &mut |key, value| {
+    scan_prefix(read, Space::BlockRef, &reference::target_prefix(target), &mut |key, value| {
         let row = store::decode::<ReferenceRow>(Space::BlockRef, key, value);
         held += u64::from(row.map_or(true, |row| !row.removed));
         ControlFlow::Continue(())
@@ -61,10 +59,8 @@ fn references_to(read: &impl Read, target: Target) -> Result<u64, StoreError> {
 
 /// How many open uploads the index names.
 fn open_uploads(read: &impl Read, partition: &[u8]) -> Result<i64, StoreError> {
-    let end = table::sort_key::after_prefix(partition);
-    let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
     let mut open = 0;
-    read.scan(Space::UploadIndex, Bound::Included(partition), to, &mut |_, _| {
+    scan_prefix(read, Space::UploadIndex, partition, &mut |_, _| {
         open += 1;
         ControlFlow::Continue(())
     })?;
