@@ -7,10 +7,10 @@ import signal
 import threading
 import time
 
-from home import equal
+from home import equal, refused
 from homes import Cluster, free_ports
 from suite import Suite
-from three_homes import Homes
+from three_homes import Homes, client_of
 
 SUITE = Suite("lost_disk")
 MIB = 1024 * 1024
@@ -125,16 +125,32 @@ def dies_in_the_middle(home):
         _wait(lambda: homes.blocks(LOST) == wanted, "every block is here again")
 
 
-@SUITE.case("a home alone does not start without its disk: nobody else has what was on it")
+@SUITE.case("a home alone does not start without its disk, unless it is told that the disk is gone for good")
 def alone(home):
     cluster = Cluster(home.server.binary, home.folder("alone"), 1, first_port=free_ports(), first_alone=True)
     (node,) = cluster.nodes
     marker = node.folder / "data" / "garage-marker"
     node.start()
     node.wait_until_up()
+    s3 = client_of(node, *cluster.key())
+    s3.create_bucket(Bucket="photos")
+    s3.put_object(Bucket="photos", Key="small", Body=b"beside its row")
+    s3.put_object(Bucket="photos", Key="large", Body=random.Random(6).randbytes(3 * MIB))
     node.stop(signal.SIGKILL)
     shutil.rmtree(node.folder / "data")
     node.start()
     equal(node.process.wait(timeout=30) != 0, True, "it refuses to start")
     equal("its marker file is gone" in node.log_path.read_text(), True, "it says why")
+    equal("--without-disk" in node.log_path.read_text(), True, "it says what can be done")
     equal(marker.exists(), False, "a folder is made in place of the lost one")
+    node.start("--without-disk", str(node.folder / "data"))
+    node.wait_until_up()
+    equal(s3.get_object(Bucket="photos", Key="small")["Body"].read(), b"beside its row", "what was not on the disk")
+    refused("InternalError", 500, s3.get_object, Bucket="photos", Key="large")
+    _wait(lambda: _says(json.loads(node.cli("json-api", "GetClusterHealth")), "lost a disk"), "health says it", 20)
+    s3.put_object(Bucket="photos", Key="large", Body=b"anew" * MIB)
+    equal(s3.get_object(Bucket="photos", Key="large")["Body"].read(), b"anew" * MIB, "the copy that is brought again")
+    node.stop(signal.SIGKILL)
+    node.start()
+    node.wait_until_up()
+    equal(s3.get_object(Bucket="photos", Key="large")["Body"].read(), b"anew" * MIB, "later starts need no flag")

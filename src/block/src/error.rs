@@ -64,12 +64,22 @@ pub enum BlockError {
 pub enum UnusableFolder {
     /// The folder held blocks of this node before and is now without its marker.
     #[error(
-        "its marker file is gone, so this is probably an empty mount point; mount the disk: no other node has what is on it"
+        "its marker file is gone, so this is probably an empty mount point; mount the disk: no other node has what is on it. \
+         If it is gone for good, start once with --without-disk and this folder: what was on it is lost then"
     )]
     LostDisk,
     /// A disk that this node stored blocks on is no longer among the folders.
-    #[error("this node stored blocks here, but `data_dir` no longer names it; put it back")]
+    #[error(
+        "this node stored blocks here, but `data_dir` no longer names it; put it back. If the disk is gone for good, start \
+         once with --without-disk and this folder"
+    )]
     NotConfigured,
+    /// It was given up, and is here.
+    #[error("no disk of this node is missing here; start without --without-disk")]
+    NotLost,
+    /// Its disk was given up, and the folder would be filled without any.
+    #[error("a disk was mounted here; mount the new one, or take the folder out of `data_dir`")]
+    NotMounted,
     /// The marker names another node.
     #[error("its marker file belongs to another node; give this node its own folder")]
     ForeignDisk,

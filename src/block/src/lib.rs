@@ -85,6 +85,9 @@ pub struct BlockConfig {
     pub compression_level: Option<i32>,
     /// What to do about a missing disk.
     pub lost_disks: LostDisks,
+    /// Data folders whose disks the operator says are gone for good: this start does without each, and later ones do not
+    /// miss it.
+    pub given_up: Vec<PathBuf>,
     /// Blocks read at once; each takes up to two blocks of memory.
     pub reads_max: usize,
     /// Blocks written at once; each takes up to two blocks of memory.
@@ -109,6 +112,7 @@ impl BlockConfig {
             disks: vec![DiskConfig { path: folder, capacity_bytes: None, read_only: false }],
             compression_level: Some(COMPRESSION_LEVEL),
             lost_disks: LostDisks::Refuse,
+            given_up: Vec::new(),
             reads_max: READS_MAX,
             writes_max: WRITES_MAX,
         }
@@ -146,7 +150,8 @@ impl BlockStore {
             if lost_disks > 0 {
                 tracing::warn!(
                     lost_disks,
-                    "starting without what was in data folders that are lost; blocks that are not here are fetched"
+                    "starting without what was in data folders that are lost; blocks that are not here are fetched from other \
+                     homes, if there are any"
                 );
             }
             let remember = move |txn: &mut store::Txn<'_>| {

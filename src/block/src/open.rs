@@ -36,6 +36,9 @@ pub(crate) fn open_folders(
     config: &BlockConfig,
     known: &KnownDisks,
 ) -> Result<Opened, BlockError> {
+    let before = known.disks.len();
+    let known = &without_given_up(env, config, known)?;
+    let given_up = before - known.disks.len();
     let (mut folders, mut away) = (Vec::new(), Vec::new());
     let mut ids = BTreeSet::new();
     for disk in &config.disks {
@@ -57,7 +60,7 @@ pub(crate) fn open_folders(
     {
         return Err(unusable(&disk.path, UnusableFolder::NotConfigured));
     }
-    let lost_disks = lost.iter().filter(|disk| !disk.is_away).count();
+    let lost_disks = given_up + lost.iter().filter(|disk| !disk.is_away).count();
     let still_away = lost.into_iter().filter(|disk| away.contains(&disk.path));
     let mut disks: Vec<KnownDisk> =
         still_away.map(|disk| KnownDisk { is_away: true, ..disk.clone() }).collect();
@@ -67,6 +70,24 @@ pub(crate) fn open_folders(
     }
     disks.sort_by_key(|disk| disk.id);
     Ok(Opened { folders, known: KnownDisks { disks }, away, lost_disks })
+}
+
+/// The disks that this node still counts on: all but those that the operator gives up, none of which may be there.
+fn without_given_up(env: &Env, config: &BlockConfig, known: &KnownDisks) -> Result<KnownDisks, BlockError> {
+    let mut known = known.clone();
+    for path in &config.given_up {
+        let is_here = marker::read(env.disk.as_ref(), path).map_err(|source| failed(path, source))?.is_some();
+        let Some(lost) = known.disks.iter().position(|disk| disk.path == *path && !is_here) else {
+            return Err(unusable(path, UnusableFolder::NotLost));
+        };
+        let lost = known.disks.remove(lost);
+        let is_configured = config.disks.iter().any(|disk| disk.path == *path);
+        if lost.is_mounted && is_configured && !is_mounted(env, path)? {
+            return Err(unusable(path, UnusableFolder::NotMounted));
+        }
+        tracing::warn!(folder = %path.display(), "the disk of this data folder is given up, as asked for");
+    }
+    Ok(known)
 }
 
 /// Whether a disk is mounted at a folder, which need not be there.

@@ -99,6 +99,52 @@ async fn a_disk_that_is_not_mounted_is_left_out_and_nothing_is_written_below_it(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_gone_for_good_is_given_up_when_asked_for() {
+    let machine = Machine::new();
+    machine.disk.mounted.lock().unwrap().insert(machine.path("two"));
+    let blocks = machine.open_with(machine.config(&["one", "two"])).await.unwrap();
+    let mut hashes = Vec::new();
+    for seed in 0..20 {
+        hashes.push(machine.store_block(&blocks, &noise(300, seed)).await);
+    }
+    let lost = machine.files("two").len();
+    assert!((1..20).contains(&lost), "{lost} blocks on the second disk");
+    drop(blocks);
+    let giving_up = |names: &[&str], folder: &str| {
+        let mut config = machine.config(names);
+        config.given_up = vec![machine.path(folder)];
+        config
+    };
+    for folder in ["one", "two", "three"] {
+        let refused = machine.open_with(giving_up(&["one", "two"], folder)).await;
+        assert_eq!(reason(refused), UnusableFolder::NotLost, "{folder} is not missing");
+    }
+    fs::remove_dir_all(machine.path("two")).unwrap();
+    machine.disk.mounted.lock().unwrap().clear();
+    let refused = machine.open_with(machine.config(&["one"])).await;
+    assert_eq!(reason(refused), UnusableFolder::NotConfigured);
+    let refused = machine.open_with(giving_up(&["one", "two"], "two")).await;
+    assert_eq!(reason(refused), UnusableFolder::NotMounted, "nothing is written below a mount point");
+    assert!(!machine.path("two").exists());
+    let blocks = machine.open_with(giving_up(&["one"], "two")).await.unwrap();
+    while blocks.audit_step(machine.now()).await.unwrap() {}
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing.len(), lost, "it is known what is lost");
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(lost as u64));
+    let mut readable = 0;
+    for hash in &hashes {
+        readable += usize::from(blocks.get(hash).await.is_ok());
+    }
+    assert_eq!(readable, hashes.len() - lost, "the others are read");
+    drop(blocks);
+    // Later starts do not miss it; and a new disk is taken where it was.
+    drop(machine.open_with(machine.config(&["one"])).await.unwrap());
+    let refused = machine.open_with(giving_up(&["one"], "two")).await;
+    assert_eq!(reason(refused), UnusableFolder::NotLost, "once is enough");
+    machine.disk.mounted.lock().unwrap().insert(machine.path("two"));
+    machine.open_with(machine.config(&["one", "two"])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_folders_are_refused() {
     let machine = Machine::new();
     drop(machine.open_with(machine.config(&["data", "second"])).await.unwrap());

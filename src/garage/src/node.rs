@@ -263,6 +263,7 @@ fn block_config(config: &Config, cluster: &Arc<ClusterState>) -> BlockConfig {
         })
         .collect();
     blocks.compression_level = config.compression_level;
+    blocks.given_up.clone_from(&config.without_disks);
     if Peers::of(cluster).has_copies_elsewhere() {
         blocks.lost_disks = LostDisks::Refill;
     }

@@ -40,6 +40,10 @@ pub struct ServerArguments {
     /// are set; with this flag they must be.
     #[arg(long)]
     default_access_key: bool,
+    /// Start although the disk that was this data folder is gone for good: what no other home has of it is lost. For one
+    /// start; later ones do not ask for that disk any more.
+    #[arg(long, value_name = "FOLDER")]
+    without_disk: Vec<PathBuf>,
 }
 
 fn bind_of(text: &str) -> Result<Bind, &'static str> {
@@ -54,6 +58,7 @@ pub fn run(global: Flags, arguments: ServerArguments) -> anyhow::Result<()> {
         s3_bind: arguments.s3_addr,
         default_bucket: arguments.default_bucket,
         default_access_key: arguments.default_access_key,
+        without_disks: arguments.without_disk,
         ..global
     };
     let variables = std::env::vars().collect();

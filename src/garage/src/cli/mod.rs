@@ -138,6 +138,7 @@ impl Global {
             s3_bind: None,
             default_bucket: None,
             default_access_key: false,
+            without_disks: Vec::new(),
             rpc_secret: self.rpc_secret.clone(),
             rpc_secret_file: self.rpc_secret_file.clone(),
             admin_token: self.admin_token.clone(),

@@ -51,6 +51,8 @@ pub struct Flags {
     pub default_bucket: Option<Option<String>>,
     /// `--default-access-key`: the environment must name one.
     pub default_access_key: bool,
+    /// `--without-disk`, each.
+    pub without_disks: Vec<PathBuf>,
     /// `--rpc-secret`.
     pub rpc_secret: Option<String>,
     /// `--rpc-secret-file`.
@@ -229,6 +231,8 @@ pub struct Config {
     pub metadata_dir: PathBuf,
     /// Blocks; at least one that takes new ones.
     pub data_dirs: Vec<DataDir>,
+    /// Folders of disks that the operator says are gone for good.
+    pub without_disks: Vec<PathBuf>,
     /// Snapshots of the metadata; not made yet.
     pub metadata_snapshots_dir: Option<PathBuf>,
     /// Time between snapshots.

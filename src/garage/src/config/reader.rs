@@ -52,6 +52,7 @@ impl Reader<'_> {
             data_folder: folders.data_folder,
             metadata_dir: folders.metadata_dir,
             data_dirs: folders.data_dirs,
+            without_disks: self.flags.without_disks.clone(),
             metadata_snapshots_dir: self.document.path("metadata_snapshots_dir")?,
             metadata_auto_snapshot_interval_ms: self.snapshot_interval_ms()?,
             metadata_fsync: self.fsync("metadata_fsync", allow_loss)?,
