@@ -15,8 +15,8 @@ from three_homes import Homes, client_of
 SUITE = Suite("lost_disk")
 MIB = 1024 * 1024
 OBJECTS, OBJECT_BYTES = 12, 5 * MIB
-# A block that was fetched is looked at once more a minute later; only then it counts as here.
-FILLED_WITHIN_S = 150
+# A block that was fetched is looked at once more some seconds later; only then it counts as here.
+FILLED_WITHIN_S = 60
 LOST = 2
 
 

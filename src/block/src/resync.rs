@@ -22,8 +22,9 @@ use store::{Intent, Read, Space, Step, StoreError, Txn};
 /// Entries in one step: enough to share the flush of the commit, few enough that a step ends
 /// within about a second on a hard disk (some ten milliseconds per unlinked file).
 const STEP_MAX_ENTRIES: usize = 64;
-/// Delay before a missing block is looked for again; doubled with each failure.
-const RETRY_MIN_MS: u64 = 60 * 1000;
+/// Delay before a missing block is looked for again; doubled with each failure. One that has been fetched meanwhile
+/// counts as here only then, so it is as short as the rest of a worker that has nothing to do.
+const RETRY_MIN_MS: u64 = 5 * 1000;
 /// Longest such delay: an hour, so that a block that turns up elsewhere is fetched the same day.
 const RETRY_MAX_MS: u64 = 60 * 60 * 1000;
 /// Entries that [`BlockStore::retry_now`] moves in one transaction.
