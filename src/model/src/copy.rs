@@ -10,7 +10,7 @@ use crate::replicas::{Alone, Entry};
 use crate::rows::object::Body;
 use crate::rows::past::VersionId;
 use crate::rows::reference::{Referrer, Target};
-use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
+use crate::rows::version::{Contents, Owner, VersionRow};
 use crate::writer::Unsettled;
 use crate::{Model, ModelError, NodeBatch, Write, versions};
 use base::id::kind;
@@ -121,7 +121,7 @@ impl Model {
         if rows.next_row.is_none() && alone.is_some() {
             return Ok(writes);
         }
-        writes.push(Write::Pending { body: new, mark: PendingBody { deadline } });
+        writes.push(unsettled.mark());
         while rows.next_row.is_some() {
             unsettled.begin();
             if alone.is_none() {

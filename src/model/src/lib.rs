@@ -17,6 +17,7 @@ mod error;
 pub mod events;
 pub mod graves;
 mod growth;
+mod known_uploads;
 pub mod lifecycle;
 pub mod listing;
 mod lock;
@@ -51,6 +52,7 @@ use block::BlockStore;
 use encryption::ring::Ring;
 use env::{Env, Task};
 use growth::Growth;
+use known_uploads::KnownUploads;
 use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
 use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep};
@@ -81,6 +83,7 @@ pub struct Model {
     pub(crate) audit: Audit,
     pub(crate) lifecycle: LifecycleRecord,
     pub(crate) known_rules: KnownRules,
+    pub(crate) known_uploads: KnownUploads,
     pub(crate) events: events::Desk,
     pub(crate) timing: Timing,
     /// What the clocks showed when it was opened.
@@ -119,6 +122,7 @@ impl Model {
             audit: Audit::default(),
             lifecycle: LifecycleRecord::default(),
             known_rules: KnownRules::default(),
+            known_uploads: KnownUploads::default(),
             timing,
             started: (env.clock.wall(), env.clock.mono()),
             ring: Ring::default(),

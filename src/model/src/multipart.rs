@@ -13,13 +13,15 @@ use crate::rows::object::{Body, Checksum, ETag, Object, Rare};
 use crate::rows::past::VersionId;
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
-use crate::rows::version::{Contents, Owner, PartPiece, PendingBody, VersionRow};
+use crate::rows::version::{Contents, Owner, PartPiece, VersionRow};
 use crate::writer::Unsettled;
 use crate::{FinishedBody, Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::limits::PART_SIZE_MIN_BYTES;
 use base::{Id, PartNumber, PartitionHash, Stamp, WallTime};
 use env::random_array;
+use futures_util::TryFutureExt;
+use futures_util::future::{BoxFuture, ready};
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,6 +105,9 @@ pub struct Completed {
     pub encryption: Option<Box<Encryption>>,
 }
 
+/// Comes true when an upload is found to be open still; an error, when it is not, or nobody can tell.
+pub type StillOpen = BoxFuture<'static, Result<(), ModelError>>;
+
 /// Names an upload and the key it belongs to.
 #[derive(Debug, Clone)]
 pub struct UploadName {
@@ -144,7 +149,9 @@ impl Model {
                 return Err(ModelError::NoSuchBucket);
             }
             let row = opened(self.store.stamp().await?);
+            let known = row.clone();
             self.merge_everywhere(vec![Write::Upload { id, row }], None).await?;
+            self.known_uploads.remember(id, &known);
             return Ok(id);
         }
         let blocks = self.blocks.clone();
@@ -165,6 +172,34 @@ impl Model {
             self.upload_everywhere(&name.id).await?
         };
         belonging(row, name)
+    }
+
+    /// Begins a part of an open upload: the upload's row, and what has to come true before [`Model::put_part`]. Where
+    /// this node knows the row from before, the bytes may come meanwhile: what a part is made of never changes.
+    pub async fn begin_part(
+        self: &Arc<Self>,
+        name: &UploadName,
+        number: PartNumber,
+    ) -> Result<(UploadRow, StillOpen), ModelError> {
+        if self.peers.is_alone() {
+            return Ok((self.find_open_upload(name).await?, Box::pin(ready(Ok(())))));
+        }
+        let known = self.known_uploads.find(&name.id);
+        let (model, place) = (Arc::clone(self), name.clone());
+        let check = async move {
+            // Side by side: both are reads of one round trip.
+            let older = model.pass_older_parts(&place.id, number.get());
+            let found = futures_util::try_join!(model.find_open_upload(&place), older);
+            match &found {
+                Ok((row, ())) => model.known_uploads.remember(place.id, row),
+                Err(_) => model.known_uploads.forget(&place.id),
+            }
+            Ok(found?.0)
+        };
+        match known {
+            Some(row) => Ok((belonging(Some(row), name)?, Box::pin(check.map_ok(drop)))),
+            None => Ok((check.await?, Box::pin(ready(Ok(()))))),
+        }
     }
 
     /// The same, if it is still open.
@@ -223,7 +258,7 @@ impl Model {
         Ok(parts.0)
     }
 
-    /// Makes `body` a part of an open upload.
+    /// Makes `body` a part of an open upload that [`Model::begin_part`] found to be open.
     pub async fn put_part(
         self: &Arc<Self>,
         name: UploadName,
@@ -240,13 +275,14 @@ impl Model {
         writes.push(Write::Hold { target: Target::Body(id), referrer: Referrer::Upload(upload) });
         writes.push(Write::Part { upload, number, row });
         if alone.is_none() {
-            // Side by side: both are reads of one round trip.
-            let (open, older) = (self.find_open_upload(&name), self.pass_older_parts(&upload, number.get()));
-            futures_util::try_join!(open, older)?;
             let (deadline, sent) = (body.deadline(), body.sent());
-            // Whether it was written is not known then: closing the upload, or the body's deadline, settles it.
-            let stored = self.merge_everywhere(writes, deadline).await;
+            // Side by side: a part of an upload that was closed while its bytes came is let go with the others (C4),
+            // and its client told. Whether it was written is not known after an error: closing the upload, or the
+            // body's deadline, settles it.
+            let written = self.merge_everywhere(writes, deadline);
+            let (open, stored) = futures_util::join!(self.find_open_upload(&name), written);
             drop(sent);
+            open?;
             return stored.map(|position| position.id);
         }
         let (blocks, lock) = (self.blocks.clone(), body.lock());
@@ -466,7 +502,7 @@ fn composite_rows(name: &UploadName, completion: &Completion, unsettled: &Unsett
         let row = VersionRow { owner: owner.clone(), deadline, dead: false, contents };
         writes.push(Write::Version { body, number: number as u32, row });
         if number == 0 {
-            writes.push(Write::Pending { body, mark: PendingBody { deadline } });
+            writes.push(unsettled.mark());
         }
         batches.push(writes);
     }

@@ -90,6 +90,9 @@ pub(crate) struct Unsettled {
     in_flight: VecDeque<Task<Result<(), ModelError>>>,
     /// Whether any row of the body has been sent.
     begun: bool,
+    /// Whether the mark that the body is pending is stored: until then it goes along with every row, so that none is
+    /// anywhere without it, whichever comes first.
+    marked: bool,
 }
 
 impl BodyWriter {
@@ -131,20 +134,18 @@ impl BodyWriter {
         while self.unsettled.in_flight.len() >= most {
             self.unsettled.wait_for_one().await?;
         }
-        let number = self.pieces.len() as u32;
-        let first = self.unsettled.begin();
-        let model = Arc::clone(&self.unsettled.model);
         self.size += content.len() as u64;
+        self.send_block(content, budget).await
+    }
+
+    /// Sends a block on its way, beside those that are.
+    async fn send_block(&mut self, content: Bytes, budget: impl Send + 'static) -> Result<(), ModelError> {
+        let number = self.pieces.len() as u32;
         let hashed = self.seal_and_hash(content).await?;
         self.pieces.push(piece_of(&hashed));
         let mut writes = rows_of_block(self.unsettled.body, number, &hashed, &self.owner, self.deadline);
-        if first {
-            let mark = PendingBody { deadline: self.deadline };
-            writes.push(Write::Pending { body: self.unsettled.body, mark });
-            // The first row must not overtake its mark, nor a later row this one.
-            store_block(&model, hashed, writes, self.deadline).await?;
-            return Ok(());
-        }
+        writes.extend(self.unsettled.begin());
+        let model = Arc::clone(&self.unsettled.model);
         let (tasks, deadline) = (model.env.tasks.clone(), self.deadline);
         let task = tasks.spawn(async move {
             let stored = store_block(&model, hashed, writes, deadline).await;
@@ -157,9 +158,6 @@ impl BodyWriter {
 
     /// Takes the rest, less than or exactly a block, and waits until everything is durable.
     pub async fn finish(mut self, rest: Bytes) -> Result<FinishedBody, ModelError> {
-        while !self.unsettled.in_flight.is_empty() {
-            self.unsettled.wait_for_one().await?;
-        }
         let size = self.size + rest.len() as u64;
         let small = self.pieces.is_empty() && rest.len() <= INLINE_MAX_BYTES;
         let content = if small && matches!(self.owner, Owner::Object(..)) {
@@ -169,6 +167,7 @@ impl BodyWriter {
             )
         } else {
             let last = if rest.is_empty() { None } else { self.store_last(rest).await? };
+            self.unsettled.wait_for_all().await?;
             Finished::Blocks { owner: self.owner, deadline: self.deadline, pieces: self.pieces, last }
         };
         Ok(FinishedBody { unsettled: self.unsettled, size, content })
@@ -186,18 +185,14 @@ impl BodyWriter {
     /// the entry.
     async fn store_last(&mut self, rest: Bytes) -> Result<Option<LastBlock>, ModelError> {
         let model = Arc::clone(&self.unsettled.model);
-        let hashed = self.seal_and_hash(rest).await?;
-        let piece = piece_of(&hashed);
         if !model.peers.is_alone() {
-            let (body, number) = (self.unsettled.body, self.pieces.len() as u32);
-            let mut writes = rows_of_block(body, number, &hashed, &self.owner, self.deadline);
-            if self.unsettled.begin() {
-                writes.push(Write::Pending { body, mark: PendingBody { deadline: self.deadline } });
-            }
-            self.pieces.push(piece);
-            store_block(&model, hashed, writes, self.deadline).await?;
+            self.send_block(rest, ()).await?;
             return Ok(None);
         }
+        // One on its way may wait for this block's lock.
+        self.unsettled.wait_for_all().await?;
+        let hashed = self.seal_and_hash(rest).await?;
+        let piece = piece_of(&hashed);
         let lock = model.blocks.lock([hashed.hash()]).await;
         model.blocks.put(&lock, &hashed).await?;
         Ok(Some(LastBlock { lock, piece }))
@@ -255,9 +250,7 @@ impl FinishedBody {
         drop(lock);
         let hashed = hash(&model, content).await?;
         let mut writes = rows_of_block(body, pieces.len() as u32, &hashed, owner, *deadline);
-        if self.unsettled.begin() {
-            writes.push(Write::Pending { body, mark: PendingBody { deadline: *deadline } });
-        }
+        writes.extend(self.unsettled.begin());
         pieces.push(piece);
         store_block(&model, hashed, writes, *deadline).await?;
         Ok(self)
@@ -303,7 +296,14 @@ impl Unsettled {
         // By what this node has heard, too: a replica measures it by that.
         let now = model.env.clock.wall().max(model.store.latest().wall());
         let deadline = WallTime(now.millis().saturating_add(BODY_DEADLINE_MS));
-        Self { model: Arc::clone(model), body, deadline, in_flight: VecDeque::new(), begun: false }
+        Self {
+            model: Arc::clone(model),
+            body,
+            deadline,
+            in_flight: VecDeque::new(),
+            begun: false,
+            marked: false,
+        }
     }
 
     /// The body.
@@ -316,9 +316,15 @@ impl Unsettled {
         self.deadline
     }
 
-    /// Notes that rows are being sent; whether they are the first.
-    pub fn begin(&mut self) -> bool {
-        !std::mem::replace(&mut self.begun, true)
+    /// Notes that rows are being sent; the mark that goes along with them, until it is stored.
+    pub fn begin(&mut self) -> Option<Write> {
+        self.begun = true;
+        (!self.marked).then(|| self.mark())
+    }
+
+    /// The mark that the body is pending.
+    pub fn mark(&self) -> Write {
+        Write::Pending { body: self.body, mark: PendingBody { deadline: self.deadline } }
     }
 
     /// The entry that names the body is durable.
@@ -333,12 +339,22 @@ impl Unsettled {
         sent
     }
 
+    async fn wait_for_all(&mut self) -> Result<(), ModelError> {
+        while !self.in_flight.is_empty() {
+            self.wait_for_one().await?;
+        }
+        Ok(())
+    }
+
     async fn wait_for_one(&mut self) -> Result<(), ModelError> {
         let Some(task) = self.in_flight.front_mut() else { return Ok(()) };
         // The task stays in the queue meanwhile: if this is cut off, giving the body up waits for it.
         let stored = task.join_mut().await;
         self.in_flight.pop_front();
-        stored.unwrap_or(Err(store::StoreError::Closed.into()))
+        stored.unwrap_or(Err(store::StoreError::Closed.into()))?;
+        // The oldest one, and so with the mark.
+        self.marked = true;
+        Ok(())
     }
 }
 

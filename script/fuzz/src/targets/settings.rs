@@ -1,7 +1,7 @@
 //! Target `settings`: what applications set on a bucket or an object, as XML.
 //!
 //! The first byte chooses the kind of document. What must hold for every input: no panic; memory in proportion to the
-//! body; what was accepted is within the limit, and rendered again it is read as the same.
+//! body; what was accepted is within the limit, and rendered again it is read as the same, unless it is longer than the limit then.
 
 use super::meter;
 use api::s3::xml::{
@@ -69,7 +69,7 @@ fn logging(body: &[u8]) -> Result<BucketLoggingStatus, XmlError> {
     Ok(parsed)
 }
 
-/// Read, rendered and read again.
+/// Read, rendered and, if that is not longer than what is taken, read again.
 fn same<T: PartialEq + std::fmt::Debug>(
     body: &[u8],
     limit_bytes: usize,
@@ -80,7 +80,11 @@ fn same<T: PartialEq + std::fmt::Debug>(
     match meter::within(memory, || parse(body)) {
         Ok(parsed) => {
             assert!(body.len() <= limit_bytes);
-            assert_eq!(parse(&render(&parsed)).as_ref(), Ok(&parsed));
+            // Control characters take six times their room when they are shown.
+            let shown = render(&parsed);
+            if shown.len() <= limit_bytes {
+                assert_eq!(parse(&shown).as_ref(), Ok(&parsed));
+            }
         }
         // A refusal must be able to say why.
         Err(error) => assert!(!error.to_string().is_empty()),

@@ -178,8 +178,10 @@ impl Node {
     }
 
     pub async fn part(&self, name: &UploadName, number: u16, pieces: &[&[u8]]) -> Result<Stamp, ModelError> {
-        let body = self.try_body(Owner::Part(name.id, number), pieces).await?;
+        let owner = Owner::Part(name.id, number);
         let number = PartNumber::new(number.into()).unwrap();
+        let (_, still_open) = self.model.begin_part(name, number).await?;
+        let (body, ()) = futures_util::try_join!(self.try_body(owner, pieces), still_open)?;
         self.model.put_part(name.clone(), number, body, (tag(pieces).md5, None)).await
     }
 

@@ -28,6 +28,8 @@ type Bucket = Id<kind::Bucket>;
 const PROPERTY: &str = "what is locked stays";
 /// For how long versions are retained: longer than a run lasts until its end is judged.
 const RETAINED_MS: u64 = 60 * 24 * 3600 * 1000;
+/// So many of the last versions are locked rather than those of long ago.
+const RECENT: usize = 6;
 /// How long homes may take to find each other again.
 const MEETING_MAX: Duration = Duration::from_secs(300);
 
@@ -122,22 +124,31 @@ pub async fn change(client: &mut Client) -> Verdict {
         75..85 => Wish::Free,
         _ => Wish::TryToFree,
     };
-    let places: Vec<usize> = {
+    match pick(client, wish) {
+        Some(place) => ask(client, place, wish).await,
+        None => Verdict::Idle,
+    }
+}
+
+/// A version for that: one of the last ones, or one that somebody deletes just now.
+fn pick(client: &mut Client, wish: Wish) -> Option<usize> {
+    let (mut places, contested): (Vec<usize>, Vec<usize>) = {
         let book = client.homes.book();
         let may = |place: &usize| match wish {
             Wish::Lift | Wish::Free => covered(&book.kept, *place) && book.kept[*place].id != VersionId::Null,
             Wish::TryToFree => book.kept[*place].guard.retained.is_some(),
             Wish::Hold | Wish::Retain(_) => book.kept[*place].fate != Fate::Gone,
         };
-        (0..book.kept.len()).filter(may).collect()
+        let places: Vec<usize> = (0..book.kept.len()).filter(may).collect();
+        let contested = places.iter().copied().filter(|place| book.kept[*place].fate == Fate::Unknown);
+        (places.clone(), contested.collect())
     };
-    if places.is_empty() {
-        return Verdict::Idle;
+    if !contested.is_empty() && client.chance(70) {
+        places = contested;
     }
-    // Of those that others are busy with just now, rather than of those of long ago.
-    let recent = places.len().min(6);
-    let place = places[places.len() - 1 - client.random.below(recent as u64) as usize];
-    ask(client, place, wish).await
+    let recent = places.len().min(RECENT);
+    let back = 1 + client.random.below(recent.max(1) as u64) as usize;
+    places.len().checked_sub(back).map(|place| places[place])
 }
 
 async fn ask(client: &mut Client, place: usize, wish: Wish) -> Verdict {

@@ -92,7 +92,9 @@ async fn put_part(client: &mut Client, upload: &mut Upload, number: u16) {
     sent.digests.push(md5);
     let name = upload.name.clone();
     let put = |node: Member| async move {
-        let body = send_body(&node.model, Owner::Part(name.id, number), &sending).await?;
+        let (_, still_open) = node.model.begin_part(&name, part).await?;
+        let send = send_body(&node.model, Owner::Part(name.id, number), &sending);
+        let (body, ()) = futures_util::try_join!(send, still_open)?;
         node.model.put_part(name, part, body, (md5, None)).await
     };
     match homes.ask(home, patience, put).await {

@@ -13,11 +13,11 @@ use crate::s3::lock;
 use crate::s3::metadata;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
+use futures_util::{TryFutureExt, try_join};
 use http::StatusCode;
 use http::header::ETAG;
 use model::BodyWriter;
 use model::rows::object;
-use model::rows::upload::UploadState;
 use model::rows::version::Owner;
 
 /// The operation.
@@ -32,10 +32,7 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (name, number) = (upload_name(&call)?, part_number(&call)?);
-    let upload = call.api.model.find_upload(&name).await?;
-    if upload.state != UploadState::Open {
-        return Err(S3Code::NoSuchUpload.into());
-    }
+    let (upload, still_open) = call.api.model.begin_part(&name, number).await?;
     let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     check_length(plan.length())?;
     // A part counts when its upload is completed; one that could never be is not worth its bytes.
@@ -49,7 +46,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let writer = BodyWriter::new(&call.api.model, Owner::Part(name.id, number.get()));
     let writer = writer.sealed(Sealing::data_key(sealing.as_ref()));
     let sums = BodyChecksums::new(requested, &wanted);
-    let received = intake::receive(&call.api, body, plan, sums, writer).await?;
+    let receive = intake::receive(&call.api, body, plan, sums, writer);
+    let (received, ()) = try_join!(receive, still_open.map_err(S3Error::from))?;
     let md5 = Sealing::tag(sealing.as_ref(), metadata::md5_of(&received.sums)?);
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));

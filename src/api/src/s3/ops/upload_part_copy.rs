@@ -15,8 +15,8 @@ use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::xml::CopyResult;
 use base::limits::PART_SIZE_MAX_BYTES;
+use futures_util::{TryFutureExt, try_join};
 use model::rows::object::ETag;
-use model::rows::upload::UploadState;
 use model::rows::version::Owner;
 use model::{BodyWriter, ByteRange};
 
@@ -31,10 +31,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let (name, number) = (upload_name(&call)?, part_number(&call)?);
-    let upload = call.api.model.find_upload(&name).await?;
-    if upload.state != UploadState::Open {
-        return Err(S3Code::NoSuchUpload.into());
-    }
+    let (upload, still_open) = call.api.model.begin_part(&name, number).await?;
     let source = copy_source::find(&call).await?;
     let range = match call.head.header("x-amz-copy-source-range") {
         Some(text) => source_range(&text, source.found.object.size)?,
@@ -52,7 +49,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let writer = BodyWriter::new(&call.api.model, Owner::Part(name.id, number.get()));
     let writer = writer.sealed(Sealing::data_key(sealing.as_ref()));
     let reader = source.found.read(&call.api.model, range);
-    let received = intake::receive_copy(&call.api, reader, range.end - range.start, sums, writer).await?;
+    let receive = intake::receive_copy(&call.api, reader, range.end - range.start, sums, writer);
+    let (received, ()) = try_join!(receive, still_open.map_err(S3Error::from))?;
     let md5 = Sealing::tag(sealing.as_ref(), metadata::md5_of(&received.sums)?);
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
