@@ -188,6 +188,10 @@ async fn settle_interrupted_uploads(model: &Arc<Model>) -> anyhow::Result<()> {
             tracing::warn!("the metadata disk is full: what cut-off uploads hold is freed by a later start");
             Ok(())
         }
+        Err(ModelError::Store(error @ StoreError::Unreadable { .. })) => {
+            tracing::warn!(%error, "what cut-off uploads hold is freed by a later start");
+            Ok(())
+        }
         Err(error) => Err(error.into()),
     }
 }

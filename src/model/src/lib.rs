@@ -37,7 +37,7 @@ mod versions;
 mod writer;
 
 pub use batch::{NodeBatch, Write};
-pub use directory::{Directory, Names};
+pub use directory::{Directory, NamedRow, Names};
 pub use error::ModelError;
 pub use lock::Bypass;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
@@ -101,8 +101,11 @@ impl Model {
         blocks: BlockStore,
         (peers, timing): (Peers, Timing),
     ) -> Result<Arc<Self>, ModelError> {
+        let directory = Directory::open(&store)?;
+        let damaged = DamagedRows::default();
+        directory.names().damaged().for_each(|(space, row_key)| damaged.note(space, row_key));
         Ok(Arc::new(Self {
-            directory: Directory::open(&store)?,
+            directory,
             events: events::Desk::new(store.latest()),
             env: env.clone(),
             store,
@@ -113,7 +116,7 @@ impl Model {
             growth: Growth::new(env.clock.mono()),
             sync: SyncRecord::default(),
             burials: Burials::default(),
-            damaged: DamagedRows::default(),
+            damaged,
             sweep: Sweep::default(),
             clocks: Arc::default(),
             audit: Audit::default(),

@@ -5,6 +5,7 @@ mod bodies;
 mod burial;
 mod clocks;
 mod crash;
+mod damaged_names;
 mod encryption;
 mod entries;
 mod events;
