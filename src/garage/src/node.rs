@@ -137,6 +137,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_growth(),
         model.spawn_sync(),
         model.spawn_mending(),
+        model.spawn_row_check(),
         model.spawn_lifecycle(),
         model.spawn_event_keeper(),
         access_log.spawn_writer(),

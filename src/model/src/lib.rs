@@ -9,6 +9,7 @@
 
 pub mod admin;
 mod batch;
+mod check;
 mod copy;
 mod directory;
 pub mod encryption;
@@ -37,6 +38,7 @@ mod versions;
 mod writer;
 
 pub use batch::{NodeBatch, Write};
+pub use check::CheckFigures;
 pub use directory::{Directory, NamedRow, Names};
 pub use error::ModelError;
 pub use lock::Bypass;
@@ -48,6 +50,7 @@ pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::{Stamp, WallTime};
 use block::BlockStore;
+use check::CheckRecord;
 use encryption::ring::Ring;
 use env::{Env, Task};
 use growth::Growth;
@@ -79,6 +82,7 @@ pub struct Model {
     pub(crate) sweep: Sweep,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
+    pub(crate) check: CheckRecord,
     pub(crate) lifecycle: LifecycleRecord,
     pub(crate) known_rules: KnownRules,
     pub(crate) events: events::Desk,
@@ -120,6 +124,7 @@ impl Model {
             sweep: Sweep::default(),
             clocks: Arc::default(),
             audit: Audit::default(),
+            check: CheckRecord::default(),
             lifecycle: LifecycleRecord::default(),
             known_rules: KnownRules::default(),
             timing,

@@ -366,7 +366,7 @@ enum Taken {
 }
 
 /// Whether a record of a table of names can be read.
-pub(super) fn is_row(space: Space, key: &[u8], record: &[u8]) -> bool {
+pub(crate) fn is_row(space: Space, key: &[u8], record: &[u8]) -> bool {
     match space {
         Space::Bucket => store::decode::<BucketRow>(space, key, record).is_ok(),
         Space::Alias => store::decode::<AliasRow>(space, key, record).is_ok(),

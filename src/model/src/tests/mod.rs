@@ -20,6 +20,7 @@ mod multipart;
 mod names;
 mod objects;
 mod races;
+mod row_check;
 mod seal;
 mod support;
 mod sync;
