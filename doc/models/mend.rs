@@ -5,6 +5,10 @@
 //! slow or fast clocks, whose messages are delivered late, again, or never; A's row becomes unreadable at any moment,
 //! once; A asks the others for theirs and raises their fence, then joins what they said.
 //!
+//! In a scope with `names` it is a row of the small tables (buckets, names, keys): A and B coordinate one write each, which
+//! they store themselves before they tell anybody. No fence is needed there: who mends asks all others as above, and a
+//! coordinator looks whether it still has what it wrote before it answers.
+//!
 //! Not modelled: two sets in force (the others are all members of both), several rows (the fence covers an arc; other
 //! rows only see more refusals), tombstones (collect.rs: none goes without A's word, which an unreadable row does not
 //! give).
@@ -23,6 +27,8 @@ const RULES: &[(&str, &str)] = &[
     ("mend-above", "the question is born after all that the replica ever heard"),
     ("merge-birth", "a replica takes a request's birth into its clock before it stores"),
     ("again-anew", "who is refused and asks again counts no answer of before"),
+    ("names-own", "a coordinator answers only while its own copy has what it wrote"),
+    ("names-unread", "a copy that cannot be read takes nothing from a single member"),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,6 +70,7 @@ struct State {
 enum Step {
     Send(usize, u8),
     Deliver(usize, usize, u8),
+    Answer(usize),
     Lose,
     Ask(u8),
     Tell(usize),
@@ -75,6 +82,7 @@ struct Mend {
     left_out: Option<&'static str>,
     held: bool,
     sync: bool,
+    names: bool,
 }
 
 impl Mend {
@@ -85,6 +93,42 @@ impl Mend {
     fn is_refused(&self, node: &Node, birth: u8) -> bool {
         let is_absent = node.row == Row::Absent;
         birth <= node.fence && self.on("mend-fence") && (is_absent || self.on("mend-present"))
+    }
+
+    /// A copy that some member told of.
+    fn copy(&self, state: &State, at: usize, told: u8) -> Option<State> {
+        let mut next = *state;
+        let before = match next.nodes[at].row {
+            Row::Unreadable if self.on("names-unread") => return None,
+            Row::Holds(writes) => writes,
+            Row::Absent | Row::Unreadable => 0,
+        };
+        next.nodes[at].row = Row::Holds(before | told);
+        Some(next)
+    }
+
+    /// Rows of names: the coordinator stores first, and looks again before it answers.
+    fn next_of_names(&self, state: &State, visit: &mut dyn FnMut(Step, State)) {
+        for (client, writer) in state.clients.iter().enumerate() {
+            let own = if let Row::Holds(writes) = state.nodes[client].row { writes >> client & 1 == 1 } else { false };
+            if writer.tries == 0 && state.nodes[client].row != Row::Unreadable {
+                let mut next = self.copy(state, client, 1 << client).expect("it can be read");
+                next.clients[client].tries = 1;
+                next.clients[client].stored = 1 << client;
+                visit(Step::Send(client, 0), next);
+            }
+            for at in (0..NODES).filter(|at| writer.tries == 1 && *at != client) {
+                if let Some(mut next) = self.copy(state, at, 1 << client) {
+                    next.clients[client].stored |= 1 << at;
+                    visit(Step::Deliver(client, at, 0), next);
+                }
+            }
+            if writer.stored.count_ones() >= 2 && !writer.answered && (own || !self.on("names-own")) {
+                let mut next = *state;
+                next.clients[client].answered = true;
+                visit(Step::Answer(client), next);
+            }
+        }
     }
 
     fn store(&self, state: &State, (client, birth, at): (usize, u8, usize)) -> Option<State> {
@@ -163,7 +207,10 @@ impl Model for Mend {
 
     fn next(&self, state: &State, visit: &mut dyn FnMut(Step, Option<&'static str>, State)) {
         let mut go = |step, next: State| visit(step, violation(&next), next);
-        for (client, writer) in state.clients.iter().enumerate() {
+        if self.names {
+            self.next_of_names(state, &mut go);
+        }
+        for (client, writer) in state.clients.iter().enumerate().filter(|_| !self.names) {
             let may_try = writer.tries == 0 || writer.tries == 1 && writer.refused;
             for clock in (1..=6_u8).filter(|_| may_try && !writer.answered) {
                 // A later try is born after what refused it.
@@ -219,14 +266,10 @@ impl Model for Mend {
             go(Step::Join, next);
         }
         for (from, to) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
-            let (Row::Holds(theirs), mine) = (state.nodes[from].row, state.nodes[to].row) else { continue };
-            if !self.sync || mine == Row::Unreadable {
-                continue;
+            let Row::Holds(theirs) = state.nodes[from].row else { continue };
+            if let Some(next) = self.copy(state, to, theirs).filter(|_| self.sync) {
+                go(Step::Sync(from, to), next);
             }
-            let mut next = *state;
-            let before = if let Row::Holds(writes) = mine { writes } else { 0 };
-            next.nodes[to].row = Row::Holds(before | theirs);
-            go(Step::Sync(from, to), next);
         }
     }
 
@@ -235,6 +278,7 @@ impl Model for Mend {
         let what = match step {
             Step::Send(client, birth) => format!("w{client} is sent, born {birth}"),
             Step::Deliver(client, at, birth) => format!("w{client}@{birth} -> {}", name(at)),
+            Step::Answer(client) => format!("w{client} is answered"),
             Step::Lose => "A's row becomes unreadable".to_owned(),
             Step::Ask(birth) => format!("A asks the others, born {birth}"),
             Step::Tell(at) => format!("{} answers A", name(at)),
@@ -254,7 +298,7 @@ fn run(scope: &str, left_out: Option<&str>, limit: usize) -> Outcome {
     let left_out = search::rule_to_leave_out(RULES, left_out);
     let has = |word: &str| scope.split(' ').any(|part| part == word);
     assert!(scope.starts_with("3 "), "a scope like \"3 held sync\"");
-    search::search(&Mend { left_out, held: has("held"), sync: has("sync") }, limit)
+    search::search(&Mend { left_out, held: has("held"), sync: has("sync"), names: has("names") }, limit)
 }
 
 const CASES: &[Case] = &[
@@ -262,12 +306,17 @@ const CASES: &[Case] = &[
     all("3 held"),
     all("3 empty sync"),
     all("3 held sync"),
+    all("3 empty names sync"),
+    all("3 held names sync"),
     without("mend-fence", "3 empty"),
     without("mend-present", "3 held"),
     without("mend-all", "3 empty"),
     without("mend-above", "3 empty"),
     without("merge-birth", "3 empty"),
     without("again-anew", "3 empty"),
+    without("mend-all", "3 empty names"),
+    without("names-own", "3 empty names sync"),
+    without("names-unread", "3 held names sync"),
 ];
 
 fn main() {

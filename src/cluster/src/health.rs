@@ -47,6 +47,8 @@ pub enum Reason {
     ClockRefused(NodeId),
     /// This node keeps the encryption secret in its memory only.
     SecretNotKept,
+    /// So many rows of metadata are damaged on this node and not whole again, some of which are these names.
+    DamagedRows(u64, Vec<String>),
     /// This node's metadata store takes no more writes.
     MetadataStopped,
     /// This node's metadata disk has no room for growth.
@@ -94,6 +96,13 @@ impl fmt::Display for Reason {
                 "this node has the encryption secret in its memory only, and cannot read what is encrypted after a \
                  restart without the others: set encryption_secret_file",
             ),
+            Reason::DamagedRows(rows, names) => {
+                write!(f, "damaged rows of metadata on this node that are not whole again yet: {rows}")?;
+                match names.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, "; what these name is refused here: {}", names.join(", ")),
+                }
+            }
             Reason::MetadataStopped => {
                 f.write_str("the metadata store of this node failed: nothing is written until it restarts")
             }

@@ -12,6 +12,7 @@ use model::rows::bucket::Grant;
 use model::rows::key::Secret;
 use model::{Model, ModelError};
 use std::io::IsTerminal;
+use store::StoreError;
 
 /// Name of the first bucket when none is given.
 const FIRST_BUCKET: &str = "my-bucket";
@@ -27,8 +28,24 @@ pub struct FirstRunOutcome {
     pub new_bucket: Option<String>,
 }
 
-/// Makes the first bucket and key on an empty node, and those that the operator names.
+/// Makes the first bucket and key on an empty node, and those that the operator names. What cannot be looked for, since
+/// a row is damaged, is left for a later start: a node must start there, to serve the rest.
 pub async fn prepare(
+    model: &std::sync::Arc<Model>,
+    config: &Config,
+    has_joined: bool,
+) -> anyhow::Result<FirstRunOutcome> {
+    let made = make(model, config, has_joined).await;
+    match made.as_ref().err().and_then(|error| error.downcast_ref::<ModelError>()) {
+        Some(error @ ModelError::Store(StoreError::Unreadable { .. })) => {
+            tracing::warn!(%error, "the first key and bucket are not looked for by this start");
+            Ok(FirstRunOutcome::default())
+        }
+        _ => made,
+    }
+}
+
+async fn make(
     model: &std::sync::Arc<Model>,
     config: &Config,
     has_joined: bool,
@@ -43,7 +60,7 @@ pub async fn prepare(
     let is_empty =
         !has_joined && names.keys.is_empty() && names.buckets.is_empty() && !model.has_history()?;
     let key = match &asked.key {
-        Some((id, _)) if names.keys.contains_key(id) => None,
+        Some((id, _)) if names.key(id)?.is_some() => None,
         Some((id, secret)) => {
             api::admin::check_key_format(id, secret.reveal())?;
             let secret = Secret::new(secret.reveal().to_owned());
@@ -81,7 +98,7 @@ async fn ensure_bucket(
     match model.create_bucket(Some(valid), owner.clone()).await {
         Ok(_) => Ok(Some(name)),
         Err(ModelError::BucketAlreadyYours | ModelError::BucketNameTaken) => {
-            if let (Some(owner), Some((id, bucket))) = (owner, model.names().resolve(&name, None)) {
+            if let (Some(owner), Some((id, bucket))) = (owner, model.names().resolve(&name, None)?) {
                 // A later start writes nothing, so that it works on a full disk.
                 if bucket.grant_of(&owner) != Grant::ALL {
                     model.change_grant(id, owner, |_| Grant::ALL).await?;

@@ -137,6 +137,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_growth(),
         model.spawn_sync(),
         model.spawn_mending(),
+        model.spawn_row_check(),
         model.spawn_lifecycle(),
         model.spawn_event_keeper(),
         access_log.spawn_writer(),
@@ -186,6 +187,10 @@ async fn settle_interrupted_uploads(model: &Arc<Model>) -> anyhow::Result<()> {
         }
         Err(ModelError::Store(StoreError::Full)) => {
             tracing::warn!("the metadata disk is full: what cut-off uploads hold is freed by a later start");
+            Ok(())
+        }
+        Err(ModelError::Store(error @ StoreError::Unreadable { .. })) => {
+            tracing::warn!(%error, "what cut-off uploads hold is freed by a later start");
             Ok(())
         }
         Err(error) => Err(error.into()),

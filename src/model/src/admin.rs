@@ -98,6 +98,8 @@ impl Model {
 
     /// Deletes an empty bucket and all names that point at it. Open uploads are aborted.
     pub async fn delete_bucket(self: &Arc<Self>, id: Id<kind::Bucket>) -> Result<(), ModelError> {
+        // Before anything is decided about its objects.
+        self.names().check(Space::Bucket, id.as_bytes())?;
         let blocks = self.blocks.clone();
         let alone = self.peers.stay_alone().await;
         let is_alone = alone.is_some();
@@ -388,7 +390,10 @@ fn point_alias(
 
 fn claim_name(read: &impl Read, name: &BucketName, owner: Option<&str>) -> Result<(), ModelError> {
     let Some(taken) = alias_target(read, name.as_str())? else { return Ok(()) };
-    let Ok(bucket) = read_bucket(read, taken) else { return Ok(()) };
+    let bucket = match read_bucket(read, taken) {
+        Err(ModelError::NoSuchBucket) => return Ok(()),
+        bucket => bucket?,
+    };
     if owner.is_some_and(|owner| bucket.grant_of(owner).owner) {
         Err(ModelError::BucketAlreadyYours)
     } else {
@@ -398,11 +403,13 @@ fn claim_name(read: &impl Read, name: &BucketName, owner: Option<&str>) -> Resul
 
 fn names_of(txn: &Txn<'_>, id: Id<kind::Bucket>) -> Result<Vec<String>, ModelError> {
     let mut names = Vec::new();
-    txn.walk(Space::Alias, &[], None, &mut |key, row: AliasRow| {
-        if row.target.value == Some(id) {
+    txn.scan(Space::Alias, Bound::Unbounded, Bound::Unbounded, &mut |key, record| {
+        // One that cannot be read may stay: a name of a bucket that is deleted means nothing.
+        let row = store::decode::<AliasRow>(Space::Alias, key, record);
+        if row.is_ok_and(|row| row.target.value == Some(id)) {
             names.extend(String::from_utf8(key.to_vec()));
         }
-        Step::Next
+        ControlFlow::Continue(())
     })?;
     Ok(names)
 }

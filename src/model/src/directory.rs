@@ -1,9 +1,13 @@
 //! Buckets, names, access keys and webhooks, as every request needs them: in memory, read without a lock.
 //!
 //! The rows are the truth. The committer reads what a change wrote again once it is durable and before its caller is
-//! answered: whoever was told of a change sees it. Always holds: the copy is what reading all rows would give, however
-//! many there are, for the price of those that changed.
+//! answered: whoever was told of a change sees it. What always holds:
+//!
+//! - the copy is what reading all rows would give, however many there are, for the price of those that changed;
+//! - a row that cannot be read is never taken for one that is not there: what it would name is refused with an error, and
+//!   everything else is served.
 
+use crate::ModelError;
 use crate::replicas::NAME_SPACES;
 use crate::rows::bucket::{AliasRow, BucketRow, Versioning};
 use crate::rows::encryption::RingKeyRow;
@@ -13,9 +17,10 @@ use arc_swap::ArcSwap;
 use base::id::kind;
 use base::{Id, PartitionHash, WallTime};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use store::{Read, Space, Step, Store, StoreError, Txn};
+use store::{Read, Record, Space, Store, StoreError, Txn};
 
 /// The small tables in memory.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -32,9 +37,14 @@ pub struct Names {
     pub webhooks: BTreeMap<String, Arc<WebhookRow>>,
     /// Keys of the ring, wrapped.
     pub ring: BTreeMap<Id<kind::RingKey>, Arc<RingKeyRow>>,
-    /// Where the objects lie of buckets that keep versions, or kept them.
+    /// Where the objects lie of buckets that keep versions, or kept them, or may do so: their row cannot be read.
     pub versioned: BTreeSet<PartitionHash>,
+    /// Rows that cannot be read.
+    damaged: BTreeSet<(Space, Vec<u8>)>,
 }
+
+/// A bucket that a name means.
+pub type NamedRow = (Id<kind::Bucket>, Arc<BucketRow>);
 
 /// Keeps [`Names`] current.
 pub struct Directory {
@@ -62,9 +72,14 @@ impl Directory {
         let written: Vec<_> =
             txn.written(&NAME_SPACES).into_iter().map(|(space, key, _)| (space, key)).collect();
         if !written.is_empty() {
-            let directory = Arc::clone(self);
-            txn.after_commit(move || directory.refresh(&written));
+            self.follow_rows(txn, written);
         }
+    }
+
+    /// The same for these rows, written or removed.
+    pub(crate) fn follow_rows(self: &Arc<Self>, txn: &mut Txn<'_>, rows: Vec<(Space, Vec<u8>)>) {
+        let directory = Arc::clone(self);
+        txn.after_commit(move || directory.refresh(&rows));
     }
 
     /// Reads these rows again. Only the committer calls it: one at a time, in the order of the changes.
@@ -84,18 +99,60 @@ impl Directory {
 
 impl Names {
     /// The bucket that `name` means to this access key: its own alias first, then a global one,
-    /// then a bucket id in hexadecimal. An alias of a deleted bucket means nothing.
-    pub fn resolve(
-        &self,
-        name: &str,
-        access_key: Option<&str>,
-    ) -> Option<(Id<kind::Bucket>, Arc<BucketRow>)> {
-        let local = access_key.and_then(|id| self.keys.get(id)).and_then(|key| {
-            let alias = key.local_aliases.get(&name.to_owned())?;
-            alias.filter(|id| self.buckets.contains_key(id))
-        });
-        let id = local.or_else(|| self.aliases.get(name).copied()).or_else(|| Id::from_hex(name))?;
-        Some((id, Arc::clone(self.buckets.get(&id)?)))
+    /// then a bucket id in hexadecimal. An alias of a deleted bucket means nothing. An error: a row cannot be read that
+    /// would say what the name means.
+    pub fn resolve(&self, name: &str, access_key: Option<&str>) -> Result<Option<NamedRow>, ModelError> {
+        let key = access_key.map(|id| self.key(id)).transpose()?.flatten();
+        let local = key.and_then(|key| key.local_aliases.get(&name.to_owned()).copied().flatten());
+        if let Some(found) = self.live(local)? {
+            return Ok(Some(found));
+        }
+        match self.called(name)? {
+            Some(found) => Ok(Some(found)),
+            None => self.live(Id::from_hex(name)),
+        }
+    }
+
+    /// The bucket of a global name, as [`Names::resolve`].
+    pub fn called(&self, name: &str) -> Result<Option<NamedRow>, ModelError> {
+        self.check(Space::Alias, name.as_bytes())?;
+        self.live(self.given.get(name).copied())
+    }
+
+    fn live(&self, id: Option<Id<kind::Bucket>>) -> Result<Option<NamedRow>, ModelError> {
+        let Some(id) = id else { return Ok(None) };
+        self.check(Space::Bucket, id.as_bytes())?;
+        Ok(self.buckets.get(&id).map(|row| (id, Arc::clone(row))))
+    }
+
+    /// The live bucket of an id. An error: there is none, or its row cannot be read.
+    pub fn bucket(&self, id: Id<kind::Bucket>) -> Result<Arc<BucketRow>, ModelError> {
+        self.live(Some(id))?.map(|(_, row)| row).ok_or(ModelError::NoSuchBucket)
+    }
+
+    /// The live access key of an id. An error: its row cannot be read.
+    pub fn key(&self, id: &str) -> Result<Option<&Arc<KeyRow>>, ModelError> {
+        self.check(Space::Key, id.as_bytes())?;
+        Ok(self.keys.get(id))
+    }
+
+    /// Refuses what rests on a row that cannot be read.
+    pub fn check(&self, space: Space, row_key: &[u8]) -> Result<(), ModelError> {
+        if !self.damaged.is_empty() && self.damaged.contains(&(space, row_key.to_vec())) {
+            return Err(unreadable(space, row_key));
+        }
+        Ok(())
+    }
+
+    /// Refuses what rests on all rows of a table, where one cannot be read.
+    pub fn check_all(&self, space: Space) -> Result<(), ModelError> {
+        let mut damaged = self.damaged.iter().filter(|(damaged, _)| *damaged == space);
+        damaged.next().map_or(Ok(()), |(space, key)| Err(unreadable(*space, key)))
+    }
+
+    /// The rows that cannot be read.
+    pub(crate) fn damaged(&self) -> impl Iterator<Item = (Space, &[u8])> {
+        self.damaged.iter().map(|(space, key)| (*space, key.as_slice()))
     }
 
     /// The access key of this id, if requests may be signed with it now.
@@ -109,8 +166,10 @@ impl Names {
     }
 
     /// The buckets an access key may use, by the names that [`Names::resolve`] finds them under, in
-    /// name order.
-    pub fn buckets_of(&self, access_key: &str) -> BTreeMap<String, (Id<kind::Bucket>, Arc<BucketRow>)> {
+    /// name order. An error: a row cannot be read that might say of one more.
+    pub fn buckets_of(&self, access_key: &str) -> Result<BTreeMap<String, NamedRow>, ModelError> {
+        self.check_all(Space::Bucket)?;
+        self.check_all(Space::Alias)?;
         let mut visible = BTreeMap::new();
         let granted = |id: &Id<kind::Bucket>| {
             self.buckets
@@ -121,7 +180,7 @@ impl Names {
         for (name, id) in &self.aliases {
             visible.extend(granted(id).map(|bucket| (name.clone(), bucket)));
         }
-        if let Some(key) = self.keys.get(access_key) {
+        if let Some(key) = self.key(access_key)? {
             for (name, target) in key.local_aliases.iter() {
                 let Some(id) = target.filter(|id| self.buckets.contains_key(id)) else { continue };
                 // It hides a global name even when the key may not use the bucket.
@@ -129,7 +188,7 @@ impl Names {
                 visible.extend(granted(&id).map(|bucket| (name.clone(), bucket)));
             }
         }
-        visible
+        Ok(visible)
     }
 }
 
@@ -137,28 +196,13 @@ impl Names {
 impl Names {
     /// Everything.
     pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
-        let view = store.view()?;
-        let mut names = Self::default();
-        view.walk(Space::Bucket, &[], None, &mut |key, row: BucketRow| {
-            names.take_bucket(key, row);
-            Step::Next
-        })?;
-        view.walk(Space::Alias, &[], None, &mut |key, row: AliasRow| {
-            names.take_alias(key, &row);
-            Step::Next
-        })?;
-        view.walk(Space::Key, &[], None, &mut |key, row: KeyRow| {
-            names.take_key(key, row);
-            Step::Next
-        })?;
-        view.walk(Space::Webhook, &[], None, &mut |key, row: WebhookRow| {
-            names.take_webhook(key, row);
-            Step::Next
-        })?;
-        view.walk(Space::Ring, &[], None, &mut |key, row: RingKeyRow| {
-            names.take_ring_key(key, row);
-            Step::Next
-        })?;
+        let (view, mut names) = (store.view()?, Self::default());
+        for space in NAME_SPACES {
+            view.scan(space, Bound::Unbounded, Bound::Unbounded, &mut |key, record| {
+                names.take(space, key, Some(record));
+                ControlFlow::Continue(())
+            })?;
+        }
         Ok(names)
     }
 
@@ -166,46 +210,81 @@ impl Names {
     fn with(&self, store: &Store, changed: &[(Space, Vec<u8>)]) -> Result<Self, StoreError> {
         let (view, mut names) = (store.view()?, self.clone());
         for (space, key) in changed {
-            match space {
-                Space::Bucket => {
-                    names.take_some(view.get(*space, key)?, |names, row| names.take_bucket(key, row))
-                }
-                Space::Alias => {
-                    names.take_some(view.get(*space, key)?, |names, row| names.take_alias(key, &row))
-                }
-                Space::Key => names.take_some(view.get(*space, key)?, |names, row| names.take_key(key, row)),
-                Space::Webhook => {
-                    names.take_some(view.get(*space, key)?, |names, row| names.take_webhook(key, row))
-                }
-                Space::Ring => {
-                    names.take_some(view.get(*space, key)?, |names, row| names.take_ring_key(key, row))
-                }
-                _ => {}
-            }
+            names.take(*space, key, view.get_bytes(*space, key)?.as_deref());
         }
         Ok(names)
     }
 
-    /// Rows of these tables are never removed, only marked as gone.
-    fn take_some<R>(&mut self, row: Option<R>, take: impl FnOnce(&mut Self, R)) {
-        if let Some(row) = row {
-            take(self, row);
+    fn take(&mut self, space: Space, key: &[u8], record: Option<&[u8]>) {
+        match space {
+            Space::Bucket => self.take_record((space, key), record, Self::take_bucket),
+            Space::Alias => self.take_record((space, key), record, Self::take_alias),
+            Space::Key => self.take_record((space, key), record, Self::take_key),
+            Space::Webhook => self.take_record((space, key), record, Self::take_webhook),
+            Space::Ring => self.take_record((space, key), record, Self::take_ring_key),
+            _ => {}
+        }
+    }
+
+    fn take_record<R: Record>(
+        &mut self,
+        (space, key): (Space, &[u8]),
+        record: Option<&[u8]>,
+        take: fn(&mut Self, &[u8], R),
+    ) {
+        if !self.damaged.is_empty() {
+            self.damaged.remove(&(space, key.to_vec()));
+        }
+        match record.map(|record| store::decode(space, key, record)) {
+            Some(Ok(row)) => take(self, key, row),
+            Some(Err(_)) => {
+                self.forget(space, key);
+                self.damaged.insert((space, key.to_vec()));
+                if let (Space::Bucket, Some(id)) = (space, id_of(key)) {
+                    self.versioned.insert(PartitionHash::of_shard(&id, 0));
+                }
+            }
+            None => self.forget(space, key),
+        }
+    }
+
+    /// A row cannot be read, or was damaged and is nowhere.
+    fn forget(&mut self, space: Space, key: &[u8]) {
+        let text = || std::str::from_utf8(key).unwrap_or_default();
+        match space {
+            Space::Bucket => {
+                if let Some(id) = id_of(key) {
+                    self.set_bucket(id, None);
+                    self.versioned.remove(&PartitionHash::of_shard(&id, 0));
+                }
+            }
+            Space::Alias => {
+                self.given.remove(text());
+                self.aliases.remove(text());
+            }
+            Space::Key => _ = self.keys.remove(text()),
+            Space::Webhook => _ = self.webhooks.remove(text()),
+            Space::Ring => _ = key.try_into().map(|id| self.ring.remove(&Id::from_bytes(id))),
+            _ => {}
         }
     }
 
     fn take_bucket(&mut self, key: &[u8], row: BucketRow) {
-        let Ok(id) = key.try_into().map(Id::from_bytes) else { return };
+        let Some(id) = id_of(key) else { return };
         let objects = PartitionHash::of_shard(&id, 0);
         if row.deleted || row.versioning() == Versioning::Never {
             self.versioned.remove(&objects);
         } else {
             self.versioned.insert(objects);
         }
-        let (lives, lived) = (!row.deleted, self.buckets.contains_key(&id));
-        if lives {
-            self.buckets.insert(id, Arc::new(row));
-        } else {
-            self.buckets.remove(&id);
+        self.set_bucket(id, (!row.deleted).then(|| Arc::new(row)));
+    }
+
+    fn set_bucket(&mut self, id: Id<kind::Bucket>, row: Option<Arc<BucketRow>>) {
+        let (lives, lived) = (row.is_some(), self.buckets.contains_key(&id));
+        match row {
+            Some(row) => _ = self.buckets.insert(id, row),
+            None => _ = self.buckets.remove(&id),
         }
         if lives != lived {
             self.name_again(id, lives);
@@ -222,10 +301,10 @@ impl Names {
         }
     }
 
-    fn take_alias(&mut self, key: &[u8], row: &AliasRow) {
+    fn take_alias(&mut self, key: &[u8], AliasRow { target }: AliasRow) {
         let Ok(name) = std::str::from_utf8(key) else { return };
-        let live = row.target.value.filter(|id| self.buckets.contains_key(id));
-        set(&mut self.given, name, row.target.value);
+        let live = target.value.filter(|id| self.buckets.contains_key(id));
+        set(&mut self.given, name, target.value);
         set(&mut self.aliases, name, live);
     }
 
@@ -246,6 +325,14 @@ impl Names {
             self.ring.insert(Id::from_bytes(id), Arc::new(row));
         }
     }
+}
+
+fn id_of(key: &[u8]) -> Option<Id<kind::Bucket>> {
+    key.try_into().ok().map(Id::from_bytes)
+}
+
+fn unreadable(space: Space, key: &[u8]) -> ModelError {
+    StoreError::Unreadable { space: space.name(), key: key.to_vec() }.into()
 }
 
 fn set<T>(map: &mut BTreeMap<String, T>, name: &str, value: Option<T>) {

@@ -93,8 +93,7 @@ impl Model {
 
     /// Locks are for buckets that have them; once they do, they do for good.
     fn needs_lock(&self, bucket: Id<kind::Bucket>) -> Result<(), ModelError> {
-        let names = self.names();
-        let row = names.buckets.get(&bucket).ok_or(ModelError::NoSuchBucket)?;
+        let row = self.names().bucket(bucket)?;
         row.object_lock()?.map(drop).ok_or(ModelError::NoObjectLock)
     }
 
@@ -105,7 +104,7 @@ impl Model {
         change: impl Fn(&mut Object, WallTime) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Result<VersionId, ModelError> {
         let Some(_alone) = self.peers.stay_alone().await else {
-            let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+            let row = self.names().bucket(bucket)?;
             let place = KeyPlace::of(bucket, key);
             let outcome = if row.versioning() == Versioning::Never {
                 is_null(version)?;

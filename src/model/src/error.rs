@@ -100,6 +100,9 @@ pub enum ModelError {
     /// The cluster has an encryption secret and this node does not, or has another one.
     #[error("this node does not have the encryption secret of its cluster")]
     EncryptionSecretMissing,
+    /// The row of the key that wraps the object's is damaged on this node.
+    #[error("the encryption key of the object cannot be read on this node: its row is damaged")]
+    UnreadRingKey,
     /// No key of the ring has that name.
     #[error("no encryption key has that name")]
     NoSuchEncryptionKey,
@@ -127,6 +130,7 @@ impl ModelError {
             | Self::WrongCustomerKey
             | Self::NoEncryptionSecret
             | Self::EncryptionSecretMissing
+            | Self::UnreadRingKey
             | Self::NoSuchEncryptionKey
             | Self::EncryptionKeyExists => true,
             Self::NoSuchBucket

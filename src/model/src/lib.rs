@@ -9,6 +9,7 @@
 
 pub mod admin;
 mod batch;
+mod check;
 mod copy;
 mod directory;
 pub mod encryption;
@@ -38,7 +39,8 @@ mod versions;
 mod writer;
 
 pub use batch::{NodeBatch, Write};
-pub use directory::{Directory, Names};
+pub use check::CheckFigures;
+pub use directory::{Directory, NamedRow, Names};
 pub use error::ModelError;
 pub use lock::Bypass;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
@@ -49,6 +51,7 @@ pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 
 use base::{Stamp, WallTime};
 use block::BlockStore;
+use check::CheckRecord;
 use encryption::ring::Ring;
 use env::{Env, Task};
 use growth::Growth;
@@ -81,6 +84,7 @@ pub struct Model {
     pub(crate) sweep: Sweep,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
+    pub(crate) check: CheckRecord,
     pub(crate) lifecycle: LifecycleRecord,
     pub(crate) known_rules: KnownRules,
     pub(crate) known_uploads: KnownUploads,
@@ -104,8 +108,11 @@ impl Model {
         blocks: BlockStore,
         (peers, timing): (Peers, Timing),
     ) -> Result<Arc<Self>, ModelError> {
+        let directory = Directory::open(&store)?;
+        let damaged = DamagedRows::default();
+        directory.names().damaged().for_each(|(space, row_key)| damaged.note(space, row_key));
         Ok(Arc::new(Self {
-            directory: Directory::open(&store)?,
+            directory,
             events: events::Desk::new(store.latest()),
             env: env.clone(),
             store,
@@ -116,10 +123,11 @@ impl Model {
             growth: Growth::new(env.clock.mono()),
             sync: SyncRecord::default(),
             burials: Burials::default(),
-            damaged: DamagedRows::default(),
+            damaged,
             sweep: Sweep::default(),
             clocks: Arc::default(),
             audit: Audit::default(),
+            check: CheckRecord::default(),
             lifecycle: LifecycleRecord::default(),
             known_rules: KnownRules::default(),
             known_uploads: KnownUploads::default(),

@@ -145,9 +145,7 @@ impl Model {
         };
         let alone = self.peers.stay_alone().await;
         if alone.is_none() {
-            if !self.names().buckets.contains_key(&bucket) {
-                return Err(ModelError::NoSuchBucket);
-            }
+            self.names().bucket(bucket)?;
             let row = opened(self.store.stamp().await?);
             let known = row.clone();
             self.merge_everywhere(vec![Write::Upload { id, row }], None).await?;

@@ -204,7 +204,7 @@ impl Model {
         key: &str,
         size_bytes: u64,
     ) -> Result<(), ModelError> {
-        let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+        let row = self.names().bucket(bucket)?;
         let quotas = row.quotas.value;
         if quotas == Quotas::default() {
             return Ok(());

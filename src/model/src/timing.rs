@@ -25,6 +25,10 @@ pub struct Timing {
     pub again_ms: u64,
     /// How often all bodies are looked at for some that nothing names.
     pub audit_every: Duration,
+    /// After how long a bucket that is gone, and of which nothing was left, is looked at again.
+    pub swept_again: Duration,
+    /// How often all rows are looked at for some that are damaged.
+    pub check_every: Duration,
     /// How long a day of lifecycle rules is. Anything but the real one deletes what people still want.
     pub day: Day,
 }
@@ -40,6 +44,8 @@ impl Default for Timing {
             turn_ms: 45 * 1000,
             again_ms: 60 * 1000,
             audit_every: Duration::from_secs(24 * 3600),
+            swept_again: Duration::from_secs(24 * 3600),
+            check_every: Duration::from_secs(7 * 24 * 3600),
             day: Day::REAL,
         }
     }

@@ -44,7 +44,7 @@ pub enum StoreError {
     #[error("the metadata store failed and takes no more writes until the node restarts")]
     Failed,
     /// The record behind this key does not pass its check.
-    #[error("a record in {space} is damaged")]
+    #[error("a record of the table {space} is damaged on this node")]
     Unreadable {
         /// The keyspace.
         space: &'static str,

@@ -19,7 +19,7 @@ async fn change_key(call: Call<'_>, value: bool) -> Result<Answer, AdminError> {
     let body: wire::ChangeBucketKey = call.json()?;
     let names = call.api.model.names();
     let id = find(&names, &body.bucket_id)?;
-    if !names.keys.contains_key(&body.access_key_id) {
+    if names.key(&body.access_key_id)?.is_none() {
         return Err(AdminError::NoSuchKey(body.access_key_id));
     }
     grant(&call.api.model, id, body.access_key_id, body.permissions, value).await?;
@@ -81,7 +81,7 @@ pub(super) async fn remove_alias(call: Call<'_>) -> Result<Answer, AdminError> {
     let (name, points_here) = match &alias {
         Alias::Global(name) => (name, names.aliases.get(name) == Some(&id)),
         Alias::Local { key, name } => {
-            let row = names.keys.get(key).ok_or_else(|| AdminError::NoSuchKey(key.clone()))?;
+            let row = names.key(key)?.ok_or_else(|| AdminError::NoSuchKey(key.clone()))?;
             (name, row.local_aliases.get(name) == Some(&Some(id)))
         }
     };
@@ -111,7 +111,7 @@ pub(super) fn check_local_alias(
     target: Option<Id<kind::Bucket>>,
 ) -> Result<(), AdminError> {
     BucketName::parse(name)?;
-    let row = names.keys.get(key).ok_or_else(|| AdminError::NoSuchKey(key.to_owned()))?;
+    let row = names.key(key)?.ok_or_else(|| AdminError::NoSuchKey(key.to_owned()))?;
     let taken = row.local_aliases.get(&name.to_owned()).copied().flatten();
     match taken.filter(|id| names.buckets.contains_key(id)) {
         Some(other) if Some(other) != target => Err(AdminError::LocalAliasTaken(name.to_owned())),

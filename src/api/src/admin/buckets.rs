@@ -34,7 +34,7 @@ pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
     let id = match (id, alias, pattern) {
         (Some(id), _, _) => find(&names, id)?,
         (None, Some(alias), _) => {
-            *names.aliases.get(alias).ok_or_else(|| AdminError::NoSuchBucket(alias.to_owned()))?
+            names.called(alias)?.ok_or_else(|| AdminError::NoSuchBucket(alias.to_owned()))?.0
         }
         (None, None, Some(pattern)) => search(&names, pattern)?,
         (None, None, None) => return Err(AdminError::MissingParameter("id")),
@@ -105,13 +105,17 @@ fn website_of(access: wire::WebsiteAccess, before: Option<&Website>) -> Result<O
 
 /// The live bucket of this id.
 pub(super) fn find(names: &Names, id: &str) -> Result<Id<kind::Bucket>, AdminError> {
-    let parsed = Id::from_hex(id).filter(|id| names.buckets.contains_key(id));
-    parsed.ok_or_else(|| AdminError::NoSuchBucket(id.to_owned()))
+    let unknown = || AdminError::NoSuchBucket(id.to_owned());
+    let parsed = Id::from_hex(id).ok_or_else(unknown)?;
+    match names.bucket(parsed) {
+        Err(ModelError::NoSuchBucket) => Err(unknown()),
+        found => Ok(found.map(|_| parsed)?),
+    }
 }
 
 /// The one bucket that a pattern fits: a global name or an id, else the beginning of either.
 fn search(names: &Names, pattern: &str) -> Result<Id<kind::Bucket>, AdminError> {
-    if let Some((id, _)) = names.resolve(pattern, None) {
+    if let Some((id, _)) = names.resolve(pattern, None)? {
         return Ok(id);
     }
     let lower = pattern.to_ascii_lowercase();

@@ -68,14 +68,16 @@ fn judge(store: &Store, blocks: &Statistics) -> LocalService {
     service
 }
 
-/// What is wrong with this node, or with others, by what they told each other.
+/// What is wrong with this node, or with others, by what they told each other or found.
 fn told_by_others(model: &Model) -> Vec<Reason> {
     let now = model.env().clock.wall().millis();
     let hours = |time: WallTime| time.millis().saturating_sub(now) / HOUR_MS;
     let ahead = model.clocks_ahead().into_iter().map(|(node, time)| Reason::ClockAhead(node, hours(time)));
     let refused = model.refused_by().into_iter().map(Reason::ClockRefused);
     let secret = model.forgets_encryption_secret().then_some(Reason::SecretNotKept);
-    ahead.chain(refused).chain(secret).collect()
+    let (rows, names) = model.damaged_rows();
+    let damaged = (rows > 0).then_some(Reason::DamagedRows(rows, names));
+    ahead.chain(refused).chain(secret).chain(damaged).collect()
 }
 
 /// Objects, bytes and uploads of all buckets.

@@ -191,6 +191,7 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         ModelError::NeedsVersions | ModelError::KeepsVersions => (S::BAD_REQUEST, "InvalidRequest"),
         ModelError::AccessKeyExists => (S::CONFLICT, "KeyAlreadyExists"),
         ModelError::NoEncryptionSecret => (S::BAD_REQUEST, "NoEncryptionSecret"),
+        ModelError::UnreadRingKey => (S::SERVICE_UNAVAILABLE, "DamagedRow"),
         ModelError::EncryptionSecretMissing => (S::SERVICE_UNAVAILABLE, "NoEncryptionSecret"),
         ModelError::NoSuchEncryptionKey => (S::NOT_FOUND, "NoSuchEncryptionKey"),
         ModelError::EncryptionKeyExists => (S::CONFLICT, "EncryptionKeyAlreadyExists"),
@@ -221,8 +222,7 @@ fn of_store(error: &StoreError) -> (StatusCode, &'static str) {
         StoreError::Failed | StoreError::Closed | StoreError::AheadOfClock(_) => {
             (S::SERVICE_UNAVAILABLE, "ServiceUnavailable")
         }
-        StoreError::Unreadable { .. } | StoreError::Read(_) | StoreError::Panicked => {
-            (S::INTERNAL_SERVER_ERROR, "InternalError")
-        }
+        StoreError::Unreadable { .. } => (S::SERVICE_UNAVAILABLE, "DamagedRow"),
+        StoreError::Read(_) | StoreError::Panicked => (S::INTERNAL_SERVER_ERROR, "InternalError"),
     }
 }

@@ -53,7 +53,7 @@ pub(super) async fn list(call: Call<'_>) -> Result<Answer, AdminError> {
 pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
     let names = call.api.model.names();
     let id = match (call.parameter("id"), call.parameter("search")) {
-        (Some(id), _) if names.keys.contains_key(id) => id.to_owned(),
+        (Some(id), _) if names.key(id)?.is_some() => id.to_owned(),
         (Some(id), _) => return Err(AdminError::NoSuchKey(id.to_owned())),
         (None, Some(pattern)) => search(&names, pattern)?,
         (None, None) => return Err(AdminError::MissingParameter("id")),
@@ -135,7 +135,7 @@ fn parse_time(text: &str) -> Result<WallTime, AdminError> {
 
 /// The one key that a pattern fits: an id, else a name, else the beginning of either.
 fn search(names: &Names, pattern: &str) -> Result<String, AdminError> {
-    if names.keys.contains_key(pattern) {
+    if names.key(pattern)?.is_some() {
         return Ok(pattern.to_owned());
     }
     let by_name: Vec<&String> =

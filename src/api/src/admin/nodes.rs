@@ -7,7 +7,7 @@ use super::{AdminApi, AdminError, Answer, Call, wire};
 use base::{BlockHash, NodeId, WallTime};
 use block::{BlockFault, ScrubCommand, ScrubStatus};
 use model::lifecycle::{Counts, LifecycleFigures};
-use model::{ModelError, SyncFigures};
+use model::{CheckFigures, ModelError, SyncFigures};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -195,7 +195,21 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
         freeform: describe_lifecycle(&lifecycle),
         ..worker(4, "Lifecycle", lifecycle.under_way.is_some())
     };
-    Ok(vec![resync, scrubbing, syncing, expiring])
+    let check = api.model.row_check_figures();
+    let checking = wire::WorkerInfo {
+        progress: check
+            .running
+            .then(|| format!("{}.{}%", check.done_permille / 10, check.done_permille % 10)),
+        errors: check.failures,
+        last_error: check.last_failure.as_ref().map(|(message, at)| wire::WorkerError {
+            message: message.clone(),
+            secs_ago: api.model.env().clock.wall().seconds().saturating_sub(at.seconds()),
+        }),
+        persistent_errors: Some(api.model.damaged_rows().0),
+        freeform: describe_check(&check),
+        ..worker(5, "Row check", check.running)
+    };
+    Ok(vec![resync, scrubbing, syncing, expiring, checking])
 }
 
 fn describe_lifecycle(figures: &LifecycleFigures) -> Vec<String> {
@@ -228,6 +242,20 @@ fn describe_sync(sync: &SyncFigures) -> Vec<String> {
     let damaged = (sync.damaged > 0)
         .then(|| format!("{} damaged rows wait until all other nodes that keep them answer", sync.damaged));
     std::iter::once(taken).chain(damaged).chain(complete).collect()
+}
+
+fn describe_check(check: &CheckFigures) -> Vec<String> {
+    let CheckFigures { rows, damaged, chunks, references, .. } = check;
+    let mut lines = vec![
+        if check.running { "looking at every row" } else { "waiting for the next pass" }.to_owned(),
+        format!("{rows} rows looked at, {damaged} of them damaged"),
+        format!("{chunks} digests made again, {references} references without a body let go"),
+    ];
+    lines.push(check.ended.map_or_else(
+        || "no pass has ended yet".to_owned(),
+        |time| format!("last pass ended {}", crate::dates::iso8601_ms(time.millis())),
+    ));
+    lines
 }
 
 fn describe_scrub(scrub: &ScrubStatus) -> Vec<String> {

@@ -25,9 +25,9 @@ pub(super) async fn check_domain(call: Call<'_>) -> Result<Answer, AdminError> {
     let domain = call.required("domain")?;
     let host = domain.trim_end_matches('.').to_ascii_lowercase();
     let (names, config) = (call.api.model.names(), &call.api.config);
-    let is_site = host::bucket(&names, config.web_root_domain.as_deref(), &host).is_some();
+    let is_site = host::bucket(&names, config.web_root_domain.as_deref(), &host)?.is_some();
     let in_s3 = config.s3_root_domain.as_deref().and_then(|root| host::below(&host, root));
-    if is_site || in_s3.is_some_and(|name| names.aliases.contains_key(name)) {
+    if is_site || in_s3.map(|name| names.called(name)).transpose()?.flatten().is_some() {
         Ok(Answer::text(StatusCode::OK, format!("Domain '{domain}' is managed by Garage\n")))
     } else {
         Err(AdminError::NoSuchWebsite(domain.to_owned()))

@@ -48,7 +48,7 @@ pub(super) async fn create(call: Call<'_>) -> Result<Answer, AdminError> {
 
 pub(super) async fn delete(call: Call<'_>) -> Result<Answer, AdminError> {
     let name = call.required("name")?.to_owned();
-    if !call.api.model.names().webhooks.contains_key(&name) {
+    if !call.api.model.knows_webhook(&name).await? {
         return Err(AdminError::NoSuchWebhook(name));
     }
     call.api.model.delete_webhook(name).await?;

@@ -48,7 +48,7 @@ use http::{Method, Request, Response, StatusCode};
 use intake::Incoming;
 use logging::{AccessLog, Answered, Asked, Logging};
 use model::rows::bucket::BucketRow;
-use model::{Model, Names};
+use model::{Model, NamedRow, Names};
 use operation::{Call, NamedBucket, Operation, Target};
 use reply::{Reply, ReplyBody};
 use std::sync::Arc;
@@ -133,7 +133,7 @@ impl S3Api {
         }
         self.stamp(&mut response, &request_id);
         if let Some(asked) = cross_origin {
-            let known = || self.model.names().resolve(&asked.bucket, None).map(|(_, row)| row);
+            let known = || self.model.names().resolve(&asked.bucket, None).ok()?.map(|(_, row)| row);
             if let Some(bucket) = seen.bucket.or_else(known) {
                 asked.show(&bucket, response.headers_mut());
             }
@@ -198,10 +198,7 @@ impl S3Api {
     async fn preflight(&self, head: &Head, seen: &mut Seen) -> Result<Reply, S3Error> {
         seen.operation = "Preflight";
         let name = head.bucket.as_deref().unwrap_or_default();
-        let mut found = self.model.names().resolve(name, None);
-        if found.is_none() && self.model.learn_bucket(name).await {
-            found = self.model.names().resolve(name, None);
-        }
+        let found = self.resolve(name, None).await?;
         cors::preflight(head, found.as_ref().map(|(_, row)| row.as_ref()))
     }
 
@@ -221,7 +218,7 @@ impl S3Api {
             Credentials::Anonymous => return Ok(Caller::anonymous()),
             Credentials::Header(claim) | Credentials::Presigned(claim) => claim,
         };
-        let names = self.names_with_key(claim.claimed_access_key_id()).await;
+        let names = self.names_with_key(claim.claimed_access_key_id()).await?;
         let verified = claim.verify(&self.verify_policy(), |id| secret_of(&names, id, now))?;
         Ok(Caller::signed(verified))
     }
@@ -232,12 +229,9 @@ impl S3Api {
     }
 
     /// The names, with a key that another node made a moment ago.
-    async fn names_with_key(&self, id: &str) -> Arc<Names> {
-        let names = self.model.names();
-        match !names.keys.contains_key(id) && self.model.learn_key(id).await {
-            true => self.model.names(),
-            false => names,
-        }
+    async fn names_with_key(&self, id: &str) -> Result<Arc<Names>, S3Error> {
+        self.model.knows_key(id).await?;
+        Ok(self.model.names())
     }
 
     /// Reads a form up to its file, finds out who signed its policy and whether that allows it, and makes
@@ -257,7 +251,7 @@ impl S3Api {
         if let Some(text) = form.fields.get("policy") {
             let policy = PostPolicy::parse(text)?;
             if let Some(claim) = claim {
-                let names = self.names_with_key(claim.claimed_access_key_id()).await;
+                let names = self.names_with_key(claim.claimed_access_key_id()).await?;
                 let verified = claim.verify(&self.verify_policy(), text, |id| secret_of(&names, id, now))?;
                 *caller = Caller::of_form(&verified);
             }
@@ -326,12 +320,18 @@ impl S3Api {
 
     /// The bucket that a name means to the caller. Access to it is not checked here.
     pub(crate) async fn bucket_named(&self, name: &str, caller: &Caller) -> Result<NamedBucket, S3Error> {
-        let mut found = self.model.names().resolve(name, caller.access_key());
-        if found.is_none() && self.model.learn_bucket(name).await {
-            found = self.model.names().resolve(name, caller.access_key());
-        }
+        let found = self.resolve(name, caller.access_key()).await?;
         let (id, row) = found.ok_or_else(|| S3Error::new(S3Code::NoSuchBucket).field("BucketName", name))?;
         Ok(NamedBucket { name: name.to_owned(), id, row })
+    }
+
+    /// What a name means, with a bucket that another node made a moment ago.
+    async fn resolve(&self, name: &str, access_key: Option<&str>) -> Result<Option<NamedRow>, S3Error> {
+        let found = self.model.names().resolve(name, access_key)?;
+        if found.is_none() && self.model.learn_bucket(name).await {
+            return Ok(self.model.names().resolve(name, access_key)?);
+        }
+        Ok(found)
     }
 
     /// A request for an operation that is not there: on reads the answer of an unconfigured bucket,

@@ -55,7 +55,7 @@ async fn checked_rule(model: &Arc<Model>, rule: NotificationRule) -> Result<Rule
     let webhook =
         webhook_of(&rule.arn).ok_or_else(|| invalid("The ARN is not well formed", &rule.arn))?.to_owned();
     // Registered on another node a moment ago?
-    if !model.names().webhooks.contains_key(&webhook) && !model.learn_webhook(&webhook).await {
+    if !model.knows_webhook(&webhook).await? {
         let message = "Unable to validate the following destination configurations";
         return Err(S3Error::invalid_argument(&rule.arn, "The destination webhook does not exist", message));
     }

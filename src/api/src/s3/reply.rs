@@ -159,7 +159,7 @@ impl From<ModelError> for S3Error {
             ModelError::CustomerKeyNeeded => S3Code::InvalidRequest,
             ModelError::WrongCustomerKey => S3Code::AccessDenied,
             ModelError::NoEncryptionSecret => S3Code::NotImplemented,
-            ModelError::EncryptionSecretMissing => S3Code::ServiceUnavailable,
+            ModelError::EncryptionSecretMissing | ModelError::UnreadRingKey => S3Code::ServiceUnavailable,
             ModelError::NoSuchEncryptionKey => S3Code::KmsNotFoundException,
             ModelError::EncryptionKeyExists => S3Code::InvalidRequest,
             ModelError::Damaged => S3Code::InternalError,
@@ -184,7 +184,10 @@ impl From<ModelError> for S3Error {
                 let message = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.";
                 S3Error::with_message(code, message)
             }
-            ModelError::NoEncryptionSecret | ModelError::EncryptionSecretMissing => {
+            ModelError::NoEncryptionSecret
+            | ModelError::EncryptionSecretMissing
+            | ModelError::UnreadRingKey
+            | ModelError::Store(store::StoreError::Unreadable { .. }) => {
                 S3Error::with_message(code, error.to_string())
             }
             ModelError::InvalidPart(number) => S3Error::new(code).field("PartNumber", number.to_string()),
@@ -208,7 +211,9 @@ fn store_code(error: &store::StoreError) -> S3Code {
         StoreError::Full => S3Code::InsufficientStorage,
         // The outcome is unknown: never a 4xx.
         StoreError::Failed | StoreError::Closed | StoreError::AheadOfClock(_) => S3Code::ServiceUnavailable,
-        StoreError::Unreadable { .. } | StoreError::Read(_) | StoreError::Panicked => S3Code::InternalError,
+        // Until it is mended.
+        StoreError::Unreadable { .. } => S3Code::ServiceUnavailable,
+        StoreError::Read(_) | StoreError::Panicked => S3Code::InternalError,
     }
 }
 

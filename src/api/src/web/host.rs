@@ -5,8 +5,7 @@
 use crate::s3::head::header_text;
 use crate::s3::operation::NamedBucket;
 use http::request::Parts;
-use model::Names;
-use std::sync::Arc;
+use model::{ModelError, Names};
 
 /// The host that a request names: in small letters, without port and final dot.
 pub fn of(parts: &Parts) -> Option<String> {
@@ -26,12 +25,18 @@ pub fn below<'a>(host: &'a str, domain: &str) -> Option<&'a str> {
     host.strip_suffix(domain)?.strip_suffix('.').filter(|name| !name.is_empty())
 }
 
-/// The bucket whose site a host is.
-pub fn bucket(names: &Names, root_domain: Option<&str>, host: &str) -> Option<NamedBucket> {
+/// The bucket whose site a host is. An error: a row cannot be read that would say so.
+pub fn bucket(
+    names: &Names,
+    root_domain: Option<&str>,
+    host: &str,
+) -> Result<Option<NamedBucket>, ModelError> {
     let below_root = root_domain.and_then(|domain| below(host, domain));
-    [below_root, Some(host)].into_iter().flatten().find_map(|name| {
-        let id = *names.aliases.get(name)?;
-        let row = names.buckets.get(&id).filter(|row| row.website.value.is_some())?;
-        Some(NamedBucket { name: name.to_owned(), id, row: Arc::clone(row) })
-    })
+    for name in [below_root, Some(host)].into_iter().flatten() {
+        let found = names.called(name)?.filter(|(_, row)| row.website.value.is_some());
+        if let Some((id, row)) = found {
+            return Ok(Some(NamedBucket { name: name.to_owned(), id, row }));
+        }
+    }
+    Ok(None)
 }

@@ -76,12 +76,14 @@ impl WebApi {
         let host = host::of(&parts).unwrap_or_default();
         let is_secure = parts.extensions.get::<Secured>().is_some();
         let bucket = host::bucket(&self.s3.model.names(), Some(&self.config.root_domain), &host);
+        let bucket = bucket.map_err(S3Error::from);
         let answer = match &bucket {
-            Some(bucket) => match Head::of_site(parts, &bucket.name, request_id.clone()) {
+            Ok(Some(bucket)) => match Head::of_site(parts, &bucket.name, request_id.clone()) {
                 Ok(head) => self.visit(bucket, &head, is_secure).await,
                 Err(error) => page::error(&error, &method, &request_id),
             },
-            None => page::no_site(&method),
+            Ok(None) => page::no_site(&method),
+            Err(error) => page::error(error, &method, &request_id),
         };
         let mut response = respond(answer);
         if !incoming.drain().await {
@@ -91,7 +93,7 @@ impl WebApi {
         let status = response.status().as_u16();
         let took = env.clock.mono().saturating_sub(started);
         // Hosts without a site are anything at all: they are counted together.
-        let label = bucket.as_ref().map_or("", |_| host.as_str());
+        let label = bucket.ok().flatten().map_or("", |_| host.as_str());
         self.metrics.record_web(&method, self.config.hosts_in_metrics.then_some(label), status, took);
         tracing::debug!(%method, host, path, status, request_id, ?took, "web request");
         response

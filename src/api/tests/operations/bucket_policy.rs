@@ -128,7 +128,7 @@ async fn a_deny_closes_its_operation_whatever_else_allows_it() {
 async fn every_name_of_a_bucket_leads_through_its_policy() {
     let home = Home::new().await;
     let shelf = home.shelf().await;
-    let (id, _) = home.model.names().resolve(&shelf.bucket, None).unwrap();
+    let (id, _) = home.model.names().resolve(&shelf.bucket, None).unwrap().unwrap();
     home.model.add_alias(base::BucketName::parse("other-name").unwrap(), id).await.unwrap();
     let deny = statement("Deny", "\"*\"", &["s3:GetObject"], &shelf, "");
     set(&home, &shelf, &[deny]).await;

@@ -364,7 +364,7 @@ async fn get_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
         (answer.xml("Key").as_str(), answer.xml("ReplaceKeyPrefixWith").as_str()),
         ("error.html", "new/")
     );
-    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap();
+    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap().unwrap();
     let site = row.website.value.as_ref().expect("the register that the admin API shows");
     assert_eq!(site.index_document, "index.html");
     let none = home.empty_shelf().await;
@@ -375,7 +375,7 @@ async fn delete_bucket_website(home: &Home, shelf: &Shelf, answer: Answer) {
     assert!(answer.body.is_empty());
     let gone = setting(home, shelf, "website").await;
     assert_eq!((gone.status, gone.code().as_str()), (404, "NoSuchWebsiteConfiguration"));
-    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap();
+    let (_, row) = home.model.names().resolve(&shelf.bucket, None).unwrap().unwrap();
     assert_eq!(row.website.value, None);
 }
 

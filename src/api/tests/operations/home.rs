@@ -90,19 +90,7 @@ impl Home {
         let blocks = BlockStore::open(&env, &store, blocks).await.unwrap();
         let model = Model::open(&env, store, blocks, model::Peers::alone(NODE)).unwrap();
         model.set_encryption_secret(EncryptionSecret::from_bytes([7; 32]));
-        let config = S3Config {
-            region: REGION.to_owned(),
-            region_is_required: false,
-            root_domains: vec!["s3.example".to_owned()],
-            upload_memory_bytes: 64 * BLOCK_SIZE_BYTES,
-        };
-        let metrics = Arc::new(Metrics::default());
-        let s3 = S3Api::new(Arc::clone(&model), config, metrics, "node-of-the-test".to_owned());
-        let listener = env.net.listen(([127, 0, 0, 1], 3900).into()).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
-        let (running, shutdown) = Shutdown::new();
-        server::serve(&env, Door::new(listener, None), handler, shutdown).detach();
+        let (address, running) = Self::serve(&env, &model, 3900).await;
         let counter = AtomicU64::new(0);
         let sources = OnceCell::new();
         let mut home = Self { model, env, address, keys: Vec::new(), counter, sources, _running: running };
@@ -110,6 +98,31 @@ impl Home {
         let endpoint = Endpoint { url: "http://hook.example/".to_owned(), token: None };
         home.model.set_webhook("hook".to_owned(), endpoint).await.unwrap();
         home
+    }
+
+    /// The same node after a restart.
+    pub async fn restarted(self) -> Self {
+        let (store, blocks) = (self.model.store().clone(), self.model.blocks().clone());
+        let model = Model::open(&self.env, store, blocks, model::Peers::alone(NODE)).unwrap();
+        let (address, running) = Self::serve(&self.env, &model, 3910).await;
+        Self { model, address, _running: running, ..self }
+    }
+
+    async fn serve(env: &Env, model: &Arc<Model>, port: u16) -> (SocketAddr, watch::Sender<bool>) {
+        let config = S3Config {
+            region: REGION.to_owned(),
+            region_is_required: false,
+            root_domains: vec!["s3.example".to_owned()],
+            upload_memory_bytes: 64 * BLOCK_SIZE_BYTES,
+        };
+        let metrics = Arc::new(Metrics::default());
+        let s3 = S3Api::new(Arc::clone(model), config, metrics, "node-of-the-test".to_owned());
+        let listener = env.net.listen(([127, 0, 0, 1], port).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
+        let (running, shutdown) = Shutdown::new();
+        server::serve(env, Door::new(listener, None), handler, shutdown).detach();
+        (address, running)
     }
 
     async fn create_keys(&mut self) {

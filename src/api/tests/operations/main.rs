@@ -12,6 +12,7 @@ mod calls;
 mod client;
 mod conformance;
 mod cross_origin;
+mod damaged_names;
 mod documentation;
 mod expect;
 mod home;

@@ -55,6 +55,8 @@ pub enum Locked {
     WithoutSecret,
     /// This node has not heard of the key of the ring.
     UnknownRingKey,
+    /// The row of the key of the ring cannot be read on this node.
+    UnreadRingKey,
     /// What the entry says of its key is damaged, or belongs to another object.
     Damaged,
 }
@@ -64,6 +66,7 @@ impl From<Locked> for ModelError {
         match locked {
             Locked::ByCustomer => Self::CustomerKeyNeeded,
             Locked::WithoutSecret | Locked::UnknownRingKey => Self::EncryptionSecretMissing,
+            Locked::UnreadRingKey => Self::UnreadRingKey,
             Locked::Damaged => Self::Damaged,
         }
     }

@@ -246,8 +246,9 @@ impl Model {
         Ok((id, key))
     }
 
-    /// Refuses to make a key where another one of the ring cannot be opened: the secret is not the cluster's.
+    /// Refuses to make a key where another one of the ring cannot be read, or opened: the secret is not the cluster's.
     pub(super) fn refuse_other_secret(&self) -> Result<(), ModelError> {
+        self.names().check_all(Space::Ring)?;
         match self.has_encryption_secret() {
             false => Err(ModelError::NoEncryptionSecret),
             true if self.opens_ring() => Ok(()),
@@ -271,7 +272,9 @@ impl Model {
         if row.is_none() && self.learn_ring_key(id).await {
             row = known(self);
         }
-        let row = row.ok_or(Locked::UnknownRingKey)?;
+        let is_unread = || self.names().check(Space::Ring, id.as_bytes()).is_err();
+        let unknown = || if is_unread() { Locked::UnreadRingKey } else { Locked::UnknownRingKey };
+        let row = row.ok_or_else(unknown)?;
         self.open_ring_key(id, &row)
     }
 

@@ -32,7 +32,11 @@ pub(super) fn push_all(txn: &mut Txn<'_>, event: &Event, deliveries: &[Delivery]
 }
 
 fn push(txn: &mut Txn<'_>, webhook: &str, row: QueuedRow) -> Result<(), StoreError> {
-    let registered: Option<WebhookRow> = txn.get(Space::Webhook, webhook.as_bytes())?;
+    let registered: Option<WebhookRow> = match txn.get(Space::Webhook, webhook.as_bytes()) {
+        // It may be there.
+        Err(StoreError::Unreadable { .. }) => None,
+        found => found?,
+    };
     if registered.is_some_and(|row| row.endpoint.value.is_none()) {
         return Ok(());
     }

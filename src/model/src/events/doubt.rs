@@ -118,11 +118,12 @@ impl Model {
             self.events.open.fetch_sub(1, Ordering::Relaxed);
             return Ok(());
         };
-        let verdict = match self.names().buckets.get(&event.bucket) {
+        let verdict = match self.names().bucket(event.bucket) {
             // Whatever happened, it did so before the bucket was deleted.
-            None if may_be_acknowledged => Verdict::Tell(Outcome::default()),
-            None => Verdict::Drop,
-            Some(bucket) => {
+            Err(ModelError::NoSuchBucket) if may_be_acknowledged => Verdict::Tell(Outcome::default()),
+            Err(ModelError::NoSuchBucket) => Verdict::Drop,
+            Err(error) => return Err(error),
+            Ok(bucket) => {
                 let version = event.object.version;
                 let looked = self.look(event.bucket, &event.key, version, Want::Metadata).await?;
                 judge(&event, &looked, (bucket.versioning(), may_be_acknowledged))

@@ -237,7 +237,7 @@ impl Model {
     }
 
     fn bucket_now(&self, bucket: Id<kind::Bucket>) -> Result<Arc<BucketRow>, ModelError> {
-        self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)
+        self.names().bucket(bucket)
     }
 }
 

@@ -150,8 +150,10 @@ impl Worker {
     async fn look_at_buckets(&mut self, looked: &mut Looked) -> Result<(), ModelError> {
         let model = Arc::clone(&self.model);
         let names = model.names();
-        let has_rules =
-            |id| names.buckets.get(&id).is_some_and(|row| row.setting(Setting::Lifecycle).is_some());
+        let has_rules = |id| match names.bucket(id) {
+            Ok(row) => row.setting(Setting::Lifecycle).is_some(),
+            Err(error) => !matches!(error, ModelError::NoSuchBucket),
+        };
         let over = progress::others(&model.store.view()?, has_rules)?;
         if !over.is_empty() {
             let forget = move |txn: &mut Txn<'_>| {

@@ -147,6 +147,33 @@ impl Model {
         Ok(true)
     }
 
+    /// Whether no replica has a row of a body, and none ever will. An error: that cannot be told now.
+    pub(crate) async fn has_no_row(
+        self: &Arc<Self>,
+        body: Id<kind::Body>,
+        deadline: WallTime,
+    ) -> Result<bool, ModelError> {
+        if self.peers.has_given_up() {
+            // Who was given up may have been the last that had it, and what it lists may still be read.
+            return Err(ModelError::Unavailable);
+        }
+        let birth = self.birth_after(deadline).await?;
+        let partition = PartitionHash::of_uniform(body.as_bytes());
+        let from = version::row_key(&body, 0);
+        let to = version::row_key(&body, u32::MAX);
+        let request = |view| ReadRange {
+            view,
+            birth,
+            space: Space::Version.number(),
+            partition,
+            from: from.clone(),
+            to: to.clone(),
+            limit: 1,
+        };
+        let pages = self.every_answer(partition, request).await?;
+        Ok(pages.iter().all(|page| page.records.is_empty()))
+    }
+
     /// A stamp behind a deadline: whoever has heard it takes nothing for the body any more (rule K2).
     async fn birth_after(&self, deadline: WallTime) -> Result<Stamp, ModelError> {
         let birth = self.store.stamp().await?;

@@ -53,7 +53,7 @@ pub(crate) use messages::{
     HeldPast, HeldRow, ListPast, ListRows, ListedKey, ListedRow, ListedVersion, ListedWhat, Listing,
     PastListing, ReadPast, Reply, Which,
 };
-pub(crate) use names::NAME_SPACES;
+pub(crate) use names::{NAME_SPACES, is_row};
 pub(crate) use objects::Entry;
 pub(crate) use peers::Alone;
 pub use peers::Peers;

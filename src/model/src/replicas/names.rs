@@ -3,6 +3,8 @@
 //! A change is made here, told to all members at once, and acknowledged when most of them have it. Who
 //! missed it gets it when it next compares its copy with another member's, which happens soon after they
 //! meet and then every minute; a node that is asked about a name it does not know asks the others first.
+//!
+//! A copy that cannot be read takes nothing, says nothing and counts nowhere until it is mended (`mend/names`).
 
 use super::ask::{Asked, READ_LIMIT, WRITE_LIMIT};
 use super::messages::Reply;
@@ -22,7 +24,7 @@ use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Intent, Read, Record, Space, StoreError, Txn};
+use store::{Intent, Read, Record, Space, StoreError, Txn, View};
 
 /// The keyspaces that every member has whole.
 pub(crate) const NAME_SPACES: [Space; 5] =
@@ -68,6 +70,14 @@ impl Request for CompareNames {
     const CLASS: Class = Class::Metadata;
 }
 
+impl CompareNames {
+    /// Asks for one row.
+    pub fn of_row(space: Space, row_key: &[u8]) -> Self {
+        let after = Some(Bytes::copy_from_slice(row_key));
+        Self { space: space.number(), digest: Vec::new(), after, only: true }
+    }
+}
+
 fn space_of(number: u8) -> Option<Space> {
     NAME_SPACES.into_iter().find(|space| space.number() == number)
 }
@@ -82,8 +92,10 @@ impl Model {
         if members.is_empty() || rows.is_empty() {
             return Ok(());
         }
-        let rows = rows.into_iter().map(|(space, key, value)| (space.number(), key.into(), value)).collect();
-        let request = NameRows { rows };
+        let of_row = |(space, key, value): &(Space, Vec<u8>, Bytes)| {
+            (space.number(), Bytes::copy_from_slice(key), value.clone())
+        };
+        let request = NameRows { rows: rows.iter().map(of_row).collect() };
         let mut asked = Asked::new(members.len());
         let mut have = usize::from(members.contains(&self.peers.me()));
         for (member, node) in members.iter().enumerate().filter(|(_, node)| **node != self.peers.me()) {
@@ -97,15 +109,24 @@ impl Model {
             match told {
                 Some((_, Ok(Answer { reply: Reply::Done(()), .. }))) => have += 1,
                 Some(_) => {}
-                None if have >= most => return Ok(()),
+                None if have >= most => break,
                 None => return Err(ModelError::Unavailable),
             }
         }
+        // A copy that was damaged meanwhile may have been mended from members that had not heard of this yet.
+        let view = self.store.view()?;
+        let is_still_here = |(space, key, value): &(Space, Vec<u8>, Bytes)| says(&view, *space, key, value);
+        if rows.iter().all(is_still_here) { Ok(()) } else { Err(ModelError::Unavailable) }
     }
 
     /// Asks the other members for an access key that is not known here; whether one knew it.
-    pub async fn learn_key(self: &Arc<Self>, id: &str) -> bool {
+    async fn learn_key(self: &Arc<Self>, id: &str) -> bool {
         self.learn_name(Space::Key, id.as_bytes()).await
+    }
+
+    /// Whether there is an access key of this id, here or on a member that is asked. An error: its row here cannot be read.
+    pub async fn knows_key(self: &Arc<Self>, id: &str) -> Result<bool, ModelError> {
+        Ok(self.names().key(id)?.is_some() || self.learn_key(id).await)
     }
 
     /// The same for a key of the ring.
@@ -131,7 +152,7 @@ impl Model {
             return false;
         }
         // The bucket behind the name may be as new.
-        let target = |read: &store::View| read.get::<AliasRow>(Space::Alias, name.as_bytes()).ok().flatten();
+        let target = |read: &View| read.get::<AliasRow>(Space::Alias, name.as_bytes()).ok().flatten();
         let id = self.store.view().ok().as_ref().and_then(target).and_then(|row| row.target.value);
         match id {
             Some(id) if !self.names().buckets.contains_key(&id) => {
@@ -142,20 +163,21 @@ impl Model {
     }
 
     /// The same for a webhook.
-    pub async fn learn_webhook(self: &Arc<Self>, name: &str) -> bool {
+    async fn learn_webhook(self: &Arc<Self>, name: &str) -> bool {
         self.learn_name(Space::Webhook, name.as_bytes()).await && self.names().webhooks.contains_key(name)
+    }
+
+    /// Whether there is a webhook of this name, as [`Model::knows_key`].
+    pub async fn knows_webhook(self: &Arc<Self>, name: &str) -> Result<bool, ModelError> {
+        self.names().check(Space::Webhook, name.as_bytes())?;
+        Ok(self.names().webhooks.contains_key(name) || self.learn_webhook(name).await)
     }
 
     async fn learn_name(self: &Arc<Self>, space: Space, key: &[u8]) -> bool {
         if self.peers.is_alone() || key.len() > base::limits::OBJECT_KEY_MAX_BYTES {
             return false;
         }
-        let request = CompareNames {
-            space: space.number(),
-            digest: Vec::new(),
-            after: Some(Bytes::copy_from_slice(key)),
-            only: true,
-        };
+        let request = CompareNames::of_row(space, key);
         for node in self.others() {
             let asked = self.ask_one(node, request.clone(), Bytes::new(), READ_LIMIT).await;
             if let Ok(Answer { reply: (rows, _), .. }) = asked
@@ -171,10 +193,10 @@ impl Model {
     /// error: fewer can be asked.
     pub(crate) async fn hear_bucket(self: &Arc<Self>, id: Id<kind::Bucket>) -> Result<(), ModelError> {
         let members: Vec<NodeId> = self.peers.placement().members().iter().copied().collect();
-        let (key, most) = (Bytes::copy_from_slice(id.as_bytes()), members.len() / 2 + 1);
+        let (key, most) = (id.as_bytes(), members.len() / 2 + 1);
+        let _: Option<BucketRow> = self.store.view()?.get(Space::Bucket, key)?;
         let mut heard = usize::from(members.contains(&self.peers.me()));
-        let (space, after) = (Space::Bucket.number(), Some(key.clone()));
-        let request = CompareNames { space, digest: Vec::new(), after, only: true };
+        let request = CompareNames::of_row(Space::Bucket, key);
         let mut asked = Asked::new(members.len());
         for (member, node) in members.iter().enumerate().filter(|(_, node)| **node != self.peers.me()) {
             self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), READ_LIMIT);
@@ -182,8 +204,8 @@ impl Model {
         while heard < most {
             match asked.next().await {
                 Some((_, Ok(Answer { reply: (mut told, _), .. }))) => {
-                    let mine = self.store.view()?.get_bytes(Space::Bucket, &key)?;
-                    told.rows.retain(|(_, at, value)| *at == key && Some(value) != mine.as_ref());
+                    let mine = self.store.view()?.get_bytes(Space::Bucket, key)?;
+                    told.rows.retain(|(_, at, value)| *at == key[..] && Some(value) != mine.as_ref());
                     self.take_names(told).await?;
                     heard += 1;
                 }
@@ -263,7 +285,10 @@ impl Model {
             let (page, more) = asked.map_err(|_| ModelError::Unavailable)?.reply;
             after = page.rows.last().map(|(_, key, _)| key.clone());
             differs |= !page.rows.is_empty();
-            self.take_names(page).await?;
+            match self.take_names(page).await {
+                Ok(()) | Err(ModelError::Store(StoreError::Unreadable { .. })) => {}
+                Err(error) => return Err(error),
+            }
             if !more {
                 break;
             }
@@ -287,56 +312,128 @@ impl Model {
         }
     }
 
-    /// Merges rows that another member told.
+    /// Merges rows that another member told. Those whose copy here cannot be read are not taken: an error, once all
+    /// others are.
     async fn take_names(&self, rows: NameRows) -> Result<(), ModelError> {
         if rows.rows.is_empty() {
             return Ok(());
         }
         let directory = Arc::clone(&self.directory);
         let merge = move |txn: &mut Txn<'_>| {
-            for (space, key, value) in rows.rows {
-                match space_of(space) {
-                    Some(Space::Bucket) => merge_row::<BucketRow>(txn, Space::Bucket, &key, &value)?,
-                    Some(Space::Alias) => merge_row::<AliasRow>(txn, Space::Alias, &key, &value)?,
-                    Some(Space::Key) => merge_row::<KeyRow>(txn, Space::Key, &key, &value)?,
-                    Some(Space::Webhook) => merge_row::<WebhookRow>(txn, Space::Webhook, &key, &value)?,
-                    Some(Space::Ring) => merge_row::<RingKeyRow>(txn, Space::Ring, &key, &value)?,
-                    _ => {}
+            let mut unread = Vec::new();
+            for (number, key, value) in rows.rows {
+                let Some(space) = space_of(number) else { continue };
+                if merge_told(txn, space, &key, &value)? == Taken::Unread {
+                    unread.push(StoreError::Unreadable { space: space.name(), key: key.to_vec() });
                 }
             }
             directory.follow(txn);
-            Ok::<_, ModelError>(())
+            Ok::<_, ModelError>(unread)
         };
-        self.store.commit(Intent::Free, merge).await
+        let unread = self.store.commit(Intent::Free, merge).await?;
+        let unread: Vec<ModelError> = unread.into_iter().map(ModelError::from).collect();
+        unread.iter().for_each(|error| self.note_damage(error));
+        unread.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Puts what others told in the place of a row that cannot be read. One that can be is left as it is.
+    pub(super) fn replace_name(
+        &self,
+        txn: &mut Txn<'_>,
+        (space, row_key): (Space, Vec<u8>),
+        told: &[Bytes],
+    ) -> Result<(), StoreError> {
+        let mine = txn.get_bytes(space, &row_key)?;
+        if mine.is_none_or(|record| is_row(space, &row_key, &record)) {
+            return Ok(());
+        }
+        txn.delete(space, row_key.clone());
+        for record in told {
+            merge_told(txn, space, &row_key, record)?;
+        }
+        self.directory.follow_rows(txn, vec![(space, row_key)]);
+        Ok(())
+    }
+}
+
+/// What became of a row that another member told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// What it says is here.
+    Yes,
+    /// What is here cannot be read.
+    Unread,
+}
+
+/// Whether a record of a table of names can be read.
+pub(crate) fn is_row(space: Space, key: &[u8], record: &[u8]) -> bool {
+    match space {
+        Space::Bucket => store::decode::<BucketRow>(space, key, record).is_ok(),
+        Space::Alias => store::decode::<AliasRow>(space, key, record).is_ok(),
+        Space::Key => store::decode::<KeyRow>(space, key, record).is_ok(),
+        Space::Webhook => store::decode::<WebhookRow>(space, key, record).is_ok(),
+        Space::Ring => store::decode::<RingKeyRow>(space, key, record).is_ok(),
+        _ => false,
+    }
+}
+
+/// Whether the row here says all that a record says.
+fn says(read: &View, space: Space, key: &[u8], record: &[u8]) -> bool {
+    match space {
+        Space::Bucket => says_row::<BucketRow>(read, space, key, record),
+        Space::Alias => says_row::<AliasRow>(read, space, key, record),
+        Space::Key => says_row::<KeyRow>(read, space, key, record),
+        Space::Webhook => says_row::<WebhookRow>(read, space, key, record),
+        Space::Ring => says_row::<RingKeyRow>(read, space, key, record),
+        _ => true,
+    }
+}
+
+fn says_row<R: Record + Merge>(read: &View, space: Space, key: &[u8], record: &[u8]) -> bool {
+    merged::<R>(read, space, key, record).is_ok_and(|more| more.is_none())
+}
+
+fn merge_told(txn: &mut Txn<'_>, space: Space, key: &[u8], record: &[u8]) -> Result<Taken, StoreError> {
+    match space {
+        Space::Bucket => merge_row::<BucketRow>(txn, space, key, record),
+        Space::Alias => merge_row::<AliasRow>(txn, space, key, record),
+        Space::Key => merge_row::<KeyRow>(txn, space, key, record),
+        Space::Webhook => merge_row::<WebhookRow>(txn, space, key, record),
+        Space::Ring => merge_row::<RingKeyRow>(txn, space, key, record),
+        _ => Ok(Taken::Yes),
     }
 }
 
 /// A row that says nothing new is not written; one that is damaged is not taken.
-fn merge_row<R: Record + Merge + PartialEq>(
+fn merge_row<R: Record + Merge>(
     txn: &mut Txn<'_>,
     space: Space,
     key: &[u8],
-    value: &[u8],
-) -> Result<(), StoreError> {
-    let Ok(told) = store::decode::<R>(space, key, value) else { return Ok(()) };
-    let mine = match txn.get::<R>(space, key) {
-        // Whoever has it all the same tells it, too.
-        Err(StoreError::Unreadable { .. }) => None,
-        mine => mine?,
-    };
-    let merged = match mine {
-        None => told,
-        Some(mut mine) => {
-            let before = store::encode(space, key, &mine);
-            mine.merge(&told);
-            if store::encode(space, key, &mine) == before {
-                return Ok(());
-            }
-            mine
+    told: &[u8],
+) -> Result<Taken, StoreError> {
+    match merged::<R>(txn, space, key, told) {
+        Ok(None) => Ok(Taken::Yes),
+        Ok(Some(row)) => {
+            txn.put(space, key.to_vec(), &row);
+            Ok(Taken::Yes)
         }
-    };
-    txn.put(space, key.to_vec(), &merged);
-    Ok(())
+        Err(StoreError::Unreadable { .. }) => Ok(Taken::Unread),
+        Err(error) => Err(error),
+    }
+}
+
+/// The row here with what a record says; none if that is nothing new.
+fn merged<R: Record + Merge>(
+    read: &impl Read,
+    space: Space,
+    key: &[u8],
+    told: &[u8],
+) -> Result<Option<R>, StoreError> {
+    let Ok(told) = store::decode::<R>(space, key, told) else { return Ok(None) };
+    let Some(mut row) = read.get::<R>(space, key)? else { return Ok(Some(told)) };
+    let before = store::encode(space, key, &row);
+    row.merge(&told);
+    Ok((store::encode(space, key, &row) != before).then_some(row))
 }
 
 fn digest_of(read: &impl Read, space: Space) -> Result<Vec<u8>, StoreError> {
@@ -351,7 +448,8 @@ fn digest_of(read: &impl Read, space: Space) -> Result<Vec<u8>, StoreError> {
     Ok(hasher.finalize().as_bytes().to_vec())
 }
 
-/// Rows behind a key, or only that one; whether there are more.
+/// Rows behind a key, or only that one; whether there are more. Those that cannot be read are left out; an error where
+/// it is the one that is asked for.
 fn page_of(
     read: &impl Read,
     space: Space,
@@ -365,7 +463,12 @@ fn page_of(
         None => Bound::Unbounded,
     };
     let to = if only { from } else { Bound::Unbounded };
+    let mut unread = None;
     read.scan(space, from, to, &mut |key, value| {
+        if !is_row(space, key, value) {
+            unread = Some(StoreError::Unreadable { space: space.name(), key: key.to_vec() });
+            return ControlFlow::Continue(());
+        }
         if bytes > PAGE_MAX_BYTES {
             more = true;
             return ControlFlow::Break(());
@@ -374,7 +477,10 @@ fn page_of(
         page.rows.push((space.number(), Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
         ControlFlow::Continue(())
     })?;
-    Ok((page, more))
+    match unread {
+        Some(error) if only => Err(error),
+        _ => Ok((page, more)),
+    }
 }
 
 impl Serve for NameRows {
@@ -398,6 +504,9 @@ impl Serve for CompareNames {
             }
             page_of(&view, space, self.after.as_ref(), self.only)
         };
-        page().map(Answer::from).map_err(|_| Refusal::Failed)
+        page().map(Answer::from).map_err(|error| {
+            model.note_damage(&error.into());
+            Refusal::Failed
+        })
     }
 }

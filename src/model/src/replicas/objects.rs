@@ -51,7 +51,7 @@ impl Model {
         entry: Entry,
     ) -> Result<Written, ModelError> {
         let Place { bucket, key, condition } = place;
-        let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+        let row = self.names().bucket(bucket)?;
         let key_place = KeyPlace::of(bucket, key);
         let (quotas, mode) = (row.quotas.value, row.versioning());
         let retention = lock::default_for(&row, &entry.object)?;
@@ -122,7 +122,7 @@ impl Model {
         bucket: Id<kind::Bucket>,
         deletions: Vec<Deletion>,
     ) -> Result<Vec<Result<Deleted, ModelError>>, ModelError> {
-        let row = self.names().buckets.get(&bucket).cloned().ok_or(ModelError::NoSuchBucket)?;
+        let row = self.names().bucket(bucket)?;
         let mode = row.versioning();
         if mode != Versioning::Never || deletions.iter().any(|one| one.version.is_some()) {
             return Ok(self.delete_versions(bucket, mode, deletions).await);

@@ -107,6 +107,11 @@ impl Peers {
         self.placement().is_given_up(self.me)
     }
 
+    /// Whether anybody with a role was given up.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.cluster().is_some_and(|cluster| !cluster.layout().given_up().is_empty())
+    }
+
     /// Which versions of the layout are in force.
     pub fn view(&self) -> View {
         self.placement().view()

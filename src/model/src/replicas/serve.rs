@@ -14,6 +14,7 @@ use super::names::{CompareNames, NameRows};
 use super::seal::{self, Closed};
 use super::secret::{AskSecret, OfferSecret};
 use crate::batch::{self, Write};
+use crate::check::AskBodies;
 use crate::growth::{AskClock, AskMark, TellMarks};
 use crate::rows::object::{self, Beside, InlineBody, ObjectRow};
 use crate::rows::past;
@@ -73,6 +74,7 @@ impl Model {
         self.answer::<AskGraves>(net);
         self.answer::<Forget>(net);
         self.answer::<AskRow>(net);
+        self.answer::<AskBodies>(net);
         self.answer_sync(net);
     }
 

@@ -84,6 +84,12 @@ pub fn target_prefix(target: Target) -> Vec<u8> {
     key
 }
 
+/// The block and the body of a reference's key, if it is one of a body to a block.
+pub fn held_block(key: &[u8]) -> Option<(Target, Id<kind::Body>)> {
+    let target = target_of(key).filter(|target| matches!(target, Target::Block(_)))?;
+    Some((target, Id::from_bytes(key.get(33..)?.try_into().ok()?)))
+}
+
 /// The target of a reference's key.
 pub fn target_of(key: &[u8]) -> Option<Target> {
     let bytes: [u8; 32] = key.get(..32)?.try_into().ok()?;

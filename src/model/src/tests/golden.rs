@@ -6,6 +6,7 @@
 
 use super::support::Node;
 use super::{bucket_named, run};
+use crate::check;
 use crate::events::EventKind;
 use crate::graves;
 use crate::lifecycle::{self, Stage};
@@ -389,6 +390,7 @@ async fn work_of_others() -> Vec<Line> {
         let place = Some(lifecycle::Place { day: 20_454, stage: Stage::Past, from: vec![1, 2] });
         let progress = lifecycle::Progress { rules: vec![7; 16], done: Some(20_453), place };
         txn.put(Space::Setting, lifecycle::row_key(BUCKET), &progress);
+        txn.put(Space::Setting, check::PROGRESS_KEY.to_vec(), &row_check());
         reclaim::enqueue(txn, Work::ReleaseBody(BODY));
         reclaim::enqueue(txn, Work::CloseUpload(UPLOAD));
         graves::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));
@@ -408,6 +410,23 @@ async fn work_of_others() -> Vec<Line> {
         Space::Setting,
     ];
     spaces.into_iter().flat_map(|space| dump(&node, space)).collect()
+}
+
+fn row_check() -> check::CheckProgress {
+    check::CheckProgress {
+        began: Some(WallTime(1)),
+        space: Space::BlockRef.number(),
+        from: vec![1, 2],
+        is_asked: true,
+        rows: 3,
+        damaged: 4,
+        chunks: 5,
+        references: 6,
+        last: Some(WallTime(7)),
+        ended: None,
+        doubted_before: vec![(bytes::Bytes::from_static(&[8]), WallTime(9))],
+        doubted: Vec::new(),
+    }
 }
 
 fn actual() -> Vec<Line> {

@@ -26,7 +26,7 @@ fn row_key(key: &str) -> Vec<u8> {
     object::row_key(partition(), key)
 }
 
-fn keys_of(model: &Model, space: Space) -> Vec<Vec<u8>> {
+pub fn keys_of(model: &Model, space: Space) -> Vec<Vec<u8>> {
     let mut keys = Vec::new();
     let view = model.store().view().unwrap();
     view.scan(space, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
@@ -38,7 +38,7 @@ fn keys_of(model: &Model, space: Space) -> Vec<Vec<u8>> {
 }
 
 /// Flips a bit of a stored record.
-async fn spoil(model: &Arc<Model>, space: Space, key: Vec<u8>) {
+pub async fn spoil(model: &Arc<Model>, space: Space, key: Vec<u8>) {
     let flip = move |txn: &mut Txn<'_>| {
         let mut bytes = txn.get_bytes(space, &key)?.expect("the row is there").to_vec();
         *bytes.last_mut().expect("a record has a header") ^= 1;
@@ -53,7 +53,7 @@ fn held(homes: &Homes, number: usize, key: &str) -> Result<Option<ObjectRow>, St
 }
 
 /// Everything that is derived from rows says what the rows say.
-fn assert_counts(homes: &Homes, number: usize) {
+pub fn assert_counts(homes: &Homes, number: usize) {
     let view = homes.model(number).store().view().unwrap();
     assert_eq!(usage::of_partition(&view, partition()), usage::recount(&view, partition()));
     assert_eq!(homes.model(number).recount_digests().unwrap(), Vec::<String>::new());
@@ -69,7 +69,7 @@ fn assert_counts(homes: &Homes, number: usize) {
     }
 }
 
-async fn agree(homes: &Homes) {
+pub async fn agree(homes: &Homes) {
     for (number, other) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
         homes.model(number).sync_with(id(other)).await.unwrap();
     }

@@ -22,7 +22,8 @@ fn a_local_alias_hides_a_global_name_and_an_id_always_works() {
         let key = model.create_key("phone".into()).await.unwrap();
         let global = model.create_bucket(Some(bucket_named("photos")), None).await.unwrap();
         let local = model.create_bucket(None, None).await.unwrap();
-        let resolve = |name: &str, key: Option<&str>| model.names().resolve(name, key).map(|(id, _)| id);
+        let resolve =
+            |name: &str, key: Option<&str>| model.names().resolve(name, key).unwrap().map(|(id, _)| id);
         assert_eq!(resolve("photos", Some(&key)), Some(global));
         model.set_local_alias(key.clone(), "photos".into(), Some(local)).await.unwrap();
         assert_eq!(resolve("photos", Some(&key)), Some(local));
@@ -86,10 +87,10 @@ fn a_name_that_is_heard_of_before_its_bucket_means_it_once_that_comes() {
         let id: Id<kind::Bucket> = Id::from_bytes([7; 32]);
         write_row(model, Space::Alias, b"early".to_vec(), &AliasRow { target: Lww::new(stamp(1), Some(id)) })
             .await;
-        assert!(model.names().resolve("early", None).is_none());
+        assert!(model.names().resolve("early", None).unwrap().is_none());
         let mut bucket = BucketRow::new(stamp(2));
         write_row(model, Space::Bucket, id.as_bytes().to_vec(), &bucket).await;
-        assert_eq!(model.names().resolve("early", None).map(|(id, _)| id), Some(id));
+        assert_eq!(model.names().resolve("early", None).unwrap().map(|(id, _)| id), Some(id));
         assert_whole(&node);
         bucket.deleted = true;
         write_row(model, Space::Bucket, id.as_bytes().to_vec(), &bucket).await;
@@ -127,10 +128,10 @@ fn a_local_alias_of_a_deleted_bucket_hides_nothing() {
         let old = model.create_bucket(None, Some(key.clone())).await.unwrap();
         model.set_local_alias(key.clone(), "photos".into(), Some(old)).await.unwrap();
         model.delete_bucket(old).await.unwrap();
-        assert!(model.names().resolve("photos", Some(&key)).is_none());
+        assert!(model.names().resolve("photos", Some(&key)).unwrap().is_none());
         let new = model.create_bucket(Some(bucket_named("photos")), Some(key.clone())).await.unwrap();
-        assert_eq!(model.names().resolve("photos", Some(&key)).map(|(id, _)| id), Some(new));
-        let listed: Vec<String> = model.names().buckets_of(&key).into_keys().collect();
+        assert_eq!(model.names().resolve("photos", Some(&key)).unwrap().map(|(id, _)| id), Some(new));
+        let listed: Vec<String> = model.names().buckets_of(&key).unwrap().into_keys().collect();
         assert_eq!(listed, ["photos"]);
     });
 }
@@ -150,10 +151,10 @@ fn a_key_is_shown_buckets_under_the_names_that_lead_to_them() {
         // To this key `photos` is now a bucket that it may not use.
         model.set_local_alias(key.clone(), "photos".into(), Some(hidden)).await.unwrap();
         let names = model.names();
-        let listed = names.buckets_of(&key);
+        let listed = names.buckets_of(&key).unwrap();
         assert_eq!(listed.keys().collect::<Vec<_>>(), ["mine", "pictures"]);
         for (name, (id, _)) in listed {
-            assert_eq!(names.resolve(&name, Some(&key)).map(|(id, _)| id), Some(id), "{name}");
+            assert_eq!(names.resolve(&name, Some(&key)).unwrap().map(|(id, _)| id), Some(id), "{name}");
         }
     });
 }
@@ -166,7 +167,7 @@ fn grants_are_set_and_taken_back() {
         let key = model.create_key("phone".into()).await.unwrap();
         let bucket = model.create_bucket(Some(bucket_named("photos")), None).await.unwrap();
         let grant = || model.names().buckets[&bucket].grant_of(&key);
-        assert!(grant().is_none() && model.names().buckets_of(&key).is_empty());
+        assert!(grant().is_none() && model.names().buckets_of(&key).unwrap().is_empty());
         let change = async |change: fn(Grant) -> Grant| {
             model.change_grant(bucket, key.clone(), change).await.unwrap();
         };
@@ -175,7 +176,7 @@ fn grants_are_set_and_taken_back() {
         change(|grant| Grant { write: true, ..grant }).await;
         assert_eq!(grant(), Grant { write: true, ..READ });
         change(|_| Grant::default()).await;
-        assert!(grant().is_none() && model.names().buckets_of(&key).is_empty());
+        assert!(grant().is_none() && model.names().buckets_of(&key).unwrap().is_empty());
         let unknown = model.change_grant(bucket, "GKunknown".into(), |_| Grant::ALL).await;
         assert!(matches!(unknown, Err(ModelError::NoSuchAccessKey)));
     });
@@ -250,7 +251,7 @@ fn aliases_come_and_go_and_are_never_taken_from_another() {
         assert_eq!(model.names().aliases_of(two).collect::<Vec<_>>(), ["photos"]);
         model.delete_bucket(two).await.unwrap();
         model.add_alias(name(), one).await.unwrap();
-        assert_eq!(model.names().resolve("photos", None).map(|(id, _)| id), Some(one));
+        assert_eq!(model.names().resolve("photos", None).unwrap().map(|(id, _)| id), Some(one));
     });
 }
 

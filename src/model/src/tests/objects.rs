@@ -483,7 +483,7 @@ fn a_bucket_goes_only_when_empty_and_comes_back_empty() {
         let upload = node.upload(bucket, "b").await;
         node.part(&upload, 1, OTHER).await.unwrap();
         node.model.delete_bucket(bucket).await.unwrap();
-        assert!(node.model.names().resolve("photos", None).is_none());
+        assert!(node.model.names().resolve("photos", None).unwrap().is_none());
         assert!(matches!(node.model.delete_bucket(bucket).await, Err(ModelError::NoSuchBucket)));
         for outcome in [
             node.put_if(bucket, "a", THREE, Condition::Always).await,
@@ -494,7 +494,7 @@ fn a_bucket_goes_only_when_empty_and_comes_back_empty() {
         }
         let again = node.model.create_bucket(Some(name), None).await.unwrap();
         assert_ne!(again, bucket);
-        assert_eq!(node.model.names().resolve("photos", None).unwrap().0, again);
+        assert_eq!(node.model.names().resolve("photos", None).unwrap().unwrap().0, again);
         assert_eq!((keys(&node, again).await, node.usage(again)), (0, Default::default()));
         let query = ListQuery { limit: 9, ..ListQuery::default() };
         assert!(node.model.list_uploads(again, query, None).await.unwrap().uploads.is_empty());

@@ -34,7 +34,10 @@ fn a_name_claimed_by_many_has_one_winner() {
         }
         let names = node.model.names();
         assert_eq!(names.buckets.len(), 1, "a loser leaves no bucket behind");
-        assert_eq!(names.resolve("photos", None).map(|(id, _)| id), outcomes[winner].as_ref().ok().copied());
+        assert_eq!(
+            names.resolve("photos", None).unwrap().map(|(id, _)| id),
+            outcomes[winner].as_ref().ok().copied()
+        );
     });
 }
 

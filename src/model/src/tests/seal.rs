@@ -208,6 +208,18 @@ fn what_is_left_of_a_bucket_that_is_gone_goes_in_time() {
             assert!(homes.model(number).is_gone_for_test(BUCKET), "its seal stays");
             assert_eq!(homes.node(number).digests(), homes.node(0).digests());
         }
+        // A tombstone that comes later, from somebody who has not heard, goes the next day.
+        let row_key = object::row_key(partition, "late");
+        let late = move |txn: &mut Txn<'_>| {
+            txn.put(Space::Object, row_key, &ObjectRow::new(Stamp { time: 1 << 40, node: 7 }, Slot::Deleted));
+            Ok::<_, ModelError>(())
+        };
+        homes.model(1).store().commit(Intent::Free, late).await.unwrap();
+        homes.tidy_up().await;
+        assert_eq!(left(1), 1, "it is not looked for in every round");
+        env::sleep(Duration::from_secs(25 * 3600)).await;
+        homes.tidy_up().await;
+        assert_eq!(left(1), 0);
     });
 }
 

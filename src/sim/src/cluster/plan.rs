@@ -277,7 +277,7 @@ impl ClusterPlan {
 
     /// When homes tidy up.
     pub fn timing(&self) -> Timing {
-        let patient = Timing { audit_every: AUDIT_EVERY, ..Timing::default() };
+        let patient = Timing { audit_every: AUDIT_EVERY, swept_again: AUDIT_EVERY, ..Timing::default() };
         if !self.is_hasty {
             return patient;
         }

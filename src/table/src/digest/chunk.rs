@@ -87,7 +87,11 @@ fn is_any_between(read: &impl Read, first: &[u8], last: &[u8]) -> Result<bool, S
 }
 
 /// The chunk behind the one that begins with `first`, in the same arc.
-fn chunk_after(read: &impl Read, space: Space, first: &[u8]) -> Result<Option<Placed>, StoreError> {
+pub(super) fn chunk_after(
+    read: &impl Read,
+    space: Space,
+    first: &[u8],
+) -> Result<Option<Placed>, StoreError> {
     let (from, to) = (chunk_key(space, first), chunk_key(space, &arc_end(arc_of(first))));
     let mut after = None;
     read.scan(Space::Chunk, Bound::Excluded(&from), Bound::Excluded(&to), &mut |key, value| {
@@ -181,7 +185,12 @@ fn shrink(txn: &mut Txn<'_>, space: Space, first: Vec<u8>, digest: Digest) -> Re
 }
 
 /// Reads the rows of a chunk and writes it anew, as several if they are too many for one.
-fn make_again(txn: &mut Txn<'_>, table: Digested, mark: &Mark, first: &[u8]) -> Result<(), StoreError> {
+pub(super) fn make_again(
+    txn: &mut Txn<'_>,
+    table: Digested,
+    mark: &Mark,
+    first: &[u8],
+) -> Result<(), StoreError> {
     let key = mark.key();
     let after = chunk_after(txn, table.space, first)?;
     let end = after.map_or_else(|| arc_end(arc_of(first)), |after| after.first);

@@ -12,6 +12,7 @@
 //! - a damaged digest costs reading its rows again, and never refuses a write.
 
 mod build;
+mod check;
 mod chunk;
 mod mark;
 mod query;
@@ -19,6 +20,7 @@ mod query;
 mod tests;
 
 pub use build::{Built, build_some, recount};
+pub use check::{Checked, check_some, mend_chunk};
 pub use chunk::Chunk;
 pub(crate) use chunk::{changed, reread};
 pub use mark::{DIGEST_KEY, Mark, Progress};

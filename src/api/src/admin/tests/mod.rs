@@ -3,6 +3,7 @@
 mod access;
 mod buckets;
 mod cluster;
+mod damage;
 mod forgetting;
 mod joining;
 mod keys;
@@ -82,6 +83,16 @@ impl Home {
         let model = Model::open(&env, store, blocks, model::Peers::of(&cluster)).unwrap();
         let metrics = Arc::new(Metrics::default());
         let api = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, config);
+        Self { api, model, cluster, world }
+    }
+
+    /// The same node after a restart.
+    pub fn restarted(self) -> Self {
+        let Self { model, cluster, world, .. } = self;
+        let (store, blocks) = (model.store().clone(), model.blocks().clone());
+        let model = Model::open(&world.env(), store, blocks, model::Peers::of(&cluster)).unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let api = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, default_config());
         Self { api, model, cluster, world }
     }
 

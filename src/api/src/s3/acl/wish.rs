@@ -231,7 +231,7 @@ impl Wish {
         for grant in grants {
             let Grantee::Key(id) = &grant.grantee else { continue };
             // Made on another node a moment ago?
-            if !model.names().keys.contains_key(id) && !model.learn_key(id).await {
+            if !model.knows_key(id).await? {
                 return Err(S3Error::invalid_argument("CanonicalUser/ID", id.as_str(), "Invalid id"));
             }
         }

@@ -31,7 +31,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let name = BucketName::parse(text)
         .map_err(|_| S3Error::new(S3Code::InvalidBucketName).field("BucketName", text))?;
     // Before the body is read, as everywhere.
-    if !may_ask(&call, key, text) {
+    if !may_ask(&call, key, text)? {
         return Err(S3Code::AccessDenied.into());
     }
     let mut settings = acl::created(&call).await?;
@@ -57,8 +57,8 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
 }
 
 /// Whether the key may create buckets. One that may not still learns that a bucket of its own exists.
-fn may_ask(call: &Call, key: &str, text: &str) -> bool {
+fn may_ask(call: &Call, key: &str, text: &str) -> Result<bool, ModelError> {
     let names = call.api.model.names();
     let may_create = names.keys.get(key).is_some_and(|key| key.may_create_buckets.value);
-    may_create || names.resolve(text, Some(key)).is_some_and(|(_, row)| row.grant_of(key).owner)
+    Ok(may_create || names.resolve(text, Some(key))?.is_some_and(|(_, row)| row.grant_of(key).owner))
 }

@@ -31,7 +31,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let after = head.parameter("continuation-token");
     let region = call.api.config.region.as_str();
     let other_region = head.parameter("bucket-region").is_some_and(|wanted| wanted != region);
-    let visible = call.api.model.names().buckets_of(call.caller.key()?);
+    let visible = call.api.model.names().buckets_of(call.caller.key()?)?;
     let mut buckets: Vec<BucketEntry> = visible
         .into_iter()
         .filter(|(name, _)| name.starts_with(prefix) && after.is_none_or(|after| name.as_str() > after))

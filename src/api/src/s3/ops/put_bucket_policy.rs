@@ -26,8 +26,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let policy = Policy::parse(&document, &bucket.name)?;
     for id in policy.keys() {
         // Made on another node a moment ago?
-        let is_known = call.api.model.names().keys.contains_key(id) || call.api.model.learn_key(id).await;
-        if !is_known {
+        if !call.api.model.knows_key(id).await? {
             let message = format!("Invalid principal in policy: there is no access key {id}");
             return Err(S3Error::with_message(S3Code::MalformedPolicy, message));
         }

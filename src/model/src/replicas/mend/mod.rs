@@ -9,11 +9,13 @@
 //!   where there are none;
 //! - an object's row is replaced under a ballot that all others promised (`object`), one that merges by what all others
 //!   hold behind a fence (`merging`, doc/models/mend.rs);
+//! - a name's row is joined from all other members, who all keep it (`names`);
 //! - what was derived from the lost row is counted anew from the rows that are there.
 
 mod damaged;
 mod derived;
 mod merging;
+mod names;
 mod object;
 mod worker;
 
@@ -31,6 +33,7 @@ use std::sync::Arc;
 use store::{Intent, Space, StoreError};
 use table::digest::arc_of;
 
+use super::names::NAME_SPACES;
 use super::read::KeyPlace;
 
 impl Model {
@@ -43,10 +46,18 @@ impl Model {
         }
     }
 
+    /// Rows that are known to be damaged here: how many, and what some of them name.
+    pub fn damaged_rows(&self) -> (u64, Vec<String>) {
+        (self.damaged.figures().0, self.damaged.names_left())
+    }
+
     /// Replaces a row that cannot be read here. One that can be is left as it is.
     pub(crate) async fn mend(self: &Arc<Self>, space: Space, row_key: &[u8]) -> Result<(), ModelError> {
         if self.peers.is_alone() {
             return Err(ModelError::Damaged);
+        }
+        if NAME_SPACES.contains(&space) {
+            return self.mend_name(space, row_key).await;
         }
         if !self.peers.takes_part(arc_of(row_key)) {
             self.drop_unread(space, row_key).await?;
