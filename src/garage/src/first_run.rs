@@ -29,7 +29,8 @@ pub struct FirstRunOutcome {
 }
 
 /// Makes the first bucket and key on an empty node, and those that the operator names. What cannot be looked for, since
-/// a row is damaged, is left for a later start: a node must start there, to serve the rest.
+/// a row is damaged, or cannot be made, since the disk is full, is left for a later start: a node must start there, to
+/// serve the rest.
 pub async fn prepare(
     model: &std::sync::Arc<Model>,
     config: &Config,
@@ -37,8 +38,8 @@ pub async fn prepare(
 ) -> anyhow::Result<FirstRunOutcome> {
     let made = make(model, config, has_joined).await;
     match made.as_ref().err().and_then(|error| error.downcast_ref::<ModelError>()) {
-        Some(error @ ModelError::Store(StoreError::Unreadable { .. })) => {
-            tracing::warn!(%error, "the first key and bucket are not looked for by this start");
+        Some(error @ ModelError::Store(StoreError::Unreadable { .. } | StoreError::Full)) => {
+            tracing::warn!(%error, "the first key and bucket are left for a later start");
             Ok(FirstRunOutcome::default())
         }
         _ => made,
@@ -95,19 +96,20 @@ async fn ensure_bucket(
 ) -> anyhow::Result<Option<String>> {
     let valid =
         BucketName::parse(&name).with_context(|| format!("the first bucket cannot be named {name:?}"))?;
-    match model.create_bucket(Some(valid), owner.clone()).await {
-        Ok(_) => Ok(Some(name)),
-        Err(ModelError::BucketAlreadyYours | ModelError::BucketNameTaken) => {
-            if let (Some(owner), Some((id, bucket))) = (owner, model.names().resolve(&name, None)?) {
-                // A later start writes nothing, so that it works on a full disk.
-                if bucket.grant_of(&owner) != Grant::ALL {
-                    model.change_grant(id, owner, |_| Grant::ALL).await?;
-                }
-            }
-            Ok(None)
+    // A later start writes nothing, so that it works on a full disk.
+    if model.names().resolve(&name, None)?.is_none() {
+        match model.create_bucket(Some(valid), owner.clone()).await {
+            Ok(_) => return Ok(Some(name)),
+            Err(ModelError::BucketAlreadyYours | ModelError::BucketNameTaken) => {}
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    if let (Some(owner), Some((id, bucket))) = (owner, model.names().resolve(&name, None)?)
+        && bucket.grant_of(&owner) != Grant::ALL
+    {
+        model.change_grant(id, owner, |_| Grant::ALL).await?;
+    }
+    Ok(None)
 }
 
 /// Says where the node listens and what to do next.
