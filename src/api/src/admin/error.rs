@@ -17,6 +17,9 @@ pub enum AdminError {
     /// The path names nothing.
     #[error("there is no such endpoint; see GET /v2/GetClusterStatus, for example")]
     NoSuchEndpoint,
+    /// Another node has this one answer what nodes are not asked for.
+    #[error("`{0}` is not answered for other nodes by this release: ask it there")]
+    NotForNodes(String),
     /// The endpoint has another method.
     #[error("{endpoint} is called with {expected}")]
     MethodNotAllowed {
@@ -136,7 +139,7 @@ impl AdminError {
         use StatusCode as S;
         match self {
             Self::Forbidden => (S::FORBIDDEN, "AccessDenied"),
-            Self::NoSuchEndpoint => (S::NOT_FOUND, "NoSuchEndpoint"),
+            Self::NoSuchEndpoint | Self::NotForNodes(_) => (S::NOT_FOUND, "NoSuchEndpoint"),
             Self::MethodNotAllowed { .. } => (S::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
             Self::NotImplemented(_) => (S::NOT_IMPLEMENTED, "NotImplemented"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "EntityTooLarge"),

@@ -28,6 +28,7 @@ mod suggest;
 mod tests;
 mod values;
 mod webhook;
+mod which_nodes;
 mod worker;
 
 use crate::config::Flags;

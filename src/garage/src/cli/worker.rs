@@ -3,6 +3,7 @@
 use super::error::CliError;
 use super::render::{self, Page};
 use super::session::{Report, Session};
+use super::which_nodes::WhichNodes;
 use api::admin::wire::{GetWorkerInfo, ListWorkers, MultiAnswer, WorkerInfo, WorkerState};
 use clap::Subcommand;
 
@@ -11,7 +12,7 @@ const COLUMNS: [&str; 9] = ["TID", "State", "Name", "Tranq", "Done", "Queue", "E
 /// What to do with background work.
 #[derive(Debug, Clone, Subcommand)]
 pub enum WorkerCommand {
-    /// List the background workers of this node.
+    /// List the background workers.
     List {
         /// Only those that have something to do.
         #[arg(short, long)]
@@ -19,57 +20,51 @@ pub enum WorkerCommand {
         /// Only those with errors.
         #[arg(short, long)]
         errors: bool,
-        /// Of all nodes.
-        #[arg(short, long)]
-        all_nodes: bool,
+        #[command(flatten)]
+        nodes: WhichNodes,
     },
-    /// Show what a background worker of this node did, and what it does next.
+    /// Show what a background worker did, and what it does next.
     Info {
         /// Its number in `garage worker list`.
         tid: u64,
+        #[command(flatten)]
+        nodes: WhichNodes,
     },
 }
 
 /// Runs a command about background work.
 pub async fn run(session: &Session, command: WorkerCommand) -> Result<Report, CliError> {
-    let (busy, errors, all_nodes) = match command {
-        WorkerCommand::List { busy, errors, all_nodes } => (busy, errors, all_nodes),
-        WorkerCommand::Info { tid } => return info(session, tid).await,
-    };
-    let node = if all_nodes { "*" } else { "self" };
-    let body = ListWorkers { busy_only: busy, error_only: errors };
-    let answer =
-        session.client.post::<MultiAnswer<Vec<WorkerInfo>>>("ListWorkers", &[("node", node)], &body).await?;
-    let mut page = Page::default();
-    for (id, workers) in &answer.value.success {
-        if all_nodes {
-            page.heading(&format!("NODE {}", render::short_id(id)));
+    match command {
+        WorkerCommand::List { busy, errors, nodes } => {
+            list(session, ListWorkers { busy_only: busy, error_only: errors }, &nodes).await
         }
-        page.columns(&COLUMNS, workers.iter().map(row).collect());
+        WorkerCommand::Info { tid, nodes } => info(session, GetWorkerInfo { id: tid }, &nodes).await,
     }
-    for (id, error) in &answer.value.error {
-        page.line(format!("{}: {error}", render::short_id(id)));
-    }
-    Ok(Report::new(answer.json, page))
 }
 
-async fn info(session: &Session, tid: u64) -> Result<Report, CliError> {
-    let body = GetWorkerInfo { id: tid };
-    let answer =
-        session.client.post::<MultiAnswer<WorkerInfo>>("GetWorkerInfo", &[("node", "self")], &body).await?;
-    let mut page = Page::default();
-    for worker in answer.value.success.values() {
-        page.heading(&worker.name.to_uppercase());
-        page.columns(&COLUMNS, vec![row(worker)]);
-        worker.freeform.iter().for_each(|line| _ = page.line(line.as_str()));
-        if let Some(error) = &worker.last_error {
-            page.line(format!("last error: {}", error.message));
-        }
+async fn list(session: &Session, filter: ListWorkers, nodes: &WhichNodes) -> Result<Report, CliError> {
+    let node = nodes.query(session).await?;
+    let query = [("node", node.as_str())];
+    let answer = session.client.post::<MultiAnswer<Vec<WorkerInfo>>>("ListWorkers", &query, &filter).await?;
+    Ok(nodes.report((answer.json, &answer.value), |page, workers| {
+        page.columns(&COLUMNS, workers.iter().map(row).collect());
+    }))
+}
+
+async fn info(session: &Session, which: GetWorkerInfo, nodes: &WhichNodes) -> Result<Report, CliError> {
+    let node = nodes.query(session).await?;
+    let query = [("node", node.as_str())];
+    let answer = session.client.post::<MultiAnswer<WorkerInfo>>("GetWorkerInfo", &query, &which).await?;
+    Ok(nodes.report((answer.json, &answer.value), show_worker))
+}
+
+fn show_worker(page: &mut Page, worker: &WorkerInfo) {
+    page.heading(&worker.name.to_uppercase());
+    page.columns(&COLUMNS, vec![row(worker)]);
+    worker.freeform.iter().for_each(|line| _ = page.line(line.as_str()));
+    if let Some(error) = &worker.last_error {
+        page.line(format!("last error: {}", error.message));
     }
-    for (id, error) in &answer.value.error {
-        page.line(format!("{}: {error}", render::short_id(id)));
-    }
-    Ok(Report::new(answer.json, page))
 }
 
 fn row(worker: &WorkerInfo) -> Vec<String> {

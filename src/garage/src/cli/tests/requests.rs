@@ -41,6 +41,14 @@ fn the_cluster() {
             "worker list -b",
             vec![r#"POST /v2/ListWorkers?node=self {"busyOnly":true,"errorOnly":false}"#.into()],
         ),
+        (
+            "worker list -a",
+            vec![r#"POST /v2/ListWorkers?node=%2A {"busyOnly":false,"errorOnly":false}"#.into()],
+        ),
+        (
+            "worker info 4 --node 563e",
+            vec![status.clone(), format!(r#"POST /v2/GetWorkerInfo?node={NODE} {{"id":4}}"#)],
+        ),
         ("worker info 4", vec![r#"POST /v2/GetWorkerInfo?node=self {"id":4}"#.into()]),
         (
             "layout assign -z dc2 -c 1G -t T 563e",
