@@ -53,6 +53,8 @@ pub struct BlockFault {
     pub failures: u32,
     /// When it was first found missing.
     pub since: Option<WallTime>,
+    /// When it was found missing last.
+    pub last_try: Option<WallTime>,
     /// When it is looked for next.
     pub next_try: WallTime,
 }
@@ -128,6 +130,7 @@ impl BlockStore {
                     hash,
                     failures: entry.failures,
                     since: entry.first_failure,
+                    last_try: entry.last_failure,
                     next_try,
                 });
             }
@@ -145,7 +148,8 @@ impl BlockStore {
             let work = move |txn: &mut Txn<'_>| {
                 for fault in &batch {
                     txn.delete(Space::Resync, resync_key(fault.next_try, &fault.hash));
-                    let entry = ResyncEntry { failures: fault.failures, first_failure: fault.since };
+                    let BlockFault { failures, since, last_try, .. } = *fault;
+                    let entry = ResyncEntry { failures, first_failure: since, last_failure: last_try };
                     txn.put(Space::Resync, resync_key(now, &fault.hash), &entry);
                 }
                 Ok::<(), StoreError>(())
@@ -256,7 +260,7 @@ impl BlockStore {
                     Outcome::Missing | Outcome::Unknown => {
                         let failures = due.entry.failures.saturating_add(1);
                         let first_failure = due.entry.first_failure.or(Some(now));
-                        let entry = ResyncEntry { failures, first_failure };
+                        let entry = ResyncEntry { failures, first_failure, last_failure: Some(now) };
                         txn.put(Space::Resync, resync_key(next_try(now, failures), &hash), &entry);
                     }
                 }

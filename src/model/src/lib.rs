@@ -9,6 +9,7 @@
 
 pub mod admin;
 mod batch;
+mod block_uses;
 mod copy;
 mod directory;
 pub mod encryption;
@@ -24,6 +25,7 @@ pub mod multipart;
 pub mod objects;
 mod reader;
 pub mod reclaim;
+mod recount;
 mod replicas;
 pub mod rows;
 mod sync;
@@ -37,10 +39,12 @@ mod versions;
 mod writer;
 
 pub use batch::{NodeBatch, Write};
+pub use block_uses::{BlockUse, BodyUser};
 pub use directory::{Directory, Names};
 pub use error::ModelError;
 pub use lock::Bypass;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
+pub use recount::RecountFigures;
 pub use replicas::Peers;
 pub use sync::SyncFigures;
 pub use timing::Timing;
@@ -53,6 +57,7 @@ use env::{Env, Task};
 use growth::Growth;
 use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
+use recount::Recount;
 use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +84,7 @@ pub struct Model {
     pub(crate) sweep: Sweep,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
+    pub(crate) recount: Recount,
     pub(crate) lifecycle: LifecycleRecord,
     pub(crate) known_rules: KnownRules,
     pub(crate) events: events::Desk,
@@ -117,6 +123,7 @@ impl Model {
             sweep: Sweep::default(),
             clocks: Arc::default(),
             audit: Audit::default(),
+            recount: Recount::default(),
             lifecycle: LifecycleRecord::default(),
             known_rules: KnownRules::default(),
             timing,
