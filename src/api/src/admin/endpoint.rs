@@ -4,7 +4,7 @@
 use super::{Access, AdminError, Answer, Call};
 use super::{
     blocks, bucket_names, buckets, cluster_state, encryption, forgetting, joining, keys, layout, nodes,
-    objects, repair, special, webhooks, workers,
+    objects, purge, repair, special, variables, webhooks, workers,
 };
 use futures_util::future::BoxFuture;
 use http::Method;
@@ -124,7 +124,11 @@ pub static ENDPOINTS: &[Endpoint] = &[
     node_post("ListWorkers", "A node's background work.", |call| Box::pin(workers::list(call))),
     node_post("GetWorkerInfo", "One background worker.", |call| Box::pin(workers::info(call))),
     node_post("LaunchRepairOperation", "Checks and repairs.", |call| Box::pin(repair::launch(call))),
+    node_post("GetWorkerVariable", "Settings of background work.", |call| Box::pin(variables::get(call))),
+    node_post("SetWorkerVariable", "Sets one.", |call| Box::pin(variables::set(call))),
     node_get("ListBlockErrors", "Blocks that are missing.", |call| Box::pin(blocks::list_errors(call))),
+    node_post("GetBlockInfo", "One block, and what needs it.", |call| Box::pin(blocks::info(call))),
+    post("PurgeBlocks", "Deletes what needs lost blocks.", |call| Box::pin(purge::purge(call))),
     node_post("RetryBlockResync", "Looks for missing blocks now.", |call| Box::pin(blocks::retry(call))),
 ];
 
@@ -135,14 +139,10 @@ pub static NOT_YET: &[&str] = &[
     "CreateMetadataSnapshot",
     "DeleteAdminToken",
     "GetAdminTokenInfo",
-    "GetBlockInfo",
     "GetCurrentAdminTokenInfo",
-    "GetWorkerVariable",
     "ListAdminTokens",
     "ListBucketsInfo",
     "ListKeysInfo",
-    "PurgeBlocks",
-    "SetWorkerVariable",
     "UpdateAdminToken",
 ];
 

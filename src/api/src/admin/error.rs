@@ -77,6 +77,26 @@ pub enum AdminError {
     /// No worker has this number.
     #[error("there is no worker {0}")]
     NoSuchWorker(u64),
+    /// No block begins like this.
+    #[error("no block that is used here begins with `{0}`")]
+    NoSuchBlock(String),
+    /// What needs a block is not deleted.
+    #[error("nothing was deleted: {0}")]
+    NotPurged(String),
+    /// No variable of a worker has this name.
+    #[error("there is no worker variable `{0}`; GetWorkerVariable without a name shows all")]
+    NoSuchVariable(String),
+    /// It is only read.
+    #[error("the worker variable {0} can be read only")]
+    VariableIsRead(&'static str),
+    /// It cannot be set to that.
+    #[error("{name} cannot be `{value}`: write a number from 0 to {}", block::REST_FACTOR_MAX)]
+    VariableValue {
+        /// The variable.
+        name: &'static str,
+        /// The value given.
+        value: String,
+    },
     /// The domain is not served.
     #[error("no web site is served for `{0}`")]
     NoSuchWebsite(String),
@@ -149,6 +169,10 @@ impl AdminError {
             | Self::InvalidValue { .. }
             | Self::Ambiguous { .. }
             | Self::NoSuchWebsite(_)
+            | Self::NotPurged(_)
+            | Self::NoSuchVariable(_)
+            | Self::VariableIsRead(_)
+            | Self::VariableValue { .. }
             | Self::InvalidName(_)
             | Self::InvalidKey(_)
             | Self::WebsiteDocuments
@@ -171,6 +195,7 @@ impl AdminError {
             Self::NoSuchKey(_) => (S::NOT_FOUND, "NoSuchAccessKey"),
             Self::NoSuchWebhook(_) => (S::NOT_FOUND, "NoSuchWebhook"),
             Self::NoSuchWorker(_) => (S::NOT_FOUND, "NoSuchWorker"),
+            Self::NoSuchBlock(_) => (S::NOT_FOUND, "NoSuchBlock"),
             Self::NotAnAlias(_) => (S::NOT_FOUND, "NoSuchAlias"),
             Self::LocalAliasTaken(_) => (S::CONFLICT, "BucketAlreadyExists"),
             Self::Model(error) => of_model(error),

@@ -116,7 +116,7 @@ fn targets(call: &Call<'_>) -> Result<Targets, AdminError> {
 }
 
 /// What another node answers, or why it does not.
-async fn ask(api: &AdminApi, node: NodeId, request: &CallEndpoint) -> Result<Bytes, String> {
+pub(super) async fn ask(api: &AdminApi, node: NodeId, request: &CallEndpoint) -> Result<Bytes, String> {
     let told = match api.cluster.membership() {
         Some(membership) => membership.net().call(node, request, ANSWER_WAIT_MAX).await,
         None => Err(CallError::NotConnected(node)),

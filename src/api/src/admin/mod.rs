@@ -23,10 +23,12 @@ mod layout;
 mod nodes;
 mod objects;
 mod prometheus;
+mod purge;
 mod repair;
 mod special;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod webhooks;
 pub mod wire;
 mod workers;
@@ -36,6 +38,7 @@ pub use call::{Answer, Call};
 pub use endpoint::{ENDPOINTS, Endpoint, NOT_YET, Route, Scope};
 pub use error::AdminError;
 pub use keys::{KeyFormatError, check_key_format};
+pub use variables::VARIABLES;
 
 use crate::metrics::Metrics;
 use crate::s3::reply::ReplyBody;

@@ -4,8 +4,8 @@ use super::cluster_state::local_figures;
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use base::WallTime;
 use block::ScrubStatus;
-use model::SyncFigures;
 use model::lifecycle::{Counts, LifecycleFigures};
+use model::{RecountFigures, SyncFigures};
 
 pub(super) async fn list(call: Call<'_>) -> Result<Answer, AdminError> {
     let filter: wire::ListWorkers = call.json_or_default()?;
@@ -24,7 +24,7 @@ pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
 /// The background work that keeps figures.
 async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
     let blocks = local_figures(api).await?.blocks;
-    let scrub = api.model.blocks().scrub_status()?;
+    let (scrub, pace) = (api.model.blocks().scrub_status()?, api.model.blocks().pace()?);
     let idle_or = |busy: bool| if busy { wire::WorkerState::Busy } else { wire::WorkerState::Idle };
     let worker = |id, name: &str, busy| wire::WorkerInfo {
         id,
@@ -41,6 +41,7 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
     };
     let resync = wire::WorkerInfo {
         queue_length: Some(blocks.resync_queue),
+        tranquility: Some(pace.resync),
         persistent_errors: Some(blocks.resync_faults),
         ..worker(1, "Block resync", blocks.resync_queue > 0)
     };
@@ -49,6 +50,7 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
             .running
             .then(|| format!("{}.{}%", scrub.done_permille / 10, scrub.done_permille % 10)),
         persistent_errors: Some(scrub.damaged),
+        tranquility: Some(pace.scrub),
         freeform: describe_scrub(&scrub),
         ..worker(2, "Block scrub", scrub.running && !scrub.paused)
     };
@@ -69,7 +71,29 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
         freeform: describe_lifecycle(&lifecycle),
         ..worker(4, "Lifecycle", lifecycle.under_way.is_some())
     };
-    Ok(vec![resync, scrubbing, syncing, expiring])
+    let recount = api.model.recount_figures();
+    let recounting = wire::WorkerInfo {
+        persistent_errors: Some(recount.corrected),
+        last_error: recount.failure.as_ref().map(|failure| wire::WorkerError {
+            message: failure.clone(),
+            secs_ago: recount
+                .ended
+                .map_or(0, |at| api.model.env().clock.wall().seconds().saturating_sub(at.seconds())),
+        }),
+        freeform: describe_recount(&recount),
+        ..worker(5, "Reference recount", recount.is_running)
+    };
+    Ok(vec![resync, scrubbing, syncing, expiring, recounting])
+}
+
+fn describe_recount(recount: &RecountFigures) -> Vec<String> {
+    let state = match (recount.is_running, recount.ended) {
+        (true, _) => "counting the references of every block".to_owned(),
+        (false, None) => "waits for `garage repair block-rc`".to_owned(),
+        (false, Some(at)) => format!("last run ended {}", crate::dates::iso8601_ms(at.millis())),
+    };
+    let found = format!("{} blocks counted, {} of them had another count", recount.blocks, recount.corrected);
+    vec![state, found]
 }
 
 fn describe_lifecycle(figures: &LifecycleFigures) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! The admin API over a real model: the real engine on a simulated disk.
 
 mod access;
+mod blocks;
 mod buckets;
 mod cluster;
 mod for_nodes;
@@ -8,6 +9,7 @@ mod forgetting;
 mod joining;
 mod keys;
 mod objects;
+mod repair;
 mod webhooks;
 
 use super::{AdminApi, AdminConfig, ENDPOINTS, Origin, handle};
