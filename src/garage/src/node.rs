@@ -138,6 +138,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_growth(),
         model.spawn_sync(),
         model.spawn_mending(),
+        model.spawn_recounting(),
         model.spawn_lifecycle(),
         model.spawn_event_keeper(),
         access_log.spawn_writer(),

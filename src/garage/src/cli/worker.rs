@@ -1,11 +1,16 @@
 //! `garage worker`: the background work of nodes.
 
-use super::error::CliError;
+use super::error::{CliError, Kind};
 use super::render::{self, Page};
 use super::session::{Report, Session};
+use super::suggest;
 use super::which_nodes::WhichNodes;
-use api::admin::wire::{GetWorkerInfo, ListWorkers, MultiAnswer, WorkerInfo, WorkerState};
+use api::admin::VARIABLES;
+use api::admin::wire::{
+    GetWorkerInfo, GetWorkerVariable, ListWorkers, MultiAnswer, SetWorkerVariable, WorkerInfo, WorkerState,
+};
 use clap::Subcommand;
+use std::collections::BTreeMap;
 
 const COLUMNS: [&str; 9] = ["TID", "State", "Name", "Tranq", "Done", "Queue", "Errors", "Consec", "Last"];
 
@@ -30,6 +35,27 @@ pub enum WorkerCommand {
         #[command(flatten)]
         nodes: WhichNodes,
     },
+    /// Show settings and times of background work.
+    Get {
+        /// Which one; by default all.
+        variable: Option<String>,
+        #[command(flatten)]
+        nodes: WhichNodes,
+    },
+    /// Change a setting of background work; it is kept over restarts.
+    #[command(
+        after_long_help = "scrub-tranquility and resync-tranquility: how many times as long as a step took the \
+                                 worker rests after it. 0 is full speed, 2 (the default) a third of a disk's time.\n\n\
+                                 Example:\n  garage worker set -a scrub-tranquility 10"
+    )]
+    Set {
+        /// Which one.
+        variable: String,
+        /// Its value.
+        value: String,
+        #[command(flatten)]
+        nodes: WhichNodes,
+    },
 }
 
 /// Runs a command about background work.
@@ -39,7 +65,55 @@ pub async fn run(session: &Session, command: WorkerCommand) -> Result<Report, Cl
             list(session, ListWorkers { busy_only: busy, error_only: errors }, &nodes).await
         }
         WorkerCommand::Info { tid, nodes } => info(session, GetWorkerInfo { id: tid }, &nodes).await,
+        WorkerCommand::Get { variable, nodes } => get(session, variable, &nodes).await,
+        WorkerCommand::Set { variable, value, nodes } => set(session, (variable, value), &nodes).await,
     }
+}
+
+/// Refuses a name that no variable has, with those that come near.
+fn check_name(name: &str) -> Result<(), CliError> {
+    let names = || VARIABLES.iter().map(|variable| variable.name);
+    match names().any(|known| known == name) {
+        true => Ok(()),
+        false => Err(CliError::Unknown {
+            kind: Kind::WorkerVariable,
+            name: name.to_owned(),
+            near: suggest::nearest(name, names()),
+        }),
+    }
+}
+
+async fn get(session: &Session, variable: Option<String>, nodes: &WhichNodes) -> Result<Report, CliError> {
+    variable.as_deref().map_or(Ok(()), check_name)?;
+    let node = nodes.query(session).await?;
+    let (query, body) = ([("node", node.as_str())], GetWorkerVariable { variable });
+    let answer = session
+        .client
+        .post::<MultiAnswer<BTreeMap<String, String>>>("GetWorkerVariable", &query, &body)
+        .await?;
+    Ok(nodes.report((answer.json, &answer.value), |page, values| {
+        let about = |name: &str| VARIABLES.iter().find(|variable| variable.name == name);
+        let row = |(name, value): (&String, &String)| {
+            let about = about(name).map_or("", |variable| variable.about);
+            vec![name.clone(), value.clone(), about.to_owned()]
+        };
+        page.columns(&["Variable", "Value", "What it is"], values.iter().map(row).collect());
+    }))
+}
+
+async fn set(
+    session: &Session,
+    (variable, value): (String, String),
+    nodes: &WhichNodes,
+) -> Result<Report, CliError> {
+    check_name(&variable)?;
+    let node = nodes.query(session).await?;
+    let (query, body) = ([("node", node.as_str())], SetWorkerVariable { variable, value });
+    let answer =
+        session.client.post::<MultiAnswer<SetWorkerVariable>>("SetWorkerVariable", &query, &body).await?;
+    Ok(nodes.report((answer.json, &answer.value), |page, SetWorkerVariable { variable, value }| {
+        page.line(format!("{variable} is {value} now."));
+    }))
 }
 
 async fn list(session: &Session, filter: ListWorkers, nodes: &WhichNodes) -> Result<Report, CliError> {
