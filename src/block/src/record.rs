@@ -44,6 +44,9 @@ pub struct ResyncEntry {
     pub failures: u32,
     /// When that happened first.
     pub first_failure: Option<WallTime>,
+    /// When it happened last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<WallTime>,
 }
 
 impl Record for ResyncEntry {

@@ -69,21 +69,33 @@ impl BlockStore {
         Ok(())
     }
 
-    /// Sets how many references to `hash` there are, where a row that was counted could not be read any more and went.
+    /// Sets how many references to `hash` there are, as they were counted in this transaction; whether another count,
+    /// or none that can be read, stood there. What is referenced is looked for then, and what is not goes in time.
     pub fn recount_references(
         &self,
         txn: &mut Txn<'_>,
         hash: &BlockHash,
         count: u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let key = count_key(hash);
-        let Some(old) = txn.get::<RefCount>(Space::RefCount, &key)?.filter(|row| row.count != count) else {
-            return Ok(());
+        let old = match txn.get::<RefCount>(Space::RefCount, &key) {
+            Ok(old) => old,
+            // It stays in the totals, where it was counted when it could be read.
+            Err(StoreError::Unreadable { .. }) => {
+                Some(RefCount { count: !count, stored_bytes: 0, zero_since: None })
+            }
+            Err(error) => return Err(error),
         };
+        if old.as_ref().map_or(0, |row| row.count) == count {
+            return Ok(false);
+        }
         let now = txn.now();
-        txn.put(Space::RefCount, key, &RefCount { count, zero_since: (count == 0).then_some(now), ..old });
+        let stored_bytes = old.as_ref().map_or(0, |row| row.stored_bytes);
+        let row = RefCount { count, stored_bytes, zero_since: (count == 0).then_some(now) };
+        change_totals(txn, old.as_ref(), Some(&row))?;
+        txn.put(Space::RefCount, key, &row);
         queue(txn, if count == 0 { grace_end(now) } else { now }, hash);
-        Ok(())
+        Ok(true)
     }
 
     /// How many references a block has here.

@@ -54,6 +54,8 @@ pub struct BlockFault {
     pub failures: u32,
     /// When it was first found missing.
     pub since: Option<WallTime>,
+    /// When it was found missing last.
+    pub last_try: Option<WallTime>,
     /// When it is looked for next.
     pub next_try: WallTime,
 }
@@ -63,6 +65,15 @@ pub struct BlockFault {
 struct Due {
     keys: Vec<Vec<u8>>,
     entry: ResyncEntry,
+}
+
+impl Due {
+    fn add(&mut self, key: &[u8], entry: ResyncEntry) {
+        self.keys.push(key.to_vec());
+        if entry.failures > self.entry.failures {
+            self.entry = entry;
+        }
+    }
 }
 
 /// What is to be done about a block, by its row.
@@ -103,8 +114,9 @@ impl BlockStore {
         }
         let shared = Arc::clone(&self.shared);
         let work = move || (shared.carry_out(verdicts), locks);
-        let ((outcomes, freed_bytes), locks) = self.shared.env.tasks.blocking(work).await;
+        let ((mut outcomes, freed_bytes), locks) = self.shared.env.tasks.blocking(work).await;
         progress.freed_bytes = freed_bytes;
+        self.join_waiting(&mut outcomes)?;
         for (hash, _, outcome) in &outcomes {
             match outcome {
                 Outcome::Removed => progress.removed += 1,
@@ -129,6 +141,7 @@ impl BlockStore {
                     hash,
                     failures: entry.failures,
                     since: entry.first_failure,
+                    last_try: entry.last_failure,
                     next_try,
                 });
             }
@@ -146,7 +159,8 @@ impl BlockStore {
             let work = move |txn: &mut Txn<'_>| {
                 for fault in &batch {
                     txn.delete(Space::Resync, resync_key(fault.next_try, &fault.hash));
-                    let entry = ResyncEntry { failures: fault.failures, first_failure: fault.since };
+                    let BlockFault { failures, since, last_try, .. } = *fault;
+                    let entry = ResyncEntry { failures, first_failure: since, last_failure: last_try };
                     txn.put(Space::Resync, resync_key(now, &fault.hash), &entry);
                 }
                 Ok::<(), StoreError>(())
@@ -156,9 +170,44 @@ impl BlockStore {
         Ok(faults.len())
     }
 
-    /// Queues the blocks that readers and cancelled requests left behind.
+    /// The entries of these blocks that wait for their next try.
+    fn waiting(&self, hashes: &BTreeSet<BlockHash>) -> Result<BTreeMap<BlockHash, Due>, StoreError> {
+        let mut waiting: BTreeMap<BlockHash, Due> = BTreeMap::new();
+        if hashes.is_empty() {
+            return Ok(waiting);
+        }
+        let view = self.shared.store.view()?;
+        view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, bytes| {
+            let hash = parse_resync_key(key).map(|(_, hash)| hash).filter(|hash| hashes.contains(hash));
+            if let Some(hash) = hash {
+                let entry = store::decode::<ResyncEntry>(Space::Resync, key, bytes).unwrap_or_default();
+                if entry.failures > 0 {
+                    waiting.entry(hash).or_default().add(key, entry);
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(waiting)
+    }
+
+    /// A block that was looked for before its next try has one entry afterwards, not two.
+    fn join_waiting(&self, outcomes: &mut [(BlockHash, Due, Outcome)]) -> Result<(), StoreError> {
+        let is_wanted = |outcome: &Outcome| matches!(outcome, Outcome::Missing | Outcome::Unknown);
+        let wanted = outcomes.iter().filter(|(_, _, outcome)| is_wanted(outcome)).map(|(hash, ..)| *hash);
+        let mut waiting = self.waiting(&wanted.collect())?;
+        for (hash, due, _) in outcomes {
+            let Due { keys, entry } = waiting.remove(hash).unwrap_or_default();
+            keys.iter().for_each(|key| due.add(key, entry.clone()));
+        }
+        Ok(())
+    }
+
+    /// Queues the blocks that readers and cancelled requests left behind, but for those that wait for their next try:
+    /// where a block is lost everywhere, homes that ask each other for it would have each other look for it for ever.
     async fn queue_suspects(&self, now: WallTime) -> Result<(), StoreError> {
-        let suspects = self.shared.locks.take_suspects();
+        let mut suspects = self.shared.locks.take_suspects();
+        let waiting = self.waiting(&suspects)?;
+        suspects.retain(|hash| !waiting.contains_key(hash));
         if suspects.is_empty() {
             return Ok(());
         }
@@ -213,11 +262,7 @@ impl BlockStore {
             }
             entries += 1;
             if let Some((_, hash)) = place {
-                let known = due.entry(hash).or_default();
-                known.keys.push(key.to_vec());
-                if entry.failures > known.entry.failures {
-                    known.entry = entry;
-                }
+                due.entry(hash).or_default().add(key, entry);
             }
             ControlFlow::Continue(())
         })?;
@@ -257,7 +302,7 @@ impl BlockStore {
                     Outcome::Missing | Outcome::Unknown => {
                         let failures = due.entry.failures.saturating_add(1);
                         let first_failure = due.entry.first_failure.or(Some(now));
-                        let entry = ResyncEntry { failures, first_failure };
+                        let entry = ResyncEntry { failures, first_failure, last_failure: Some(now) };
                         txn.put(Space::Resync, resync_key(next_try(now, failures), &hash), &entry);
                     }
                 }

@@ -1,13 +1,10 @@
-//! The background worker: steps of resync, audit and scrub, one after the other, with pauses.
+//! The background worker: steps of resync, audit and scrub, one after the other, with pauses ([`Pace`]).
 
-use crate::{BlockError, BlockStore};
+use crate::{BlockError, BlockStore, Pace};
 use base::BlockHash;
-use env::{Task, sleep};
+use env::{MonoTime, Task, sleep};
 use std::time::Duration;
 
-/// After a step the worker rests this many times as long as the step took, so that background
-/// work takes at most a third of a disk's time.
-const REST_FACTOR: u32 = 2;
 /// Shortest rest, so that a step that costs nothing still lets others run.
 const REST_MIN: Duration = Duration::from_millis(1);
 /// Rest when there is nothing to do: deletes are not urgent, and a missing block is served from
@@ -24,12 +21,12 @@ impl BlockStore {
         let blocks = self.clone();
         self.shared.env.tasks.spawn(async move {
             let mut last_error = None;
+            let mut scrub_rests_until = MonoTime::default();
             loop {
-                let started = blocks.shared.env.clock.mono();
-                let busy = match blocks.step(&fetch).await {
-                    Ok(busy) => {
+                let rest = match blocks.step(&fetch, &mut scrub_rests_until).await {
+                    Ok(rest) => {
                         last_error = None;
-                        busy
+                        rest
                     }
                     Err(error) => {
                         let error = error.to_string();
@@ -37,27 +34,43 @@ impl BlockStore {
                             tracing::error!(%error, "background work on blocks stopped; it is tried again");
                         }
                         last_error = Some(error);
-                        false
+                        IDLE
                     }
                 };
-                let took = blocks.shared.env.clock.mono().saturating_sub(started);
-                sleep(if busy { (took * REST_FACTOR).max(REST_MIN) } else { IDLE }).await;
+                sleep(rest).await;
             }
         })
     }
 
-    /// One step of each kind of work; whether there is more to do now.
+    /// One step of each kind of work, but for scrub while it rests; how long to rest then. Slow scrub keeps nothing else
+    /// waiting.
     async fn step<F: Future<Output = ()> + Send>(
         &self,
         fetch: &(impl Fn(Vec<BlockHash>) -> F + Sync),
-    ) -> Result<bool, BlockError> {
-        let now = self.shared.env.clock.wall();
+        scrub_rests_until: &mut MonoTime,
+    ) -> Result<Duration, BlockError> {
+        let clock = &self.shared.env.clock;
+        let (now, began) = (clock.wall(), clock.mono());
+        let pace = self.pace().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the pace of background work cannot be read");
+            Pace::default()
+        });
         let progress = self.run_due(now).await?;
         if !progress.missing.is_empty() {
             fetch(progress.missing).await;
         }
-        let auditing = self.audit_step(now).await?;
-        let scrubbing = self.scrub_step(now).await?;
-        Ok(progress.more || auditing || scrubbing)
+        let is_busy = self.audit_step(now).await? || progress.more;
+        let resynced = clock.mono();
+        let is_scrubbing = resynced < *scrub_rests_until || self.scrub_step(now).await?;
+        let scrubbed = clock.mono();
+        if resynced >= *scrub_rests_until {
+            *scrub_rests_until = scrubbed + scrubbed.saturating_sub(resynced) * pace.scrub;
+        }
+        let rest = match (is_busy, is_scrubbing) {
+            (true, _) => resynced.saturating_sub(began) * pace.resync,
+            (false, true) => scrub_rests_until.saturating_sub(scrubbed).min(IDLE),
+            (false, false) => IDLE,
+        };
+        Ok(rest.max(REST_MIN))
     }
 }

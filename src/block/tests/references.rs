@@ -101,6 +101,45 @@ async fn a_reference_without_its_file_is_reported_until_the_block_comes() {
     assert_eq!(blocks.get(&hash).await.unwrap(), *block.content());
 }
 
+/// Homes that ask each other for what they all lost, and an operator who has it looked for, add nothing to the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_block_has_one_entry_however_often_it_is_asked_for() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let hash = HashedBlock::new(noise(5000, 3).into()).unwrap().hash();
+    machine.add_alone(&blocks, hash).await;
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash]);
+    let since = machine.now();
+    for _ in 0..3 {
+        machine.clock.advance(5000);
+        assert!(blocks.get(&hash).await.is_err());
+        assert!(blocks.run_due(machine.now()).await.unwrap().missing.is_empty(), "it waits for its next try");
+    }
+    for looks in 2..4 {
+        machine.clock.advance(5000);
+        blocks.start_audit().await.unwrap();
+        blocks.audit_step(machine.now()).await.unwrap();
+        assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash], "the operator wants it now");
+        let faults = blocks.faults(10).unwrap();
+        assert_eq!((faults.len(), faults[0].failures, faults[0].since), (1, looks, Some(since)));
+        assert_eq!(faults[0].last_try, Some(machine.now()));
+    }
+    assert_eq!(blocks.statistics().unwrap().resync_queue, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_hard_the_worker_works_is_kept_over_restarts() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let usual = block::Pace { scrub: 2, resync: 2 };
+    assert_eq!(blocks.pace().unwrap(), usual);
+    blocks.change_pace(|pace| block::Pace { scrub: 30, ..pace }).await.unwrap();
+    blocks.change_pace(|pace| block::Pace { resync: 1000, ..pace }).await.unwrap();
+    drop(blocks);
+    let wanted = block::Pace { scrub: 30, resync: block::REST_FACTOR_MAX };
+    assert_eq!(machine.open().await.pace().unwrap(), wanted);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copied_reference_needs_no_look_at_the_file() {
     let machine = Machine::new();

@@ -305,7 +305,7 @@ impl ClusterState {
     }
 
     /// Whether a node belongs to another cluster.
-    pub(crate) fn is_stranger(&self, node: NodeId) -> bool {
+    pub fn is_stranger(&self, node: NodeId) -> bool {
         self.strangers().contains_key(&node)
     }
 

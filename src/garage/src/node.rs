@@ -114,6 +114,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let admin = AdminApi::new(Arc::clone(&model), Arc::clone(&cluster), metrics, admin_config);
     let membership = links::open(&env, &config, &cluster, &model).await?;
     model.join(membership.net());
+    admin.answer_nodes(membership.net());
     let (stop, shutdown) = Shutdown::new();
     let access_log = Arc::clone(s3.access_log());
     let mut servers = Vec::new();
@@ -138,6 +139,7 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         model.spawn_sync(),
         model.spawn_mending(),
         model.spawn_row_check(),
+        model.spawn_recounting(),
         model.spawn_lifecycle(),
         model.spawn_event_keeper(),
         access_log.spawn_writer(),

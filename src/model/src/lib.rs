@@ -9,6 +9,7 @@
 
 pub mod admin;
 mod batch;
+mod block_uses;
 mod check;
 mod copy;
 mod directory;
@@ -26,6 +27,7 @@ pub mod multipart;
 pub mod objects;
 mod reader;
 pub mod reclaim;
+mod recount;
 mod replicas;
 pub mod rows;
 mod sync;
@@ -39,11 +41,13 @@ mod versions;
 mod writer;
 
 pub use batch::{NodeBatch, Write};
+pub use block_uses::{BlockUse, BodyUser};
 pub use check::CheckFigures;
 pub use directory::{Directory, NamedRow, Names};
 pub use error::ModelError;
 pub use lock::Bypass;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
+pub use recount::RecountFigures;
 pub use replicas::Peers;
 pub use sync::SyncFigures;
 pub use timing::Timing;
@@ -58,6 +62,7 @@ use growth::Growth;
 use known_uploads::KnownUploads;
 use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
+use recount::Recount;
 use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +90,7 @@ pub struct Model {
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
     pub(crate) check: CheckRecord,
+    pub(crate) recount: Recount,
     pub(crate) lifecycle: LifecycleRecord,
     pub(crate) known_rules: KnownRules,
     pub(crate) known_uploads: KnownUploads,
@@ -128,6 +134,7 @@ impl Model {
             clocks: Arc::default(),
             audit: Audit::default(),
             check: CheckRecord::default(),
+            recount: Recount::default(),
             lifecycle: LifecycleRecord::default(),
             known_rules: KnownRules::default(),
             known_uploads: KnownUploads::default(),

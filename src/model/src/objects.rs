@@ -49,6 +49,8 @@ pub enum Condition {
     Present,
     /// An object with one of these tags, written as S3 shows them without quotes, is under the key.
     Matches(Vec<String>),
+    /// The object with this very body is under the key: nothing that was written since.
+    OfBody(Id<kind::Body>),
 }
 
 impl Condition {
@@ -56,7 +58,16 @@ impl Condition {
         match (self, current) {
             (Condition::Always, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
             (Condition::Absent, Some(_)) => Err(ModelError::ConditionFailed),
-            (Condition::Present | Condition::Matches(_), None) => Err(ModelError::ConditionOnMissing),
+            (Condition::Present | Condition::Matches(_) | Condition::OfBody(_), None) => {
+                Err(ModelError::ConditionOnMissing)
+            }
+            (Condition::OfBody(body), Some(object)) => {
+                if object.body.id() == Some(*body) {
+                    Ok(())
+                } else {
+                    Err(ModelError::ConditionFailed)
+                }
+            }
             (Condition::Matches(tags), Some(object)) => {
                 let tag = object.etag.to_string();
                 if tags.contains(&tag) { Ok(()) } else { Err(ModelError::ConditionFailed) }

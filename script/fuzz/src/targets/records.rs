@@ -8,6 +8,7 @@
 
 use super::meter;
 use base::{Merge, PartitionHash};
+use block::Pace;
 use block::record::{AuditState, KnownDisks, RefCount, ResyncEntry, ScrubState, Totals};
 use crc_fast::{CrcAlgorithm, Digest};
 use model::graves::{Buried, Fence};
@@ -48,7 +49,7 @@ enum How {
 }
 
 /// Every kind of record.
-const KINDS: [Check; 32] = [
+const KINDS: [Check; 33] = [
     row::<ObjectRow>,
     record::<InlineBody>,
     row::<VersionRow>,
@@ -81,6 +82,7 @@ const KINDS: [Check; 32] = [
     record::<IntentRow>,
     record::<QueuedRow>,
     record::<BacklogRow>,
+    record::<Pace>,
 ];
 /// Kinds that there is room for: one more does not change what the inputs of the others mean.
 const KINDS_MAX: usize = 64;

@@ -48,6 +48,11 @@ impl<'a> Call<'a> {
         matches!(self.parameter(name), Some("" | "true" | "1"))
     }
 
+    /// The body as it came.
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The body.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, AdminError> {
         Ok(serde_json::from_slice(&self.body)?)

@@ -5,6 +5,7 @@ use super::{AdminApi, AdminError, Answer, Call, webhooks, wire};
 use base::WallTime;
 use block::{DiskState, Statistics};
 use cluster::layout::Role;
+use cluster::membership::NodeStatus;
 use cluster::{Health, LocalService, Node, Reason};
 use env::Space;
 use model::Model;
@@ -187,6 +188,8 @@ pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
     let usage = total_usage(api)?;
     let buckets = api.model.names().buckets.len();
     let available = |space: Option<Space>| space.map(|space| space.available_bytes);
+    let data = room_of_all(api, figures.data_space, |said| said.data_room);
+    let metadata = room_of_all(api, figures.metadata_space, |said| said.metadata_room);
     let mut freeform = String::new();
     let mut line = |text: String| writeln!(freeform, "{text}").expect("writing to a string cannot fail");
     line("Cluster".to_owned());
@@ -194,8 +197,8 @@ pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
     line(format!("  objects            {}", usage.objects));
     line(format!("  bytes of objects   {}", usage.bytes));
     line(format!("  unfinished uploads {}", usage.uploads));
-    line("Room on the storage nodes".to_owned());
-    for (name, space) in [("data", figures.data_space), ("metadata", figures.metadata_space)] {
+    line("Room on the storage nodes that answer".to_owned());
+    for (name, space) in [("data", data), ("metadata", metadata)] {
         if let Some(space) = space {
             line(format!("  {name:<18} {} of {} bytes free", space.available_bytes, space.total_bytes));
         }
@@ -205,9 +208,27 @@ pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
         bucket_count: u64::try_from(buckets).unwrap_or(u64::MAX),
         total_object_count: usage.objects,
         total_object_bytes: usage.bytes,
-        data_avail: available(figures.data_space),
-        metadata_avail: available(figures.metadata_space),
+        data_avail: available(data),
+        metadata_avail: available(metadata),
     }))
+}
+
+/// The room of all storage nodes that answer: this node's own, and that of others as they said last.
+fn room_of_all(
+    api: &AdminApi,
+    own: Option<Space>,
+    said: impl Fn(&NodeStatus) -> Option<(u64, u64)>,
+) -> Option<Space> {
+    let members = api.model.peers().placement().members();
+    let nodes = api.cluster.nodes().into_iter().filter(|node| node.is_up && members.contains(&node.id));
+    let room = |node: Node| match node.contact {
+        None => own,
+        Some(contact) => {
+            let (available_bytes, total_bytes) = said(contact.status.as_ref()?)?;
+            Some(Space { available_bytes, total_bytes })
+        }
+    };
+    Space::together(nodes.filter_map(room))
 }
 
 pub(super) async fn connect(call: Call<'_>) -> Result<Answer, AdminError> {

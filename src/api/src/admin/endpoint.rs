@@ -3,8 +3,8 @@
 
 use super::{Access, AdminError, Answer, Call};
 use super::{
-    bucket_names, buckets, cluster_state, encryption, forgetting, joining, keys, layout, nodes, objects,
-    special, webhooks,
+    blocks, bucket_names, buckets, cluster_state, encryption, forgetting, joining, keys, layout, nodes,
+    objects, purge, repair, special, variables, webhooks, workers,
 };
 use futures_util::future::BoxFuture;
 use http::Method;
@@ -19,6 +19,8 @@ pub struct Endpoint {
     pub method: Method,
     /// What the caller must show.
     pub access: Access,
+    /// Who answers it.
+    pub scope: Scope,
     /// What it does, in one sentence.
     pub about: &'static str,
     /// Does it.
@@ -27,6 +29,15 @@ pub struct Endpoint {
 
 /// What an endpoint does.
 pub type Run = for<'a> fn(Call<'a>) -> BoxFuture<'a, Result<Answer, AdminError>>;
+
+/// Who answers an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The node that is asked, once.
+    Once,
+    /// Each of the nodes that the query parameter `node` means, for itself (`for_nodes.rs`).
+    EachNode,
+}
 
 /// Where an endpoint is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +48,29 @@ pub enum Route {
     Path(&'static str),
 }
 
+const fn v2(name: &'static str, method: Method, scope: Scope, about: &'static str, run: Run) -> Endpoint {
+    Endpoint { name, route: Route::V2, method, access: Access::Admin, scope, about, run }
+}
+
 const fn get(name: &'static str, about: &'static str, run: Run) -> Endpoint {
-    Endpoint { name, route: Route::V2, method: Method::GET, access: Access::Admin, about, run }
+    v2(name, Method::GET, Scope::Once, about, run)
 }
 
 const fn post(name: &'static str, about: &'static str, run: Run) -> Endpoint {
-    Endpoint { name, route: Route::V2, method: Method::POST, access: Access::Admin, about, run }
+    v2(name, Method::POST, Scope::Once, about, run)
+}
+
+const fn node_get(name: &'static str, about: &'static str, run: Run) -> Endpoint {
+    v2(name, Method::GET, Scope::EachNode, about, run)
+}
+
+const fn node_post(name: &'static str, about: &'static str, run: Run) -> Endpoint {
+    v2(name, Method::POST, Scope::EachNode, about, run)
 }
 
 const fn special(name: &'static str, path: &'static str, access: Access, run: Run) -> Endpoint {
-    Endpoint { name, route: Route::Path(path), method: Method::GET, access, about: "For machines.", run }
+    let (route, method, scope) = (Route::Path(path), Method::GET, Scope::Once);
+    Endpoint { name, route, method, access, scope, about: "For machines.", run }
 }
 
 /// Every endpoint.
@@ -95,13 +119,17 @@ pub static ENDPOINTS: &[Endpoint] = &[
     post("CreateEncryptionKey", "Makes a named key of the ring.", |call| Box::pin(encryption::create(call))),
     post("RotateEncryptionKey", "Makes a newer key of the ring.", |call| Box::pin(encryption::rotate(call))),
     post("ChangeEncryptionSecret", "Wraps the ring anew.", |call| Box::pin(encryption::change_secret(call))),
-    get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
-    get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
-    post("ListWorkers", "A node's background work.", |call| Box::pin(nodes::list_workers(call))),
-    post("GetWorkerInfo", "One background worker.", |call| Box::pin(nodes::worker_info(call))),
-    post("LaunchRepairOperation", "Checks and repairs.", |call| Box::pin(nodes::launch_repair(call))),
-    get("ListBlockErrors", "Blocks that are missing.", |call| Box::pin(nodes::list_block_errors(call))),
-    post("RetryBlockResync", "Looks for missing blocks now.", |call| Box::pin(nodes::retry_resync(call))),
+    node_get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
+    node_get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
+    node_post("ListWorkers", "A node's background work.", |call| Box::pin(workers::list(call))),
+    node_post("GetWorkerInfo", "One background worker.", |call| Box::pin(workers::info(call))),
+    node_post("LaunchRepairOperation", "Checks and repairs.", |call| Box::pin(repair::launch(call))),
+    node_post("GetWorkerVariable", "Settings of background work.", |call| Box::pin(variables::get(call))),
+    node_post("SetWorkerVariable", "Sets one.", |call| Box::pin(variables::set(call))),
+    node_get("ListBlockErrors", "Blocks that are missing.", |call| Box::pin(blocks::list_errors(call))),
+    node_post("GetBlockInfo", "One block, and what needs it.", |call| Box::pin(blocks::info(call))),
+    post("PurgeBlocks", "Deletes what needs lost blocks.", |call| Box::pin(purge::purge(call))),
+    node_post("RetryBlockResync", "Looks for missing blocks now.", |call| Box::pin(blocks::retry(call))),
 ];
 
 /// Endpoints of the public interface that this release answers with 501.
@@ -111,14 +139,10 @@ pub static NOT_YET: &[&str] = &[
     "CreateMetadataSnapshot",
     "DeleteAdminToken",
     "GetAdminTokenInfo",
-    "GetBlockInfo",
     "GetCurrentAdminTokenInfo",
-    "GetWorkerVariable",
     "ListAdminTokens",
     "ListBucketsInfo",
     "ListKeysInfo",
-    "PurgeBlocks",
-    "SetWorkerVariable",
     "UpdateAdminToken",
 ];
 

@@ -17,6 +17,9 @@ pub enum AdminError {
     /// The path names nothing.
     #[error("there is no such endpoint; see GET /v2/GetClusterStatus, for example")]
     NoSuchEndpoint,
+    /// Another node has this one answer what nodes are not asked for.
+    #[error("`{0}` is not answered for other nodes by this release: ask it there")]
+    NotForNodes(String),
     /// The endpoint has another method.
     #[error("{endpoint} is called with {expected}")]
     MethodNotAllowed {
@@ -74,6 +77,26 @@ pub enum AdminError {
     /// No worker has this number.
     #[error("there is no worker {0}")]
     NoSuchWorker(u64),
+    /// No block begins like this.
+    #[error("no block that is used here begins with `{0}`")]
+    NoSuchBlock(String),
+    /// What needs a block is not deleted.
+    #[error("nothing was deleted: {0}")]
+    NotPurged(String),
+    /// No variable of a worker has this name.
+    #[error("there is no worker variable `{0}`; GetWorkerVariable without a name shows all")]
+    NoSuchVariable(String),
+    /// It is only read.
+    #[error("the worker variable {0} can be read only")]
+    VariableIsRead(&'static str),
+    /// It cannot be set to that.
+    #[error("{name} cannot be `{value}`: write a number from 0 to {}", block::REST_FACTOR_MAX)]
+    VariableValue {
+        /// The variable.
+        name: &'static str,
+        /// The value given.
+        value: String,
+    },
     /// The domain is not served.
     #[error("no web site is served for `{0}`")]
     NoSuchWebsite(String),
@@ -136,7 +159,7 @@ impl AdminError {
         use StatusCode as S;
         match self {
             Self::Forbidden => (S::FORBIDDEN, "AccessDenied"),
-            Self::NoSuchEndpoint => (S::NOT_FOUND, "NoSuchEndpoint"),
+            Self::NoSuchEndpoint | Self::NotForNodes(_) => (S::NOT_FOUND, "NoSuchEndpoint"),
             Self::MethodNotAllowed { .. } => (S::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
             Self::NotImplemented(_) => (S::NOT_IMPLEMENTED, "NotImplemented"),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "EntityTooLarge"),
@@ -146,6 +169,10 @@ impl AdminError {
             | Self::InvalidValue { .. }
             | Self::Ambiguous { .. }
             | Self::NoSuchWebsite(_)
+            | Self::NotPurged(_)
+            | Self::NoSuchVariable(_)
+            | Self::VariableIsRead(_)
+            | Self::VariableValue { .. }
             | Self::InvalidName(_)
             | Self::InvalidKey(_)
             | Self::WebsiteDocuments
@@ -168,6 +195,7 @@ impl AdminError {
             Self::NoSuchKey(_) => (S::NOT_FOUND, "NoSuchAccessKey"),
             Self::NoSuchWebhook(_) => (S::NOT_FOUND, "NoSuchWebhook"),
             Self::NoSuchWorker(_) => (S::NOT_FOUND, "NoSuchWorker"),
+            Self::NoSuchBlock(_) => (S::NOT_FOUND, "NoSuchBlock"),
             Self::NotAnAlias(_) => (S::NOT_FOUND, "NoSuchAlias"),
             Self::LocalAliasTaken(_) => (S::CONFLICT, "BucketAlreadyExists"),
             Self::Model(error) => of_model(error),

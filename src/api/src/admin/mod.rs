@@ -5,6 +5,7 @@
 //! Handlers read and change through `model` and `cluster`; they never touch tables.
 
 mod access;
+mod blocks;
 mod bucket_names;
 mod bucket_settings;
 mod buckets;
@@ -14,6 +15,7 @@ mod coming;
 mod encryption;
 mod endpoint;
 mod error;
+mod for_nodes;
 mod forgetting;
 mod joining;
 mod keys;
@@ -21,17 +23,22 @@ mod layout;
 mod nodes;
 mod objects;
 mod prometheus;
+mod purge;
+mod repair;
 mod special;
 #[cfg(test)]
 mod tests;
+mod variables;
 mod webhooks;
 pub mod wire;
+mod workers;
 
 pub use access::{Access, Origin};
 pub use call::{Answer, Call};
-pub use endpoint::{ENDPOINTS, Endpoint, NOT_YET, Route};
+pub use endpoint::{ENDPOINTS, Endpoint, NOT_YET, Route, Scope};
 pub use error::AdminError;
 pub use keys::{KeyFormatError, check_key_format};
+pub use variables::VARIABLES;
 
 use crate::metrics::Metrics;
 use crate::s3::reply::ReplyBody;
@@ -163,7 +170,10 @@ where
         Some(Err(_)) | None => return Err(AdminError::BodyUnread),
     };
     let call = Call::new(api, head.uri.query(), body)?;
-    (endpoint.run)(call).await
+    match endpoint.scope {
+        Scope::Once => (endpoint.run)(call).await,
+        Scope::EachNode => for_nodes::answer(endpoint, call).await,
+    }
 }
 
 fn respond(api: &AdminApi, head: &Parts, result: Result<Answer, AdminError>) -> Response<Bytes> {

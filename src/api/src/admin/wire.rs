@@ -4,6 +4,7 @@
 //! sizes in bytes). Fields of our own are optional additions. A field that is missing and one that
 //! is null mean the same.
 
+mod block;
 mod bucket;
 mod cluster;
 mod encryption;
@@ -14,6 +15,7 @@ pub mod lifecycle;
 mod node;
 mod webhook;
 
+pub use block::*;
 pub use bucket::*;
 pub use cluster::*;
 pub use encryption::*;

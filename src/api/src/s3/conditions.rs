@@ -111,6 +111,7 @@ pub fn check_deletion(condition: &Condition, found: &Found) -> Result<(), S3Erro
         Condition::Always | Condition::Present => true,
         Condition::Absent => false,
         Condition::Matches(tags) => tags.contains(&found.object.etag.to_string()),
+        Condition::OfBody(body) => found.object.body.id() == Some(*body),
     };
     if holds { Ok(()) } else { Err(failed("If-Match")) }
 }

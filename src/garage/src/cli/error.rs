@@ -134,6 +134,8 @@ pub enum Kind {
     Node,
     /// An endpoint of the admin API.
     Endpoint,
+    /// A setting of background work.
+    WorkerVariable,
 }
 
 impl Kind {
@@ -143,6 +145,7 @@ impl Kind {
             Self::Key => "access key",
             Self::Node => "node",
             Self::Endpoint => "endpoint",
+            Self::WorkerVariable => "worker variable",
         }
     }
 
@@ -153,6 +156,7 @@ impl Kind {
             Self::Key => "garage key list",
             Self::Node => "garage status",
             Self::Endpoint => "garage json-api --list",
+            Self::WorkerVariable => "garage worker get",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! output goes to standard output, questions and errors to standard error; nothing is destroyed
 //! without `--yes` or a person's word.
 
+mod block;
 mod bucket;
 mod bucket_settings;
 mod client;
@@ -20,6 +21,7 @@ mod key;
 mod layout;
 mod node;
 mod render;
+mod repair;
 mod session;
 mod stats;
 mod status;
@@ -28,6 +30,7 @@ mod suggest;
 mod tests;
 mod values;
 mod webhook;
+mod which_nodes;
 mod worker;
 
 use crate::config::Flags;
@@ -199,9 +202,14 @@ pub enum Command {
     Stats(stats::StatsArguments),
     /// Whether requests are served: exit code 0 healthy, 1 degraded, 2 unavailable.
     Health(health::HealthArguments),
-    /// Background work.
+    /// Background work, and its settings.
     #[command(subcommand)]
     Worker(worker::WorkerCommand),
+    /// Blocks that are missing, and what needs them.
+    #[command(subcommand)]
+    Block(block::BlockCommand),
+    /// Start a check or a repair.
+    Repair(repair::RepairArguments),
     /// Call an endpoint of the admin API; prints its JSON.
     JsonApi(json_api::JsonApiArguments),
     /// Print a completion script for a shell.
@@ -269,6 +277,8 @@ async fn dispatch(session: &Session, command: Command) -> Result<Report, CliErro
         Command::Stats(arguments) => stats::run(session, arguments).await,
         Command::Health(arguments) => health::run(session, arguments).await,
         Command::Worker(command) => worker::run(session, command).await,
+        Command::Block(command) => block::run(session, command).await,
+        Command::Repair(arguments) => repair::run(session, arguments).await,
         Command::JsonApi(arguments) => json_api::run(session, arguments).await,
         // Neither asks a node: both are taken care of before this is called.
         Command::Server(_) | Command::Completions { .. } => {

@@ -142,10 +142,19 @@ impl Session {
         if prefixes.is_empty() {
             return Ok(Vec::new());
         }
-        let status: Answer<ClusterStatus> = self.client.get("GetClusterStatus", &[]).await?;
-        let mut known: BTreeSet<String> = status.value.nodes.into_iter().map(|node| node.id).collect();
+        let mut known = self.known_nodes().await?;
         known.extend(layout.roles.iter().map(|role| role.id.clone()));
         prefixes.iter().map(|prefix| one_node(&known, prefix)).collect()
+    }
+
+    /// The full id of a node given by its beginning.
+    pub async fn node_id(&self, prefix: &str) -> Result<String, CliError> {
+        one_node(&self.known_nodes().await?, prefix)
+    }
+
+    async fn known_nodes(&self) -> Result<BTreeSet<String>, CliError> {
+        let status: Answer<ClusterStatus> = self.client.get("GetClusterStatus", &[]).await?;
+        Ok(status.value.nodes.into_iter().map(|node| node.id).collect())
     }
 }
 

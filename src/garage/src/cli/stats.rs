@@ -3,6 +3,7 @@
 use super::error::CliError;
 use super::render::{self, Page};
 use super::session::{Report, Session};
+use super::which_nodes::WhichNodes;
 use api::admin::wire::{ClusterStatistics, MultiAnswer, NodeStatistics};
 use clap::Args;
 use serde_json::json;
@@ -10,23 +11,23 @@ use serde_json::json;
 /// What to show.
 #[derive(Debug, Clone, Args)]
 pub struct StatsArguments {
-    /// Of all nodes, not only this one.
-    #[arg(short, long)]
-    all_nodes: bool,
+    #[command(flatten)]
+    nodes: WhichNodes,
 }
 
 /// Shows statistics.
 pub async fn run(session: &Session, arguments: StatsArguments) -> Result<Report, CliError> {
-    let node = if arguments.all_nodes { "*" } else { "self" };
-    let nodes =
-        session.client.get::<MultiAnswer<NodeStatistics>>("GetNodeStatistics", &[("node", node)]).await?;
+    let node = arguments.nodes.query(session).await?;
+    let nodes = session
+        .client
+        .get::<MultiAnswer<NodeStatistics>>("GetNodeStatistics", &[("node", node.as_str())])
+        .await?;
     let cluster = session.client.get::<ClusterStatistics>("GetClusterStatistics", &[]).await?;
     let mut page = Page::default();
-    for (id, statistics) in &nodes.value.success {
-        page.heading(&format!("NODE {}", render::short_id(id))).line(statistics.freeform.trim_end()).gap();
-    }
-    for (id, error) in &nodes.value.error {
-        page.heading(&format!("NODE {}", render::short_id(id))).line(error).gap();
+    let answers = nodes.value;
+    let said = answers.success.iter().map(|(id, node)| (id, node.freeform.trim_end()));
+    for (id, text) in said.chain(answers.error.iter().map(|(id, error)| (id, error.as_str()))) {
+        page.heading(&format!("NODE {}", render::short_id(id))).line(text).gap();
     }
     page.heading("CLUSTER").line(cluster.value.freeform.trim_end());
     Ok(Report::new(json!({ "cluster": cluster.json, "nodes": nodes.json }), page))

@@ -1,17 +1,23 @@
 //! `garage worker`: the background work of nodes.
 
-use super::error::CliError;
+use super::error::{CliError, Kind};
 use super::render::{self, Page};
 use super::session::{Report, Session};
-use api::admin::wire::{GetWorkerInfo, ListWorkers, MultiAnswer, WorkerInfo, WorkerState};
+use super::suggest;
+use super::which_nodes::WhichNodes;
+use api::admin::VARIABLES;
+use api::admin::wire::{
+    GetWorkerInfo, GetWorkerVariable, ListWorkers, MultiAnswer, SetWorkerVariable, WorkerInfo, WorkerState,
+};
 use clap::Subcommand;
+use std::collections::BTreeMap;
 
 const COLUMNS: [&str; 9] = ["TID", "State", "Name", "Tranq", "Done", "Queue", "Errors", "Consec", "Last"];
 
 /// What to do with background work.
 #[derive(Debug, Clone, Subcommand)]
 pub enum WorkerCommand {
-    /// List the background workers of this node.
+    /// List the background workers.
     List {
         /// Only those that have something to do.
         #[arg(short, long)]
@@ -19,57 +25,120 @@ pub enum WorkerCommand {
         /// Only those with errors.
         #[arg(short, long)]
         errors: bool,
-        /// Of all nodes.
-        #[arg(short, long)]
-        all_nodes: bool,
+        #[command(flatten)]
+        nodes: WhichNodes,
     },
-    /// Show what a background worker of this node did, and what it does next.
+    /// Show what a background worker did, and what it does next.
     Info {
         /// Its number in `garage worker list`.
         tid: u64,
+        #[command(flatten)]
+        nodes: WhichNodes,
+    },
+    /// Show settings and times of background work.
+    Get {
+        /// Which one; by default all.
+        variable: Option<String>,
+        #[command(flatten)]
+        nodes: WhichNodes,
+    },
+    /// Change a setting of background work; it is kept over restarts.
+    #[command(
+        after_long_help = "scrub-tranquility and resync-tranquility: how many times as long as a step took the \
+                                 worker rests after it. 0 is full speed, 2 (the default) a third of a disk's time.\n\n\
+                                 Example:\n  garage worker set -a scrub-tranquility 10"
+    )]
+    Set {
+        /// Which one.
+        variable: String,
+        /// Its value.
+        value: String,
+        #[command(flatten)]
+        nodes: WhichNodes,
     },
 }
 
 /// Runs a command about background work.
 pub async fn run(session: &Session, command: WorkerCommand) -> Result<Report, CliError> {
-    let (busy, errors, all_nodes) = match command {
-        WorkerCommand::List { busy, errors, all_nodes } => (busy, errors, all_nodes),
-        WorkerCommand::Info { tid } => return info(session, tid).await,
-    };
-    let node = if all_nodes { "*" } else { "self" };
-    let body = ListWorkers { busy_only: busy, error_only: errors };
-    let answer =
-        session.client.post::<MultiAnswer<Vec<WorkerInfo>>>("ListWorkers", &[("node", node)], &body).await?;
-    let mut page = Page::default();
-    for (id, workers) in &answer.value.success {
-        if all_nodes {
-            page.heading(&format!("NODE {}", render::short_id(id)));
+    match command {
+        WorkerCommand::List { busy, errors, nodes } => {
+            list(session, ListWorkers { busy_only: busy, error_only: errors }, &nodes).await
         }
-        page.columns(&COLUMNS, workers.iter().map(row).collect());
+        WorkerCommand::Info { tid, nodes } => info(session, GetWorkerInfo { id: tid }, &nodes).await,
+        WorkerCommand::Get { variable, nodes } => get(session, variable, &nodes).await,
+        WorkerCommand::Set { variable, value, nodes } => set(session, (variable, value), &nodes).await,
     }
-    for (id, error) in &answer.value.error {
-        page.line(format!("{}: {error}", render::short_id(id)));
-    }
-    Ok(Report::new(answer.json, page))
 }
 
-async fn info(session: &Session, tid: u64) -> Result<Report, CliError> {
-    let body = GetWorkerInfo { id: tid };
+/// Refuses a name that no variable has, with those that come near.
+fn check_name(name: &str) -> Result<(), CliError> {
+    let names = || VARIABLES.iter().map(|variable| variable.name);
+    match names().any(|known| known == name) {
+        true => Ok(()),
+        false => Err(CliError::Unknown {
+            kind: Kind::WorkerVariable,
+            name: name.to_owned(),
+            near: suggest::nearest(name, names()),
+        }),
+    }
+}
+
+async fn get(session: &Session, variable: Option<String>, nodes: &WhichNodes) -> Result<Report, CliError> {
+    variable.as_deref().map_or(Ok(()), check_name)?;
+    let node = nodes.query(session).await?;
+    let (query, body) = ([("node", node.as_str())], GetWorkerVariable { variable });
+    let answer = session
+        .client
+        .post::<MultiAnswer<BTreeMap<String, String>>>("GetWorkerVariable", &query, &body)
+        .await?;
+    Ok(nodes.report((answer.json, &answer.value), |page, values| {
+        let about = |name: &str| VARIABLES.iter().find(|variable| variable.name == name);
+        let row = |(name, value): (&String, &String)| {
+            let about = about(name).map_or("", |variable| variable.about);
+            vec![name.clone(), value.clone(), about.to_owned()]
+        };
+        page.columns(&["Variable", "Value", "What it is"], values.iter().map(row).collect());
+    }))
+}
+
+async fn set(
+    session: &Session,
+    (variable, value): (String, String),
+    nodes: &WhichNodes,
+) -> Result<Report, CliError> {
+    check_name(&variable)?;
+    let node = nodes.query(session).await?;
+    let (query, body) = ([("node", node.as_str())], SetWorkerVariable { variable, value });
     let answer =
-        session.client.post::<MultiAnswer<WorkerInfo>>("GetWorkerInfo", &[("node", "self")], &body).await?;
-    let mut page = Page::default();
-    for worker in answer.value.success.values() {
-        page.heading(&worker.name.to_uppercase());
-        page.columns(&COLUMNS, vec![row(worker)]);
-        worker.freeform.iter().for_each(|line| _ = page.line(line.as_str()));
-        if let Some(error) = &worker.last_error {
-            page.line(format!("last error: {}", error.message));
-        }
+        session.client.post::<MultiAnswer<SetWorkerVariable>>("SetWorkerVariable", &query, &body).await?;
+    Ok(nodes.report((answer.json, &answer.value), |page, SetWorkerVariable { variable, value }| {
+        page.line(format!("{variable} is {value} now."));
+    }))
+}
+
+async fn list(session: &Session, filter: ListWorkers, nodes: &WhichNodes) -> Result<Report, CliError> {
+    let node = nodes.query(session).await?;
+    let query = [("node", node.as_str())];
+    let answer = session.client.post::<MultiAnswer<Vec<WorkerInfo>>>("ListWorkers", &query, &filter).await?;
+    Ok(nodes.report((answer.json, &answer.value), |page, workers| {
+        page.columns(&COLUMNS, workers.iter().map(row).collect());
+    }))
+}
+
+async fn info(session: &Session, which: GetWorkerInfo, nodes: &WhichNodes) -> Result<Report, CliError> {
+    let node = nodes.query(session).await?;
+    let query = [("node", node.as_str())];
+    let answer = session.client.post::<MultiAnswer<WorkerInfo>>("GetWorkerInfo", &query, &which).await?;
+    Ok(nodes.report((answer.json, &answer.value), show_worker))
+}
+
+fn show_worker(page: &mut Page, worker: &WorkerInfo) {
+    page.heading(&worker.name.to_uppercase());
+    page.columns(&COLUMNS, vec![row(worker)]);
+    worker.freeform.iter().for_each(|line| _ = page.line(line.as_str()));
+    if let Some(error) = &worker.last_error {
+        page.line(format!("last error: {}", error.message));
     }
-    for (id, error) in &answer.value.error {
-        page.line(format!("{}: {error}", render::short_id(id)));
-    }
-    Ok(Report::new(answer.json, page))
 }
 
 fn row(worker: &WorkerInfo) -> Vec<String> {

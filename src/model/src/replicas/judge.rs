@@ -234,6 +234,14 @@ impl Model {
         self.store.commit(Intent::Free, enqueue).await
     }
 
+    /// Has all bodies looked at from now on for some that nothing names, unless that is under way.
+    pub fn look_at_bodies(&self) {
+        let mut round = self.audit.open();
+        if !round.is_under_way {
+            round.begins = Some(self.env.clock.mono());
+        }
+    }
+
     /// Looks at some of all bodies for those that nothing names.
     pub(super) async fn audit(self: &Arc<Self>) -> Result<(), ModelError> {
         let now = self.env.clock.mono();

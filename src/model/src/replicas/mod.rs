@@ -46,7 +46,7 @@ pub(crate) use courier::Clocks;
 pub(crate) use gone::Sweep;
 pub(crate) use judge::Audit;
 pub(crate) use list::Page;
-pub(crate) use mend::{DamagedRows, discard_row};
+pub(crate) use mend::{DamagedRows, discard_row, references_to};
 #[cfg(test)]
 pub(crate) use messages::GetBlock;
 pub(crate) use messages::{

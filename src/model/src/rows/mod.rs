@@ -43,6 +43,6 @@ pub(crate) mod record_kind {
     pub const EVENT_INTENT: u8 = 37;
     pub const EVENT: u8 = 38;
     pub const EVENT_BACKLOG: u8 = 39;
-    /// 40 to 45 are the block store's.
+    /// 40 to 45, and 47, are the block store's.
     pub const ROW_CHECK: u8 = 46;
 }

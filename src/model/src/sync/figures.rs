@@ -1,6 +1,7 @@
 //! What synchronisation did since the start, for whoever looks at the node.
 
 use base::{NodeId, WallTime};
+use env::{Changes, Watcher};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,13 +26,16 @@ pub struct SyncFigures {
     pub complete: BTreeMap<NodeId, WallTime>,
 }
 
-/// The figures of a running node.
+/// The figures of a running node, and what is wanted of it.
 #[derive(Default)]
-pub(crate) struct SyncRecord(Mutex<SyncFigures>);
+pub(crate) struct SyncRecord {
+    figures: Mutex<SyncFigures>,
+    wanted: Changes,
+}
 
 impl SyncRecord {
     fn open(&self) -> MutexGuard<'_, SyncFigures> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The figures now.
@@ -55,6 +59,16 @@ impl SyncRecord {
     /// Everything that a node has is here.
     pub fn complete(&self, node: NodeId, now: WallTime) {
         self.open().complete.insert(node, now);
+    }
+
+    /// Somebody wants this node to be compared with all others now.
+    pub fn want(&self) {
+        self.wanted.note();
+    }
+
+    /// Tells when that is so.
+    pub fn watch(&self) -> Watcher {
+        self.wanted.watch()
     }
 
     /// A comparison ended early.

@@ -1,5 +1,5 @@
-//! When to look for what was missed: soon after another owner is met, whenever the layout changes, and every
-//! minute. One pass at a time, and each leaves time to clients.
+//! When to look for what was missed: soon after another owner is met, whenever the layout changes, when somebody asks
+//! for it, and every minute. One pass at a time, and each leaves time to clients.
 
 use super::pass::{ARCS_TOGETHER, Manner, Pace, Pulled, Taking};
 use super::take::{Refusal, Refused};
@@ -29,6 +29,16 @@ const RETRY: Duration = Duration::from_secs(10);
 struct News {
     links: Option<Watcher>,
     layout: Option<Watcher>,
+    wanted: Watcher,
+}
+
+/// What it heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// A link or the layout changed.
+    Change,
+    /// Somebody wants all nodes to be compared with.
+    Wish,
 }
 
 impl Model {
@@ -39,6 +49,7 @@ impl Model {
             let mut news = News {
                 links: model.peers.net().map(net::Net::changes),
                 layout: model.peers.cluster().map(|cluster| cluster.layout_changes()),
+                wanted: model.sync.watch(),
             };
             let mut done = BTreeSet::new();
             loop {
@@ -57,14 +68,19 @@ impl Model {
                 let jitter = Duration::from_millis(random_below(model.env.rng.as_ref(), half));
                 let wait = if failed || !is_ready { RETRY } else { INTERVAL - jitter };
                 let heard = env::timeout(wait, news.next()).await;
-                if heard.is_some() {
+                if heard == Some(Heard::Change) {
                     env::sleep(SOON).await;
                 }
-                if heard.is_none() || model.peers.view() != view {
+                if heard != Some(Heard::Change) || model.peers.view() != view {
                     done.clear();
                 }
             }
         })
+    }
+
+    /// Has this node compared with all others that keep what it keeps, at once.
+    pub fn compare_with_others(&self) {
+        self.sync.want();
     }
 
     /// What synchronisation did since the start.
@@ -181,12 +197,14 @@ impl Model {
 }
 
 impl News {
-    /// Waits until a link or the layout changes.
-    async fn next(&mut self) {
+    /// Waits until a link or the layout changes, or somebody wants something.
+    async fn next(&mut self) -> Heard {
         let links = pin!(changed(&mut self.links));
         let layout = pin!(changed(&mut self.layout));
-        match select(links, layout).await {
-            Either::Left(_) | Either::Right(_) => {}
+        let wanted = pin!(self.wanted.changed());
+        match select(wanted, select(links, layout)).await {
+            Either::Left(_) => Heard::Wish,
+            Either::Right(_) => Heard::Change,
         }
     }
 }

@@ -400,6 +400,7 @@ async fn work_of_others() -> Vec<Line> {
     node.store.commit(Intent::Free, work).await.unwrap();
     node.blocks.scrub(block::ScrubCommand::Start).await.unwrap();
     node.blocks.start_audit().await.unwrap();
+    node.blocks.change_pace(|pace| block::Pace { scrub: 10, ..pace }).await.unwrap();
     let spaces = [
         Space::Meta,
         Space::RefCount,

@@ -73,7 +73,8 @@ pub fn needs_of(condition: &Condition) -> Needs {
     match condition {
         Condition::Always => Needs::Open,
         Condition::Absent => Needs::Absent,
-        Condition::Present => Needs::Present,
+        // No client of the simulator asks for a body.
+        Condition::Present | Condition::OfBody(_) => Needs::Present,
         Condition::Matches(tags) => matched_tag(tags).map_or(Needs::Present, Needs::Tag),
     }
 }

@@ -238,7 +238,7 @@ async fn node_endpoints_answer_by_node() {
     assert!(figures["success"][&id]["freeform"].as_str().unwrap().contains("blocks to look at"));
 
     let workers = home.ok("ListWorkers?node=self", json!({})).await;
-    assert_eq!(workers["success"][&id].as_array().unwrap().len(), 5);
+    assert_eq!(workers["success"][&id].as_array().unwrap().len(), 6);
     let busy = home.ok("ListWorkers?node=self", json!({ "busyOnly": true })).await;
     assert_eq!(busy["success"][&id], json!([]));
     let scrub = home.ok("GetWorkerInfo?node=self", json!({ "id": 2 })).await;
@@ -249,10 +249,6 @@ async fn node_endpoints_answer_by_node() {
     home.ok("LaunchRepairOperation?node=self", json!({ "repairType": { "scrub": "start" } })).await;
     let scrub = home.ok("GetWorkerInfo?node=self", json!({ "id": 2 })).await;
     assert_eq!(scrub["success"][&id]["state"], "busy");
-    home.ok("LaunchRepairOperation?node=self", json!({ "repairType": "blocks" })).await;
-    home.refused("LaunchRepairOperation?node=self", json!({ "repairType": "tables" }), 501, "NotImplemented")
-        .await;
-
     let errors = home.ok("ListBlockErrors?node=self", Value::Null).await;
     assert_eq!(errors["success"][&id], json!([]));
     let retried = home.ok("RetryBlockResync?node=self", json!({ "all": true })).await;

@@ -51,7 +51,7 @@ async fn damaged_rows_of_names_are_told_of_and_not_taken_for_absent() {
     home.refused("CreateBucket", json!({ "globalAlias": "photos" }), 503, "DamagedRow").await;
     home.ok("GetBucketInfo?globalAlias=films", Value::Null).await;
     home.refused("GetBucketInfo?globalAlias=nothing", Value::Null, 404, "NoSuchBucket").await;
-    let workers = home.ok("GetWorkerInfo?node=self", json!({ "id": 5 })).await;
+    let workers = home.ok("GetWorkerInfo?node=self", json!({ "id": 6 })).await;
     let check = &workers["success"][home.cluster.id().to_string()];
     assert_eq!((check["name"].as_str(), check["persistentErrors"].as_u64()), (Some("Row check"), Some(2)));
 }

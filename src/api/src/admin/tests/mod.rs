@@ -1,19 +1,22 @@
 //! The admin API over a real model: the real engine on a simulated disk.
 
 mod access;
+mod blocks;
 mod buckets;
 mod cluster;
 mod damage;
+mod for_nodes;
 mod forgetting;
 mod joining;
 mod keys;
 mod objects;
+mod repair;
 mod webhooks;
 
 use super::{AdminApi, AdminConfig, ENDPOINTS, Origin, handle};
 use crate::metrics::Metrics;
 use ::cluster::layout::Role;
-use ::cluster::{AdminToken, ClusterOptions, ClusterState, FirstLayout};
+use ::cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
 use block::{BlockConfig, BlockStore};
 use bytes::Bytes;
 use env::sim::{SimOptions, SimWorld};
@@ -21,7 +24,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use model::Model;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use store::engine::{self, EngineKind};
 use store::{Store, StoreOptions};
@@ -34,7 +37,7 @@ pub struct Home {
     pub api: Arc<AdminApi>,
     pub model: Arc<Model>,
     pub cluster: Arc<ClusterState>,
-    pub world: SimWorld,
+    pub world: Arc<SimWorld>,
 }
 
 /// How a request proves itself.
@@ -61,24 +64,34 @@ impl Home {
     }
 
     pub async fn with(config: AdminConfig) -> Self {
-        let world = SimWorld::new(7, &SimOptions::default());
-        let env = world.env();
-        let (meta, data) = (Path::new("/meta"), Path::new("/data"));
-        env.disk.create_dir_all(meta).unwrap();
-        env.disk.create_dir_all(data).unwrap();
         let role = Role { zone: "home".to_owned(), capacity_bytes: Some(1 << 30), tags: Vec::new() };
+        let world = Arc::new(SimWorld::new(7, &SimOptions::default()));
+        Self::in_world(&world, "", FirstLayout::OneNode(role), config).await
+    }
+
+    /// One whose folders begin like this.
+    pub async fn in_world(
+        world: &Arc<SimWorld>,
+        folder: &str,
+        first_layout: FirstLayout,
+        config: AdminConfig,
+    ) -> Self {
+        let (world, env) = (Arc::clone(world), world.env());
+        let (meta, data) = (PathBuf::from(format!("{folder}/meta")), PathBuf::from(format!("{folder}/data")));
+        env.disk.create_dir_all(&meta).unwrap();
+        env.disk.create_dir_all(&data).unwrap();
         let options = ClusterOptions {
-            folder: meta.to_owned(),
-            secret: None,
-            first_layout: FirstLayout::OneNode(role),
+            folder: meta.clone(),
+            secret: Some(ClusterSecret::parse(&"5f".repeat(32)).unwrap()),
+            first_layout,
             hostname: "pc".to_owned(),
             address: Some(([127, 0, 0, 1], 3901).into()),
         };
         let cluster = ClusterState::open(&env, options).unwrap_or_else(|error| panic!("{error}"));
-        let engine = engine::open(EngineKind::Redb, &env, meta).unwrap();
-        let options = StoreOptions { folder: meta.to_owned(), node_tag: cluster.id().tag() };
+        let engine = engine::open(EngineKind::Redb, &env, &meta).unwrap();
+        let options = StoreOptions { folder: meta, node_tag: cluster.id().tag() };
         let store = Store::open(&env, engine, options).unwrap();
-        let blocks = BlockConfig::new(cluster.id(), PathBuf::from(data));
+        let blocks = BlockConfig::new(cluster.id(), data);
         let blocks = BlockStore::open(&env, &store, blocks).await.unwrap();
         let model = Model::open(&env, store, blocks, model::Peers::of(&cluster)).unwrap();
         let metrics = Arc::new(Metrics::default());

@@ -13,11 +13,11 @@ use model::rows::object::ETag;
 use model::rows::version::Owner;
 use serde_json::{Value, json};
 
-fn id_of(text: &str) -> Id<kind::Bucket> {
+pub(super) fn id_of(text: &str) -> Id<kind::Bucket> {
     Id::from_hex(text).unwrap()
 }
 
-async fn put(home: &Home, bucket: &str, key: &str, content: &Bytes) {
+pub(super) async fn put(home: &Home, bucket: &str, key: &str, content: &Bytes) {
     let bucket = id_of(bucket);
     let mut writer = BodyWriter::new(&home.model, Owner::Object(bucket, key.to_owned()));
     let whole = content.len() / BLOCK_SIZE_BYTES * BLOCK_SIZE_BYTES;
@@ -36,14 +36,14 @@ async fn put(home: &Home, bucket: &str, key: &str, content: &Bytes) {
         .unwrap();
 }
 
-async fn begin_upload(home: &Home, bucket: &str, key: &str) -> UploadName {
+pub(super) async fn begin_upload(home: &Home, bucket: &str, key: &str) -> UploadName {
     let bucket = id_of(bucket);
     let place = (bucket, key.to_owned());
     let id = home.model.create_upload(place, ObjectMeta::default(), None, "GK0".to_owned()).await.unwrap();
     UploadName { bucket, key: key.to_owned(), id }
 }
 
-async fn put_part(home: &Home, upload: &UploadName, number: u16, content: Bytes) {
+pub(super) async fn put_part(home: &Home, upload: &UploadName, number: u16, content: Bytes) {
     let writer = BodyWriter::new(&home.model, Owner::Part(upload.id, number));
     let body = writer.finish(content).await.unwrap();
     let number = PartNumber::new(number.into()).unwrap();

@@ -1,4 +1,4 @@
-//! Bodies about single nodes and their workers.
+//! Bodies about single nodes, their workers and repairs.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -112,45 +112,38 @@ pub struct WorkerError {
     pub secs_ago: u64,
 }
 
-/// A block in ListBlockErrors.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BlockErrorInfo {
-    /// The block.
-    pub block_hash: String,
-    /// How often it is used.
-    pub refcount: u64,
-    /// How often it was looked for.
-    pub error_count: u64,
-    /// Since when it is missing.
-    pub last_try_secs_ago: u64,
-    /// When it is looked for next.
-    pub next_try_in_secs: u64,
-}
-
-/// Body of RetryBlockResync: all blocks, or some.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RetryBlockResync {
-    /// All of them.
-    pub all: bool,
-    /// Some, by hash.
-    pub block_hashes: Vec<String>,
-}
-
-/// Answer of RetryBlockResync.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetriedBlocks {
-    /// How many are looked for again.
-    pub count: u64,
-}
-
 /// Body of LaunchRepairOperation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LaunchRepair {
     /// What to repair.
     pub repair_type: RepairType,
+}
+
+/// Answer of LaunchRepairOperation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchedRepair {
+    /// What was started, or why there is nothing to start: a sentence for people.
+    pub message: String,
+}
+
+/// Body of GetWorkerVariable: all of them, or one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GetWorkerVariable {
+    /// Its name.
+    pub variable: Option<String>,
+}
+
+/// Body and answer of SetWorkerVariable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetWorkerVariable {
+    /// Its name.
+    pub variable: String,
+    /// Its value, as text.
+    pub value: String,
 }
 
 /// What can be repaired.

@@ -113,6 +113,12 @@ fn what_cannot_be_meant_is_refused() {
         "layout config -r few",
         "json-api",
         "status --output yaml",
+        "block retry-now",
+        "block retry-now --all abcd",
+        "block purge",
+        "repair",
+        "repair scrub",
+        "worker list -a --node 563e",
     ] {
         assert!(parse(line).is_err(), "{line}");
     }

@@ -160,7 +160,15 @@ pub fn one_of_each(endpoint: &str) -> (StatusCode, String) {
         ),
         "ConnectClusterNodes" => r#"[{"success":true,"error":null}]"#.to_owned(),
         "CleanupIncompleteUploads" => r#"{"uploadsDeleted":3}"#.to_owned(),
-        "ListWorkers" | "GetWorkerInfo" => r#"{"success":{},"error":{}}"#.to_owned(),
+        "ListWorkers"
+        | "GetWorkerInfo"
+        | "GetWorkerVariable"
+        | "SetWorkerVariable"
+        | "LaunchRepairOperation"
+        | "ListBlockErrors"
+        | "GetBlockInfo"
+        | "RetryBlockResync"
+        | "PurgeBlocks" => r#"{"success":{},"error":{}}"#.to_owned(),
         "DeleteBucket" | "DeleteKey" | "DeleteWebhook" => String::new(),
         "CreateWebhook" => WEBHOOK.to_owned(),
         "ListWebhooks" => format!("[{WEBHOOK}]"),

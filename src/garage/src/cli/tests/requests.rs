@@ -41,6 +41,14 @@ fn the_cluster() {
             "worker list -b",
             vec![r#"POST /v2/ListWorkers?node=self {"busyOnly":true,"errorOnly":false}"#.into()],
         ),
+        (
+            "worker list -a",
+            vec![r#"POST /v2/ListWorkers?node=%2A {"busyOnly":false,"errorOnly":false}"#.into()],
+        ),
+        (
+            "worker info 4 --node 563e",
+            vec![status.clone(), format!(r#"POST /v2/GetWorkerInfo?node={NODE} {{"id":4}}"#)],
+        ),
         ("worker info 4", vec![r#"POST /v2/GetWorkerInfo?node=self {"id":4}"#.into()]),
         (
             "layout assign -z dc2 -c 1G -t T 563e",
@@ -78,6 +86,54 @@ fn the_cluster() {
         ("layout apply --version 2", vec![r#"POST /v2/ApplyClusterLayout {"version":2}"#.into()]),
         ("layout revert --yes", vec!["POST /v2/RevertClusterLayout {}".into()]),
     ]);
+}
+
+#[test]
+fn background_work() {
+    let get = |node: &str, body: &str| format!("POST /v2/GetWorkerVariable?node={node} {body}");
+    let launch = |node: &str, what: &str| {
+        format!(r#"POST /v2/LaunchRepairOperation?node={node} {{"repairType":{what}}}"#)
+    };
+    let hash = "ab".repeat(32);
+    check(vec![
+        ("worker get -a", vec![get("%2A", r#"{"variable":null}"#)]),
+        ("worker get scrub-next-run", vec![get("self", r#"{"variable":"scrub-next-run"}"#)]),
+        (
+            "worker set -a resync-tranquility 4",
+            vec![
+                r#"POST /v2/SetWorkerVariable?node=%2A {"value":"4","variable":"resync-tranquility"}"#.into(),
+            ],
+        ),
+        ("repair -a --yes scrub start", vec![launch("%2A", r#"{"scrub":"start"}"#)]),
+        ("repair --yes scrub cancel", vec![launch("self", r#"{"scrub":"cancel"}"#)]),
+        ("repair --all-nodes --yes tables", vec![launch("%2A", r#""tables""#)]),
+        ("repair --yes mpu", vec![launch("self", r#""multipartUploads""#)]),
+        ("repair --yes block-rc", vec![launch("self", r#""blockRc""#)]),
+        ("repair --yes clear-resync-queue", vec![launch("self", r#""clearResyncQueue""#)]),
+        ("block list-errors -a", vec!["GET /v2/ListBlockErrors?node=%2A".into()]),
+        ("block info abcd", vec![r#"POST /v2/GetBlockInfo?node=self {"blockHash":"abcd"}"#.into()]),
+        (
+            "block retry-now --all",
+            vec![r#"POST /v2/RetryBlockResync?node=self {"all":true,"blockHashes":[]}"#.into()],
+        ),
+        (
+            "block purge --yes abababababababababababababababababababababababababababababababab",
+            vec![
+                format!(r#"POST /v2/GetBlockInfo?node=%2A {{"blockHash":"{hash}"}}"#),
+                format!(r#"POST /v2/PurgeBlocks?node=self ["{hash}"]"#),
+            ],
+        ),
+    ]);
+    for line in ["repair scrub start", "block purge abcd"] {
+        let outcome = run(line, one_of_each);
+        assert!(matches!(outcome.report, Err(CliError::NeedsYes { .. })), "{line}: {}", outcome.text());
+        assert!(
+            !outcome.requests.iter().any(|request| request.contains("Purge") || request.contains("Launch"))
+        );
+    }
+    let outcome = run("worker set scrub-tranqulity 2", one_of_each);
+    assert!(outcome.text().ends_with("Did you mean `scrub-tranquility`?\n"), "{}", outcome.text());
+    assert!(outcome.requests.is_empty());
 }
 
 #[test]

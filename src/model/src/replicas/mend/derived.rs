@@ -34,7 +34,7 @@ pub(crate) fn discard_row(
             match reference::target_of(row_key) {
                 Some(Target::Block(hash)) => {
                     let count = references_to(txn, Target::Block(hash))?;
-                    blocks.recount_references(txn, &hash, count)
+                    blocks.recount_references(txn, &hash, count).map(drop)
                 }
                 _ => Ok(()),
             }
@@ -47,7 +47,7 @@ pub(crate) fn discard_row(
 }
 
 /// How many references to a target are held; another one that cannot be read may be.
-fn references_to(read: &impl Read, target: Target) -> Result<u64, StoreError> {
+pub(crate) fn references_to(read: &impl Read, target: Target) -> Result<u64, StoreError> {
     let mut held = 0;
     scan_prefix(read, Space::BlockRef, &reference::target_prefix(target), &mut |key, value| {
         let row = store::decode::<ReferenceRow>(Space::BlockRef, key, value);

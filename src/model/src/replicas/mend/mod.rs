@@ -20,7 +20,7 @@ mod object;
 mod worker;
 
 pub(crate) use damaged::DamagedRows;
-pub(crate) use derived::discard_row;
+pub(crate) use derived::{discard_row, references_to};
 pub(crate) use merging::AskRow;
 
 use crate::rows::object as object_rows;
