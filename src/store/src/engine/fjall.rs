@@ -10,13 +10,14 @@
 //!   background worker gave up before our batch was written, nothing is unknown, and the database
 //!   is opened again in place; after any other failed write it is not. Until then it is read as it
 //!   is: what failed to be written was never shown.
-//! - On a disk without room for anything a batch is refused untried.
+//! - On a disk without room for anything a batch is refused untried, once the room kept for that is used up.
 //! - `clear`, FIFO compaction and key-value separation are never used.
 //!
 //! fjall opens files by itself, so this engine does not run in the simulated world.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use super::redb_backend::is_full;
+use super::spare::Spare;
 use super::{Batch, Engine, EngineError, Row, Snapshot, Visit};
 use crate::space::Space;
 use bytes::Bytes;
@@ -59,6 +60,7 @@ pub struct FjallEngine {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     cache_bytes: u64,
+    spare: Spare,
     /// `None` while opening again has failed.
     current: RwLock<Option<Arc<Opened>>>,
 }
@@ -90,7 +92,8 @@ impl FjallEngine {
             .sync_dir(folder.parent().unwrap_or(&folder))
             .map_err(|error| EngineError::Io(error.to_string()))?;
         let disk = Arc::clone(&env.disk);
-        Ok(Self { folder, disk, cache_bytes, current: RwLock::new(Some(Arc::new(opened))) })
+        let spare = Spare::new(Arc::clone(&disk), folder.parent().unwrap_or(&folder));
+        Ok(Self { folder, disk, cache_bytes, spare, current: RwLock::new(Some(Arc::new(opened))) })
     }
 
     fn current(&self) -> Result<Arc<Opened>, EngineError> {
@@ -116,7 +119,17 @@ impl FjallEngine {
 
     /// A file system that cannot say is taken as roomy.
     fn has_room(&self) -> bool {
-        self.disk.space(&self.folder).map_or(true, |space| space.available_bytes >= COMMIT_ROOM_BYTES)
+        let available_bytes = || self.disk.space(&self.folder).map(|space| space.available_bytes);
+        match available_bytes() {
+            Ok(bytes) if bytes < COMMIT_ROOM_BYTES => {
+                self.spare.give_up() && available_bytes().is_ok_and(|bytes| bytes >= COMMIT_ROOM_BYTES)
+            }
+            Ok(bytes) => {
+                self.spare.keep(bytes);
+                true
+            }
+            Err(_) => true,
+        }
     }
 
     /// Decides what a full disk did to the batch, by looking whether it is there.

@@ -10,6 +10,7 @@ mod kind;
 mod mem;
 mod redb;
 mod redb_backend;
+mod spare;
 
 pub use fjall::FjallEngine;
 pub use kind::{EngineKind, UnknownEngine, open};
