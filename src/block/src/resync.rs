@@ -30,6 +30,10 @@ const RETRY_MAX_MS: u64 = 60 * 60 * 1000;
 /// Entries that [`BlockStore::retry_now`] moves in one transaction.
 const RETRY_BATCH_ENTRIES: usize = 1000;
 
+/// Entries among which one that waits already is looked for: some milliseconds in each step. In a longer queue, that of a
+/// large disk that was lost, a block may have two entries, which costs a second look at it.
+const WAITING_MAX_ENTRIES: usize = 10_000;
+
 /// What one step of [`BlockStore::run_due`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -170,14 +174,18 @@ impl BlockStore {
         Ok(faults.len())
     }
 
-    /// The entries of these blocks that wait for their next try.
+    /// The entries of these blocks that wait for their next try, of the first [`WAITING_MAX_ENTRIES`] in the queue.
     fn waiting(&self, hashes: &BTreeSet<BlockHash>) -> Result<BTreeMap<BlockHash, Due>, StoreError> {
         let mut waiting: BTreeMap<BlockHash, Due> = BTreeMap::new();
         if hashes.is_empty() {
             return Ok(waiting);
         }
-        let view = self.shared.store.view()?;
+        let (view, mut left) = (self.shared.store.view()?, WAITING_MAX_ENTRIES);
         view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, bytes| {
+            if left == 0 {
+                return ControlFlow::Break(());
+            }
+            left -= 1;
             let hash = parse_resync_key(key).map(|(_, hash)| hash).filter(|hash| hashes.contains(hash));
             if let Some(hash) = hash {
                 let entry = store::decode::<ResyncEntry>(Space::Resync, key, bytes).unwrap_or_default();

@@ -37,7 +37,8 @@ impl Spare {
             return;
         }
         let zeros = vec![0; BYTES as usize];
-        let made = self.disk.open(&self.path, OpenMode::ReadWrite).and_then(|file| file.write_all_at(&zeros, 0));
+        let made =
+            self.disk.open(&self.path, OpenMode::ReadWrite).and_then(|file| file.write_all_at(&zeros, 0));
         self.is_here.store(made.is_ok(), Ordering::Relaxed);
     }
 
@@ -46,7 +47,9 @@ impl Spare {
         let was_here = self.is_here.swap(false, Ordering::Relaxed);
         let is_gone = was_here && self.disk.remove_file(&self.path).is_ok();
         if is_gone {
-            tracing::warn!("the metadata disk is full to the last byte: the room kept for deletes is used now");
+            tracing::warn!(
+                "the metadata disk is full to the last byte: the room kept for deletes is used now"
+            );
         }
         is_gone
     }
