@@ -111,12 +111,12 @@ async fn a_missing_block_has_one_entry_however_often_it_is_asked_for() {
     assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash]);
     let since = machine.now();
     for _ in 0..3 {
-        machine.clock.advance(5000);
+        machine.clock.advance(1000);
         assert!(blocks.get(&hash).await.is_err());
         assert!(blocks.run_due(machine.now()).await.unwrap().missing.is_empty(), "it waits for its next try");
     }
     for looks in 2..4 {
-        machine.clock.advance(5000);
+        machine.clock.advance(1000);
         blocks.start_audit().await.unwrap();
         blocks.audit_step(machine.now()).await.unwrap();
         assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash], "the operator wants it now");
