@@ -129,6 +129,8 @@ async fn since_when_a_node_is_silent_is_known_after_a_restart() {
     assert!(!contact.is_up && silent >= Duration::from_millis(50) && silent < Duration::from_millis(most));
     // What cannot be read is forgotten, and keeps nobody from starting.
     first.membership = None;
+    // A note that was being written lands first.
+    env::sleep(Duration::from_millis(300)).await;
     env::write_file_durably(first.env.disk.as_ref(), &file, b"damaged").unwrap();
     first.start(SECRET).await;
     assert_eq!(first.membership().contacts().values().next().unwrap().silent_for, None);
