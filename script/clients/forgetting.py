@@ -4,7 +4,7 @@ import shutil
 import signal
 import time
 
-from home import equal
+from home import equal, wait_until
 from lost_memory import Photos, check_with_each_off
 from suite import Suite
 from three_homes import Homes, serving
@@ -13,12 +13,8 @@ SUITE = Suite("forgetting")
 WITHIN_S = 60
 
 
-def _wait(true, what):
-    deadline = time.monotonic() + WITHIN_S
-    while not true():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.1)
+def _wait(is_so, what):
+    wait_until(is_so, what, WITHIN_S, every_s=0.1)
 
 
 def _empty(node):

@@ -7,6 +7,7 @@ import itertools
 import os
 import pathlib
 import socket
+import time
 
 _real_getaddrinfo = socket.getaddrinfo
 
@@ -90,6 +91,15 @@ def equal(found, wanted, what="value"):
 def true(condition, what):
     if not condition:
         raise AssertionError(what)
+
+
+def wait_until(is_so, what, within_s, every_s=0.2):
+    """Looks again and again; that it never becomes so fails the case."""
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never: {what}")
+        time.sleep(every_s)
 
 
 def refused(code, status, call, **arguments):

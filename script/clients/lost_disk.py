@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 
-from home import equal, refused
+from home import equal, refused, wait_until
 from homes import Cluster, free_ports
 from suite import Suite
 from three_homes import Homes, client_of
@@ -52,12 +52,8 @@ class Disks(Homes):
         return json.loads(self.cluster.nodes[number].cli("json-api", "GetClusterHealth"))
 
 
-def _wait(true, what, within_s=FILLED_WITHIN_S):
-    deadline = time.monotonic() + within_s
-    while not true():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.2)
+def _wait(is_so, what, within_s=FILLED_WITHIN_S):
+    wait_until(is_so, what, within_s)
 
 
 def _says(health, what):

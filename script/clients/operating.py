@@ -3,11 +3,10 @@ with."""
 
 import json
 import random
-import time
 
 from botocore.exceptions import ClientError
 
-from home import equal
+from home import equal, wait_until
 from suite import Suite
 from three_homes import Homes
 
@@ -22,12 +21,8 @@ def block_files(node):
     return {file.name.split(".")[0]: file for file in node.folder.glob("data/blocks/*/*") if "corrupted" not in file.name}
 
 
-def wait_until(true, what, within_s=REPAIRED_WITHIN_S):
-    deadline = time.monotonic() + within_s
-    while not true():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"never: {what}")
-        time.sleep(0.3)
+def _wait(is_so, what):
+    wait_until(is_so, what, REPAIRED_WITHIN_S, every_s=0.3)
 
 
 def show(node, *arguments):
@@ -41,7 +36,7 @@ def object_of_a_block(homes, key, number):
     """Stores an object of one block; its block, once all homes have it."""
     before = set(block_files(homes.cluster.nodes[0]))
     homes.s3[0].put_object(Bucket=homes.bucket, Key=key, Body=random.Random(number).randbytes(MIB // 2))
-    wait_until(lambda: all(set(block_files(node)) - before for node in homes.cluster.nodes), "every home has the block")
+    _wait(lambda: all(set(block_files(node)) - before for node in homes.cluster.nodes), "every home has the block")
     (block,) = set(block_files(homes.cluster.nodes[0])) - before
     return block
 
@@ -67,7 +62,7 @@ def all_homes(home):
         homes.restart(2)
         equal("scrub-tranquility  7" in third.cli("worker", "get", "scrub-tranquility"), True, "it is kept over a restart")
         third.stop()
-        wait_until(lambda: "not connected" in first.try_cli("worker", "list", "-a").stdout, "the dead home is named")
+        _wait(lambda: "not connected" in first.try_cli("worker", "list", "-a").stdout, "the dead home is named")
         told = first.try_cli("worker", "list", "-a")
         equal((told.returncode, told.stdout.count("Block scrub")), (1, 2), told.stdout)
         print(told.stdout.splitlines()[-1], flush=True)
@@ -83,7 +78,7 @@ def repairs(home):
             equal((len(sentences), said.count("==== NODE ")), (3, 3), said)
         equal(first.try_cli("repair", "tables").returncode, 1, "without --yes nothing is started")
         counted = lambda: first.cli("worker", "info", "5", "-a").count("last run ended")
-        wait_until(lambda: counted() == 3, "references are counted on all homes")
+        _wait(lambda: counted() == 3, "references are counted on all homes")
         equal(first.cli("worker", "info", "5", "-a").count("0 of them had another count"), 3, "and were right")
 
 
@@ -98,8 +93,8 @@ def rots(home):
         file.write_bytes(content)
         equal("here, and damaged" in first.cli("block", "info", block[:12], "--node", third.id()[:16]), True, "it is seen")
         show(first, "repair", "-a", "--yes", "scrub", "start")
-        wait_until(lambda: "scrub-corruptions_detected  1" in first.cli("worker", "get", "-a"), "scrub finds it")
-        wait_until(lambda: "here, and good" in second.cli("block", "info", block, "--node", third.id()[:16]), "it is good again")
+        _wait(lambda: "scrub-corruptions_detected  1" in first.cli("worker", "get", "-a"), "scrub finds it")
+        _wait(lambda: "here, and good" in second.cli("block", "info", block, "--node", third.id()[:16]), "it is good again")
         for node in [first, second]:
             node.stop()
         found = json.loads(third.cli("json-api", "GetBlockInfo", json.dumps({"node": "self", "blockHash": block})))
@@ -119,7 +114,7 @@ def lost(home):
         for file in files:
             file.unlink()
         first.cli("repair", "-a", "--yes", "blocks")
-        wait_until(lambda: first.cli("block", "list-errors", "-a").count(block) == 3, "all homes list it")
+        _wait(lambda: first.cli("block", "list-errors", "-a").count(block) == 3, "all homes list it")
         show(first, "block", "list-errors", "-a")
         named = show(second, "block", "info", block[:10])
         equal(all(word in named for word in ["missing", homes.bucket, "lost.jpg", block]), True, named)

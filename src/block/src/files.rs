@@ -88,24 +88,32 @@ impl BlockStore {
         if self.shared.locks.held(hash).is_some() {
             return Ok(true);
         }
-        let permit = Arc::clone(&self.shared.reads).acquire_owned().await;
-        let (shared, lock, hash) = (Arc::clone(&self.shared), lock.clone(), *hash);
-        let work = move || {
+        let (lock, hash) = (lock.clone(), *hash);
+        let find = move |shared: &Arc<Shared>| {
             let found = shared.find_existing(&hash).stored_bytes.is_some();
-            drop((lock, permit));
+            drop(lock);
             found
         };
-        Ok(self.shared.env.tasks.blocking(work).await)
+        Ok(self.reading(find).await)
     }
 
     /// The content of a block, verified.
     pub async fn get(&self, hash: &BlockHash) -> Result<Bytes, BlockError> {
+        let hash = *hash;
+        self.reading(move |shared| shared.get(&hash)).await
+    }
+
+    /// Runs what reads a block, as one of those that may at once.
+    pub(crate) async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Arc<Shared>) -> T + Send + 'static,
+    ) -> T {
         let permit = Arc::clone(&self.shared.reads).acquire_owned().await;
-        let (shared, hash) = (Arc::clone(&self.shared), *hash);
+        let shared = Arc::clone(&self.shared);
         let work = move || {
-            let content = shared.get(&hash);
+            let found = read(&shared);
             drop(permit);
-            content
+            found
         };
         self.shared.env.tasks.blocking(work).await
     }

@@ -37,7 +37,7 @@ pub use content::HashedBlock;
 pub use error::{BlockError, UnusableFolder};
 pub use files::Stored;
 pub use lock::BlockLock;
-pub use look::Presence;
+pub use look::{HASH_DIGITS, Presence};
 pub use pace::{Pace, REST_FACTOR_MAX};
 pub use refcount::{GRACE_MS, GRACE_WHEN_FULL_MS};
 pub use resync::{BlockFault, Progress};

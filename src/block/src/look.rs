@@ -5,11 +5,10 @@ use crate::record::{COUNT_KEYS, RefCount, count_key, hash_of_count_key};
 use crate::{BlockStore, Shared};
 use base::BlockHash;
 use std::ops::{Bound, ControlFlow};
-use std::sync::Arc;
 use store::{Read, Space, StoreError};
 
 /// Hexadecimal digits of a hash.
-const HASH_DIGITS: usize = 64;
+pub const HASH_DIGITS: usize = 64;
 
 /// What the disks of a node hold of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +27,8 @@ impl BlockStore {
     /// Blocks with a row whose hashes begin with these hexadecimal digits, at most so many.
     pub fn blocks_like(&self, prefix: &str, limit: usize) -> Result<Vec<BlockHash>, StoreError> {
         let mut found = Vec::new();
-        let Some(first) = first_like(prefix) else { return Ok(found) };
+        // None where these are no digits, or too many.
+        let Some(first) = BlockHash::from_hex(&format!("{prefix:0<HASH_DIGITS$}")) else { return Ok(found) };
         let from = count_key(&first);
         let view = self.shared.store.view()?;
         // What cannot be read still has a key.
@@ -66,14 +66,7 @@ impl BlockStore {
 
     /// What the disks hold of a block: its files are read and verified.
     pub async fn presence(&self, hash: BlockHash) -> Presence {
-        let permit = Arc::clone(&self.shared.reads).acquire_owned().await;
-        let shared = Arc::clone(&self.shared);
-        let work = move || {
-            let presence = shared.presence(&hash);
-            drop(permit);
-            presence
-        };
-        self.shared.env.tasks.blocking(work).await
+        self.reading(move |shared| shared.presence(&hash)).await
     }
 }
 
@@ -96,11 +89,4 @@ impl Shared {
         }
         presence
     }
-}
-
-/// The first hash that begins with these digits; `None` where they are none, or too many.
-fn first_like(prefix: &str) -> Option<BlockHash> {
-    let is_prefix =
-        prefix.len() <= HASH_DIGITS && prefix.bytes().all(|digit| b"0123456789abcdef".contains(&digit));
-    is_prefix.then(|| BlockHash::from_hex(&format!("{prefix:0<HASH_DIGITS$}"))).flatten()
 }

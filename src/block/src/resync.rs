@@ -154,10 +154,14 @@ impl BlockStore {
         Ok(faults)
     }
 
-    /// Makes faulty blocks due at `now`: one, or all. Returns how many there were.
-    pub async fn retry_now(&self, only: Option<BlockHash>, now: WallTime) -> Result<usize, StoreError> {
+    /// Makes faulty blocks due at `now`: these, or all. Returns how many there were.
+    pub async fn retry_now(
+        &self,
+        only: Option<&BTreeSet<BlockHash>>,
+        now: WallTime,
+    ) -> Result<usize, StoreError> {
         let mut faults = self.faults(usize::MAX)?;
-        faults.retain(|fault| only.is_none_or(|only| only == fault.hash) && fault.next_try > now);
+        faults.retain(|fault| only.is_none_or(|only| only.contains(&fault.hash)) && fault.next_try > now);
         for batch in faults.chunks(RETRY_BATCH_ENTRIES) {
             let batch = batch.to_vec();
             let work = move |txn: &mut Txn<'_>| {

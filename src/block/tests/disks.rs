@@ -4,7 +4,7 @@
 
 mod support;
 
-use base::NodeId;
+use base::{BlockHash, NodeId};
 use block::{BlockError, DiskState, HashedBlock, LostDisks, Stored, UnusableFolder};
 use env::sim::Keep;
 use std::fs;
@@ -17,6 +17,21 @@ fn reason(opened: Result<block::BlockStore, BlockError>) -> UnusableFolder {
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("the folder was accepted"),
     }
+}
+
+/// A node that has stopped, with twenty blocks in the folders `one` and `two`, the second of which is a disk of its own;
+/// the blocks, and how many lie on that disk.
+async fn with_blocks_on_two_disks() -> (Machine, Vec<BlockHash>, usize) {
+    let machine = Machine::new();
+    machine.disk.mounted.lock().unwrap().insert(machine.path("two"));
+    let blocks = machine.open_with(machine.config(&["one", "two"])).await.unwrap();
+    let mut hashes = Vec::new();
+    for seed in 0..20 {
+        hashes.push(machine.store_block(&blocks, &noise(300, seed)).await);
+    }
+    let lost = machine.files("two").len();
+    assert!((1..20).contains(&lost), "{lost} blocks on the second disk");
+    (machine, hashes, lost)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,16 +65,7 @@ async fn an_empty_mount_point_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_not_mounted_is_left_out_and_nothing_is_written_below_it() {
-    let machine = Machine::new();
-    machine.disk.mounted.lock().unwrap().insert(machine.path("two"));
-    let blocks = machine.open_with(machine.config(&["one", "two"])).await.unwrap();
-    let mut hashes = Vec::new();
-    for seed in 0..20 {
-        hashes.push(machine.store_block(&blocks, &noise(300, seed)).await);
-    }
-    let lost = machine.files("two").len();
-    assert!((1..20).contains(&lost), "{lost} blocks on the second disk");
-    drop(blocks);
+    let (machine, hashes, lost) = with_blocks_on_two_disks().await;
     fs::rename(machine.path("two"), machine.path("unplugged")).unwrap();
     fs::create_dir(machine.path("two")).unwrap();
     machine.disk.mounted.lock().unwrap().clear();
@@ -100,16 +106,7 @@ async fn a_disk_that_is_not_mounted_is_left_out_and_nothing_is_written_below_it(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_gone_for_good_is_given_up_when_asked_for() {
-    let machine = Machine::new();
-    machine.disk.mounted.lock().unwrap().insert(machine.path("two"));
-    let blocks = machine.open_with(machine.config(&["one", "two"])).await.unwrap();
-    let mut hashes = Vec::new();
-    for seed in 0..20 {
-        hashes.push(machine.store_block(&blocks, &noise(300, seed)).await);
-    }
-    let lost = machine.files("two").len();
-    assert!((1..20).contains(&lost), "{lost} blocks on the second disk");
-    drop(blocks);
+    let (machine, hashes, lost) = with_blocks_on_two_disks().await;
     let giving_up = |names: &[&str], folder: &str| {
         let mut config = machine.config(names);
         config.given_up = vec![machine.path(folder)];

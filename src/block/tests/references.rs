@@ -5,6 +5,7 @@
 mod support;
 
 use block::{BlockError, DiskState, GRACE_MS, GRACE_WHEN_FULL_MS, HashedBlock, ScrubCommand};
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -94,7 +95,7 @@ async fn a_reference_without_its_file_is_reported_until_the_block_comes() {
     assert_eq!(blocks.faults(10).unwrap()[0].failures, 2);
 
     drop(blocks.put_one(&block).await.unwrap());
-    blocks.retry_now(Some(hash), machine.now()).await.unwrap();
+    blocks.retry_now(Some(&BTreeSet::from([hash])), machine.now()).await.unwrap();
     let progress = blocks.run_due(machine.now()).await.unwrap();
     assert!(progress.missing.is_empty() && progress.removed == 0);
     assert!(blocks.faults(10).unwrap().is_empty());

@@ -15,6 +15,7 @@ use env::random_array;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use store::{Intent, Read, Space, Step, Txn};
+use table::sort_key::walk_prefix;
 
 /// A change of an access key; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
@@ -416,8 +417,7 @@ fn names_of(txn: &Txn<'_>, id: Id<kind::Bucket>) -> Result<Vec<String>, ModelErr
 
 fn has_objects(txn: &Txn<'_>, partition: PartitionHash) -> Result<bool, ModelError> {
     let mut found = false;
-    let end = table::sort_key::after_prefix(partition.as_bytes());
-    txn.walk(Space::Object, partition.as_bytes(), end.as_deref(), &mut |_, row: ObjectRow| {
+    walk_prefix(txn, Space::Object, partition.as_bytes(), &mut |_, row: ObjectRow| {
         found = row.current().is_some();
         if found { Step::Stop } else { Step::Next }
     })?;
@@ -426,8 +426,7 @@ fn has_objects(txn: &Txn<'_>, partition: PartitionHash) -> Result<bool, ModelErr
 
 fn abort_uploads(blocks: &BlockStore, txn: &mut Txn<'_>, partition: PartitionHash) -> Result<(), ModelError> {
     let mut open = Vec::new();
-    let end = table::sort_key::after_prefix(partition.as_bytes());
-    txn.walk(Space::UploadIndex, partition.as_bytes(), end.as_deref(), &mut |key, _: UploadMark| {
+    walk_prefix(txn, Space::UploadIndex, partition.as_bytes(), &mut |key, _: UploadMark| {
         open.extend(upload::parse_index_key(key));
         Step::Next
     })?;

@@ -13,7 +13,7 @@ use base::{BlockHash, Id, PartitionHash};
 use cluster::layout::partition_of;
 use std::sync::Arc;
 use store::{Read, Space, Step};
-use table::sort_key::after_prefix;
+use table::sort_key::walk_prefix;
 
 /// A body that lists a block, or did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,8 +136,7 @@ fn references_of(
 ) -> Result<Vec<([u8; 32], bool)>, ModelError> {
     let prefix = reference::target_prefix(target);
     let mut found = Vec::new();
-    let end = after_prefix(&prefix);
-    view.walk(Space::BlockRef, &prefix, end.as_deref(), &mut |key, row: ReferenceRow| {
+    walk_prefix(view, Space::BlockRef, &prefix, &mut |key, row: ReferenceRow| {
         found.extend(key[prefix.len()..].try_into().ok().map(|id| (id, row.removed)));
         if found.len() < limit { Step::Next } else { Step::Stop }
     })?;
@@ -146,8 +145,8 @@ fn references_of(
 
 /// Some row of a body: each says what it belongs to.
 fn first_row(view: &impl Read, body: Id<kind::Body>) -> Result<Option<VersionRow>, ModelError> {
-    let (mut found, end) = (None, after_prefix(body.as_bytes()));
-    view.walk(Space::Version, body.as_bytes(), end.as_deref(), &mut |_, row: VersionRow| {
+    let mut found = None;
+    walk_prefix(view, Space::Version, body.as_bytes(), &mut |_, row: VersionRow| {
         found = Some(row);
         Step::Stop
     })?;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use store::{Read, Record, Space, Step, StoreError, Txn};
 use table::Table;
 use table::digest::arc_of;
+use table::sort_key::walk_prefix;
 
 /// Bytes of an upload's id, which the keys of its parts begin with.
 const UPLOAD_BYTES: usize = 32;
@@ -303,8 +304,8 @@ fn is_closing(read: &impl Read, upload: &[u8]) -> Result<bool, StoreError> {
 
 /// Keys of parts of an upload.
 fn parts_of(read: &impl Read, upload: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-    let (mut keys, to) = (Vec::new(), table::sort_key::after_prefix(upload));
-    read.walk(Space::Part, upload, to.as_deref(), &mut |key, _: PartRow| {
+    let mut keys = Vec::new();
+    walk_prefix(read, Space::Part, upload, &mut |key, _: PartRow| {
         keys.push(key.to_vec());
         if keys.len() < limit { Step::Next } else { Step::Stop }
     })?;

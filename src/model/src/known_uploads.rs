@@ -7,7 +7,7 @@ use crate::rows::upload::UploadRow;
 use base::Id;
 use base::id::kind;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most uploads that are remembered, of at most some KiB each. Beyond it all are forgotten, which costs each a question.
 const REMEMBERED_MAX: usize = 256;
@@ -17,14 +17,18 @@ const REMEMBERED_MAX: usize = 256;
 pub(crate) struct KnownUploads(Mutex<BTreeMap<Id<kind::Upload>, UploadRow>>);
 
 impl KnownUploads {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<Id<kind::Upload>, UploadRow>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The row of an upload as it was once, if it is remembered.
     pub fn find(&self, id: &Id<kind::Upload>) -> Option<UploadRow> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.open().get(id).cloned()
     }
 
     /// Remembers an open upload.
     pub fn remember(&self, id: Id<kind::Upload>, row: &UploadRow) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.open();
         if known.len() >= REMEMBERED_MAX {
             known.clear();
         }
@@ -33,6 +37,6 @@ impl KnownUploads {
 
     /// Forgets an upload that is closed.
     pub fn forget(&self, id: &Id<kind::Upload>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.open().remove(id);
     }
 }

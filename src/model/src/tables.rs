@@ -15,6 +15,7 @@ use base::Stamp;
 use block::BlockStore;
 use store::{Read, Space, StoreError, Txn};
 use table::digest::{Digested, canonical_form};
+use table::sort_key::walk_prefix;
 use table::{Change, Table};
 
 /// The replicated tables, by number: those that nodes compare by digests.
@@ -281,9 +282,8 @@ fn is_held_by_another(txn: &Txn<'_>, key: &[u8]) -> Result<bool, StoreError> {
 /// Whether `target` is held by anyone but the reference under `except`.
 pub(crate) fn is_held(read: &impl Read, target: Target, except: Option<&[u8]>) -> Result<bool, StoreError> {
     let prefix = reference::target_prefix(target);
-    let end = table::sort_key::after_prefix(&prefix);
     let mut held = false;
-    read.walk(Space::BlockRef, &prefix, end.as_deref(), &mut |key, row: ReferenceRow| {
+    walk_prefix(read, Space::BlockRef, &prefix, &mut |key, row: ReferenceRow| {
         if row.removed || Some(key) == except {
             return store::Step::Next;
         }

@@ -8,6 +8,7 @@ use crate::rows::record_kind;
 use base::{Merge, PartitionHash};
 use serde::{Deserialize, Serialize};
 use store::{Read, Record, Space, Step, StoreError, Txn};
+use table::sort_key::walk_prefix;
 
 /// What a bucket shard holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,17 +97,15 @@ pub fn of_partition(read: &impl Read, partition: PartitionHash) -> Result<Usage,
 
 /// Objects and bytes counted anew from the rows: what the counters must say.
 pub fn recount(read: &impl Read, partition: PartitionHash) -> Result<Usage, StoreError> {
-    let start = partition.as_bytes();
-    let end = table::sort_key::after_prefix(start);
     let mut usage = Usage { uploads: of_partition(read, partition)?.uploads, ..Usage::default() };
-    read.walk(Space::Object, start, end.as_deref(), &mut |_, row: ObjectRow| {
+    walk_prefix(read, Space::Object, partition.as_bytes(), &mut |_, row: ObjectRow| {
         let weight = weigh(row.live());
         usage.objects += weight.objects;
         usage.bytes += weight.bytes;
         Step::Next
     })?;
     let mut past = Vec::new();
-    read.walk(Space::Past, start, end.as_deref(), &mut |key, row: PastRow| {
+    walk_prefix(read, Space::Past, partition.as_bytes(), &mut |key, row: PastRow| {
         past.push((key.to_vec(), weigh_past(Some(&row)).bytes));
         Step::Next
     })?;

@@ -6,7 +6,7 @@
 
 use std::ops::Bound;
 use store::engine::Visit;
-use store::{Read, Space, StoreError};
+use store::{Read, Record, Space, Step, StoreError};
 
 const ESCAPED: u8 = 0x00;
 const ZERO: u8 = 0xff;
@@ -70,6 +70,16 @@ pub fn scan_prefix(
     let end = after_prefix(prefix);
     let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
     read.scan(space, Bound::Included(prefix), to, visit)
+}
+
+/// Walks the records whose keys begin with `prefix`, as [`Read::walk`] does: one that cannot be read is an error.
+pub fn walk_prefix<R: Record>(
+    read: &impl Read,
+    space: Space,
+    prefix: &[u8],
+    visit: &mut dyn FnMut(&[u8], R) -> Step,
+) -> Result<(), StoreError> {
+    read.walk(space, prefix, after_prefix(prefix).as_deref(), visit)
 }
 
 #[cfg(test)]

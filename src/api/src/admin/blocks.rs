@@ -3,16 +3,15 @@
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use base::id::kind;
 use base::{BlockHash, Id};
-use block::{BlockFault, Presence};
+use block::{BlockFault, HASH_DIGITS, Presence};
 use model::{BodyUser, ModelError, Names};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Faulty blocks listed at once.
 const FAULTS_SHOWN_MAX: usize = 1000;
 /// Bodies of a block that are shown.
 const USES_SHOWN_MAX: usize = 1000;
-/// Hexadecimal digits of a whole hash.
-const HASH_DIGITS: usize = 64;
 /// Blocks named where the beginning of a hash fits several.
 const FITTING_SHOWN_MAX: usize = 5;
 
@@ -121,21 +120,14 @@ fn backlink(names: &Names, user: BodyUser) -> Option<wire::BlockBacklink> {
 }
 
 fn name_of(names: &Names, bucket: Id<kind::Bucket>) -> Option<String> {
-    names.aliases.iter().find(|(_, target)| **target == bucket).map(|(name, _)| name.clone())
+    names.aliases_of(bucket).next().map(str::to_owned)
 }
 
 pub(super) async fn retry(call: Call<'_>) -> Result<Answer, AdminError> {
     let body: wire::RetryBlockResync = call.json()?;
-    let hashes = body.block_hashes.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let (blocks, now) = (call.api.model.blocks(), call.api.model.env().clock.wall());
-    let mut count = 0;
-    if body.all {
-        count = blocks.retry_now(None, now).await?;
-    } else {
-        for hash in hashes {
-            count += blocks.retry_now(Some(hash), now).await?;
-        }
-    }
+    let hashes = body.block_hashes.iter().map(|text| parse(text)).collect::<Result<BTreeSet<_>, _>>()?;
+    let now = call.api.model.env().clock.wall();
+    let count = call.api.model.blocks().retry_now((!body.all).then_some(&hashes), now).await?;
     Ok(Answer::json(&wire::RetriedBlocks { count: u64::try_from(count).unwrap_or(u64::MAX) }))
 }
 

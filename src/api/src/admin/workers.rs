@@ -26,6 +26,11 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
     let blocks = local_figures(api).await?.blocks;
     let (scrub, pace) = (api.model.blocks().scrub_status()?, api.model.blocks().pace()?);
     let idle_or = |busy: bool| if busy { wire::WorkerState::Busy } else { wire::WorkerState::Idle };
+    let now = api.model.env().clock.wall();
+    let error = |message: &String, at: WallTime| wire::WorkerError {
+        message: message.clone(),
+        secs_ago: now.seconds().saturating_sub(at.seconds()),
+    };
     let worker = |id, name: &str, busy| wire::WorkerInfo {
         id,
         name: name.to_owned(),
@@ -46,9 +51,7 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
         ..worker(1, "Block resync", blocks.resync_queue > 0)
     };
     let scrubbing = wire::WorkerInfo {
-        progress: scrub
-            .running
-            .then(|| format!("{}.{}%", scrub.done_permille / 10, scrub.done_permille % 10)),
+        progress: scrub.running.then(|| percent(scrub.done_permille)),
         persistent_errors: Some(scrub.damaged),
         tranquility: Some(pace.scrub),
         freeform: describe_scrub(&scrub),
@@ -64,35 +67,22 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
     let lifecycle = api.model.lifecycle_figures();
     let expiring = wire::WorkerInfo {
         errors: lifecycle.failures,
-        last_error: lifecycle.last_failure.as_ref().map(|(message, at)| wire::WorkerError {
-            message: message.clone(),
-            secs_ago: api.model.env().clock.wall().seconds().saturating_sub(at.seconds()),
-        }),
+        last_error: lifecycle.last_failure.as_ref().map(|(message, at)| error(message, *at)),
         freeform: describe_lifecycle(&lifecycle),
         ..worker(4, "Lifecycle", lifecycle.under_way.is_some())
     };
     let recount = api.model.recount_figures();
     let recounting = wire::WorkerInfo {
         persistent_errors: Some(recount.corrected),
-        last_error: recount.failure.as_ref().map(|failure| wire::WorkerError {
-            message: failure.clone(),
-            secs_ago: recount
-                .ended
-                .map_or(0, |at| api.model.env().clock.wall().seconds().saturating_sub(at.seconds())),
-        }),
+        last_error: recount.failure.as_ref().map(|message| error(message, recount.ended.unwrap_or(now))),
         freeform: describe_recount(&recount),
         ..worker(5, "Reference recount", recount.is_running)
     };
     let check = api.model.row_check_figures();
     let checking = wire::WorkerInfo {
-        progress: check
-            .running
-            .then(|| format!("{}.{}%", check.done_permille / 10, check.done_permille % 10)),
+        progress: check.running.then(|| percent(check.done_permille)),
         errors: check.failures,
-        last_error: check.last_failure.as_ref().map(|(message, at)| wire::WorkerError {
-            message: message.clone(),
-            secs_ago: api.model.env().clock.wall().seconds().saturating_sub(at.seconds()),
-        }),
+        last_error: check.last_failure.as_ref().map(|(message, at)| error(message, *at)),
         persistent_errors: Some(api.model.damaged_rows().0),
         freeform: describe_check(&check),
         ..worker(6, "Row check", check.running)
@@ -149,10 +139,7 @@ fn describe_check(check: &CheckFigures) -> Vec<String> {
         format!("{rows} rows looked at, {damaged} of them damaged"),
         format!("{chunks} digests made again, {references} references without a body let go"),
     ];
-    lines.push(check.ended.map_or_else(
-        || "no pass has ended yet".to_owned(),
-        |time| format!("last pass ended {}", crate::dates::iso8601_ms(time.millis())),
-    ));
+    lines.push(last_pass(check.ended));
     lines
 }
 
@@ -162,10 +149,18 @@ fn describe_scrub(scrub: &ScrubStatus) -> Vec<String> {
         (true, false) => "checking every file",
         (_, true) => "paused",
     };
-    let completed = scrub.completed.map_or_else(
+    let found = format!("{} files checked, {} damaged, {} unused", scrub.files, scrub.damaged, scrub.orphans);
+    vec![state.to_owned(), found, last_pass(scrub.completed)]
+}
+
+fn percent(permille: impl Into<u64>) -> String {
+    let permille = permille.into();
+    format!("{}.{}%", permille / 10, permille % 10)
+}
+
+fn last_pass(ended: Option<WallTime>) -> String {
+    ended.map_or_else(
         || "no pass has ended yet".to_owned(),
         |time| format!("last pass ended {}", crate::dates::iso8601_ms(time.millis())),
-    );
-    let found = format!("{} files checked, {} damaged, {} unused", scrub.files, scrub.damaged, scrub.orphans);
-    vec![state.to_owned(), found, completed]
+    )
 }

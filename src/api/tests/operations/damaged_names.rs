@@ -2,17 +2,8 @@
 
 use super::client::Req;
 use super::home::{CONTENT, Home, Who};
-use store::{Intent, Read, Space, StoreError, Txn};
-
-async fn spoil(home: &Home, space: Space, key: Vec<u8>) {
-    let flip = move |txn: &mut Txn<'_>| {
-        let mut bytes = txn.get_bytes(space, &key)?.expect("the row is there").to_vec();
-        *bytes.last_mut().expect("a record has a header") ^= 1;
-        txn.put_bytes(space, key, bytes.into());
-        Ok::<_, StoreError>(())
-    };
-    home.model.store().commit(Intent::Free, flip).await.unwrap();
-}
+use super::spoil::spoil;
+use store::Space;
 
 #[tokio::test(start_paused = true)]
 async fn what_damaged_rows_name_is_refused_and_everything_else_is_served() {
@@ -20,9 +11,9 @@ async fn what_damaged_rows_name_is_refused_and_everything_else_is_served() {
     let (bucket, alias, whole) =
         (home.shelf().await.bucket, home.shelf().await.bucket, home.shelf().await.bucket);
     let id = home.model.names().aliases[&bucket];
-    spoil(&home, Space::Bucket, id.as_bytes().to_vec()).await;
-    spoil(&home, Space::Alias, alias.clone().into_bytes()).await;
-    spoil(&home, Space::Key, home.identity(Who::Reader).id.into_bytes()).await;
+    spoil(home.model.store(), Space::Bucket, id.as_bytes().to_vec()).await;
+    spoil(home.model.store(), Space::Alias, alias.clone().into_bytes()).await;
+    spoil(home.model.store(), Space::Key, home.identity(Who::Reader).id.into_bytes()).await;
     let home = home.restarted().await;
     let refused = [
         Req::new("GET", &format!("/{bucket}/thing")),

@@ -19,6 +19,7 @@ mod home;
 mod matrix;
 mod parameters;
 mod slow;
+mod spoil;
 mod upload_form;
 mod versions;
 

@@ -97,10 +97,7 @@ async fn list_errors(session: &Session, nodes: &WhichNodes) -> Result<Report, Cl
 }
 
 async fn info(session: &Session, hash: String, nodes: &WhichNodes) -> Result<Report, CliError> {
-    let node = nodes.query(session).await?;
-    let (query, body) = ([("node", node.as_str())], GetBlockInfo { block_hash: hash });
-    let answer = session.client.post::<MultiAnswer<BlockInfo>>("GetBlockInfo", &query, &body).await?;
-    Ok(nodes.report((answer.json, &answer.value), show_block))
+    nodes.post(session, ("GetBlockInfo", &GetBlockInfo { block_hash: hash }), show_block).await
 }
 
 fn show_block(page: &mut Page, block: &BlockInfo) {
@@ -144,16 +141,15 @@ fn name_or_id(name: Option<&str>, id: Option<&str>) -> String {
 
 async fn retry(session: &Session, arguments: RetryArguments) -> Result<Report, CliError> {
     let RetryArguments { all, hashes, nodes } = arguments;
-    let node = nodes.query(session).await?;
-    let (query, body) = ([("node", node.as_str())], RetryBlockResync { all, block_hashes: hashes });
-    let answer = session.client.post::<MultiAnswer<RetriedBlocks>>("RetryBlockResync", &query, &body).await?;
-    Ok(nodes.report((answer.json, &answer.value), |page, retried| {
+    let body = RetryBlockResync { all, block_hashes: hashes };
+    let show = |page: &mut Page, retried: &RetriedBlocks| {
         page.line(match retried.count {
             0 => "No such block waits: each is looked for already, or not missing.".to_owned(),
             1 => "1 block is looked for now.".to_owned(),
             count => format!("{count} blocks are looked for now."),
         });
-    }))
+    };
+    nodes.post(session, ("RetryBlockResync", &body), show).await
 }
 
 async fn purge(session: &Session, hashes: &[String], yes: Yes) -> Result<Report, CliError> {

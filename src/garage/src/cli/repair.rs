@@ -2,9 +2,10 @@
 
 use super::confirm::{Yes, confirm};
 use super::error::CliError;
+use super::render::Page;
 use super::session::{Report, Session};
 use super::which_nodes::WhichNodes;
-use api::admin::wire::{LaunchRepair, LaunchedRepair, MultiAnswer, RepairType, ScrubCommand};
+use api::admin::wire::{LaunchRepair, LaunchedRepair, RepairType, ScrubCommand};
 use clap::{Args, Subcommand};
 
 /// What to repair, and where.
@@ -88,11 +89,6 @@ impl From<RepairWhat> for RepairType {
 pub async fn run(session: &Session, arguments: RepairArguments) -> Result<Report, CliError> {
     let RepairArguments { nodes, yes, what } = arguments;
     confirm(session.audience, yes, "start work that keeps disks busy; nothing is destroyed")?;
-    let node = nodes.query(session).await?;
-    let (query, body) = ([("node", node.as_str())], LaunchRepair { repair_type: what.into() });
-    let answer =
-        session.client.post::<MultiAnswer<LaunchedRepair>>("LaunchRepairOperation", &query, &body).await?;
-    Ok(nodes.report((answer.json, &answer.value), |page, launched| {
-        page.line(launched.message.as_str());
-    }))
+    let show = |page: &mut Page, launched: &LaunchedRepair| _ = page.line(launched.message.as_str());
+    nodes.post(session, ("LaunchRepairOperation", &LaunchRepair { repair_type: what.into() }), show).await
 }

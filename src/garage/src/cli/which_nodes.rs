@@ -5,6 +5,8 @@ use super::render::{self, Page};
 use super::session::{Report, Session};
 use api::admin::wire::MultiAnswer;
 use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The exit code when some node did not do what it was asked.
@@ -29,6 +31,19 @@ impl WhichNodes {
             None if self.all_nodes => Ok("*".to_owned()),
             None => Ok("self".to_owned()),
         }
+    }
+
+    /// Has them answer an endpoint that is given something, and shows what they said.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        session: &Session,
+        (endpoint, body): (&str, &impl Serialize),
+        show: impl Fn(&mut Page, &T),
+    ) -> Result<Report, CliError> {
+        let node = self.query(session).await?;
+        let answer =
+            session.client.post::<MultiAnswer<T>>(endpoint, &[("node", node.as_str())], body).await?;
+        Ok(self.report((answer.json, &answer.value), show))
     }
 
     /// A page of what the nodes said, each under its name where that is not clear; a failure of one of them is one of the command.

@@ -7,7 +7,7 @@ use super::suggest;
 use super::which_nodes::WhichNodes;
 use api::admin::VARIABLES;
 use api::admin::wire::{
-    GetWorkerInfo, GetWorkerVariable, ListWorkers, MultiAnswer, SetWorkerVariable, WorkerInfo, WorkerState,
+    GetWorkerInfo, GetWorkerVariable, ListWorkers, SetWorkerVariable, WorkerInfo, WorkerState,
 };
 use clap::Subcommand;
 use std::collections::BTreeMap;
@@ -85,20 +85,15 @@ fn check_name(name: &str) -> Result<(), CliError> {
 
 async fn get(session: &Session, variable: Option<String>, nodes: &WhichNodes) -> Result<Report, CliError> {
     variable.as_deref().map_or(Ok(()), check_name)?;
-    let node = nodes.query(session).await?;
-    let (query, body) = ([("node", node.as_str())], GetWorkerVariable { variable });
-    let answer = session
-        .client
-        .post::<MultiAnswer<BTreeMap<String, String>>>("GetWorkerVariable", &query, &body)
-        .await?;
-    Ok(nodes.report((answer.json, &answer.value), |page, values| {
+    let show = |page: &mut Page, values: &BTreeMap<String, String>| {
         let about = |name: &str| VARIABLES.iter().find(|variable| variable.name == name);
         let row = |(name, value): (&String, &String)| {
             let about = about(name).map_or("", |variable| variable.about);
             vec![name.clone(), value.clone(), about.to_owned()]
         };
         page.columns(&["Variable", "Value", "What it is"], values.iter().map(row).collect());
-    }))
+    };
+    nodes.post(session, ("GetWorkerVariable", &GetWorkerVariable { variable }), show).await
 }
 
 async fn set(
@@ -107,29 +102,21 @@ async fn set(
     nodes: &WhichNodes,
 ) -> Result<Report, CliError> {
     check_name(&variable)?;
-    let node = nodes.query(session).await?;
-    let (query, body) = ([("node", node.as_str())], SetWorkerVariable { variable, value });
-    let answer =
-        session.client.post::<MultiAnswer<SetWorkerVariable>>("SetWorkerVariable", &query, &body).await?;
-    Ok(nodes.report((answer.json, &answer.value), |page, SetWorkerVariable { variable, value }| {
+    let show = |page: &mut Page, SetWorkerVariable { variable, value }: &SetWorkerVariable| {
         page.line(format!("{variable} is {value} now."));
-    }))
+    };
+    nodes.post(session, ("SetWorkerVariable", &SetWorkerVariable { variable, value }), show).await
 }
 
 async fn list(session: &Session, filter: ListWorkers, nodes: &WhichNodes) -> Result<Report, CliError> {
-    let node = nodes.query(session).await?;
-    let query = [("node", node.as_str())];
-    let answer = session.client.post::<MultiAnswer<Vec<WorkerInfo>>>("ListWorkers", &query, &filter).await?;
-    Ok(nodes.report((answer.json, &answer.value), |page, workers| {
+    let show = |page: &mut Page, workers: &Vec<WorkerInfo>| {
         page.columns(&COLUMNS, workers.iter().map(row).collect());
-    }))
+    };
+    nodes.post(session, ("ListWorkers", &filter), show).await
 }
 
 async fn info(session: &Session, which: GetWorkerInfo, nodes: &WhichNodes) -> Result<Report, CliError> {
-    let node = nodes.query(session).await?;
-    let query = [("node", node.as_str())];
-    let answer = session.client.post::<MultiAnswer<WorkerInfo>>("GetWorkerInfo", &query, &which).await?;
-    Ok(nodes.report((answer.json, &answer.value), show_worker))
+    nodes.post(session, ("GetWorkerInfo", &which), show_worker).await
 }
 
 fn show_worker(page: &mut Page, worker: &WorkerInfo) {

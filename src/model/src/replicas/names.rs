@@ -365,28 +365,32 @@ enum Taken {
     Unread,
 }
 
+/// Calls a function for the type of row that a table of names has; the last value is for other tables.
+macro_rules! by_table {
+    ($space:ident, $function:ident($($argument:expr),*), $other:expr) => {
+        match $space {
+            Space::Bucket => $function::<BucketRow>($($argument),*),
+            Space::Alias => $function::<AliasRow>($($argument),*),
+            Space::Key => $function::<KeyRow>($($argument),*),
+            Space::Webhook => $function::<WebhookRow>($($argument),*),
+            Space::Ring => $function::<RingKeyRow>($($argument),*),
+            _ => $other,
+        }
+    };
+}
+
 /// Whether a record of a table of names can be read.
 pub(crate) fn is_row(space: Space, key: &[u8], record: &[u8]) -> bool {
-    match space {
-        Space::Bucket => store::decode::<BucketRow>(space, key, record).is_ok(),
-        Space::Alias => store::decode::<AliasRow>(space, key, record).is_ok(),
-        Space::Key => store::decode::<KeyRow>(space, key, record).is_ok(),
-        Space::Webhook => store::decode::<WebhookRow>(space, key, record).is_ok(),
-        Space::Ring => store::decode::<RingKeyRow>(space, key, record).is_ok(),
-        _ => false,
-    }
+    by_table!(space, is_record(space, key, record), false)
+}
+
+fn is_record<R: Record>(space: Space, key: &[u8], record: &[u8]) -> bool {
+    store::decode::<R>(space, key, record).is_ok()
 }
 
 /// Whether the row here says all that a record says.
 fn says(read: &View, space: Space, key: &[u8], record: &[u8]) -> bool {
-    match space {
-        Space::Bucket => says_row::<BucketRow>(read, space, key, record),
-        Space::Alias => says_row::<AliasRow>(read, space, key, record),
-        Space::Key => says_row::<KeyRow>(read, space, key, record),
-        Space::Webhook => says_row::<WebhookRow>(read, space, key, record),
-        Space::Ring => says_row::<RingKeyRow>(read, space, key, record),
-        _ => true,
-    }
+    by_table!(space, says_row(read, space, key, record), true)
 }
 
 fn says_row<R: Record + Merge>(read: &View, space: Space, key: &[u8], record: &[u8]) -> bool {
@@ -394,14 +398,7 @@ fn says_row<R: Record + Merge>(read: &View, space: Space, key: &[u8], record: &[
 }
 
 fn merge_told(txn: &mut Txn<'_>, space: Space, key: &[u8], record: &[u8]) -> Result<Taken, StoreError> {
-    match space {
-        Space::Bucket => merge_row::<BucketRow>(txn, space, key, record),
-        Space::Alias => merge_row::<AliasRow>(txn, space, key, record),
-        Space::Key => merge_row::<KeyRow>(txn, space, key, record),
-        Space::Webhook => merge_row::<WebhookRow>(txn, space, key, record),
-        Space::Ring => merge_row::<RingKeyRow>(txn, space, key, record),
-        _ => Ok(Taken::Yes),
-    }
+    by_table!(space, merge_row(txn, space, key, record), Ok(Taken::Yes))
 }
 
 /// A row that says nothing new is not written; one that is damaged is not taken.

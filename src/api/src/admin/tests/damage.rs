@@ -1,20 +1,11 @@
 //! A node that starts with damaged rows of names: it says so, and takes none of them for absent.
 
 use super::Home;
+use super::spoil::spoil;
 use base::Id;
 use base::id::kind;
 use serde_json::{Value, json};
-use store::{Intent, Read, Space, StoreError, Txn};
-
-async fn spoil(home: &Home, space: Space, key: Vec<u8>) {
-    let flip = move |txn: &mut Txn<'_>| {
-        let mut bytes = txn.get_bytes(space, &key)?.expect("the row is there").to_vec();
-        *bytes.last_mut().expect("a record has a header") ^= 1;
-        txn.put_bytes(space, key, bytes.into());
-        Ok::<_, StoreError>(())
-    };
-    home.model.store().commit(Intent::Free, flip).await.unwrap();
-}
+use store::Space;
 
 #[tokio::test]
 async fn damaged_rows_of_names_are_told_of_and_not_taken_for_absent() {
@@ -24,8 +15,8 @@ async fn damaged_rows_of_names_are_told_of_and_not_taken_for_absent() {
     let key =
         home.ok("CreateKey", json!({ "name": "phone" })).await["accessKeyId"].as_str().unwrap().to_owned();
     let id: Id<kind::Bucket> = Id::from_hex(&photos).unwrap();
-    spoil(&home, Space::Bucket, id.as_bytes().to_vec()).await;
-    spoil(&home, Space::Key, key.clone().into_bytes()).await;
+    spoil(home.model.store(), Space::Bucket, id.as_bytes().to_vec()).await;
+    spoil(home.model.store(), Space::Key, key.clone().into_bytes()).await;
     let home = home.restarted();
     let health = home.ok("GetClusterHealth", Value::Null).await;
     assert_eq!(health["status"], "degraded");

@@ -11,6 +11,8 @@ mod joining;
 mod keys;
 mod objects;
 mod repair;
+#[path = "../../../tests/operations/spoil.rs"]
+mod spoil;
 mod webhooks;
 
 use super::{AdminApi, AdminConfig, ENDPOINTS, Origin, handle};
