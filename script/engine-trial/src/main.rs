@@ -1,7 +1,8 @@
 //! The engine trial: sled, redb and fjall through the product's own committer, side by side.
 //!
 //! `cargo run --release --manifest-path script/engine-trial/Cargo.toml -- [--folder DIR]
-//! [--rows N] [--seconds S] [--cuts N]` prints a markdown table. Each figure comes from a process
+//! [--rows N] [--seconds S] [--cuts N] [--engines NAME,NAME] [--parts rates,filled,cuts]` prints a markdown
+//! table: rates of PUTs, a store of so many rows after a kill, power cuts. Each figure comes from a process
 //! of its own. Flushes are slowed down by strace, which delays the return of fsync, fdatasync and
 //! sync_file_range and leaves other calls alone. Whatever the machine does not allow says SKIP.
 
@@ -16,11 +17,15 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+const PARTS: [&str; 3] = ["rates", "filled", "cuts"];
+
 struct Options {
     folder: PathBuf,
     rows: u64,
     seconds: f64,
     cuts: u64,
+    engines: Vec<String>,
+    parts: Vec<String>,
 }
 
 fn main() {
@@ -46,6 +51,8 @@ fn options(words: &[&str]) -> Options {
         rows: 1_000_000,
         seconds: 5.0,
         cuts: 20,
+        engines: ENGINES.map(str::to_owned).to_vec(),
+        parts: PARTS.map(str::to_owned).to_vec(),
     };
     for pair in words.chunks(2) {
         match pair {
@@ -53,10 +60,19 @@ fn options(words: &[&str]) -> Options {
             ["--rows", value] => options.rows = value.parse().expect("--rows takes a number"),
             ["--seconds", value] => options.seconds = value.parse().expect("--seconds takes a number"),
             ["--cuts", value] => options.cuts = value.parse().expect("--cuts takes a number"),
+            ["--engines", names] => options.engines = chosen(names, &ENGINES),
+            ["--parts", names] => options.parts = chosen(names, &PARTS),
             _ => panic!("unknown argument: {pair:?}"),
         }
     }
     options
+}
+
+/// Names between commas, each of which must be `known`.
+fn chosen(names: &str, known: &[&str]) -> Vec<String> {
+    let names: Vec<String> = names.split(',').map(str::to_owned).collect();
+    assert!(names.iter().all(|name| known.contains(&name.as_str())), "{names:?}: known are {known:?}");
+    names
 }
 
 fn child(mode: &str, engine: &str, folder: &Path, number: &str, seconds: Option<&str>) {
@@ -103,11 +119,16 @@ fn fresh(options: &Options) -> PathBuf {
 fn trial(options: &Options) {
     std::fs::create_dir_all(&options.folder).expect("a folder");
     let mut table: Vec<(String, Vec<String>)> = Vec::new();
-    for engine in ENGINES {
+    for engine in &options.engines {
+        eprintln!("{engine}");
         let mut column = Vec::new();
-        put_rates(options, engine, &mut column);
-        filled_store(options, engine, &mut column);
-        power_cuts(options, engine, &mut column);
+        for part in &options.parts {
+            match part.as_str() {
+                "rates" => put_rates(options, engine, &mut column),
+                "filled" => filled_store(options, engine, &mut column),
+                _ => power_cuts(options, engine, &mut column),
+            }
+        }
         for (row, (name, value)) in column.into_iter().enumerate() {
             if table.len() == row {
                 table.push((name, Vec::new()));
@@ -115,7 +136,7 @@ fn trial(options: &Options) {
             table[row].1.push(value);
         }
     }
-    println!("| | {} |\n|---|{}", ENGINES.join(" | "), "---|".repeat(ENGINES.len()));
+    println!("| | {} |\n|---|{}", options.engines.join(" | "), "---|".repeat(options.engines.len()));
     for (name, values) in table {
         println!("| {name} | {} |", values.join(" | "));
     }
@@ -131,7 +152,6 @@ fn add(column: &mut Column, name: &str, value: Option<String>) {
 }
 
 fn put_rates(options: &Options, engine: &str, column: &mut Column) {
-    eprintln!("{engine}");
     let seconds = options.seconds.to_string();
     let slow = [
         "strace",
