@@ -1,11 +1,13 @@
 """A home with data becomes three under steady requests: errors, losses, time, bytes, steps.
 
 The two new homes join by invitation, as a person would have them: three commands on the first home, one on each
-new machine. Afterwards every object is read with each home off in turn.
+new machine. Afterwards every object is read with each home off in turn. With `--rtt` and `--flaps` the new homes lose
+their links again and again while they copy.
 """
 
 import json
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -25,19 +27,21 @@ def options(parser):
     parser.add_argument("--per-second", type=float, default=20)
     parser.add_argument("--rtt", type=float, help="milliseconds between the homes, which are network namespaces then")
     parser.add_argument("--flush-ms", type=int, help="so much longer each flush of each home takes: a very busy disk")
-    parser.add_argument("--read", type=int, default=2_000, help="objects read with each home off")
+    parser.add_argument("--blocks", type=int, default=20, help="objects of 1 to 8 MiB among them, which move as blocks")
+    parser.add_argument("--flaps", type=int, default=0, help="how often each new home is cut off for a second (with --rtt)")
+    parser.add_argument("--read", type=int, help="objects read with each home off; all by default")
 
 
 def run(frame):
     if frame.options.rtt is None:
         grow(frame)
         return
-    with Wan(3, frame.options.rtt):
-        grow(frame, wide=True)
+    with Wan(3, frame.options.rtt) as wan:
+        grow(frame, wan)
 
 
-def grow(frame, wide=False):
-    with Several(frame, 3, first_alone=True, wide=wide) as homes:
+def grow(frame, wan=None):
+    with Several(frame, 3, first_alone=True, wide=wan is not None) as homes:
         if frame.options.flush_ms:
             around = slow_flushes(frame, frame.options.flush_ms)
             for node in homes.nodes:
@@ -52,6 +56,8 @@ def grow(frame, wide=False):
         steady.start()
         time.sleep(5)
         begin, steps = time.monotonic(), join(homes)
+        for _ in range(frame.options.flaps if wan else 0):
+            flap(wan, homes.nodes[1:])
         wait_until_grown(homes)
         seconds = time.monotonic() - begin
         time.sleep(5)
@@ -79,14 +85,25 @@ def slow_flushes(frame, ms):
 def fill(frame, homes):
     sizes = {}
     for number in range(frame.options.objects):
-        size = 1_500_000 if number % 1000 == 0 else frame.random.randrange(1, 8192)
+        is_large = number < frame.options.blocks
+        size = frame.random.randrange(1 << 20, 8 << 20) if is_large else frame.random.randrange(1, 8192)
         homes.s3[0].put_object(Bucket=BUCKET, Key=f"old/{number}", Body=content(number, size))
         sizes[f"old/{number}"] = size
     return sizes
 
 
 def content(number, size):
-    return (f"{number} ".encode() * (size // 2 + 1))[:size]
+    return random.Random(number).randbytes(size)
+
+
+def flap(wan, nodes):
+    """Cuts some homes off for a second, and lets them be for another."""
+    for node in nodes:
+        wan.cut(node.number)
+    time.sleep(1)
+    for node in nodes:
+        wan.join(node.number)
+    time.sleep(1)
 
 
 def join(homes):
@@ -133,7 +150,7 @@ def read_with_each_off(frame, homes, sizes, steady):
     for off in range(3):
         homes.nodes[off].stop(signal.SIGKILL)
         through = homes.s3[(off + 1) % 3]
-        for key in frame.random.sample(sorted(sizes), min(frame.options.read, len(sizes))):
+        for key in frame.random.sample(sorted(sizes), min(frame.options.read or len(sizes), len(sizes))):
             body = through.get_object(Bucket=BUCKET, Key=key)["Body"].read()
             lost += body != content(int(key.split("/")[1]), sizes[key])
         lost += steady.check(through)

@@ -4,6 +4,7 @@
 //! was lost, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
 
+use crate::lacking::LACKING_MAX;
 use crate::record::{
     AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, count_key, hash_of_count_key, parse_resync_key,
 };
@@ -16,8 +17,6 @@ use store::{Intent, Read, Space, Step, StoreError, Txn, View};
 
 /// Rows in one step: each costs a look-up in a folder, a few milliseconds on a cold hard disk.
 const STEP_MAX_ROWS: usize = 256;
-/// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
-const WANTED_MAX: usize = 1000;
 
 /// Why every block is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,19 +109,19 @@ impl BlockStore {
         Ok(false)
     }
 
-    /// How many blocks this node lacks since it lost a disk, as far as is known; `None`: it lacks none for that.
-    /// At least one as long as it is not certain that there are no more, and counted up to a thousand.
+    /// How many blocks this node lacks, as far as is known; `None`: none. Since it lost a disk at least one, until it is
+    /// certain that there are no more. Counted up to a thousand.
     pub fn blocks_to_refill(&self) -> Result<Option<u64>, StoreError> {
         let view = self.shared.store.view()?;
         let state = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?;
         match state.is_some_and(|state| state.is_refill) {
             true => Ok(Some(wanted(&view)?.max(1))),
-            false => Ok(None),
+            false => Ok(Some(self.lacking_count()).filter(|count| *count > 0)),
         }
     }
 }
 
-/// How many blocks are looked for that something refers to, counted up to [`WANTED_MAX`].
+/// How many blocks are looked for that something refers to, counted up to [`LACKING_MAX`].
 fn wanted(view: &View) -> Result<u64, StoreError> {
     let (mut hashes, mut failure) = (BTreeSet::new(), None);
     view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
@@ -131,7 +130,7 @@ fn wanted(view: &View) -> Result<u64, StoreError> {
             Ok(row) => hashes.extend(row.filter(|row| row.count > 0).map(|_| hash)),
             Err(error) => failure = Some(error),
         }
-        if failure.is_some() || hashes.len() >= WANTED_MAX {
+        if failure.is_some() || hashes.len() >= LACKING_MAX {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())

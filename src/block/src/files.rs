@@ -60,9 +60,10 @@ impl BlockStore {
         let (shared, lock, block) = (Arc::clone(&self.shared), lock.clone(), block.clone());
         let work = move || {
             let stored = shared.put(&block);
-            if stored.is_err() {
+            match &stored {
+                Ok(_) => shared.lacking.note_settled(&block.hash()),
                 // A failure after the rename leaves a file that nobody will reference.
-                shared.locks.suspect(block.hash());
+                Err(_) => shared.locks.suspect(block.hash()),
             }
             // A cancelled caller has let go of its lock by now; the work has not.
             drop((lock, permit));

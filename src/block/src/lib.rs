@@ -20,6 +20,7 @@ mod content;
 mod error;
 mod files;
 mod folder;
+mod lacking;
 mod lock;
 mod look;
 mod marker;
@@ -50,6 +51,7 @@ use codec::Codec;
 use env::Env;
 use files::Counters;
 use folder::DataFolder;
+use lacking::Lacking;
 use lock::Locks;
 use record::{DISKS_KEY, KnownDisks};
 use std::path::PathBuf;
@@ -138,6 +140,7 @@ pub(crate) struct Shared {
     pub codec: Codec,
     pub locks: Arc<Locks>,
     pub counters: Counters,
+    pub lacking: Lacking,
     pub reads: Arc<Semaphore>,
     pub writes: Arc<Semaphore>,
 }
@@ -176,6 +179,7 @@ impl BlockStore {
                 codec: Codec::new(config.compression_level),
                 locks: Arc::default(),
                 counters: Counters::default(),
+                lacking: Lacking::default(),
                 reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
                 writes: Arc::new(Semaphore::new(config.writes_max.max(1))),
             }),

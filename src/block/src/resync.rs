@@ -102,6 +102,7 @@ impl BlockStore {
     /// Looks at blocks that are due at `now`, a bounded number of them.
     pub async fn run_due(&self, now: WallTime) -> Result<Progress, BlockError> {
         self.queue_suspects(now).await?;
+        self.read_lacking().await?;
         let grace_ms = self.grace_ms().await;
         let (due, more) = self.due_entries(now, grace_ms)?;
         let mut locks = Vec::new();
@@ -123,9 +124,15 @@ impl BlockStore {
         self.join_waiting(&mut outcomes)?;
         for (hash, _, outcome) in &outcomes {
             match outcome {
-                Outcome::Removed => progress.removed += 1,
-                Outcome::Missing => progress.missing.push(*hash),
-                Outcome::Settled | Outcome::NotYet(_) | Outcome::Unknown => {}
+                Outcome::Missing => {
+                    self.shared.lacking.note_missing(*hash);
+                    progress.missing.push(*hash);
+                }
+                Outcome::Unknown => {}
+                Outcome::Removed | Outcome::Settled | Outcome::NotYet(_) => {
+                    progress.removed += usize::from(matches!(outcome, Outcome::Removed));
+                    self.shared.lacking.note_settled(hash);
+                }
             }
         }
         self.record(outcomes, locks, now).await?;

@@ -80,7 +80,8 @@ impl fmt::Display for Reason {
             ),
             Reason::Refilling(node, blocks) => write!(
                 f,
-                "storage node {node} lost a disk: it fetches its blocks from the others; at least {blocks} are missing"
+                "storage node {node} lacks blocks that it should keep, at least {blocks}; those that another node has are \
+                 fetched (`garage block list-errors` on that node)"
             ),
             Reason::ClockAhead(node, hours) => write!(
                 f,

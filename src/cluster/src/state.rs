@@ -365,12 +365,12 @@ impl ClusterState {
         self.whole_nodes().contains(&node)
     }
 
-    /// Says how many blocks this node lacks since it lost a disk.
+    /// Says how many blocks this node lacks.
     pub(crate) fn set_to_refill(&self, blocks: Option<u64>) {
         *self.to_refill.lock().unwrap_or_else(PoisonError::into_inner) = blocks;
     }
 
-    /// The nodes that lost a disk and lack blocks since, with how many as far as they know.
+    /// The nodes that lack blocks, with how many as far as they know.
     fn refilling_nodes(&self) -> BTreeMap<NodeId, u64> {
         let own = *self.to_refill.lock().unwrap_or_else(PoisonError::into_inner);
         let others = self.nodes().into_iter().filter(|node| node.is_up);

@@ -12,6 +12,7 @@ mod batch;
 mod block_uses;
 mod check;
 mod copy;
+mod deadlines;
 mod directory;
 pub mod encryption;
 mod entry;
@@ -56,6 +57,7 @@ pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 use base::{Stamp, WallTime};
 use block::BlockStore;
 use check::CheckRecord;
+use deadlines::Deadlines;
 use encryption::ring::Ring;
 use env::{Env, Task};
 use growth::Growth;
@@ -79,6 +81,7 @@ pub struct Model {
     pub(crate) store: Store,
     pub(crate) blocks: BlockStore,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) deadlines: Deadlines,
     pub(crate) readers: Arc<Readers>,
     pub(crate) memory: Memory,
     pub(crate) peers: Arc<Peers>,
@@ -123,6 +126,7 @@ impl Model {
             env: env.clone(),
             store,
             blocks,
+            deadlines: Deadlines::default(),
             readers: Arc::default(),
             memory: Memory::default(),
             peers: Arc::new(peers),

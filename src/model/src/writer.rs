@@ -415,7 +415,7 @@ async fn store_block(
     let alone = model.peers.stay_alone().await;
     if alone.is_none() {
         let (position, deadline) = (model.position().await?, Some(deadline));
-        let batch = Batch { position, birth: position.id, deadline, writes, block: Some(block) };
+        let batch = Batch { position, birth: position.id, deadline, writes, block: Some(block), under: None };
         return model.store_everywhere(batch).await.map(|_| ());
     }
     let lock = model.blocks.lock([block.hash()]).await;

@@ -87,7 +87,7 @@ pub struct NodeStatus {
     /// Arcs that it owns and does not answer for yet; `None`: not known since its links came up.
     #[serde(default)]
     pub behind: Option<u64>,
-    /// Blocks that it lacks since it lost a disk, as far as it knows; `None`: it lost none.
+    /// Blocks that it lacks, as far as it knows; `None`: none.
     #[serde(default)]
     pub to_refill: Option<u64>,
 }

@@ -57,7 +57,7 @@ pub struct Rooms {
     pub metadata: Option<(u64, u64)>,
     /// Bytes of blocks it keeps.
     pub stored_bytes: Option<u64>,
-    /// Blocks that it lacks since it lost a disk; `None`: it lost none.
+    /// Blocks that it lacks, as far as it knows; `None`: none.
     pub to_refill: Option<u64>,
 }
 

@@ -24,6 +24,15 @@ pub(super) struct Source {
 /// All of them.
 pub(super) type Sources = BTreeMap<NodeId, Source>;
 
+/// Whether an arc is copied before every block that it calls for has a file here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Files {
+    /// It is not: others drop theirs when it is (rule K8).
+    Wanted,
+    /// It is: nobody drops anything for it.
+    Later,
+}
+
 /// Whom an arc is compared with: so many of these nodes, the first ones first.
 pub(super) struct Wanted {
     pub from: Vec<NodeId>,
@@ -47,7 +56,7 @@ impl Model {
         self: &Arc<Self>,
         mut wanted: BTreeMap<u16, Wanted>,
         sources: &Sources,
-        manner: Manner,
+        (manner, files): (Manner, Files),
         done: &Mutex<ArcSet>,
     ) {
         take_done(&mut wanted, done);
@@ -58,8 +67,8 @@ impl Model {
             }
             let groups = round.into_iter().flat_map(|(node, arcs)| groups(node, &arcs, sources));
             let passes = groups.map(|(node, arcs, due)| async move {
-                match self.pull_and_decide(node, &due, manner).await {
-                    Ok(undecided) => arcs.without(&undecided),
+                match self.copy_from(node, (arcs, &due), (manner, files)).await {
+                    Ok(copied) => copied,
                     Err(error) => {
                         tracing::debug!(%node, %error, "some arcs are copied later");
                         ArcSet::EMPTY
@@ -76,13 +85,13 @@ impl Model {
         }
     }
 
-    /// One pass against one node, in which some arcs are left undecided. Of all others everything that the node held
-    /// there as the pass began is held here, or something newer.
-    async fn pull_and_decide(
+    /// One pass against one node: of the arcs that come back everything that the node held there as the pass began is
+    /// held here, or something newer.
+    async fn copy_from(
         self: &Arc<Self>,
         from: NodeId,
-        due: &Differing,
-        manner: Manner,
+        (arcs, due): (ArcSet, &Differing),
+        (manner, files): (Manner, Files),
     ) -> Result<ArcSet, ModelError> {
         let mut undecided = ArcSet::EMPTY;
         for refused in self.pull_arcs(from, due, manner).await?.refused {
@@ -91,7 +100,11 @@ impl Model {
                 undecided.insert(arc);
             }
         }
-        Ok(undecided)
+        let copied = arcs.without(&undecided);
+        match files {
+            Files::Wanted => self.with_files(copied).await,
+            Files::Later => Ok(copied),
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! first (rule T6).
 
 use super::Step;
-use super::copy::Wanted;
+use super::copy::{Files, Wanted};
 use crate::rows::standing::Standing;
 use crate::sync::{Manner, Pace, Taking};
 use crate::{Model, ModelError};
@@ -42,7 +42,7 @@ impl Model {
             version = mark.0,
             "copying what a new layout version gives this node"
         );
-        let clocks = self.clocks_of_current(layout).await?;
+        let clocks = self.clocks_of_current(layout, Some(mark)).await?;
         let sources = self.sources(&clocks).await;
         let owners = |arc: u16| self.nearest(layout.current().assignment.owners(arc));
         let wanted = gained.iter().map(|arc| (arc, Wanted { from: owners(arc), count: 1 })).collect();
@@ -58,7 +58,7 @@ impl Model {
                 }
             }
         };
-        let copying = self.copy_all(wanted, &sources, manner, &filled);
+        let copying = self.copy_all(wanted, &sources, (manner, Files::Wanted), &filled);
         if let Either::Left((ended, _)) = select(pin!(telling), pin!(copying)).await {
             return ended.map(|()| Step::Unfinished);
         }

@@ -5,7 +5,7 @@
 //! with a quorum of the older set, itself counted. Where one node is that quorum, what it holds is taken as it is;
 //! otherwise each key on which anybody differs is read as a client reads it, which makes the sets agree.
 
-use super::copy::Wanted;
+use super::copy::{Files, Wanted};
 use super::{AskClock, Step, owned_now};
 use crate::replicas::{READ_LIMIT, Reply};
 use crate::rows::standing::Standing;
@@ -36,7 +36,7 @@ impl Model {
         if arcs.is_empty() {
             return Ok(());
         }
-        let clocks = self.clocks_of_current(layout).await?;
+        let clocks = self.clocks_of_current(layout, None).await?;
         let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
         let is_heard = |arc: u16| {
             let answers = |node: NodeId| clocks.get(&node).is_some_and(|(_, arcs)| arcs.contains(arc));
@@ -57,21 +57,23 @@ impl Model {
         self.stand(Standing { taking_part, held, ..(*standing).clone() }, raise).await
     }
 
-    /// The clocks of the storage nodes of the older version in force that remain.
+    /// The clocks of the storage nodes of the older version in force that remain, and that know of this candidate.
     pub(super) async fn clocks_of_current(
         self: &Arc<Self>,
         layout: &Layout,
+        candidate: Option<(u64, Stamp)>,
     ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
-        self.clocks_of(layout.remaining_storage(layout.current())).await
+        self.clocks_of(layout.remaining_storage(layout.current()), candidate).await
     }
 
     /// The clocks of those of these nodes that answer under the view of this one, and for which arcs they do.
     async fn clocks_of(
         self: &Arc<Self>,
         nodes: impl Iterator<Item = NodeId>,
+        candidate: Option<(u64, Stamp)>,
     ) -> Result<BTreeMap<NodeId, (Stamp, ArcSet)>, ModelError> {
         let nodes: Vec<NodeId> = nodes.collect();
-        let request = AskClock { view: self.peers.view() };
+        let request = AskClock { view: self.peers.view(), candidate };
         let mut asked = self.ask_each(&nodes, &request, READ_LIMIT);
         let mut clocks = BTreeMap::new();
         while let Some((member, answer)) = asked.next().await {
@@ -101,7 +103,7 @@ impl Model {
         }
         self.copy_names(layout, layout.remaining_members().len() / 2 + 1).await?;
         // Whoever told its clock under the view of both versions has all that came before on its disk.
-        let clocks = self.clocks_of_current(layout).await?;
+        let clocks = self.clocks_of_current(layout, None).await?;
         let sources = self.sources(&clocks).await;
         let current = layout.current();
         // A quorum of the older set, this node counted.
@@ -114,7 +116,8 @@ impl Model {
         let taking = if current.quorum() == 1 { Taking::Newest } else { Taking::Agreed };
         let manner = Manner { pace: Pace::EAGER, taking };
         let complete = Mutex::new(said.complete);
-        self.copy_all(due.iter().map(wanted_of).collect(), &sources, manner, &complete).await;
+        let how = (manner, Files::Wanted);
+        self.copy_all(due.iter().map(wanted_of).collect(), &sources, how, &complete).await;
         let complete = complete.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.tell(cluster, (joint.number, joint.stamp), (said.filled, complete)).await?;
         Ok(())
@@ -146,7 +149,7 @@ impl Model {
             owners.filter(|node| *node != me).collect()
         };
         let others: BTreeSet<NodeId> = lost.iter().flat_map(others_of).collect();
-        let clocks = self.clocks_of(others.into_iter()).await?;
+        let clocks = self.clocks_of(others.into_iter(), None).await?;
         let floor = clocks.values().map(|(clock, _)| *clock).max().unwrap_or(Stamp::ZERO);
         let answers = |node: &NodeId, arc: u16| clocks.get(node).is_some_and(|(_, arcs)| arcs.contains(arc));
         let can_be_whole = |arc: &u16| others_of(*arc).iter().all(|node| answers(node, *arc));
@@ -164,7 +167,8 @@ impl Model {
         };
         let manner = Manner { pace: Pace::GENTLE, taking: Taking::Newest };
         let whole = Mutex::new(ArcSet::EMPTY);
-        self.copy_all(arcs.into_iter().map(wanted_of).collect(), &sources, manner, &whole).await;
+        let how = (manner, Files::Later);
+        self.copy_all(arcs.into_iter().map(wanted_of).collect(), &sources, how, &whole).await;
         let whole = whole.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.take_part(whole, floor).await?;
         let left = lost.without(&whole);

@@ -14,6 +14,10 @@ use store::{Intent, Txn};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AskClock {
     pub view: View,
+    /// The candidate that the asker is about to fill: who is copied from knows of it, and so collects no tombstone
+    /// meanwhile (rule T5).
+    #[serde(default)]
+    pub candidate: Option<(u64, Stamp)>,
 }
 
 impl Request for AskClock {
@@ -71,7 +75,7 @@ impl Serve for TellMarks {
 
 impl Serve for AskClock {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        let told = model.clock_under(self.view).await;
+        let told = model.clock_under(self.view, self.candidate).await;
         Ok(Answer::from(told.unwrap_or_else(|error| {
             tracing::warn!(%error, "the clock could not be told to another node");
             Reply::Failed
@@ -82,9 +86,20 @@ impl Serve for AskClock {
 impl Model {
     /// A stamp above all that this replica has stored or promised under any view before this one. What it does
     /// runs in the committer, behind everything that was let in under an earlier view.
-    pub(super) async fn clock_under(&self, view: View) -> Result<Reply<(Stamp, ArcSet)>, ModelError> {
+    async fn clock_under(
+        &self,
+        view: View,
+        candidate: Option<(u64, Stamp)>,
+    ) -> Result<Reply<(Stamp, ArcSet)>, ModelError> {
         if self.peers.view() != view {
             return Ok(Reply::Old(self.peers.view()));
+        }
+        let coming = self.peers.cluster().and_then(|cluster| {
+            let layout = cluster.layout();
+            layout.coming().map(|coming| (coming.number, coming.stamp))
+        });
+        if candidate.is_some() && coming != candidate {
+            return Ok(Reply::NotReady);
         }
         let peers = Arc::clone(&self.peers);
         let told = move |txn: &mut Txn<'_>| {

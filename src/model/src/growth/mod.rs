@@ -16,6 +16,7 @@
 mod begin;
 mod copy;
 mod empty;
+mod files;
 mod fill;
 mod join;
 mod messages;

@@ -10,6 +10,7 @@ use crate::rows::object::{Beside, Content, Lineage, ObjectRow, Slot};
 use crate::versions;
 use crate::{Model, ModelError};
 use base::{Stamp, WallTime};
+use cluster::View;
 use env::random_below;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,11 @@ pub(crate) struct Proposal {
 }
 
 impl Proposal {
+    /// Whether it names a body that lies elsewhere.
+    fn has_body(&self) -> bool {
+        self.slot.live().is_some_and(|object| object.body.id().is_some())
+    }
+
     /// Of an entry in a bucket without versions.
     pub fn plain(slot: Slot, inline: Option<bytes::Bytes>) -> Self {
         Self { slot, lineage: None, beside: inline.into(), writes: Vec::new(), deadline: None }
@@ -46,14 +52,23 @@ impl Proposal {
 
 /// A ballot that a quorum promised, and what is current under it.
 pub(crate) struct Opened {
-    pub stamp: Stamp,
+    pub ballot: BallotUnder,
     pub row: Option<ObjectRow>,
     /// The earliest time by which this node, or one that promised, judges retentions.
     pub retention_clock: WallTime,
 }
 
+/// A ballot, and the view under which it was promised: under no other does anything of it go out, since whoever promised
+/// may not be asked there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BallotUnder {
+    pub stamp: Stamp,
+    pub view: View,
+}
+
 /// What a quorum that promised a ballot told.
 struct Promised {
+    view: View,
     step: BallotStep<Content>,
     /// What the step puts aside of what it found, with its bytes elsewhere.
     displaced: Option<ObjectRow>,
@@ -63,7 +78,7 @@ struct Promised {
 /// What a decision has proposed so far.
 #[derive(Default)]
 struct Proposed {
-    /// The id of its version: the first ballot under which it was sent. It never has another (K1).
+    /// The id of its version: the first ballot under which it was sent. It never has another.
     id: Option<Stamp>,
     /// Whether it may have been chosen.
     doubt: Option<InDoubt>,
@@ -115,16 +130,18 @@ impl Model {
         for attempt in 0..ATTEMPTS_MAX {
             let stamp = self.store.stamp().await?;
             let newest = match self.prepare(place, stamp).await? {
-                Ended::Value(Promised { step, displaced, .. }) => match step {
+                Ended::Value(Promised { view, step, displaced, .. }) => match step {
                     BallotStep::Evaluate(None) => return Ok(()),
-                    BallotStep::Evaluate(Some(held)) => Some((Version { order: stamp, ..held }, displaced)),
-                    BallotStep::Stabilise(version) => Some((version, displaced)),
+                    BallotStep::Evaluate(Some(held)) => {
+                        Some((view, (Version { order: stamp, ..held }, displaced)))
+                    }
+                    BallotStep::Stabilise(version) => Some((view, (version, displaced))),
                     _ => None,
                 },
                 _ => None,
             };
-            if let Some(newest) = newest
-                && self.stabilise(place, newest, stamp).await?.is_some()
+            if let Some((view, newest)) = newest
+                && self.stabilise(place, newest, BallotUnder { stamp, view }).await?.is_some()
             {
                 return Ok(());
             }
@@ -146,7 +163,7 @@ impl Model {
         proposed: &mut Proposed,
         decide: &mut (impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send),
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
-        let Opened { stamp, row, .. } = match self.open_ballot(place).await? {
+        let Opened { ballot, row, .. } = match self.open_ballot(place).await? {
             Ended::Value(opened) => opened,
             Ended::Moved => return Ok(Ended::Moved),
             Ended::Lost | Ended::Unclear => return Ok(Ended::Lost),
@@ -168,10 +185,18 @@ impl Model {
         let Some(proposal) = decide(live)? else {
             return Ok(Ended::Value(None));
         };
+        if ballot.view != self.peers.view() {
+            return Ok(Ended::Moved);
+        }
+        if proposed.id.is_some() && proposal.has_body() {
+            // K1: a body never goes out under two orders. Who lets bodies go may have met the first one beaten.
+            return Err(ModelError::Unavailable);
+        }
+        let stamp = ballot.stamp;
         let id = *proposed.id.get_or_insert(stamp);
         let before = predecessors(version.as_ref(), before);
         let upon = before.first().copied().unwrap_or(Stamp::ZERO);
-        let ended = self.accept(place, (stamp, id), proposal, before).await?;
+        let ended = self.accept(place, (ballot, id), proposal, before).await?;
         if matches!(ended, Ended::Unclear) {
             proposed.doubt = Some(InDoubt { id, since: stamp.proposal(), upon });
         }
@@ -181,22 +206,23 @@ impl Model {
     /// Opens a ballot and makes a quorum agree about what is current.
     pub(super) async fn open_ballot(self: &Arc<Self>, place: &KeyPlace) -> Result<Ended<Opened>, ModelError> {
         let stamp = self.store.stamp().await?;
-        let Promised { step, displaced, retention_clock } = match self.prepare(place, stamp).await? {
+        let Promised { view, step, displaced, retention_clock } = match self.prepare(place, stamp).await? {
             Ended::Value(promised) => promised,
             Ended::Moved => return Ok(Ended::Moved),
             Ended::Lost | Ended::Unclear => return Ok(Ended::Lost),
         };
+        let ballot = BallotUnder { stamp, view };
         let held = match step {
             BallotStep::Evaluate(held) => held,
             BallotStep::Stabilise(version) => {
-                match self.stabilise(place, (version, displaced), stamp).await? {
+                match self.stabilise(place, (version, displaced), ballot).await? {
                     Some(version) => Some(version),
                     None => return Ok(Ended::Lost),
                 }
             }
             _ => return Ok(Ended::Lost),
         };
-        Ok(Ended::Value(Opened { stamp, row: held.map(ObjectRow::of_version), retention_clock }))
+        Ok(Ended::Value(Opened { ballot, row: held.map(ObjectRow::of_version), retention_clock }))
     }
 
     /// Opens a ballot under this stamp: asks everybody for a promise, until it is known what is next.
@@ -239,6 +265,7 @@ impl Model {
         place: &KeyPlace,
         stamp: Stamp,
     ) -> Result<Ended<Promised>, ModelError> {
+        let view = asking.view;
         let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let KeyPlace { partition, key } = place.clone();
         let request = Prepare { view: asking.view, partition, key, ballot: stamp };
@@ -274,11 +301,11 @@ impl Model {
                 step => {
                     let displaced = newest_with_versions.filter(|_| versions::is_overtaken(&step));
                     let Some(row) = &displaced else {
-                        return Ok(Ended::Value(Promised { step, displaced: None, retention_clock }));
+                        return Ok(Ended::Value(Promised { view, step, displaced: None, retention_clock }));
                     };
                     let stays = self.null_version_is_locked(place, Some(row), retention_clock).await?;
                     let step = versions::put_above(step, (row, stays), stamp);
-                    return Ok(Ended::Value(Promised { step, displaced, retention_clock }));
+                    return Ok(Ended::Value(Promised { view, step, displaced, retention_clock }));
                 }
             }
         }
@@ -290,11 +317,11 @@ impl Model {
         self: &Arc<Self>,
         place: &KeyPlace,
         (version, displaced): (Version<Content>, Option<ObjectRow>),
-        ballot: Stamp,
+        BallotUnder { stamp, view }: BallotUnder,
     ) -> Result<Option<Version<Content>>, ModelError> {
         let row = ObjectRow::of_version(version.clone());
         let beside = self.beside_of(place, &row, displaced.as_ref()).await?;
-        let step = self.put_forward(place, (row, ballot), beside).await?;
+        let step = self.put_forward(place, (row, stamp), beside, Some(view)).await?;
         Ok((step == WriteStep::Done).then_some(version))
     }
 
@@ -318,7 +345,7 @@ impl Model {
     pub(super) async fn accept(
         self: &Arc<Self>,
         place: &KeyPlace,
-        (ballot, id): (Stamp, Stamp),
+        (BallotUnder { stamp: ballot, view }, id): (BallotUnder, Stamp),
         proposal: Proposal,
         before: Vec<Stamp>,
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
@@ -328,7 +355,7 @@ impl Model {
         let (number, position) = (writes.len(), Position { order: row.order, id });
         writes.push(Write::Accept { partition, key, row, beside });
         // Its birth stays: what was deleted since, and forgotten, does not come back (T1).
-        let batch = Batch { position, birth: id, deadline, writes, block: None };
+        let batch = Batch { position, birth: id, deadline, writes, block: None, under: Some(view) };
         match self.store_everywhere(batch).await.map(|steps| steps.get(&number).copied()) {
             Ok(Some(WriteStep::Done)) => Ok(Ended::Value(Some(id))),
             Ok(Some(WriteStep::Again { above })) => {

@@ -12,6 +12,7 @@ use net::limits::PIECE_MAX_BYTES;
 use net::{Answer, CallError};
 use std::collections::BTreeSet;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,11 +21,12 @@ use std::time::Duration;
 const HEDGE_AFTER: Duration = Duration::from_millis(700);
 
 impl Model {
-    /// The nodes that keep a block, the nearest first.
+    /// The nodes that keep a block and were not given up, the nearest first.
     pub(super) fn holders_of(&self, hash: &BlockHash) -> Vec<NodeId> {
         let placement = self.peers.placement();
         let sets = placement.sets(PartitionHash::of_uniform(hash.as_bytes()));
-        let nodes: BTreeSet<NodeId> = sets.into_iter().flatten().copied().collect();
+        let is_left = |node: &NodeId| !placement.is_given_up(*node);
+        let nodes: BTreeSet<NodeId> = sets.into_iter().flatten().copied().filter(is_left).collect();
         let mut nodes: Vec<NodeId> = nodes.into_iter().collect();
         nodes.sort_by_key(|node| self.peers.distance(*node));
         nodes
@@ -45,31 +47,48 @@ impl Model {
             }
         }
         let others: Vec<NodeId> = holders.into_iter().filter(|node| *node != self.peers.me()).collect();
-        let block = self.read_block_from(*hash, &others).await;
-        block.map(HashedBlock::into_content).ok_or(failure.into())
+        match self.seek_block(*hash, &others).await {
+            Sought::Found(block) => Ok(block.into_content()),
+            Sought::Nowhere | Sought::Unknown => Err(failure.into()),
+        }
+    }
+
+    /// A block from the other nodes that may have it: the owners first, then the other members, one of which may have
+    /// been an owner a moment ago.
+    pub(crate) async fn seek_elsewhere(self: &Arc<Self>, hash: BlockHash) -> Sought {
+        let me = self.peers.me();
+        let mut nodes = self.holders_of(&hash);
+        nodes.retain(|node| *node != me);
+        let sought = self.seek_block(hash, &nodes).await;
+        if matches!(sought, Sought::Found(_)) {
+            return sought;
+        }
+        let mut others = self.peers.others_up();
+        others.retain(|node| !nodes.contains(node));
+        match self.seek_block(hash, &others).await {
+            Sought::Found(block) => Sought::Found(block),
+            // What counts is what the owners said.
+            Sought::Nowhere | Sought::Unknown => sought,
+        }
     }
 
     /// Asks one node after the other, the next one as soon as one fails or is slow: it goes on where the longest part
     /// that came so far ends.
-    pub(crate) async fn read_block_from(
-        self: &Arc<Self>,
-        hash: BlockHash,
-        nodes: &[NodeId],
-    ) -> Option<HashedBlock> {
-        let begun = Begun::default();
+    pub(crate) async fn seek_block(self: &Arc<Self>, hash: BlockHash, nodes: &[NodeId]) -> Sought {
+        let (begun, asked) = (Begun::default(), nodes.len());
         let mut running = futures_util::stream::FuturesUnordered::new();
         let mut nodes = nodes.iter();
         loop {
             if let Some(node) = nodes.next() {
                 running.push(self.read_block_of(hash, *node, &begun));
             } else if running.is_empty() {
-                return None;
+                return if begun.denials() == asked { Sought::Nowhere } else { Sought::Unknown };
             }
             let next = futures_util::StreamExt::next(&mut running);
             let heard =
                 if nodes.len() > 0 { env::timeout(HEDGE_AFTER, pin!(next)).await } else { Some(next.await) };
             if let Some(Some(Some(block))) = heard {
-                return Some(block);
+                return Sought::Found(block);
             }
         }
     }
@@ -106,7 +125,11 @@ impl Model {
         let request = GetBlock { hash, from: u32::try_from(length).ok()? };
         let asked: Result<Answer<bool>, CallError> =
             self.ask_one(node, request, Bytes::new(), READ_LIMIT).await;
-        let Ok(Answer { reply: true, mut attachment }) = asked else { return None };
+        let Ok(Answer { reply: is_there, mut attachment }) = asked else { return None };
+        if !is_there {
+            begun.deny();
+            return None;
+        }
         while let Some(part) = env::timeout(READ_LIMIT, attachment.next()).await? {
             let part = part.ok()?;
             length += part.len();
@@ -124,13 +147,36 @@ impl Model {
     }
 }
 
-/// The longest beginning of a block that came from anybody so far. Nothing of it is verified before the whole is.
+/// What came of looking for a block at some nodes.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// One of them had it.
+    Found(HashedBlock),
+    /// Each of them said that it has no good file of it.
+    Nowhere,
+    /// None gave it, and not all could be asked.
+    Unknown,
+}
+
+/// The longest beginning of a block that came from anybody so far, and how many said that they have none of it. Nothing
+/// is verified before the whole is.
 #[derive(Default)]
-pub(crate) struct Begun(Mutex<Vec<Bytes>>);
+pub(crate) struct Begun {
+    parts: Mutex<Vec<Bytes>>,
+    denials: AtomicUsize,
+}
 
 impl Begun {
     fn open(&self) -> MutexGuard<'_, Vec<Bytes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deny(&self) {
+        self.denials.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn denials(&self) -> usize {
+        self.denials.load(Ordering::Relaxed)
     }
 
     fn longest(&self) -> Vec<Bytes> {

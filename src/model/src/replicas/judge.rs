@@ -85,7 +85,7 @@ impl Model {
         }
         if let Some(newest) = rows().max_by_key(|row| row.order) {
             let beside = self.content_of(place, newest).await?;
-            let step = self.put_forward(place, (newest.clone(), birth), beside).await?;
+            let step = self.put_forward(place, (newest.clone(), birth), beside, None).await?;
             if step != WriteStep::Done {
                 return Err(ModelError::Unavailable);
             }

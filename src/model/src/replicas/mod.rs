@@ -41,6 +41,7 @@ pub(crate) use ask::READ_LIMIT;
 pub(crate) use ballot::Proposal;
 #[cfg(test)]
 pub(crate) use blocks::Begun;
+pub(crate) use blocks::Sought;
 pub(crate) use bury::Burials;
 pub(crate) use courier::Clocks;
 pub(crate) use gone::Sweep;

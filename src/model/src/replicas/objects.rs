@@ -102,7 +102,7 @@ impl Model {
         let mut position = self.position_in(partition).await?;
         for _ in 0..RESTAMPS_MAX {
             let birth = position.order;
-            let batch = Batch { position, birth, deadline, writes: writes.clone(), block: None };
+            let batch = Batch { position, birth, deadline, writes: writes.clone(), block: None, under: None };
             let steps = self.store_everywhere(batch).await?;
             match steps.get(&number) {
                 Some(WriteStep::Done) => return Ok(position),
@@ -235,7 +235,8 @@ impl Model {
                 inline: None,
             };
             let writes = left.iter().map(write).collect();
-            let batch = Batch { position, birth: position.order, deadline: None, writes, block: None };
+            let batch =
+                Batch { position, birth: position.order, deadline: None, writes, block: None, under: None };
             let steps = self.store_everywhere(batch).await?;
             let mut again = Vec::new();
             for (key, step) in left.into_iter().zip(steps.into_values()) {

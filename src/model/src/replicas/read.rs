@@ -248,7 +248,7 @@ impl Model {
             Some(known) if !row.has_bytes_aside() => known,
             _ => self.content_of(place, &row).await?,
         };
-        match self.put_forward(place, (row.clone(), birth), beside.clone()).await? {
+        match self.put_forward(place, (row.clone(), birth), beside.clone(), None).await? {
             // What was told of past rows belongs to the moment before.
             WriteStep::Done => Ok(answered(Some((row, beside.own.filter(|_| content))), None)),
             WriteStep::Again { .. } => Ok(Attempt::Again),
@@ -263,11 +263,15 @@ impl Model {
         place: &KeyPlace,
         (row, birth): (ObjectRow, Stamp),
         beside: Beside,
+        under: Option<View>,
     ) -> Result<WriteStep, ModelError> {
         let position = Position { order: row.order, id: row.stamp };
         let KeyPlace { partition, key } = place.clone();
         let writes = vec![Write::Accept { partition, key, row, beside }];
-        match self.store_everywhere(Batch { position, birth, deadline: None, writes, block: None }).await {
+        match self
+            .store_everywhere(Batch { position, birth, deadline: None, writes, block: None, under })
+            .await
+        {
             Ok(steps) => Ok(steps.get(&0).copied().unwrap_or(WriteStep::Unknown)),
             // With one replica away, a promise that one of the others gave keeps it from a quorum for good:
             // taking over helps where waiting does not. Nothing new was put forward, so that is always safe.

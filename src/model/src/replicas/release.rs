@@ -20,7 +20,7 @@ use base::id::kind;
 use base::{Id, PartitionHash, WallTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Intent, Read, Space, Step};
+use store::{Intent, Read, Space, Step, StoreError};
 
 /// Items done in one step.
 const STEP_MAX_ITEMS: usize = 64;
@@ -40,8 +40,17 @@ impl Model {
             };
             match outcome {
                 Ok(()) => done += 1,
-                Err(ModelError::Unavailable) => self.postpone(*work, queued.clone()).await?,
-                Err(error) => return Err(error),
+                Err(ModelError::Store(error @ (StoreError::Failed | StoreError::Closed))) => {
+                    return Err(error.into());
+                }
+                // One that cannot be done now keeps no other from its turn.
+                Err(error) => {
+                    if !matches!(error, ModelError::Unavailable) {
+                        tracing::warn!(%error, "something that is to be let go waits");
+                        self.note_damage(&error);
+                    }
+                    self.postpone(*work, queued.clone()).await?;
+                }
             }
         }
         self.queue_overdue().await?;

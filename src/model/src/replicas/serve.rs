@@ -4,6 +4,7 @@
 //! (rule V2): a write is never counted under a layout that its replica has left. The clock takes in the
 //! request's stamp first (T1): its header was heard before it came here, and what an answer rests on is settled.
 
+use super::blocks::Sought;
 use super::bury::{AskGraves, Forget};
 use super::mend::AskRow;
 use super::messages::{
@@ -20,7 +21,7 @@ use crate::rows::object::{self, Beside, InlineBody, ObjectRow};
 use crate::rows::past;
 use crate::rows::reference::Target;
 use crate::{Model, ModelError, NodeBatch, graves, listing, versions};
-use base::{BlockHash, NodeId, PartitionHash, Stamp};
+use base::{BlockHash, PartitionHash, Stamp};
 use block::{BlockError, BlockLock, HashedBlock};
 use bytes::Bytes;
 use cluster::View;
@@ -122,11 +123,10 @@ impl Model {
         }
         writes.iter().try_for_each(Write::check)?;
         self.store.observe(position.order.max(position.id).max(birth)).await?;
-        if let Some(deadline) = deadline
-            && self.store.settled().await?.wall() >= deadline
-        {
+        if deadline.is_some_and(|deadline| self.store.latest().wall() >= deadline) {
             return Ok(Reply::Expired);
         }
+        let under_way = deadline.map(|deadline| self.deadlines.enter(deadline));
         let lock = self.hold_blocks(&writes, block).await?;
         let intent = if writes.iter().all(Write::frees) { Intent::Free } else { Intent::Grow };
         let (blocks, peers) = (self.blocks.clone(), Arc::clone(&self.peers));
@@ -134,6 +134,9 @@ impl Model {
             let mine = peers.view();
             if view != mine {
                 return Ok(Reply::Old(mine));
+            }
+            if deadline.is_some_and(|deadline| txn.stamp().wall() >= deadline) {
+                return Ok(Reply::Expired);
             }
             if let Some(closed) = seal::closed_for(txn, &writes)? {
                 return Ok(Reply::Closed(closed == Closed::Gone));
@@ -144,6 +147,8 @@ impl Model {
             }
             let stored = batch.store((position, birth), &blocks, txn)?;
             drop(lock);
+            // Also where whoever asked has gone meanwhile.
+            txn.after_commit(move || drop(under_way));
             Ok::<_, ModelError>(Reply::Done(stored))
         };
         self.store.commit(intent, store).await
@@ -205,7 +210,7 @@ impl Model {
         if let Err(reply) = self.admit(request.view, request.partition) {
             return Ok(reply);
         }
-        self.store.settled().await?;
+        self.settled_for(request.birth).await?;
         let view = self.store.view()?;
         if seal::is_gone(&view, request.partition)? {
             return Ok(Reply::Closed(true));
@@ -222,7 +227,7 @@ impl Model {
         if let Err(reply) = self.admit(request.view, request.partition) {
             return Ok(reply);
         }
-        self.store.settled().await?;
+        self.settled_for(request.birth).await?;
         let view = self.store.view()?;
         if seal::is_gone(&view, request.partition)? {
             return Ok(Reply::Closed(true));
@@ -281,7 +286,7 @@ impl Model {
         if !inside {
             return Ok(Reply::Failed);
         }
-        self.store.settled().await?;
+        self.settled_for(request.birth).await?;
         let view = self.store.view()?;
         // T4: what is absent in the range may have been forgotten.
         let fence = graves::fence_of(&view, space, request.partition.as_bytes())?.birth();
@@ -314,7 +319,7 @@ impl Model {
         if let Err(reply) = self.admit(request.view, request.partition) {
             return Ok(reply);
         }
-        self.store.settled().await?;
+        self.settled_for(request.birth).await?;
         let view = self.store.view()?;
         if seal::is_gone(&view, request.partition)? {
             return Ok(Reply::Closed(true));
@@ -335,10 +340,10 @@ impl Model {
         self: &Arc<Self>,
         hash: BlockHash,
     ) -> Result<HashedBlock, ModelError> {
-        let me = self.peers.me();
-        let nodes: Vec<NodeId> = self.holders_of(&hash).into_iter().filter(|node| *node != me).collect();
-        let block = self.read_block_from(hash, &nodes).await;
-        block.ok_or(BlockError::Missing { hash }.into())
+        match self.seek_elsewhere(hash).await {
+            Sought::Found(block) => Ok(block),
+            Sought::Nowhere | Sought::Unknown => Err(BlockError::Missing { hash }.into()),
+        }
     }
 
     /// What a coordinator is told of an error here. A row that cannot be read is mended behind its back.
@@ -399,7 +404,10 @@ impl Serve for GetBlock {
                 let from = bytes.len().min(self.from as usize);
                 Answer { reply: true, attachment: bytes.slice(from..).into() }
             }
-            Err(_) => Answer::from(false),
+            // It has none, and will have none but from others.
+            Err(BlockError::Missing { .. } | BlockError::Damaged { .. }) => Answer::from(false),
+            // Its disk may be back tomorrow: nothing is said.
+            Err(_) => return Err(Refusal::Busy),
         })
     }
 }

@@ -24,6 +24,8 @@ pub(super) const VIEW_PAUSE: Duration = Duration::from_millis(50);
 /// Everything one request writes, on all nodes.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
+    /// Whether it may go out under this view of the layout alone: what a ballot puts forward does (V3).
+    pub under: Option<View>,
     pub position: Position,
     /// When what writes it began: before its first read (rule T1).
     pub birth: Stamp,
@@ -45,6 +47,8 @@ struct Round {
     decided: BTreeMap<usize, (PlainWrite, Quorum, WriteStep)>,
     lost: BTreeSet<Member>,
     failure: Option<ModelError>,
+    /// Who says that the bucket is gone.
+    gone: BTreeSet<Member>,
     /// Whether somebody sees another layout than this node.
     views_differ: bool,
     /// Whether it was older than the fence of a replica.
@@ -96,6 +100,7 @@ impl Round {
             decided,
             lost: BTreeSet::new(),
             failure: None,
+            gone: BTreeSet::new(),
             views_differ: false,
             is_fenced: false,
         })
@@ -126,7 +131,7 @@ impl Round {
         match reply {
             Some(Reply::Full) => self.failure = Some(StoreError::Full.into()),
             Some(Reply::Old(_) | Reply::NotReady) => self.views_differ = true,
-            Some(Reply::Closed(true)) => self.failure = Some(ModelError::NoSuchBucket),
+            Some(Reply::Closed(true)) => _ = self.gone.insert(member),
             // Whoever is about to delete the bucket soon has done so, or gives up.
             Some(Reply::Closed(false)) => {
                 self.failure = Some(ModelError::BucketBusy);
@@ -139,6 +144,16 @@ impl Round {
 
     fn steps(self) -> BTreeMap<usize, WriteStep> {
         self.decided.into_iter().map(|(number, (_, _, step))| (number, step)).collect()
+    }
+
+    /// Why it was not stored. That the bucket is gone is certain only where those who say so leave no quorum
+    /// to anything else (rule S3): what one other replica holds may be put forward yet.
+    fn failure(&mut self) -> Option<ModelError> {
+        let stops = |quorum: &Quorum| !quorum.possible_without(&self.gone);
+        let quorums = self.merging.values().map(|(quorum, _)| quorum);
+        let mut quorums = quorums.chain(self.decided.values().map(|(_, quorum, _)| quorum));
+        let is_gone = !self.gone.is_empty() && quorums.all(stops);
+        if is_gone { Some(ModelError::NoSuchBucket) } else { self.failure.take() }
     }
 
     /// Whether those who did not answer, or said no, leave it undecided for good.
@@ -159,7 +174,7 @@ impl Model {
         let mut failure = ModelError::Unavailable;
         // V3: the same stamps go out again under a newer view of the layout.
         for attempt in 1..VIEW_ATTEMPTS_MAX {
-            let round = self.store_round(&batch).await?;
+            let mut round = self.store_round(&batch).await?;
             if round.is_decided() {
                 return Ok(round.steps());
             }
@@ -170,9 +185,9 @@ impl Model {
                 continue;
             }
             if !round.views_differ {
-                return Err(round.failure.unwrap_or(failure));
+                return Err(round.failure().unwrap_or(failure));
             }
-            failure = round.failure.unwrap_or(ModelError::Unavailable);
+            failure = round.failure().unwrap_or(ModelError::Unavailable);
             env::sleep(VIEW_PAUSE * attempt).await;
         }
         Err(failure)
@@ -180,6 +195,9 @@ impl Model {
 
     async fn store_round(self: &Arc<Self>, batch: &Batch) -> Result<Round, ModelError> {
         let placement = self.peers.placement();
+        if batch.under.is_some_and(|view| view != placement.view()) {
+            return Err(ModelError::Unavailable);
+        }
         let mut round = Round::plan(&placement, &batch.writes)?;
         let mut asked = Asked::new(round.nodes.len());
         for member in 0..round.nodes.len() {
@@ -208,7 +226,8 @@ impl Model {
         deadline: Option<WallTime>,
     ) -> Result<Position, ModelError> {
         let position = self.position().await?;
-        self.store_everywhere(Batch { position, birth: position.id, deadline, writes, block: None }).await?;
+        let batch = Batch { position, birth: position.id, deadline, writes, block: None, under: None };
+        self.store_everywhere(batch).await?;
         Ok(position)
     }
 

@@ -137,8 +137,12 @@ impl Model {
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
             // K1: a body never goes out under two stamps.
             let has_body = slot.live().is_some_and(|object| object.body.id().is_some());
-            let stamp = opened.stamp;
-            match self.accept(place, (stamp, stamp), proposal, Vec::new()).await? {
+            let (ballot, stamp) = (opened.ballot, opened.ballot.stamp);
+            if ballot.view != self.peers.view() {
+                self.pause(attempt, true).await;
+                continue;
+            }
+            match self.accept(place, (ballot, stamp), proposal, Vec::new()).await? {
                 Ended::Lost if !has_body => self.pause(attempt, false).await,
                 Ended::Moved => self.pause(attempt, true).await,
                 Ended::Lost | Ended::Unclear if !self.is_there(place, stamp).await? => break,
@@ -171,8 +175,8 @@ impl Model {
                 {
                     return Err(ModelError::Unavailable);
                 }
-                lock::retain_by_default(&mut slot, retention, opened.stamp);
-                let lineage = versions::lineage_above(mode, opened.stamp, current);
+                lock::retain_by_default(&mut slot, retention, opened.ballot.stamp);
+                let lineage = versions::lineage_above(mode, opened.ballot.stamp, current);
                 let aside = match &lineage.aside {
                     Some(_) => self.own_bytes(place, current).await?,
                     None => None,
@@ -475,7 +479,7 @@ impl Model {
         let write = Write::Past { partition, key, id, row: row.clone(), inline: inline.clone() };
         // T1: whoever forgot it since it was read takes it no more.
         let (position, deadline, block) = (self.position().await?, None, None);
-        let batch = Batch { position, birth, deadline, writes: vec![write], block };
+        let batch = Batch { position, birth, deadline, writes: vec![write], block, under: None };
         self.store_everywhere(batch).await.map(drop)
     }
 
@@ -498,7 +502,7 @@ impl Model {
         if let Err(reply) = self.admit(request.view, request.partition) {
             return Ok(reply);
         }
-        self.store.settled().await?;
+        self.settled_for(request.birth).await?;
         let view = self.store.view()?;
         if seal::is_gone(&view, request.partition)? {
             return Ok(Reply::Closed(true));

@@ -41,7 +41,7 @@ async fn store_at(homes: &Homes, number: usize, key: &str, row: ObjectRow, birth
     let KeyPlace { partition, key } = KeyPlace::of(BUCKET, key.into());
     let position = Position { order: row.order, id: row.stamp };
     let writes = vec![Write::Accept { partition, key, row, beside: Some(Bytes::from_static(b"old")).into() }];
-    let batch = Batch { position, birth, deadline: None, writes, block: None };
+    let batch = Batch { position, birth, deadline: None, writes, block: None, under: None };
     homes.model(number).store_everywhere(batch).await.unwrap()[&0]
 }
 

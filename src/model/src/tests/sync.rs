@@ -4,7 +4,7 @@ use super::homes::{Homes, id};
 use super::run;
 use super::support::Bucket;
 use crate::objects::Condition;
-use crate::replicas::{Begun, GetBlock, KeyPlace, READ_LIMIT};
+use crate::replicas::{Begun, GetBlock, KeyPlace, READ_LIMIT, Sought};
 use crate::rows::object::{self, ObjectRow};
 use crate::sync::{Differing, Manner, Pace, Pulled, Taking};
 use crate::{Model, ModelError};
@@ -14,6 +14,7 @@ use cluster::layout::ArcSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use table::digest::arc_of;
 use store::{Intent, Read, Space, Txn};
 
 pub const BUCKET: Bucket = Id::from_bytes([9; 32]);
@@ -232,8 +233,8 @@ fn a_block_goes_on_where_another_node_ended_and_is_never_what_nobody_stored() {
         // What came before was something else, or more than there is: all of it is asked for again.
         assert_eq!(read(Begun::of_for_test(&[1; 3000])).await.unwrap(), BLOCK);
         assert_eq!(read(Begun::of_for_test(&[7; 6000])).await.unwrap(), BLOCK);
-        let found = reader.read_block_from(hash, &[id(9), id(1)]).await.unwrap();
-        assert_eq!(found.content(), &BLOCK[..]);
+        let found = reader.seek_block(hash, &[id(9), id(1)]).await;
+        assert!(matches!(found, Sought::Found(block) if block.content() == &BLOCK[..]));
     });
 }
 
@@ -245,13 +246,7 @@ fn a_block_that_nobody_has_does_not_hold_up_its_reference() {
         homes.stop(2).await;
         homes.node(0).put(BUCKET, "big", &[&BLOCK, b"end"]).await;
         let hash = BlockHash::of(&BLOCK);
-        for number in 0..2 {
-            let disk = &homes.model(number).env().disk;
-            let name = format!("/data/blocks/{:02x}/{hash}", hash.as_bytes()[0]);
-            let forms = [name.clone(), format!("{name}.zst")];
-            let gone = forms.iter().filter(|name| disk.remove_file(Path::new(name)).is_ok());
-            assert_eq!(gone.count(), 1, "the block has a file");
-        }
+        (0..2).for_each(|number| _ = take_file(homes.model(number), &hash));
         homes.start(2).await;
         let pulled = pull_all(&homes, 2, &[0]).await;
         assert_eq!(pulled.blocks, 1, "the end of the object");
@@ -259,6 +254,52 @@ fn a_block_that_nobody_has_does_not_hold_up_its_reference() {
         let due = homes.model(2).env().clock.wall();
         let found = homes.model(2).blocks().run_due(due).await.unwrap();
         assert_eq!(found.missing, vec![hash], "it is looked for again");
+    });
+}
+
+/// Where a block's file lies, in its two forms.
+fn files_of(hash: &BlockHash) -> [String; 2] {
+    let name = format!("/data/blocks/{:02x}/{hash}", hash.as_bytes()[0]);
+    [name.clone(), format!("{name}.zst")]
+}
+
+/// Takes a block's file away; where it lay.
+fn take_file(model: &Model, hash: &BlockHash) -> String {
+    let is_gone = |name: &String| model.env().disk.rename(Path::new(name), Path::new("/data/taken")).is_ok();
+    files_of(hash).into_iter().find(is_gone).expect("the block has a file")
+}
+
+#[test]
+fn an_arc_is_copied_once_every_block_that_anybody_has_is_here() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.stop(2).await;
+        homes.node(0).put(BUCKET, "big", &[&BLOCK, b"end"]).await;
+        let (hash, end) = (BlockHash::of(&BLOCK), BlockHash::of(b"end"));
+        let (arc, ends) = (arc_of(hash.as_bytes()), arc_of(end.as_bytes()));
+        assert_ne!(arc, ends);
+        // One owner cannot read its file when it is asked, and the other one is away as soon as the rows have come.
+        take_file(homes.model(0), &hash);
+        let name = take_file(homes.model(1), &hash);
+        homes.start(2).await;
+        pull_all(&homes, 2, &[0]).await;
+        assert_eq!(homes.model(2).blocks().lacking(|_| true, 9).await.unwrap(), Some([hash].into()));
+        homes.stop(1).await;
+        let copied = homes.model(2).with_files(ArcSet::ALL).await.unwrap();
+        assert!(!copied.contains(arc) && copied.contains(ends), "who is away may have it");
+        // The one that was away has it.
+        homes.start(1).await;
+        homes.model(1).env().disk.rename(Path::new("/data/taken"), Path::new(&name)).unwrap();
+        assert_eq!(homes.model(2).with_files(ArcSet::ALL).await.unwrap(), ArcSet::ALL);
+        assert_eq!(homes.model(2).blocks().get(&hash).await.unwrap(), &BLOCK[..]);
+        // All who could have it say that they have none: nothing is waited for.
+        (1..3).for_each(|number| _ = take_file(homes.model(number), &hash));
+        assert!(homes.model(2).blocks().get(&hash).await.is_err(), "a reader meets it, and has it looked for");
+        let due = homes.model(2).env().clock.wall();
+        homes.model(2).blocks().run_due(due).await.unwrap();
+        assert_eq!(homes.model(2).blocks().lacking_count(), 1);
+        assert_eq!(homes.model(2).with_files(ArcSet::ALL).await.unwrap(), ArcSet::ALL);
     });
 }
 

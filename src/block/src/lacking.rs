@@ -1,0 +1,125 @@
+//! Which blocks are referred to here and have no file here: what a layout change waits for, and what an operator is told.
+//!
+//! Every reference that came without its file has an entry in the queue until the file is here, so the queue is where to
+//! look. A file counts when it is there: it was verified when it was written, and again before it was trusted as one.
+
+use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, count_key, parse_resync_key};
+use crate::{BlockError, BlockStore, Shared};
+use base::BlockHash;
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use store::{Read, Space, StoreError};
+
+/// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
+pub(crate) const LACKING_MAX: usize = 1000;
+
+/// Blocks that were found missing and were not seen here since, so that counting them costs nothing.
+#[derive(Default)]
+pub(crate) struct Lacking {
+    hashes: Mutex<BTreeSet<BlockHash>>,
+    /// Whether the queue was read, and whether it named more than are kept here.
+    is_complete: AtomicBool,
+}
+
+impl Lacking {
+    fn open(&self) -> MutexGuard<'_, BTreeSet<BlockHash>> {
+        self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A referenced block has no file here.
+    pub fn note_missing(&self, hash: BlockHash) {
+        let mut hashes = self.open();
+        if hashes.len() < LACKING_MAX {
+            hashes.insert(hash);
+        } else {
+            self.is_complete.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// It has one, or none is needed any more.
+    pub fn note_settled(&self, hash: &BlockHash) {
+        self.open().remove(hash);
+    }
+
+    fn count(&self) -> u64 {
+        u64::try_from(self.open().len()).unwrap_or(u64::MAX)
+    }
+
+    fn must_read_queue(&self) -> bool {
+        !self.is_complete.load(Ordering::Relaxed) && self.open().len() <= LACKING_MAX / 2
+    }
+}
+
+impl BlockStore {
+    /// The blocks that something here refers to and that have no file here, of those that `concerns` takes, at most `limit`;
+    /// `None` as long as it is not known: a disk was lost, and not every block has been looked for yet.
+    pub async fn lacking(
+        &self,
+        concerns: impl Fn(&BlockHash) -> bool + Send + 'static,
+        limit: usize,
+    ) -> Result<Option<BTreeSet<BlockHash>>, BlockError> {
+        let view = self.shared.store.view()?;
+        let audit = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?;
+        if audit.is_some_and(|audit| audit.is_refill && audit.next != COUNT_KEYS.1) {
+            return Ok(None);
+        }
+        let shared = self.shared.clone();
+        let look = move || queued_without_file(&shared, &view, (&concerns, limit));
+        Ok(self.shared.env.tasks.blocking(look).await.map(Some)?)
+    }
+
+    /// How many blocks this node is known to lack, counted up to a thousand.
+    pub fn lacking_count(&self) -> u64 {
+        self.shared.lacking.count()
+    }
+
+    /// Learns from the queue what was missing when this process began, and what did not fit before.
+    pub(crate) async fn read_lacking(&self) -> Result<(), BlockError> {
+        let lacking = &self.shared.lacking;
+        if !lacking.must_read_queue() {
+            return Ok(());
+        }
+        lacking.is_complete.store(true, Ordering::Relaxed);
+        let found = self.lacking(|_| true, LACKING_MAX).await?;
+        found.into_iter().flatten().for_each(|hash| lacking.note_missing(hash));
+        if lacking.count() >= LACKING_MAX as u64 {
+            lacking.is_complete.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// Queued blocks that are referenced and have no file in any folder.
+fn queued_without_file(
+    shared: &Shared,
+    view: &store::View,
+    (concerns, limit): (&dyn Fn(&BlockHash) -> bool, usize),
+) -> Result<BTreeSet<BlockHash>, StoreError> {
+    let (mut found, mut failure) = (BTreeSet::new(), None);
+    view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
+        let Some(hash) = parse_resync_key(key).map(|(_, hash)| hash).filter(|hash| concerns(hash)) else {
+            return ControlFlow::Continue(());
+        };
+        match view.get::<RefCount>(Space::RefCount, &count_key(&hash)) {
+            Ok(row) if row.as_ref().is_some_and(|row| row.count > 0) && !shared.has_file(&hash) => {
+                found.insert(hash);
+            }
+            Ok(_) => {}
+            Err(error) => failure = Some(error),
+        }
+        if failure.is_some() || found.len() >= limit {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })?;
+    failure.map_or(Ok(found), Err)
+}
+
+impl Shared {
+    fn has_file(&self, hash: &BlockHash) -> bool {
+        self.folders.iter().any(|folder| folder.holds(hash).unwrap_or(false))
+    }
+}
