@@ -15,8 +15,8 @@ use base::id::kind;
 use base::{BlockHash, Id, PartitionHash};
 use bytes::Bytes;
 use env::Task;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Read, Space, Step};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -42,17 +42,41 @@ pub struct ByteRange {
 
 /// Bodies that are being read, with how many readers each has.
 #[derive(Debug, Default)]
-pub(crate) struct Readers(Mutex<BTreeMap<Id<kind::Body>, usize>>);
+pub(crate) struct Readers {
+    reading: Mutex<BTreeMap<Id<kind::Body>, usize>>,
+    /// Those of which it is proven that nothing names them, nor ever will, and that somebody reads still, through whichever
+    /// home. The proof may be gone when the reader is: the tombstone of their key is collected.
+    waited_for: Mutex<BTreeSet<Id<kind::Body>>>,
+}
 
 impl Readers {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<Id<kind::Body>, usize>> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether anybody reads this body now.
     pub fn is_reading(&self, body: Id<kind::Body>) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&body)
+        self.open().contains_key(&body)
+    }
+
+    /// Whether a free body is kept for its readers alone.
+    pub fn is_waited_for(&self, body: Id<kind::Body>) -> bool {
+        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).contains(&body)
+    }
+
+    /// Takes note that a free body is kept for its readers, or not any more.
+    pub fn wait_for(&self, body: Id<kind::Body>, waits: bool) {
+        let mut waited_for = self.waited_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits {
+            waited_for.insert(body)
+        } else {
+            waited_for.remove(&body)
+        };
     }
 
     /// From now on somebody reads this body.
     pub fn enter(self: &Arc<Self>, body: Id<kind::Body>) -> Arc<Reading> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(body).or_default() += 1;
+        *self.open().entry(body).or_default() += 1;
         Arc::new(Reading { readers: Arc::clone(self), body })
     }
 }
@@ -68,7 +92,7 @@ pub(crate) struct Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        let mut readers = self.readers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readers = self.readers.open();
         if let Some(count) = readers.get_mut(&self.body) {
             *count -= 1;
             if *count == 0 {

@@ -29,6 +29,7 @@ mod peers;
 mod quorum;
 mod range;
 mod read;
+mod reading;
 mod release;
 mod seal;
 mod secret;

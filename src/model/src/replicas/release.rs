@@ -111,9 +111,16 @@ impl Model {
         let rows = self.rows_of_body(body).await?;
         let is_free = match rows.values().find(|row| !row.dead) {
             None => true,
+            Some(_) if self.readers.is_waited_for(body) => true,
             Some(alive) => self.is_free(body, alive, queued).await?,
         };
         if is_free {
+            let is_read = rows.values().any(|row| !row.dead) && self.is_read_anywhere(body).await;
+            self.readers.wait_for(body, is_read);
+            if is_read {
+                // Later: whoever downloads it goes on to its end.
+                return Err(ModelError::Unavailable);
+            }
             self.kill_rows(body, rows).await?;
         } else if queued.in_doubt {
             self.settle(body).await?;

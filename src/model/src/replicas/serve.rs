@@ -12,6 +12,7 @@ use super::messages::{
     ReadRange, ReadRow, Records, Reply, StoreBlock, StoreRows, Which,
 };
 use super::names::{CompareNames, NameRows};
+use super::reading::AskReaders;
 use super::seal::{self, Closed};
 use super::secret::{AskSecret, OfferSecret};
 use crate::batch::{self, Write};
@@ -76,6 +77,7 @@ impl Model {
         self.answer::<Forget>(net);
         self.answer::<AskRow>(net);
         self.answer::<AskBodies>(net);
+        self.answer::<AskReaders>(net);
         self.answer_sync(net);
     }
 

@@ -1,8 +1,10 @@
 //! Bodies on their way in and out: writers that are cut off, and readers of what was overwritten.
 
+use super::homes::Homes;
 use super::support::{Node, tag};
+use super::sync::{BUCKET, with_bucket};
 use super::{key_of, run};
-use crate::objects::{Condition, ObjectMeta, Place};
+use crate::objects::{Condition, ObjectMeta, Place, Want};
 use crate::rows::version::Owner;
 use crate::{BodyWriter, ByteRange, ModelError, SENDING_MAX_BLOCKS};
 use bytes::Bytes;
@@ -171,6 +173,41 @@ fn a_reader_of_an_overwritten_body_can_finish() {
 #[test]
 fn what_was_found_can_be_read_although_it_has_gone_since() {
     read_what_goes(false);
+}
+
+#[test]
+fn what_is_read_through_one_home_is_not_let_go_by_another() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.node(0).put(BUCKET, "film", PIECES).await;
+        homes.node(0).put(BUCKET, "unread", &[b"unread", b"film"]).await;
+        let references = |piece: &[u8]| {
+            let hash = base::BlockHash::of(piece);
+            let count = |number: usize| homes.model(number).blocks().reference_count(&hash).unwrap();
+            (0..3).map(count).sum::<u64>()
+        };
+        let found = homes.model(1).find(BUCKET, "film", Want::Content).await.unwrap().unwrap();
+        let mut reader = found.read(homes.model(1), ByteRange { start: 0, end: found.object.size });
+        assert_eq!(reader.next().await.unwrap().unwrap(), PIECES[0]);
+        homes.node(0).delete(BUCKET, "film").await;
+        homes.node(2).delete(BUCKET, "unread").await;
+        for _ in 0..3 {
+            homes.pass(Duration::from_secs(3600));
+            homes.tidy_up().await;
+        }
+        assert_eq!(references(b"unread"), 0);
+        assert_eq!(references(PIECES[5]), 3);
+        for piece in &PIECES[1..] {
+            assert_eq!(reader.next().await.unwrap().unwrap(), *piece);
+        }
+        drop((reader, found));
+        for _ in 0..3 {
+            homes.pass(Duration::from_secs(3600));
+            homes.tidy_up().await;
+        }
+        assert_eq!(PIECES.iter().map(|piece| references(piece)).sum::<u64>(), 0);
+    });
 }
 
 #[test]

@@ -14,8 +14,8 @@ use cluster::layout::ArcSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use table::digest::arc_of;
 use store::{Intent, Read, Space, Txn};
+use table::digest::arc_of;
 
 pub const BUCKET: Bucket = Id::from_bytes([9; 32]);
 const BLOCK: [u8; 5000] = [7; 5000];
@@ -295,7 +295,10 @@ fn an_arc_is_copied_once_every_block_that_anybody_has_is_here() {
         assert_eq!(homes.model(2).blocks().get(&hash).await.unwrap(), &BLOCK[..]);
         // All who could have it say that they have none: nothing is waited for.
         (1..3).for_each(|number| _ = take_file(homes.model(number), &hash));
-        assert!(homes.model(2).blocks().get(&hash).await.is_err(), "a reader meets it, and has it looked for");
+        assert!(
+            homes.model(2).blocks().get(&hash).await.is_err(),
+            "a reader meets it, and has it looked for"
+        );
         let due = homes.model(2).env().clock.wall();
         homes.model(2).blocks().run_due(due).await.unwrap();
         assert_eq!(homes.model(2).blocks().lacking_count(), 1);
