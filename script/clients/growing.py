@@ -215,3 +215,20 @@ def _wait_until_empty(node):
         if time.monotonic() > deadline:
             raise AssertionError(f"it still holds {rows(figures(node))}")
         time.sleep(0.2)
+
+
+@SUITE.case("the only home is killed again and again while another one takes its place, and has nothing that is missing there")
+def replaced_while_it_dies(home):
+    with Growing(home, count=2) as growing:
+        source = random.Random(11)
+        for number in range(80):
+            growing.put(f"film/{number}", source.randbytes(source.randrange(1 << 20, 4 << 20)))
+        growing.replace(0, 1, 2)
+        for pause in [0.2, 0.1, 0.3, 0.5]:
+            time.sleep(pause)
+            growing.first.stop(signal.SIGKILL)
+            growing.first.start()
+            growing.first.wait_until_up()
+        growing.wait_until_grown(2)
+        growing.first.stop(signal.SIGKILL)
+        growing.check_all(1)
