@@ -28,6 +28,8 @@ pub enum Key {
     RemainingRetentionDays,
     /// Whether the operation makes an object, or only prepares one.
     ObjectCreation,
+    /// Whether a service of AWS asks, or by its hands.
+    OfService,
     /// What no request here ever has: temporary keys, networks and organisations of AWS.
     Absent,
 }
@@ -122,7 +124,8 @@ impl Key {
             "s3:requestobjecttagkeys" => Ok(Self::RequestTagKeys),
             "s3:object-lock-remaining-retention-days" => Ok(Self::RemainingRetentionDays),
             "s3:objectcreationoperation" => Ok(Self::ObjectCreation),
-            other if ABSENT.contains(&other) => Ok(Self::Absent),
+            "aws:principalisawsservice" | "aws:viaawsservice" => Ok(Self::OfService),
+            other if ABSENT.contains(&other) || other.starts_with("aws:principaltag/") => Ok(Self::Absent),
             other if other.starts_with("aws:") || other.starts_with("s3:") => {
                 let message = format!("The condition key {key} is not supported");
                 Err(S3Error::with_message(S3Code::NotImplemented, message))
@@ -195,6 +198,7 @@ impl Key {
                 creates.then(|| (!facts.prepares_object).to_string())
             }
             Self::RequestTagKeys => return facts.request_tags.iter().map(|(key, _)| key.clone()).collect(),
+            Self::OfService => Some(false.to_string()),
             Self::Absent => None,
         };
         one.into_iter().collect()

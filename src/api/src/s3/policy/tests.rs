@@ -140,6 +140,8 @@ fn conditions() {
         ("{\"StringEquals\": {\"aws:SourceVpc\": \"vpc-1\"}}", false),
         ("{\"StringNotEquals\": {\"aws:SourceVpc\": \"vpc-1\"}}", true),
         ("{\"Null\": {\"aws:MultiFactorAuthAge\": \"true\"}}", true),
+        ("{\"Bool\": {\"aws:ViaAWSService\": \"false\"}}", true),
+        ("{\"StringEquals\": {\"aws:PrincipalTag/team\": \"red\"}}", false),
         ("{\"ArnLike\": {\"aws:PrincipalArn\": \"arn:aws:iam::123456789012:user/GK*\"}}", true),
         ("{\"ArnEquals\": {\"aws:PrincipalArn\": \"arn:aws:iam::123456789012:user/GK2\"}}", false),
         ("{\"ArnNotEquals\": {\"aws:PrincipalArn\": \"arn:aws:iam::123456789012:user/GK2\"}}", true),
