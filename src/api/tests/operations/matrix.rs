@@ -181,12 +181,12 @@ async fn nobody_is_let_in_and_nobody_kept_out_against_the_rules() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// One allowed call, with everything in it that could give its caller more, is all that a caller is given.
+/// Whatever a key that may only write calls, with everything in it that could give it more, it reads nothing afterwards.
 #[tokio::test(start_paused = true)]
-async fn one_allowed_call_opens_no_other() {
+async fn no_call_opens_another() {
     let home = Home::new().await;
     let mut calls = 0;
-    for row in ROWS.iter().filter(|row| row.allowed.contains(&Writer)) {
+    for row in ROWS {
         let sample = Sample::of(row.operation);
         for header in ["x-amz-grant-read", "x-amz-grant-full-control", "x-amz-grant-write-acp"] {
             let shelf = opened_up(&home, sample.shelf(&home).await).await;
@@ -194,11 +194,14 @@ async fn one_allowed_call_opens_no_other() {
             let lists = decision(Place::Header, header).expect("a row").operations;
             let mine = format!("id={}", home.identity(Writer).id);
             let request = match lists.contains(&row.operation) {
+                // Instead of the document that two of them have.
+                true if row.operation.ends_with("Acl") => request.body(b"").header(header, &mine),
                 true => request.header(header, &mine),
                 false => request,
             };
             let answer = home.send_as(Writer, &request).await;
-            assert_eq!(answer.status, sample.status, "{}: {}", row.operation, answer.text());
+            let is_done = answer.status == sample.status;
+            assert_eq!(is_done, row.allowed.contains(&Writer), "{}: {}", row.operation, answer.text());
             for closed in [thing("GET", &shelf), thing("GET", &shelf).query("acl", "")] {
                 let answer = home.send_as(Writer, &closed).await;
                 calls += 1;
@@ -206,5 +209,5 @@ async fn one_allowed_call_opens_no_other() {
             }
         }
     }
-    println!("{calls} calls after an allowed one");
+    println!("{calls} calls after another one");
 }

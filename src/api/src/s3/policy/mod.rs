@@ -44,7 +44,7 @@ impl StoredPolicy {
         settings::read(bucket, Setting::Policy)
     }
 
-    /// Reads it. It was read before it was kept: only a newer release can have written what is not understood.
+    /// Reads it. It was read before it was kept: only another release can have kept what is refused by this one.
     pub fn parse(&self) -> Result<Policy, S3Error> {
         Policy::parse(self.text.as_bytes(), &self.bucket).map_err(|error| {
             tracing::error!(bucket = self.bucket, message = %error.message, "a bucket policy cannot be read");
