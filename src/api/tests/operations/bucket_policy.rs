@@ -454,3 +454,30 @@ async fn parts_are_judged_by_what_began_their_upload() {
         assert_eq!(home.root(&part).await.status, if usual { 200 } else { 403 }, "{key} {value}");
     }
 }
+
+/// The policy that AWS documents to make every write conditional, uploads in parts only when they are completed.
+#[tokio::test(start_paused = true)]
+async fn a_policy_can_demand_that_nothing_is_overwritten() {
+    let home = Home::new().await;
+    let shelf = home.shelf().await;
+    let condition = ", \"Condition\": {\"Null\": {\"s3:if-none-match\": \"true\"}, \
+        \"Bool\": {\"s3:ObjectCreationOperation\": \"true\"}}";
+    set(&home, &shelf, &[statement("Deny", "\"*\"", &["s3:PutObject"], &shelf, condition)]).await;
+    let at = |method: &str, key: &str| Req::new(method, &format!("/{}/{key}", shelf.bucket));
+    let source = format!("/{}/book", shelf.library);
+    let upload = home.root(&at("POST", "parts").query("uploads", "")).await.xml("UploadId");
+    let part = at("PUT", "parts").query("partNumber", "1").query("uploadId", &upload).body(b"part");
+    let etag = home.root(&part).await.header("etag").unwrap().to_owned();
+    let list = part_list(&Shelf { part_etag: etag, ..shelf.clone() });
+    let makes = [
+        at("PUT", "put").body(b"x"),
+        at("PUT", "copy").header("x-amz-copy-source", &source),
+        form(&shelf, &[("key", "form")], b"x"),
+        at("POST", "parts").query("uploadId", &upload).body(list.as_bytes()),
+    ];
+    for request in makes {
+        assert_denied(&request.path, &request, &home.root(&request).await);
+        let answer = home.root(&request.header("if-none-match", "*")).await;
+        assert!(answer.status < 300, "{}", answer.text());
+    }
+}
