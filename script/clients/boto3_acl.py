@@ -33,6 +33,14 @@ def _other(home):
     return key_id, home.client(key_id=key_id, secret=secret)
 
 
+def _granted(home, bucket, *rights):
+    """Somebody with a key that has these rights on the bucket: the key's id and a client."""
+    key_id, client = _other(home)
+    command = [str(home.server.binary), "-c", str(home.server.config_path), "bucket", "allow", bucket, "--key", key_id]
+    subprocess.run([*command, *(f"--{right}" for right in rights)], check=True, capture_output=True, timeout=60)
+    return key_id, client
+
+
 def _grants(answer):
     """Who is granted what: a group by the end of its address, a user by the id."""
     whom = lambda grantee: grantee.get("URI", "").rsplit("/", 1)[-1] or grantee["ID"]
@@ -213,3 +221,39 @@ def forms(home):
     headers = {"host": f"127.0.0.1:{home.port}", "content-type": "multipart/form-data; boundary=b"}
     equal(exchange(home.port, "POST", f"/{bucket}", headers, body).status, 204, "form")
     equal(_anonymous(home, "GET", f"/{bucket}/k").body, b"form", "public")
+
+
+@SUITE.case("who may only write does not say who reads what is there")
+def write_only(home):
+    bucket = home.new_bucket("aclwriteonly")
+    object = dict(Bucket=bucket, Key="k")
+    home.s3.put_object(**object, Body=b"x")
+    key_id, writer = _granted(home, bucket, "write")
+    for how in [{"GrantRead": f'id="{key_id}"'}, {"ACL": "public-read"}]:
+        refused("AccessDenied", 403, writer.put_object_acl, **object, **how)
+    refused("AccessDenied", 403, writer.get_object, **object)
+    writer.put_object(Bucket=bucket, Key="own", Body=b"y", ACL="public-read")
+    equal(_status(home, bucket, "own"), 200, "what it writes it may show")
+    _, both = _granted(home, bucket, "read", "write")
+    both.put_object_acl(**object, ACL="public-read")
+    equal(_status(home, bucket), 200, "who may read may show")
+
+
+@SUITE.case("a public bucket's versions and uploads are not anybody's to delete")
+def public_bucket(home):
+    bucket = home.new_bucket("aclversions")
+    home.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    home.s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    version = home.s3.put_object(Bucket=bucket, Key="k", Body=b"x")["VersionId"]
+    equal(_anonymous(home, "DELETE", f"/{bucket}/k?versionId={version}").status, 403, "a version")
+    _, other = _other(home)
+    entry = {"Key": "k", "VersionId": version}
+    answer = other.delete_objects(Bucket=bucket, Delete={"Objects": [entry]})
+    equal([error["Code"] for error in answer["Errors"]], ["AccessDenied"], "DeleteObjects")
+    equal(_anonymous(home, "DELETE", f"/{bucket}/k").status, 204, "what is current")
+    equal(home.s3.get_object(Bucket=bucket, **entry)["Body"].read(), b"x", "the version")
+    upload = home.s3.create_multipart_upload(Bucket=bucket, Key="u")["UploadId"]
+    equal(_anonymous(home, "DELETE", f"/{bucket}/u?uploadId={upload}").status, 403, "an upload")
+    refused("AccessDenied", 403, other.abort_multipart_upload, Bucket=bucket, Key="u", UploadId=upload)
+    theirs = other.create_multipart_upload(Bucket=bucket, Key="u")["UploadId"]
+    other.abort_multipart_upload(Bucket=bucket, Key="u", UploadId=theirs)

@@ -87,3 +87,21 @@ def version_2(home):
     equal(_send(home, {"url": f"/{bucket}", "fields": form}).status, 204, "good")
     answer = _send(home, {"url": f"/{bucket}", "fields": dict(form, key="down/k")})
     equal((answer.status, answer.code()), (403, "AccessDenied"), "another key")
+
+
+@SUITE.case("headers and query beside a form give the object nothing")
+def beside(home):
+    bucket = home.new_bucket("formbeside")
+    prepared = home.s3.generate_presigned_post(bucket, "k")
+    body, kind = _multipart(prepared["fields"], b"picture", "cat.png")
+    headers = {"host": f"127.0.0.1:{home.port}", "content-type": kind}
+    said = {"x-amz-acl": "public-read", "x-amz-meta-a": "b", "x-amz-tagging": "a=b", "cache-control": "max-age=1",
+            "x-amz-website-redirect-location": "https://elsewhere.example/"}
+    path = f"/{bucket}"
+    for place, target, more in [("header", path, said), ("query", f"{path}?{urllib.parse.urlencode(said)}", {})]:
+        equal(exchange(home.port, "POST", target, dict(headers, **more), body).status, 204, place)
+        found = home.s3.get_object(Bucket=bucket, Key="k")
+        kept = {name for name in ("CacheControl", "TagCount", "WebsiteRedirectLocation") if name in found}
+        equal((kept, found["Metadata"]), (set(), {}), f"{place}: what is kept")
+        answer = exchange(home.port, "GET", f"{path}/k", {"host": f"127.0.0.1:{home.port}"}, b"")
+        equal(answer.status, 403, f"{place}: who may read it")

@@ -90,6 +90,11 @@ def conditions(home):
     equal(_anonymous(home, "GET", f"/{bucket}/k").status, 403, "without the tag")
     home.s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": [{"Key": "public", "Value": "yes"}]})
     equal(_anonymous(home, "GET", f"/{bucket}/k").status, 200, "with the tag")
+    _set(home, bucket, _statement(bucket, "Deny", Condition={"Bool": {"aws:SecureTransport": "false"}}))
+    refused("AccessDenied", 403, home.s3.get_object, Bucket=bucket, Key="k")
+    _set(home, bucket, _statement(bucket, resource="/${aws:username}/*"))
+    home.s3.put_object(Bucket=bucket, Key=f"{home.key_id}/k", Body=b"own")
+    equal(_anonymous(home, "GET", f"/{bucket}/{home.key_id}/k").status, 403, "nobody's folder")
 
 
 @SUITE.case("what is not understood is refused when it is set")
@@ -103,7 +108,10 @@ def refused_policies(home):
                  json.dumps({"Statement": [dict(good, Action="s3:ListBucket")]}),
                  json.dumps({"Statement": [dict(good, Condition={"Odd": {"aws:Referer": "x"}})]})]:
         refused("MalformedPolicy", 400, home.s3.put_bucket_policy, **put(text))
-    for condition in [{"Bool": {"aws:SecureTransport": "false"}}, {"StringEquals": {"aws:SourceVpce": "x"}}]:
+    for text in ['{"Statement": {"Effect": "Deny", "Effect": "Allow"}}',
+                 json.dumps({"Statement": [{"NotPrincipal" if name == "Principal" else name: value for name, value in good.items()}]})]:
+        refused("MalformedPolicy", 400, home.s3.put_bucket_policy, **put(text))
+    for condition in [{"BinaryEquals": {"aws:Referer": "eA=="}}, {"StringEquals": {"s3:DataAccessPointArn": "x"}}]:
         text = json.dumps({"Statement": [dict(good, Condition=condition)]})
         refused("NotImplemented", 501, home.s3.put_bucket_policy, **put(text))
     refused("NoSuchBucketPolicy", 404, home.s3.get_bucket_policy, Bucket=bucket)

@@ -1,6 +1,7 @@
 """Certificates on the three listeners: served, replaced while connections are open, spoiled; and what plain HTTP gets."""
 
 import http.client
+import json
 import shutil
 import signal
 import socket
@@ -86,6 +87,7 @@ def listeners(home):
         s3.put_bucket_website(Bucket=server.bucket, WebsiteConfiguration={
             "IndexDocument": {"Suffix": "index.html"}, "RoutingRules": [
                 {"Condition": {"KeyPrefixEquals": "away/"}, "Redirect": {"HostName": "b.example"}}]})
+        _only_by_tls(server, s3)
         equal(get(server.web_port, "/", f"{server.bucket}.web.localhost"), (200, b"secret"), "web site")
         equal(get(server.admin_port, "/health")[0], 200, "administration")
         told = subprocess.run([str(server.binary), "-c", str(server.config_path), "status"], capture_output=True, timeout=60)
@@ -105,6 +107,16 @@ def _client(server):
         aws_secret_access_key=server.secret, verify=str(FIXTURES / "one.crt"),
         config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
     )
+
+
+def _only_by_tls(server, s3):
+    """The policy that AWS advises for every bucket."""
+    both = {"Bool": {"aws:SecureTransport": "false"}}, {"NumericLessThan": {"s3:TlsVersion": 1.2}}
+    resources = [f"arn:aws:s3:::{server.bucket}", f"arn:aws:s3:::{server.bucket}/*"]
+    statements = [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": resources, "Condition": condition}
+                  for condition in both]
+    s3.put_bucket_policy(Bucket=server.bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    equal(s3.get_object(Bucket=server.bucket, Key="index.html")["Body"].read(), b"secret", "by TLS")
 
 
 def _renewal(server):

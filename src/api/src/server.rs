@@ -6,7 +6,7 @@
 
 use crate::connection::Watched;
 use crate::s3::reply::ReplyBody;
-use crate::tls::Tls;
+use crate::tls::{Tls, TlsVersion};
 use env::{BoxStream, Clock, Env, Listener, Task};
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
@@ -41,7 +41,7 @@ pub struct PeerAddress(pub IpAddr);
 
 /// Among the extensions of a request that came over TLS.
 #[derive(Debug, Clone, Copy)]
-pub struct Secured;
+pub struct Secured(pub TlsVersion);
 
 /// Where connections come in.
 pub struct Door {
@@ -97,20 +97,16 @@ pub fn serve(env: &Env, door: Door, handler: Handler, mut shutdown: Shutdown) ->
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let peer = Peer {
-                        address: peer.map(|peer| PeerAddress(peer.ip())),
-                        secured: tls.is_some().then_some(Secured),
-                        _place: place,
-                    };
+                    let peer = Peer { address: peer.map(|peer| PeerAddress(peer.ip())), _place: place };
                     let (clock, handler) = (Arc::clone(&env.clock), Arc::clone(&handler));
                     let (tls, mut ended) = (tls.clone(), shutdown.clone());
                     let connection = async move {
                         let stream = tokio::select! {
-                            stream = secure(stream, tls, &peer) => stream,
+                            stream = secure(stream, tls, peer.address) => stream,
                             () = ended.requested() => None,
                         };
-                        if let Some(stream) = stream {
-                            serve_connection((stream, clock), peer, handler, ended).await;
+                        if let Some((stream, secured)) = stream {
+                            serve_connection((stream, clock), (peer, secured), handler, ended).await;
                         }
                     };
                     env.tasks.spawn(connection).detach();
@@ -130,18 +126,21 @@ pub fn serve(env: &Env, door: Door, handler: Handler, mut shutdown: Shutdown) ->
 /// Who is at the other end of a connection.
 struct Peer {
     address: Option<PeerAddress>,
-    secured: Option<Secured>,
     /// Held as long as the connection.
     _place: OwnedSemaphorePermit,
 }
 
 /// The stream that HTTP is spoken on; nothing if the client does not manage its TLS.
-async fn secure(stream: BoxStream, tls: Option<Arc<Tls>>, peer: &Peer) -> Option<BoxStream> {
-    let Some(tls) = tls else { return Some(stream) };
+async fn secure(
+    stream: BoxStream,
+    tls: Option<Arc<Tls>>,
+    peer: Option<PeerAddress>,
+) -> Option<(BoxStream, Option<Secured>)> {
+    let Some(tls) = tls else { return Some((stream, None)) };
     match tls.accept(stream).await {
-        Ok(stream) => Some(stream),
+        Ok((stream, version)) => Some((stream, Some(Secured(version)))),
         Err(error) => {
-            let peer = peer.address.map(|peer| peer.0);
+            let peer = peer.map(|peer| peer.0);
             tracing::debug!(%error, ?peer, "a client did not manage its TLS");
             None
         }
@@ -150,7 +149,7 @@ async fn secure(stream: BoxStream, tls: Option<Arc<Tls>>, peer: &Peer) -> Option
 
 async fn serve_connection(
     (stream, clock): (BoxStream, Arc<dyn Clock>),
-    peer: Peer,
+    (peer, secured): (Peer, Option<Secured>),
     handler: Handler,
     mut shutdown: Shutdown,
 ) {
@@ -159,7 +158,7 @@ async fn serve_connection(
         if let Some(address) = peer.address {
             request.extensions_mut().insert(address);
         }
-        if let Some(secured) = peer.secured {
+        if let Some(secured) = secured {
             request.extensions_mut().insert(secured);
         }
         let served = serving.begin();

@@ -8,10 +8,10 @@
 
 use arc_swap::ArcSwap;
 use env::{BoxStream, Env, Task};
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::Acceptor;
+use rustls::{ProtocolVersion, ServerConfig};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,29 @@ const FILE_MAX_BYTES: usize = 1 << 20;
 /// What a browser reads that speaks HTTP to a port with TLS.
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 59\r\n\r\nThis port speaks TLS: the address must begin with https://\n";
+
+/// Which TLS is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+impl TlsVersion {
+    fn of(spoken: Option<ProtocolVersion>) -> Self {
+        if spoken == Some(ProtocolVersion::TLSv1_3) { Self::V1_3 } else { Self::V1_2 }
+    }
+
+    /// Its number.
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
+        }
+    }
+}
 
 /// Where a certificate is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,13 +178,13 @@ impl Tls {
         Ok(Look::Renewed)
     }
 
-    /// The stream inside a connection's TLS. A client that speaks plain HTTP is told so.
-    pub(crate) async fn accept(&self, stream: BoxStream) -> io::Result<BoxStream> {
+    /// The stream inside a connection's TLS, and which TLS that is. A client that speaks plain HTTP is told so.
+    pub(crate) async fn accept(&self, stream: BoxStream) -> io::Result<(BoxStream, TlsVersion)> {
         let handshake = self.shake_hands(stream);
         env::timeout(HANDSHAKE_MAX, handshake).await.ok_or(io::ErrorKind::TimedOut)?
     }
 
-    async fn shake_hands(&self, mut stream: BoxStream) -> io::Result<BoxStream> {
+    async fn shake_hands(&self, mut stream: BoxStream) -> io::Result<(BoxStream, TlsVersion)> {
         let (mut acceptor, mut piece) = (Acceptor::default(), vec![0; HELLO_PIECE_BYTES]);
         let mut is_first = true;
         loop {
@@ -183,7 +206,9 @@ impl Tls {
                 Ok(None) => {}
                 Ok(Some(hello)) => {
                     let handshake = StartHandshake::from_parts(hello, stream);
-                    return Ok(Box::new(handshake.into_stream(self.current.load_full()).await?));
+                    let stream = handshake.into_stream(self.current.load_full()).await?;
+                    let version = TlsVersion::of(stream.get_ref().1.protocol_version());
+                    return Ok((Box::new(stream), version));
                 }
                 Err((error, mut alert)) => {
                     let mut told = Vec::new();

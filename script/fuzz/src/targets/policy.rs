@@ -36,6 +36,7 @@ fn of_bucket(document: &[u8]) {
         signed: None,
         request_tags: vec![("a".into(), "b".into())],
         existing_tags: vec![("c".into(), "d".into())],
+        ..Facts::default()
     };
     let mut allowed_to_all = false;
     for access_key in [None, Some("GK0123456789abcdef01234567")] {

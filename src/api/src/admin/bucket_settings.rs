@@ -1,10 +1,11 @@
 //! What applications set on a bucket, as GetBucketInfo shows it; and what of it UpdateBucket sets.
 //!
 //! S3 reads and writes the same documents: nothing is kept twice, and what S3 would refuse is refused here. Always
-//! holds: a setting that a newer release has written is named as unreadable, never shown as if it were not there.
+//! holds: a setting of another release that cannot be read is named as unreadable, never shown as if it were not there.
 
 use super::{AdminError, wire};
 use crate::s3::encryption;
+use crate::s3::error::S3Error;
 use crate::s3::lifecycle;
 use crate::s3::logging::Logging;
 use crate::s3::policy::StoredPolicy;
@@ -35,9 +36,7 @@ pub(super) fn show(row: &BucketRow, info: &mut wire::BucketInfo) {
             key: set.key,
             blocks_customer_keys: set.blocks_customer_keys,
         });
-    let policy = of.read(Setting::Policy, StoredPolicy::of(row));
-    // It was read as JSON before it was kept.
-    info.policy = policy.and_then(|policy| serde_json::from_str(&policy.text).ok());
+    info.policy = of.read(Setting::Policy, StoredPolicy::of(row).and_then(obeyed));
     let block = settings::read::<PublicAccessBlock>(row, Setting::PublicAccessBlock);
     info.public_access_block = of.read(Setting::PublicAccessBlock, block).map(access_block);
     let cors = of.read(Setting::Cors, settings::read::<CorsConfiguration>(row, Setting::Cors));
@@ -47,6 +46,13 @@ pub(super) fn show(row: &BucketRow, info: &mut wire::BucketInfo) {
     let rules = of.read(Setting::Notification, Notifications::of(row).map(Some)).unwrap_or_default();
     info.notifications = notifications(rules);
     info.unreadable_settings = unreadable;
+}
+
+/// A policy that is obeyed, as JSON. One that is refused now lets nobody in.
+fn obeyed(policy: Option<StoredPolicy>) -> Result<Option<serde_json::Value>, S3Error> {
+    let Some(policy) = policy else { return Ok(None) };
+    policy.parse()?;
+    Ok(serde_json::from_str(&policy.text).ok())
 }
 
 /// Reads settings, and notes which cannot be read.

@@ -68,9 +68,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
     }
     let settings = bucket_settings::wanted(&call.api.model, &mut body)?;
     let website = match body.website_access {
-        Some(access) => {
-            Some(website_of(access, names.buckets.get(&id).and_then(|row| row.website.value.as_ref()))?)
-        }
+        Some(access) => Some(website_of(access, names.buckets.get(&id).map(AsRef::as_ref))?),
         None => None,
     };
     let quotas =
@@ -86,7 +84,7 @@ pub(super) async fn delete(call: Call<'_>) -> Result<Answer, AdminError> {
 }
 
 /// The site that is asked for. Rules that only S3 can set stay; a site that only redirected serves from now on.
-fn website_of(access: wire::WebsiteAccess, before: Option<&Website>) -> Result<Option<Website>, AdminError> {
+fn website_of(access: wire::WebsiteAccess, row: Option<&BucketRow>) -> Result<Option<Website>, AdminError> {
     if access.routing_rules.is_some() {
         return Err(AdminError::NotImplemented("UpdateBucket with routingRules"));
     }
@@ -94,6 +92,10 @@ fn website_of(access: wire::WebsiteAccess, before: Option<&Website>) -> Result<O
         (true, Some(index_document), error_document) => {
             website::check_documents(&index_document, error_document.as_deref())
                 .map_err(|_| AdminError::WebsiteDocuments)?;
+            if row.is_some_and(|row| !website::may_be_public(row)) {
+                return Err(AdminError::WebsiteIsBlocked);
+            }
+            let before = row.and_then(|row| row.website.value.as_ref());
             let serves = before.filter(|site| !site.index_document.is_empty());
             let redirects = serves.and_then(|site| site.redirects.clone());
             Ok(Some(Website { index_document, error_document, redirects }))

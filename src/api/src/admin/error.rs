@@ -112,6 +112,12 @@ pub enum AdminError {
          may be"
     )]
     WebsiteDocuments,
+    /// A web site is public, and the bucket must not become that.
+    #[error(
+        "the bucket's public access block says BlockPublicPolicy, and a web site is public: its objects would be served \
+         to everybody; remove the block by S3 first"
+    )]
+    WebsiteIsBlocked,
     /// Lifecycle rules that S3 would refuse.
     #[error("the lifecycle rules were not set: {0}")]
     LifecycleRules(String),
@@ -176,6 +182,7 @@ impl AdminError {
             | Self::InvalidName(_)
             | Self::InvalidKey(_)
             | Self::WebsiteDocuments
+            | Self::WebsiteIsBlocked
             | Self::LifecycleRules(_)
             | Self::AliasKind
             | Self::WebhookAddress(_)

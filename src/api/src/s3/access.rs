@@ -11,22 +11,26 @@
 //! Where the bucket is a web site, its visitors may what a policy that allows everybody to read would allow them.
 //!
 //! An object's list stands in its row, and no row is read twice: an operation that such a list may open
-//! ([`Access::ReadOrAcl`], [`Access::WriteOrAcl`]) gets an [`Admission`], and asks it once it has the row.
+//! ([`Access::ReadOrAcl`], [`Access::ShareOrAcl`]) gets an [`Admission`], and asks it once it has the row. So does one
+//! that the initiator of an upload may do ([`Access::WriteOrInitiator`]).
 
 use super::acl::{self, Lists, Needed};
+use super::begun;
 use super::error::{S3Code, S3Error};
 use super::head::Head;
 use super::operation::NamedBucket;
-use super::policy::{Asked, Facts, Policy, StoredPolicy, Verdict};
+use super::policy::{Asked, Facts, Policy, Signed, StoredPolicy, Verdict, speaks_of_existing_tags};
 use super::versions;
 use crate::signature::{Placement, Verified, VerifiedForm};
 use base::Id;
 use base::id::kind;
-use model::Model;
+use model::multipart::UploadName;
 use model::objects::Want;
 use model::rows::acl::Permission;
 use model::rows::bucket::{BucketRow, Grant};
 use model::rows::object::Object;
+use model::rows::upload::UploadRow;
+use model::{Model, ModelError};
 use std::sync::{Arc, OnceLock};
 
 /// The id under which AWS shows who sent a request without a signature.
@@ -54,8 +58,14 @@ pub enum Access {
     AnyGrant,
     /// Read on the bucket, or what the object's access control list gives.
     ReadOrAcl,
-    /// Write on the bucket, or what the object's access control list gives.
-    WriteOrAcl,
+    /// Read and write on the bucket, or ownership of it, or what the object's access control list gives: who may say who
+    /// reads could say so of himself.
+    ShareOrAcl,
+    /// Write on the bucket, where the body says more that policies may speak of: the operation asks the gate again when
+    /// it has been read.
+    WriteByBody,
+    /// Write on the bucket; or WRITE in its access control list, for who began the upload.
+    WriteOrInitiator,
 }
 
 impl Access {
@@ -64,7 +74,8 @@ impl Access {
             // These are not about a bucket that exists.
             Self::AnyKey | Self::CreateBucket => false,
             Self::Read | Self::ReadOrAcl => grant.read,
-            Self::Write | Self::WriteOrAcl => grant.write,
+            Self::Write | Self::WriteByBody | Self::WriteOrInitiator => grant.write,
+            Self::ShareOrAcl => grant.owner || (grant.read && grant.write),
             Self::Owner => grant.owner,
             Self::AnyGrant => !grant.is_none(),
         }
@@ -72,7 +83,7 @@ impl Access {
 
     /// Whether the operation asks the object's list when it has the row.
     fn asks_object(self) -> bool {
-        matches!(self, Self::ReadOrAcl | Self::WriteOrAcl)
+        matches!(self, Self::ReadOrAcl | Self::ShareOrAcl)
     }
 }
 
@@ -83,6 +94,8 @@ pub enum Admission {
     Granted,
     /// The caller may if the object's list gives this.
     ByObject(Lists, Permission),
+    /// The caller, who has this access key, may if the upload is the caller's.
+    ByInitiator(String),
 }
 
 impl Admission {
@@ -95,7 +108,16 @@ impl Admission {
             {
                 Ok(())
             }
-            Self::ByObject(..) => Err(S3Code::AccessDenied.into()),
+            Self::ByObject(..) | Self::ByInitiator(_) => Err(S3Code::AccessDenied.into()),
+        }
+    }
+
+    /// Refuses an upload that is not the caller's.
+    pub fn check_upload(&self, upload: &UploadRow) -> Result<(), S3Error> {
+        match self {
+            Self::Granted => Ok(()),
+            Self::ByInitiator(key) if *key == upload.initiator => Ok(()),
+            Self::ByInitiator(_) | Self::ByObject(..) => Err(S3Code::AccessDenied.into()),
         }
     }
 }
@@ -114,8 +136,7 @@ enum Judgement {
 pub struct Caller {
     access_key: Option<String>,
     verified: Option<Verified>,
-    /// Where the signature stands, and of which version it is, in AWS's words.
-    signed: Option<(&'static str, &'static str)>,
+    signed: Option<Signed>,
 }
 
 impl Caller {
@@ -125,13 +146,15 @@ impl Caller {
             Placement::Header => "REST-HEADER",
             Placement::Query => "REST-QUERY-STRING",
         };
-        let signed = Some((place, "AWS4-HMAC-SHA256"));
+        let at_unix_s = Some(verified.signed_at_unix_s());
+        let signed = Some(Signed { place, version: "AWS4-HMAC-SHA256", at_unix_s });
         Self { access_key: Some(verified.access_key_id().to_owned()), verified: Some(verified), signed }
     }
 
     /// The holder of the key that signed the form's policy.
     pub fn of_form(form: &VerifiedForm) -> Self {
-        let signed = Some(("POST", if form.is_version_2() { "AWS" } else { "AWS4-HMAC-SHA256" }));
+        let version = if form.is_version_2() { "AWS" } else { "AWS4-HMAC-SHA256" };
+        let signed = Some(Signed { place: "POST", version, at_unix_s: form.signed_at_unix_s() });
         Self { access_key: Some(form.access_key_id().to_owned()), verified: None, signed }
     }
 
@@ -188,6 +211,8 @@ pub struct Gate {
     serves_site: bool,
     /// What conditions may ask for.
     pub facts: Facts,
+    /// The same with what was said when the upload was begun that the request is about: all that may have been.
+    readings: Vec<Facts>,
 }
 
 impl Gate {
@@ -198,7 +223,7 @@ impl Gate {
             .map_err(|_| S3Error::new(S3Code::AccessDenied));
         let facts = match &policy {
             Ok(Some(_)) => Facts::of(head, caller.signed, now_unix_s),
-            _ => Facts::default(),
+            _ => Facts::of_version(head),
         };
         let is_public = matches!(&policy, Ok(Some(policy)) if policy.is_public());
         let is_closed =
@@ -213,6 +238,7 @@ impl Gate {
             policy_opens: !is_closed,
             serves_site: false,
             facts,
+            readings: Vec::new(),
         }
     }
 
@@ -234,8 +260,12 @@ impl Gate {
 
     /// The same, but leaves to the object's list what only that can give.
     pub async fn admit(&mut self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<Admission, S3Error> {
-        match (self.judge(model, wanted).await?, wanted.actions) {
+        self.facts.awaits_body = wanted.access == Access::WriteByBody;
+        let judgement = self.judge(model, wanted).await;
+        self.facts.awaits_body = false;
+        match (judgement?, wanted.actions) {
             (Judgement::Allowed, _) => Ok(Admission::Granted),
+            (Judgement::Open, _) if wanted.access == Access::WriteOrInitiator => self.by_initiator(),
             (Judgement::Open, [action]) if wanted.access.asks_object() && wanted.key.is_some() => {
                 self.by_object(action).ok_or_else(|| S3Code::AccessDenied.into())
             }
@@ -251,6 +281,12 @@ impl Gate {
             }
             Needed::OfObject(_) | Needed::OfBucket(_) => None,
         }
+    }
+
+    /// Leaves it to the upload, for who may write by the bucket's list. Whoever has no name began no upload.
+    fn by_initiator(&self) -> Result<Admission, S3Error> {
+        let key = self.access_key.clone().filter(|_| self.lists().bucket_allows("s3:PutObject"));
+        key.map(Admission::ByInitiator).ok_or_else(|| S3Code::AccessDenied.into())
     }
 
     /// Refuses a list that comes along with an object. A key that writes because the bucket's list says so may
@@ -272,13 +308,45 @@ impl Gate {
 
     async fn judge(&mut self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<Judgement, S3Error> {
         if self.needs_tags()
+            && wanted.actions.iter().any(|action| speaks_of_existing_tags(action))
             && let Some(key) = wanted.key
         {
             let version = self.facts.version().map(versions::parse).transpose()?;
             let found = model.look(self.bucket, key, version, Want::Metadata).await?.object();
             self.facts.existing_tags = found.map(|found| found.object.tags).unwrap_or_default();
         }
+        self.readings = self.upload_readings(model, wanted).await?;
         Ok(self.judged(wanted))
+    }
+
+    /// What may have been said when the upload was begun that the request writes to, where the policy asks for that.
+    async fn upload_readings(&self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<Vec<Facts>, S3Error> {
+        let asks = matches!(&self.policy, Ok(Some(policy)) if policy.needs_upload());
+        let writes = wanted.actions.contains(&"s3:PutObject");
+        let upload = self.facts.upload().filter(|_| asks && writes).and_then(Id::from_hex);
+        let Some((id, key)) = upload.zip(wanted.key) else { return Ok(Vec::new()) };
+        let name = UploadName { bucket: self.bucket, key: key.to_owned(), id };
+        match model.find_upload(&name).await {
+            Ok(row) => Ok(begun::readings(&self.facts, &row)),
+            // Whoever may not is not told.
+            Err(ModelError::NoSuchUpload) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the policy says; of several readings of the request, by the best one.
+    fn evaluate(&self, policy: &Policy, action: &str, key: Option<&str>) -> Verdict {
+        let access_key = self.access_key.as_deref();
+        let says = |facts: &Facts| policy.evaluate(&Asked { access_key, action, key, facts });
+        let verdicts = self.readings.iter().map(says);
+        // Of these the later ones are better.
+        verdicts
+            .max_by_key(|verdict| match verdict {
+                Verdict::Deny => 0,
+                Verdict::Silent => 1,
+                Verdict::Allow => 2,
+            })
+            .unwrap_or_else(|| says(&self.facts))
     }
 
     fn needs_tags(&self) -> bool {
@@ -311,16 +379,14 @@ impl Gate {
             None => Verdict::Silent,
             Some(policy) if about_all && may_allow(policy) => Verdict::Allow,
             Some(_) if about_all => Verdict::Silent,
-            Some(policy) => {
-                policy.evaluate(&Asked { access_key, action: named, key: wanted.key, facts: &self.facts })
-            }
+            Some(policy) => self.evaluate(policy, named, wanted.key),
         };
         match verdict {
             Verdict::Deny => Judgement::Denied,
             _ if wanted.access.is_in(self.grant) => Judgement::Allowed,
             _ if self.serves_site && OF_SITES.contains(&action) => Judgement::Allowed,
             Verdict::Allow if may_open && self.policy_opens => Judgement::Allowed,
-            _ if may_open && self.lists().bucket_allows(action) => Judgement::Allowed,
+            _ if may_open && self.lists().bucket_allows(named) => Judgement::Allowed,
             Verdict::Allow | Verdict::Silent => Judgement::Open,
         }
     }

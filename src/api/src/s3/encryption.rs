@@ -7,6 +7,7 @@
 //! - tags of objects whose key the client keeps or names tell nothing of the content, as on AWS; those of the
 //!   service's own encryption are MD5, which clients rely on.
 
+use super::begun::Headers;
 use super::error::{S3Code, S3Error};
 use super::head::Head;
 use super::operation::{Call, NamedBucket};
@@ -223,6 +224,20 @@ pub fn check_upload(call: &Call, name: &UploadName, upload: Option<&Encryption>)
         }
     }
     Ok(())
+}
+
+/// All headers by which a request may have asked for an encryption, or left it to the bucket.
+pub fn as_headers(encryption: Option<&Encryption>) -> Vec<Headers> {
+    let header = |name: HeaderName, value: &str| (name.as_str().to_owned(), value.to_owned());
+    match encryption.map(|encryption| &encryption.keeper) {
+        None => vec![Vec::new()],
+        Some(Keeper::Customer) => vec![vec![header(CUSTOMER_METHOD, AES)]],
+        Some(Keeper::Service(_)) => vec![Vec::new(), vec![header(METHOD, AES)]],
+        Some(Keeper::Named { name, .. }) => {
+            let named = vec![header(METHOD, KMS), header(KMS_KEY, name)];
+            vec![Vec::new(), vec![header(METHOD, KMS)], named]
+        }
+    }
 }
 
 /// Says in the answer how a completed upload is encrypted; AWS does not say it of customers' keys.

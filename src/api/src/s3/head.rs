@@ -5,7 +5,8 @@
 
 use super::error::{S3Code, S3Error};
 use crate::decimal::is_decimal;
-use crate::server::PeerAddress;
+use crate::server::{PeerAddress, Secured};
+use crate::tls::TlsVersion;
 use http::header::{
     AUTHORIZATION, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
     RANGE,
@@ -40,6 +41,8 @@ pub struct Head {
     pub query: Vec<(String, String)>,
     /// The other end of the connection.
     pub source: Option<IpAddr>,
+    /// Over which TLS the request came, if it did.
+    pub tls: Option<TlsVersion>,
     /// The id of this request: in the answer's header, in an error's body and in the log.
     pub request_id: String,
 }
@@ -53,6 +56,7 @@ impl Head {
             raw_path: parts.uri.path().to_owned(),
             raw_query: parts.uri.query().unwrap_or_default().to_owned(),
             source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
+            tls: parts.extensions.get::<Secured>().map(|secured| secured.0),
             method: parts.method,
             headers: parts.headers,
             bucket,
@@ -77,6 +81,7 @@ impl Head {
             raw_path,
             raw_query: parts.uri.query().unwrap_or_default().to_owned(),
             source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
+            tls: parts.extensions.get::<Secured>().map(|secured| secured.0),
             method: parts.method,
             headers: parts.headers,
             bucket: Some(bucket.to_owned()),

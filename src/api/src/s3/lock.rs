@@ -4,6 +4,7 @@
 //! is shown a lock who may not ask for it; asking to bypass governance without the permission for it is not asking.
 
 use super::access::{Access, Gate, Wanted};
+use super::begun::Headers;
 use super::error::{S3Code, S3Error};
 use super::head::Head;
 use super::operation::{Call, NamedBucket};
@@ -166,6 +167,17 @@ pub fn asked_retention(call: &Call, document: &RetentionXml) -> Result<Option<Re
 pub fn shown_retention(retention: Retention) -> RetentionXml {
     let until = dates::iso8601_ms(retention.until.millis());
     RetentionXml { retention: Some((shown_mode(retention.mode), until)) }
+}
+
+/// The headers by which a request asks for a lock.
+pub fn as_headers(lock: &Lock) -> Headers {
+    let retention = lock.retention.map(|retention| {
+        let until = dates::iso8601_ms(retention.until.millis());
+        [(MODE, shown_mode(retention.mode).name().to_owned()), (UNTIL, until)]
+    });
+    let hold = lock.legal_hold.map(|is_held| (LEGAL_HOLD, if is_held { "ON" } else { "OFF" }.to_owned()));
+    let all = retention.into_iter().flatten().chain(hold);
+    all.map(|(name, value)| (name.as_str().to_owned(), value)).collect()
 }
 
 fn parse_until(call: &Call, name: &str, text: &str) -> Result<WallTime, S3Error> {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod acl;
+mod begun;
 pub mod conditions;
 pub mod cors;
 pub mod encryption;
@@ -14,6 +15,7 @@ pub mod events;
 pub mod form;
 pub mod head;
 pub mod intake;
+mod json;
 pub mod lifecycle;
 pub mod lock;
 pub mod logging;
@@ -177,11 +179,17 @@ impl S3Api {
         seen: &mut Seen,
     ) -> Result<Reply, S3Error> {
         let mut caller = self.authenticate(&head).await?;
-        parameters::lift_headers(&mut head)?;
+        // Whoever sends a form without a signature of the request could add to its query.
+        if caller.verified().is_some() || !is_form(operation::route(&head)) {
+            parameters::lift_headers(&mut head)?;
+        }
         let operation = operation::route(&head).filter(|found| parameters::serves_all(found, &head));
-        let form = match operation.filter(|found| found.name == ops::post_object::OPERATION.name) {
-            Some(_) => Some(self.open_form(&mut head, &mut caller, incoming).await?),
-            None => None,
+        let form = match is_form(operation) {
+            true => {
+                parameters::refuse_unsupported(&head, operation, &PayloadMode::Unsigned)?;
+                Some(self.open_form(&mut head, &mut caller, incoming).await?)
+            }
+            false => None,
         };
         let payload = caller.verified().map_or(&PayloadMode::Unsigned, Verified::payload);
         parameters::refuse_unsupported(&head, operation, payload)?;
@@ -262,7 +270,7 @@ impl S3Api {
             let message = "Bucket POST must contain a field named 'policy'.";
             return Err(S3Error::invalid_argument("policy", "", message));
         }
-        form.fill(head)?;
+        form.fill(head, caller.verified().is_some())?;
         Ok(form)
     }
 
@@ -386,6 +394,11 @@ pub(crate) fn respond(reply: Reply) -> Response<ReplyBody> {
         response.headers_mut().remove(CONTENT_TYPE);
     }
     response
+}
+
+/// Whether the operation is told by a form what to do.
+fn is_form(operation: Option<&Operation>) -> bool {
+    operation.is_some_and(|found| found.name == ops::post_object::OPERATION.name)
 }
 
 /// The secret of a key that requests may be signed with now.

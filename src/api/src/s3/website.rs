@@ -4,6 +4,7 @@
 //! There is one truth, the register `website` of the bucket's row: S3, the admin API and the command line read and
 //! write that. Always holds: what is kept can be put into a `Location` header.
 
+use super::acl;
 use super::error::{S3Code, S3Error};
 use super::head::header_text;
 use super::operation::Call;
@@ -40,8 +41,23 @@ pub fn configuration(site: &Website) -> Result<WebsiteConfiguration, S3Error> {
     })
 }
 
+/// Whether a bucket's site serves its objects, and does not only redirect.
+pub fn serves_objects(bucket: &BucketRow) -> bool {
+    bucket.website.value.as_ref().is_some_and(|site| !site.index_document.is_empty())
+}
+
+/// Whether a site may serve a bucket's objects: that lets everybody read them, as a public policy does.
+pub fn may_be_public(bucket: &BucketRow) -> bool {
+    !acl::blocks(bucket).block_public_policy
+}
+
 /// Sets the site of the bucket that the request names.
 pub async fn set(call: &Call, site: WebsiteConfiguration) -> Result<(), S3Error> {
+    // One that only redirects shows nothing.
+    if site.index_document.is_some() && !may_be_public(&call.bucket()?.row) {
+        let message = "Web sites are public, which the BlockPublicPolicy setting of this bucket prevents.";
+        return Err(S3Error::with_message(S3Code::AccessDenied, message));
+    }
     let redirects = match site.redirects == SiteRedirects::default() {
         true => None,
         false => Some(settings::document(&site.redirects)?),

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::canonical::parse_hash_hex;
 use super::error::{Malformed, SignatureError, SignatureMismatch};
 use super::key::{Secret, SigningKey};
-use super::scope::Scope;
+use super::scope::{Scope, Timestamp};
 use super::verify::VerifyPolicy;
 
 /// What a form says about who signed its policy.
@@ -21,6 +21,8 @@ pub struct FormClaim {
     access_key_id: String,
     /// Of version 4; version 2 has none.
     scope: Option<Scope>,
+    /// Of version 4, if the field is a time.
+    signed_at_unix_s: Option<i64>,
     signature: String,
 }
 
@@ -29,6 +31,7 @@ pub struct FormClaim {
 pub struct VerifiedForm {
     access_key_id: String,
     is_version_2: bool,
+    signed_at_unix_s: Option<i64>,
 }
 
 impl FormClaim {
@@ -47,7 +50,8 @@ impl FormClaim {
                 return Err(SignatureError::FormMalformed(Malformed::ScopeDate));
             }
             let signature = field("x-amz-signature").ok_or(missing("x-amz-signature"))?.to_owned();
-            return Ok(Some(Self { access_key_id, scope: Some(scope), signature }));
+            let signed_at_unix_s = Timestamp::parse_iso8601_basic(date).map(|time| time.unix_s());
+            return Ok(Some(Self { access_key_id, scope: Some(scope), signed_at_unix_s, signature }));
         }
         match (field("awsaccesskeyid"), field("signature")) {
             (None, None) if field("x-amz-signature").is_some() => Err(missing("x-amz-algorithm")),
@@ -55,7 +59,8 @@ impl FormClaim {
             (Some(_), None) => Err(missing("signature")),
             (None, Some(_)) => Err(missing("AWSAccessKeyId")),
             (Some(id), Some(signature)) => {
-                Ok(Some(Self { access_key_id: id.to_owned(), scope: None, signature: signature.to_owned() }))
+                let (access_key_id, signature) = (id.to_owned(), signature.to_owned());
+                Ok(Some(Self { access_key_id, scope: None, signed_at_unix_s: None, signature }))
             }
         }
     }
@@ -92,6 +97,7 @@ impl FormClaim {
             return Ok(VerifiedForm {
                 access_key_id: self.access_key_id,
                 is_version_2: self.scope.is_none(),
+                signed_at_unix_s: self.signed_at_unix_s,
             });
         }
         Err(SignatureError::SignatureDoesNotMatch(Box::new(SignatureMismatch {
@@ -113,6 +119,11 @@ impl VerifiedForm {
     /// The key that signed.
     pub fn access_key_id(&self) -> &str {
         &self.access_key_id
+    }
+
+    /// When it was signed, as far as the form says so.
+    pub fn signed_at_unix_s(&self) -> Option<i64> {
+        self.signed_at_unix_s
     }
 
     /// Whether the signature is of version 2.

@@ -28,6 +28,7 @@ pub struct Verified {
     access_key_id: String,
     scope: Scope,
     timestamp: String,
+    signed_at_unix_s: i64,
     placement: Placement,
     payload: PayloadMode,
     key: SigningKey,
@@ -57,6 +58,7 @@ impl Claim<'_> {
             access_key_id: self.access_key_id,
             scope: self.scope,
             timestamp: self.timestamp.text().to_owned(),
+            signed_at_unix_s: self.timestamp.unix_s(),
             placement: self.placement,
             payload: self.payload,
             key,
@@ -94,6 +96,11 @@ impl Verified {
     /// Day and region of the signature.
     pub fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// When it was signed, by the clock of who did.
+    pub fn signed_at_unix_s(&self) -> i64 {
+        self.signed_at_unix_s
     }
 
     /// Where the credentials stood.

@@ -86,7 +86,9 @@ async fn connect(tls: &Arc<Tls>, version: &'static SupportedProtocolVersion) -> 
     let connector = TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from("localhost").unwrap();
     let (client, server) = tokio::join!(connector.connect(name, client), tls.accept(Box::new(server)));
-    Ok((client?, server?))
+    let (server, shown) = server?;
+    assert_eq!(shown.number() == "1.3", version.version == rustls::ProtocolVersion::TLSv1_3);
+    Ok((client?, server))
 }
 
 /// Whether new connections get this certificate.

@@ -1,11 +1,12 @@
 //! Access control lists over HTTP: they open what they say to whom they say, travel with what they belong to, and
 //! are refused where they would not count.
 
-use super::calls::{ACL, Sample, form, part_list, thing};
+use super::calls::{ACL, Sample, VERSIONING, form, part_list, thing};
 use super::client::{Answer, Req};
 use super::home::{CONTENT, Home, Shelf, Who};
 use Who::{Creator, Root, Stranger, Writer};
 use api::s3::parameters::OWNER_ID;
+use model::rows::bucket::Grant;
 
 const CANNED: &str = "x-amz-acl";
 const EVERYBODY: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -72,7 +73,6 @@ pub const OPENS: [(&str, &[&str], &[&str]); 4] = [
             "UploadPart",
             "UploadPartCopy",
             "CompleteMultipartUpload",
-            "AbortMultipartUpload",
         ],
         &[],
     ),
@@ -417,4 +417,82 @@ async fn lists_that_cannot_be_are_refused_and_change_nothing() {
     let (_, part) = Sample::of("UploadPart").prepare(&home).await;
     refused(&home, &part.header(CANNED, "public-read"), 501, "NotImplemented").await;
     assert_eq!(statuses(&home, &thing("GET", &shelf)).await, [200, 403, 403]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_only_write_cannot_say_who_reads() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    let (get, acl) = (thing("GET", &shelf), thing("PUT", &shelf).query("acl", ""));
+    let to = |who| acl.clone().header("x-amz-grant-read", id(&home, who));
+    let none = Grant { read: false, write: false, owner: false };
+    let (id, _) = home.model.names().resolve(&shelf.bucket, None).unwrap().unwrap();
+    let creator = home.identity(Creator).id;
+    let cases = [
+        (Grant { write: true, ..none }, 403),
+        (Grant { read: true, ..none }, 403),
+        (Grant { read: true, write: true, ..none }, 200),
+        (Grant { owner: true, ..none }, 200),
+    ];
+    for (grant, status) in cases {
+        home.model.change_grant(id, creator.clone(), move |_| grant).await.unwrap();
+        let answer = home.send_as(Creator, &to(Stranger)).await;
+        assert_eq!(answer.status, status, "{grant:?}: {}", answer.text());
+        assert_eq!(home.send_as(Stranger, &get).await.status, status, "{grant:?}");
+        ok(&home, &acl.clone().header(CANNED, "private")).await;
+    }
+    for request in [to(Writer), acl.clone().header(CANNED, "public-read"), acl.clone().body(ACL.as_bytes())] {
+        assert_eq!(home.send_as(Writer, &request).await.status, 403);
+    }
+    assert_eq!(home.send_as(Writer, &get).await.status, 403);
+    // What it writes itself it may show.
+    let own =
+        object("PUT", &shelf, "own").body(CONTENT).header("x-amz-grant-read", self::id(&home, Stranger));
+    assert_eq!(home.send_as(Writer, &own).await.status, 200);
+    assert_eq!(home.send_as(Stranger, &object("GET", &shelf, "own")).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writing_by_a_list_deletes_no_version() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    ok(&home, &bucket("PUT", &shelf).query("versioning", "").body(VERSIONING.as_bytes())).await;
+    ok(&home, &bucket("PUT", &shelf).query("acl", "").header(CANNED, "public-read-write")).await;
+    let version = ok(&home, &object("PUT", &shelf, "kept").body(CONTENT)).await;
+    let version = version.header("x-amz-version-id").unwrap().to_owned();
+    let kept = object("DELETE", &shelf, "kept");
+    for id in [version.as_str(), "null"] {
+        let one = kept.clone().query("versionId", id);
+        assert_eq!(home.send_unsigned(&one).await.status, 403, "{id}");
+        assert_eq!(home.send_as(Stranger, &one).await.status, 403, "{id}");
+        let entry = format!("<Delete><Object><Key>kept</Key><VersionId>{id}</VersionId></Object></Delete>");
+        let many = bucket("POST", &shelf).query("delete", "").body(entry.as_bytes()).content_md5();
+        let answer = home.send_unsigned(&many).await;
+        assert!(answer.text().contains("<Code>AccessDenied</Code>"), "{id}: {}", answer.text());
+    }
+    assert_eq!(home.send_unsigned(&kept).await.status, 204, "it may cover it");
+    let get = object("GET", &shelf, "kept").query("versionId", &version);
+    assert_eq!(home.root(&get).await.body, CONTENT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_a_list_an_upload_is_given_up_by_who_began_it() {
+    let home = Home::new().await;
+    let shelf = open_shelf(&home).await;
+    ok(&home, &bucket("PUT", &shelf).query("acl", "").header(CANNED, "public-read-write")).await;
+    let create = object("POST", &shelf, "theirs").query("uploads", "");
+    let begun = [
+        (home.root(&create).await, [403, 403, 403]),
+        (home.send_as(Stranger, &create).await, [403, 403, 204]),
+        (home.send_unsigned(&create).await, [403, 403, 403]),
+    ];
+    for (upload, [nobody, other, stranger]) in begun {
+        let abort = object("DELETE", &shelf, "theirs").query("uploadId", &upload.xml("UploadId"));
+        assert_eq!(home.send_unsigned(&abort).await.status, nobody);
+        assert_eq!(home.send_as(Creator, &abort).await.status, other);
+        assert_eq!(home.send_as(Stranger, &abort).await.status, stranger);
+    }
+    let unknown =
+        object("DELETE", &shelf, "theirs").query("uploadId", &shelf.upload.replace(['0', '1'], "2"));
+    assert_eq!(home.send_as(Stranger, &unknown).await.code(), "NoSuchUpload");
 }

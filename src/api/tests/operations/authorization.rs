@@ -78,7 +78,7 @@ pub static ROWS: &[Row] = &[
     row("PutObjectTagging", WRITE),
     row("GetObjectTagging", READ),
     row("DeleteObjectTagging", WRITE),
-    row("PutObjectAcl", WRITE),
+    row("PutObjectAcl", OWNER),
     row("GetObjectAcl", READ),
     row("PutObjectRetention", WRITE),
     row("GetObjectRetention", READ),

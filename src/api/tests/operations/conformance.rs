@@ -492,11 +492,15 @@ async fn get_bucket_policy(home: &Home, _shelf: &Shelf, answer: Answer) {
 
 async fn delete_bucket_policy(home: &Home, shelf: &Shelf, _answer: Answer) {
     assert_eq!(setting(home, shelf, "policy").await.code(), "NoSuchBucketPolicy");
-    assert_eq!(setting(home, shelf, "policyStatus").await.code(), "NoSuchBucketPolicy");
+    let without_site = home.empty_shelf().await;
+    assert_eq!(setting(home, &without_site, "policyStatus").await.code(), "NoSuchBucketPolicy");
 }
 
-async fn get_bucket_policy_status(_home: &Home, _shelf: &Shelf, answer: Answer) {
-    assert_eq!(answer.xml("IsPublic"), "false");
+async fn get_bucket_policy_status(home: &Home, shelf: &Shelf, answer: Answer) {
+    assert_eq!(answer.xml("IsPublic"), "true", "it is a web site");
+    let removed = home.root(&Req::new("DELETE", &format!("/{}", shelf.bucket)).query("website", "")).await;
+    assert_eq!(removed.status, 204);
+    assert_eq!(setting(home, shelf, "policyStatus").await.xml("IsPublic"), "false");
 }
 
 async fn put_public_access_block(home: &Home, shelf: &Shelf, _answer: Answer) {

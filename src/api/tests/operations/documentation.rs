@@ -32,12 +32,16 @@ fn needs(access: Access) -> &'static str {
         Access::Owner => "owner",
         Access::AnyGrant => "any grant",
         Access::ReadOrAcl => "read",
-        Access::WriteOrAcl => "write",
+        Access::ShareOrAcl => "read and write, or owner",
+        Access::WriteByBody | Access::WriteOrInitiator => "write",
     }
 }
 
 /// The permission by which an access control list gives all actions.
 fn by_list(operation: &Operation) -> String {
+    if operation.access == Access::WriteOrInitiator {
+        return "WRITE of the bucket, for who began the upload".to_owned();
+    }
     let needed: Option<Vec<Needed>> = operation.actions.iter().map(|action| needed(action)).collect();
     let name = |permission| match permission {
         Permission::Read => "READ",

@@ -1,8 +1,10 @@
 //! Uploads by a form: the policy decides, the fields are the object's, and nothing is ignored.
 
+use super::access_lists::opened_up;
 use super::calls::form;
 use super::client::{Answer, Identity, Req, hex};
 use super::home::{Home, REGION, Shelf, Who};
+use api::s3::parameters::table::{Place, TABLE, Verdict};
 use api::signature::{Scope, Secret, SigningKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -211,4 +213,78 @@ async fn a_large_file_streams_and_a_cut_one_is_not_stored() {
     endless.body.extend(vec![b'k'; 100_000]);
     assert_eq!(home.send_unsigned(&endless).await.code(), "MaxPostPreDataLengthExceededError");
     assert_eq!(get(&home, &shelf, "cut").await.status, 404);
+}
+
+/// A header of that row, and a value that would have an effect.
+fn telling(row: &str) -> (String, &'static str) {
+    let everybody = "uri=http://acs.amazonaws.com/groups/global/AllUsers";
+    let until = "2090-01-01T00:00:00Z";
+    let (name, value) = match row {
+        "x-amz-meta-" => ("x-amz-meta-a", "b"),
+        "x-amz-grant-" => ("x-amz-grant-read", everybody),
+        "x-amz-checksum-" => ("x-amz-checksum-crc32", "AAAAAA=="),
+        "x-amz-server-side-encryption-customer-" => {
+            ("x-amz-server-side-encryption-customer-algorithm", "AES256")
+        }
+        "x-amz-acl" => (row, "public-read"),
+        "x-amz-tagging" => (row, "a=b"),
+        "x-amz-website-redirect-location" => (row, "https://elsewhere.example/"),
+        "x-amz-object-lock-mode" => (row, "COMPLIANCE"),
+        "x-amz-object-lock-retain-until-date" => (row, until),
+        "x-amz-object-lock-legal-hold" => (row, "ON"),
+        "x-amz-server-side-encryption" => (row, "AES256"),
+        "x-amz-sdk-checksum-algorithm" => (row, "SHA256"),
+        "content-md5" => (row, "1B2M2Y8AsgTpgAmY7PhCfg=="),
+        "if-match" | "if-none-match" => (row, "*"),
+        "x-amz-expected-bucket-owner" => (row, "123456789012"),
+        _ => (row, "something"),
+    };
+    (name.to_owned(), value)
+}
+
+/// What the request itself may say: what it is to fail by. Each of these values makes it fail.
+const FAILS_BY: [&str; 3] = ["content-md5", "if-none-match", "x-amz-expected-bucket-owner"];
+
+/// What an object is, to its owner and to everybody.
+async fn appearance(home: &Home, shelf: &Shelf) -> (Vec<(String, String)>, String, u16) {
+    let own = ["date", "last-modified", "x-amz-request-id", "x-amz-version-id"];
+    let mut headers = get(home, shelf, "k").await.headers;
+    headers.retain(|(name, _)| !own.contains(&name.as_str()));
+    let path = format!("/{}/k", shelf.bucket);
+    let list = home.root(&Req::new("GET", &path).query("acl", "")).await.text();
+    (headers, list, home.send_unsigned(&Req::new("GET", &path)).await.status)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_beside_a_form_gives_its_object_nothing() {
+    let home = Home::new().await;
+    let shelf = opened_up(&home, home.locked_shelf().await).await;
+    let plain = request(&shelf, &signed(&home.identity(Who::Writer), ANY_KEY, &[("key", "k")]), b"x");
+    assert_eq!(home.send_unsigned(&plain).await.status, 204);
+    let wanted = appearance(&home, &shelf).await;
+    assert_eq!(wanted.2, 403, "the bucket is not public");
+    let obeyed = |verdict| matches!(verdict, Verdict::Obeyed | Verdict::ObeyedOnly);
+    let rows =
+        TABLE.iter().filter(|row| row.place == Place::Header && row.operations.contains(&"PostObject"));
+    let rows: Vec<_> = rows.filter(|row| obeyed(row.verdict)).map(|row| row.name).collect();
+    assert!(rows.len() > 20, "{rows:?}");
+    for row in rows {
+        let (name, value) = telling(row);
+        let beside = plain.clone().without(&name).header(&name, value);
+        // The form's own type is what makes it a form.
+        let with_header = if name == "content-type" { plain.clone() } else { beside };
+        for (place, request) in [("header", with_header), ("query", plain.clone().query(&name, value))] {
+            let answer = home.send_unsigned(&request).await;
+            if place == "header" && FAILS_BY.contains(&name.as_str()) {
+                assert!(answer.status >= 400, "{name} is obeyed");
+                continue;
+            }
+            assert_eq!(answer.status, 204, "{name} in the {place}: {}", answer.text());
+            assert_eq!(appearance(&home, &shelf).await, wanted, "{name} in the {place}");
+        }
+    }
+    // Whoever signs the whole request says what stands in it.
+    let own = form(&shelf, &[("key", "k")], b"x").header("x-amz-acl", "public-read");
+    assert_eq!(home.root(&own).await.status, 204);
+    assert_eq!(appearance(&home, &shelf).await.2, 200);
 }

@@ -180,7 +180,7 @@ pub fn fields(bucket: &BucketInfo) -> Vec<(&'static str, String)> {
     if !bucket.unreadable_settings.is_empty() {
         fields.push((
             "Not readable",
-            format!("{} (set by a newer release)", bucket.unreadable_settings.join(", ")),
+            format!("{} (set by another release)", bucket.unreadable_settings.join(", ")),
         ));
     }
     fields

@@ -193,3 +193,36 @@ async fn a_local_name_belongs_to_one_key() {
     assert_eq!(info["keys"][0]["bucketLocalAliases"], json!([]));
     home.refused("RemoveBucketAlias", local(id, &key), 404, "NoSuchAlias").await;
 }
+
+#[tokio::test]
+async fn a_bucket_that_must_not_be_public_becomes_no_site() {
+    let home = Home::new().await;
+    let id = home.bucket("photos").await;
+    let block = crate::s3::xml::PublicAccessBlock { block_public_policy: true, ..Default::default() };
+    let document = crate::s3::settings::document(&block).unwrap();
+    let settings = vec![(model::rows::bucket::Setting::PublicAccessBlock, Some(document))];
+    let change = model::admin::BucketChange { settings, ..Default::default() };
+    home.model.update_bucket(base::Id::from_hex(&id).unwrap(), change).await.unwrap();
+    let site = json!({ "websiteAccess": { "enabled": true, "indexDocument": "index.html" } });
+    home.refused(&format!("UpdateBucket?id={id}"), site, 400, "InvalidRequest").await;
+    home.ok(&format!("UpdateBucket?id={id}"), json!({ "websiteAccess": { "enabled": false } })).await;
+}
+
+#[tokio::test]
+async fn a_policy_that_nobody_obeys_is_named() {
+    let home = Home::new().await;
+    let id = home.bucket("photos").await;
+    let statement = "\"Effect\": \"Deny\", \"Principal\": \"*\", \"Action\": \"s3:*\", \"Resource\": \"*\"";
+    let more = ["", ", \"Effect\": \"Allow\""];
+    for (more, unreadable) in more.into_iter().zip([Value::Null, json!(["policy"])]) {
+        let text = format!("{{\"Statement\": {{{statement}{more}}}}}");
+        let stored = crate::s3::policy::StoredPolicy { bucket: "photos".to_owned(), text };
+        let document = crate::s3::settings::document(&stored).unwrap();
+        let settings = vec![(model::rows::bucket::Setting::Policy, Some(document))];
+        let change = model::admin::BucketChange { settings, ..Default::default() };
+        home.model.update_bucket(base::Id::from_hex(&id).unwrap(), change).await.unwrap();
+        let info = home.ok(&format!("GetBucketInfo?id={id}"), Value::Null).await;
+        assert_eq!(info["unreadableSettings"], unreadable);
+        assert_eq!(info["policy"].is_null(), more.starts_with(','));
+    }
+}

@@ -11,7 +11,7 @@ mod tests;
 mod wish;
 
 pub use ownership::Ownership;
-pub use wish::{created, is_asked_for, replacement, written};
+pub use wish::{as_headers, created, is_asked_for, replacement, written};
 
 use super::access::Caller;
 use super::error::{S3Code, S3Error};
@@ -26,6 +26,8 @@ use model::rows::bucket::{BucketRow, Setting};
 const ALL_USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const AUTHENTICATED_USERS: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 const LOG_DELIVERY: &str = "http://acs.amazonaws.com/groups/s3/LogDelivery";
+/// How the names of the headers begin that grant.
+pub const GRANT_PREFIX: &str = "x-amz-grant-";
 /// The permissions in AWS's words.
 const PERMISSIONS: [(&str, Permission); 5] = [
     ("READ", Permission::Read),
@@ -44,14 +46,15 @@ pub enum Needed {
     OfObject(Permission),
 }
 
-/// By which permission a list gives an action, as AWS documents; `None`: no list does.
+/// By which permission a list gives an action, as AWS documents; `None`: no list does. A version is deleted for good by
+/// who may do that to all of them, and an upload is given up by its initiator ([`super::access`]).
 pub fn needed(action: &str) -> Option<Needed> {
     use Needed::{OfBucket, OfObject};
     match action {
         "s3:ListBucket" | "s3:ListBucketVersions" | "s3:ListBucketMultipartUploads" => {
             Some(OfBucket(Permission::Read))
         }
-        "s3:PutObject" | "s3:DeleteObject" | "s3:AbortMultipartUpload" => Some(OfBucket(Permission::Write)),
+        "s3:PutObject" | "s3:DeleteObject" => Some(OfBucket(Permission::Write)),
         "s3:GetBucketAcl" => Some(OfBucket(Permission::ReadAcp)),
         "s3:PutBucketAcl" => Some(OfBucket(Permission::WriteAcp)),
         "s3:GetObject" | "s3:GetObjectVersion" => Some(OfObject(Permission::Read)),

@@ -47,7 +47,6 @@ const GIVES: [(Permission, &[&str], &[&str]); 5] = [
             "UploadPart",
             "UploadPartCopy",
             "CompleteMultipartUpload",
-            "AbortMultipartUpload",
         ],
         &[],
     ),

@@ -4,7 +4,8 @@
 //! public access is never taken and then not honoured.
 
 use super::{ALL_USERS, AUTHENTICATED_USERS, LOG_DELIVERY};
-use super::{Ownership, PERMISSIONS, owner_of_written, refuse_blocked, user};
+use super::{Ownership, PERMISSIONS, owner_of_written, refuse_blocked, shown_grantee, user};
+use crate::s3::begun::Headers;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::head::{Head, header_text};
 use crate::s3::operation::{Call, Target};
@@ -132,6 +133,42 @@ pub async fn created(call: &Call) -> Result<Vec<(Setting, Document)>, S3Error> {
         settings.push((Setting::Acl, settings::document(&list)?));
     }
     Ok(settings)
+}
+
+/// All headers by which a request may have asked for the list of an object.
+pub fn as_headers(list: Option<&Acl>) -> Vec<Headers> {
+    let owner = list.and_then(|list| list.owner.clone());
+    let makes = |wish: Wish| {
+        let made = wish.as_list(Target::Object, owner.clone()).ok().map(Acl::stored);
+        made.is_some_and(|made| made.as_ref() == list)
+    };
+    let mut readings: Vec<Headers> = Vec::new();
+    if makes(Wish::Nothing) {
+        readings.push(Vec::new());
+    }
+    let canned = CANNED_NAMES.iter().filter(|(_, canned)| makes(Wish::Canned(*canned)));
+    readings.extend(canned.map(|(name, _)| vec![(CANNED.to_owned(), (*name).to_owned())]));
+    if let Some(list) = list.filter(|_| readings.is_empty()) {
+        readings.extend(["", "\""].map(|quote| granting_headers(list, quote)));
+    }
+    readings
+}
+
+/// The headers that grant what a list grants.
+fn granting_headers(list: &Acl, quote: &str) -> Headers {
+    let text = |grant: &AclGrant| {
+        let (kind, value) = match shown_grantee(&grant.grantee) {
+            AclGrantee::User(user) => ("id", user.id),
+            AclGrantee::Group(uri) => ("uri", uri),
+            AclGrantee::Email(address) => ("emailAddress", address),
+        };
+        format!("{kind}={quote}{value}{quote}")
+    };
+    let granting = GRANTS.iter().map(|(name, permission)| {
+        let grants = list.grants.iter().filter(|grant| grant.permission == *permission);
+        ((*name).to_owned(), grants.map(text).collect::<Vec<_>>().join(","))
+    });
+    granting.filter(|(_, grants)| !grants.is_empty()).collect()
 }
 
 impl Wish {

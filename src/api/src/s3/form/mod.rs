@@ -2,6 +2,9 @@
 //!
 //! Only here a body is read before it is known who sends it: its fields, which are bounded. The file is
 //! touched only after the caller was found, allowed, and everything in the form was judged, as everywhere.
+//!
+//! Always holds: who has nothing but the form says nothing about the object beside it. A policy speaks of fields, so
+//! that no header and no query of the request that carries the form gives the object anything.
 
 mod parser;
 mod policy;
@@ -16,7 +19,10 @@ use super::xml::Tagging;
 use crate::body::{BodyPlan, Decoder};
 use crate::signature::Verified;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, IF_MATCH, IF_NONE_MATCH, ORIGIN, REFERER,
+    USER_AGENT,
+};
 use http::{HeaderName, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::ops::RangeInclusive;
@@ -33,6 +39,18 @@ const HEADERS: [&str; 6] = [
     "content-language",
     "content-type",
     "expires",
+];
+/// Headers of the request that carries a form which say something beside it: where it comes from, and what it is to
+/// fail by.
+const KEPT: [HeaderName; 8] = [
+    HOST,
+    ORIGIN,
+    REFERER,
+    USER_AGENT,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("x-amz-expected-bucket-owner"),
 ];
 /// Fields that are about the form's own signature.
 const SIGNATURE: [&str; 4] = ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"];
@@ -61,6 +79,8 @@ pub struct Form {
     pub fields: Fields,
     /// How long the file may be.
     pub length: RangeInclusive<u64>,
+    /// Bytes of the body that have not come yet, if the request says how many there are.
+    left_bytes: Option<u64>,
 }
 
 impl Form {
@@ -76,7 +96,9 @@ impl Form {
             S3Error::with_message(S3Code::PreconditionFailed, message)
         })?;
         let decoder = BodyPlan::from_request(&head.headers, verified)?.into_decoder();
-        let mut form = Self { parser, decoder, fields: Fields::default(), length: 0..=u64::MAX };
+        let left_bytes = head.header(CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());
+        let (fields, length) = (Fields::default(), 0..=u64::MAX);
+        let mut form = Self { parser, decoder, fields, length, left_bytes };
         loop {
             match form.next(incoming).await? {
                 Event::Field(name, _) if form.fields.get(&name).is_some() => {
@@ -108,10 +130,17 @@ impl Form {
                 return Ok(event);
             }
             let bytes = incoming.next().await?.ok_or(FormError::Malformed)?;
+            self.left_bytes = self.left_bytes.map(|left| left.saturating_sub(bytes.len() as u64));
             let mut pieces = Vec::new();
             self.decoder.push(bytes, &mut pieces)?;
             pieces.iter().for_each(|piece| self.parser.push(piece));
         }
+    }
+
+    /// How long the file is at least, as far as that is known before it is read.
+    pub fn file_bytes_min(&self) -> u64 {
+        let coming = self.left_bytes.unwrap_or_default().saturating_sub(REST_MAX_BYTES as u64);
+        coming.max(*self.length.start())
     }
 
     /// The next bytes of the file; `None` at its end.
@@ -133,8 +162,9 @@ impl Form {
         Ok(())
     }
 
-    /// Makes the form's fields the head of the request: the key and the headers of the object.
-    pub fn fill(&self, head: &mut Head) -> Result<(), S3Error> {
+    /// Makes the form's fields the head of the request: the key and the headers of the object. Other headers stay only
+    /// if the request `is_signed` itself.
+    pub fn fill(&self, head: &mut Head, is_signed: bool) -> Result<(), S3Error> {
         let key = self.fields.get("key").filter(|key| !key.is_empty()).ok_or_else(|| {
             let message = "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.";
             S3Error::invalid_argument("key", "", message)
@@ -145,6 +175,11 @@ impl Form {
         head.key = Some(key.to_owned());
         for name in [CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING, EXPECT] {
             head.headers.remove(name);
+        }
+        if !is_signed {
+            let kept =
+                KEPT.into_iter().filter_map(|name| Some((name.clone(), head.headers.get(&name)?.clone())));
+            head.headers = kept.collect();
         }
         for (name, value) in &self.fields.0 {
             let header = match name.as_str() {

@@ -5,6 +5,7 @@
 
 use super::Fields;
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::json;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -46,7 +47,7 @@ impl PostPolicy {
     pub fn parse(text: &str) -> Result<Self, S3Error> {
         let compact: String = text.split_ascii_whitespace().collect();
         let bytes = STANDARD.decode(compact).map_err(|_| invalid("it is not base64"))?;
-        let document: Value = serde_json::from_slice(&bytes).map_err(|_| invalid("Invalid JSON."))?;
+        let document = json::parse(&bytes).map_err(|error| invalid(format!("Invalid JSON: {error}.")))?;
         let Value::Object(document) = document else { return Err(invalid("Invalid JSON.")) };
         if let Some(name) =
             document.keys().find(|name| !["expiration", "conditions"].contains(&name.as_str()))
@@ -186,6 +187,8 @@ mod tests {
             "{\"expiration\": \"tomorrow\", \"conditions\": []}",
             "{\"expiration\": \"2030-01-01T00:00:00Z\", \"CONDITIONS\": []}",
             "{\"expiration\": \"2030-01-01T00:00:00Z\", \"conditions\": [], \"more\": 1}",
+            "{\"expiration\": \"2030-01-01T00:00:00Z\", \"conditions\": [], \"conditions\": []}",
+            "{\"expiration\": \"2030-01-01T00:00:00Z\", \"conditions\": [{\"key\": \"a\", \"key\": \"b\"}]}",
         ];
         for bad in bad {
             assert_eq!(parse(bad), Err(S3Code::InvalidPolicyDocument), "{bad}");

@@ -116,6 +116,7 @@ async fn rewrite(
     (mut meta, sealing): (ObjectMeta, Option<&Sealing>),
 ) -> Result<Made, S3Error> {
     let object = &source.found.object;
+    call.api.model.check_room(place.bucket, &place.key, object.size).await?;
     let asked_for = RequestChecksums::from_headers(&call.head.headers)?.wanted_algorithm;
     let stored = object.checksum.as_ref().and_then(|sum| ChecksumAlgorithm::from_code(sum.algorithm));
     let algorithm = match sealing {

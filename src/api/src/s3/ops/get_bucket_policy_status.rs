@@ -1,4 +1,4 @@
-//! GetBucketPolicyStatus: whether the policy lets in callers that it does not name.
+//! GetBucketPolicyStatus: whether the policy lets in callers that it does not name, or a web site everybody.
 
 use crate::s3::access::Access;
 use crate::s3::error::{S3Code, S3Error};
@@ -6,6 +6,7 @@ use crate::s3::intake::Incoming;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::policy::StoredPolicy;
 use crate::s3::reply::Reply;
+use crate::s3::website;
 use crate::s3::xml;
 
 /// The operation.
@@ -20,6 +21,11 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let bucket = call.bucket()?;
     let missing = || S3Error::new(S3Code::NoSuchBucketPolicy).field("BucketName", bucket.name.as_str());
-    let policy = StoredPolicy::of(&bucket.row)?.ok_or_else(missing)?.parse()?;
-    Ok(Reply::xml(xml::policy_status(policy.is_public())))
+    let policy = StoredPolicy::of(&bucket.row)?.map(|stored| stored.parse()).transpose()?;
+    let is_public = match policy {
+        _ if website::serves_objects(&bucket.row) => true,
+        Some(policy) => policy.is_public(),
+        None => return Err(missing()),
+    };
+    Ok(Reply::xml(xml::policy_status(is_public)))
 }

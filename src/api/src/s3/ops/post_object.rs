@@ -32,6 +32,7 @@ async fn run(mut call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let form = call.form.take().ok_or(S3Code::InternalError)?;
     let fields = form.fields.clone();
     let upload = Upload::plan(&call).await?;
+    upload.check_room(&call, Some(form.file_bytes_min())).await?;
     let writer = upload.writer(&call);
     let received = intake::receive_form(&call.api, body, form, upload.sums(), writer).await?;
     let stored = upload.commit(&call, received, EventKind::Post).await?;

@@ -110,7 +110,7 @@ impl Upload {
     }
 
     /// Refuses a body that the bucket's limits leave no room for, before any of it is read.
-    async fn check_room(&self, call: &Call, length: Option<u64>) -> Result<(), S3Error> {
+    pub async fn check_room(&self, call: &Call, length: Option<u64>) -> Result<(), S3Error> {
         let Place { bucket, key, .. } = &self.place;
         Ok(call.api.model.check_room(*bucket, key, length.unwrap_or_default()).await?)
     }

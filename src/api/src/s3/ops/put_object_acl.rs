@@ -21,7 +21,7 @@ use model::rows::past::VersionId;
 pub const OPERATION: Operation = Operation {
     name: "PutObjectAcl",
     route: Route::new("PUT", Target::Object).query(&["acl"]),
-    access: Access::WriteOrAcl,
+    access: Access::ShareOrAcl,
     actions: &["s3:PutObjectAcl"],
     run: |call, body| Box::pin(run(call, body)),
 };

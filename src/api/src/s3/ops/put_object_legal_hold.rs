@@ -14,7 +14,7 @@ use crate::s3::xml::{LOCK_BODY_MAX_BYTES, LegalHold};
 pub const OPERATION: Operation = Operation {
     name: "PutObjectLegalHold",
     route: Route::new("PUT", Target::Object).query(&["legal-hold"]),
-    access: Access::Write,
+    access: Access::WriteByBody,
     actions: &["s3:PutObjectLegalHold"],
     run: |call, body| Box::pin(run(call, body)),
 };

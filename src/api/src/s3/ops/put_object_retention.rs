@@ -16,7 +16,7 @@ use crate::s3::xml::{LOCK_BODY_MAX_BYTES, RetentionXml};
 pub const OPERATION: Operation = Operation {
     name: "PutObjectRetention",
     route: Route::new("PUT", Target::Object).query(&["retention"]),
-    access: Access::Write,
+    access: Access::WriteByBody,
     actions: &["s3:PutObjectRetention"],
     run: |call, body| Box::pin(run(call, body)),
 };

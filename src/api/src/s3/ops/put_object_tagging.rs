@@ -15,7 +15,7 @@ use http::StatusCode;
 pub const OPERATION: Operation = Operation {
     name: "PutObjectTagging",
     route: Route::new("PUT", Target::Object).query(&["tagging"]),
-    access: Access::Write,
+    access: Access::WriteByBody,
     actions: &["s3:PutObjectTagging"],
     run: |call, body| Box::pin(run(call, body)),
 };

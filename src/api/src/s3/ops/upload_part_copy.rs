@@ -41,6 +41,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
         let message = "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120";
         return Err(S3Error::with_message(S3Code::InvalidRequest, message));
     }
+    // As with a part that is sent: what could never be completed is not worth its bytes.
+    call.api.model.check_room(name.bucket, &name.key, range.end - range.start).await?;
     let algorithm = part_algorithm(upload.checksum, None)?;
     let mut wanted = vec![ChecksumAlgorithm::Md5];
     wanted.extend(algorithm);

@@ -1,14 +1,15 @@
-//! The conditions of a statement: operators, keys, and what a request has under a key.
+//! The conditions of a statement: operators on keys.
 //!
 //! Always holds: operators, keys and values are read when the policy is set, so that evaluating cannot fail.
-//! A key that the request has nothing under fulfils no operator but the negated ones, `…IfExists`, `Null` and
-//! `ForAllValues`, as AWS has it.
+//! A key that the request has nothing under fulfils no operator but `…IfExists`, `Null`, `ForAllValues`, and the
+//! negated ones that are not `ForAnyValue`, as AWS has it.
 
-use super::pattern::fits;
-use super::{Asked, Facts};
+use super::Asked;
+use super::keys::Key;
+use super::network::Network;
+use super::template::Template;
 use crate::s3::error::{S3Code, S3Error};
 use serde_json::Value;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// One operator on one key.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,9 +32,11 @@ enum Set {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Test {
-    Equal(Vec<String>),
-    EqualAnyCase(Vec<String>),
-    Like(Vec<String>),
+    Equal(Vec<Template>),
+    EqualAnyCase(Vec<Template>),
+    Like(Vec<Template>),
+    /// Part by part between the colons.
+    Arn(Vec<Template>),
     Number(Compare, Vec<f64>),
     /// In seconds.
     Date(Compare, Vec<f64>),
@@ -52,58 +55,6 @@ enum Compare {
     GreaterOrEqual,
 }
 
-/// What a condition asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Key {
-    SourceIp,
-    CurrentTime,
-    EpochTime,
-    UserName,
-    PrincipalType,
-    AuthType,
-    SignatureVersion,
-    Header(String),
-    Parameter(&'static str),
-    ExistingTag(String),
-    RequestTag(String),
-    RequestTagKeys,
-    RemainingRetentionDays,
-}
-
-const UNTIL: &str = "x-amz-object-lock-retain-until-date";
-const DAY_S: f64 = 86_400.0;
-
-/// Keys that stand for a header of the request: AWS's name, the header's.
-const HEADERS: [(&str, &str); 20] = [
-    ("s3:object-lock-mode", "x-amz-object-lock-mode"),
-    ("s3:object-lock-legal-hold", "x-amz-object-lock-legal-hold"),
-    ("s3:object-lock-retain-until-date", UNTIL),
-    ("aws:referer", "referer"),
-    ("aws:useragent", "user-agent"),
-    ("s3:if-match", "if-match"),
-    ("s3:if-none-match", "if-none-match"),
-    ("s3:x-amz-acl", "x-amz-acl"),
-    ("s3:x-amz-content-sha256", "x-amz-content-sha256"),
-    ("s3:x-amz-copy-source", "x-amz-copy-source"),
-    ("s3:x-amz-grant-full-control", "x-amz-grant-full-control"),
-    ("s3:x-amz-grant-read", "x-amz-grant-read"),
-    ("s3:x-amz-grant-read-acp", "x-amz-grant-read-acp"),
-    ("s3:x-amz-grant-write", "x-amz-grant-write"),
-    ("s3:x-amz-grant-write-acp", "x-amz-grant-write-acp"),
-    ("s3:x-amz-metadata-directive", "x-amz-metadata-directive"),
-    ("s3:x-amz-server-side-encryption", "x-amz-server-side-encryption"),
-    ("s3:x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-aws-kms-key-id"),
-    ("s3:x-amz-server-side-encryption-customer-algorithm", "x-amz-server-side-encryption-customer-algorithm"),
-    ("s3:x-amz-storage-class", "x-amz-storage-class"),
-];
-/// Keys that stand for a parameter of the query.
-const PARAMETERS: [(&str, &str); 4] = [
-    ("s3:prefix", "prefix"),
-    ("s3:delimiter", "delimiter"),
-    ("s3:max-keys", "max-keys"),
-    ("s3:versionid", "versionId"),
-];
-
 fn malformed(message: String) -> S3Error {
     S3Error::with_message(S3Code::MalformedPolicy, message)
 }
@@ -112,15 +63,15 @@ fn not_there(message: String) -> S3Error {
     S3Error::with_message(S3Code::NotImplemented, message)
 }
 
-/// Reads the member `Condition` of a statement.
-pub fn parse(value: &Value) -> Result<Vec<Condition>, S3Error> {
+/// Reads the member `Condition` of a statement; `has_variables` says whether `${…}` stands for something in it.
+pub fn parse(value: &Value, has_variables: bool) -> Result<Vec<Condition>, S3Error> {
     let operators = value.as_object().ok_or_else(|| malformed("Condition must be an object".into()))?;
     let mut all = Vec::new();
     for (operator, keys) in operators {
         let keys =
             keys.as_object().ok_or_else(|| malformed(format!("Condition {operator} must be an object")))?;
         for (key, values) in keys {
-            all.push(parse_one(operator, key, &texts_of(values)?)?);
+            all.push(parse_one((operator, key), &texts_of(values)?, has_variables)?);
         }
     }
     Ok(all)
@@ -138,14 +89,17 @@ fn texts_of(value: &Value) -> Result<Vec<String>, S3Error> {
         Value::Array(values) => values.iter().map(one).collect::<Result<_, _>>()?,
         value => vec![one(value)?],
     };
-    match texts.iter().find(|text| text.contains("${")) {
-        _ if texts.is_empty() => Err(malformed("A condition needs a value".into())),
-        Some(text) => Err(not_there(format!("Policy variables are not supported: {text}"))),
-        None => Ok(texts),
+    match texts.is_empty() {
+        true => Err(malformed("A condition needs a value".into())),
+        false => Ok(texts),
     }
 }
 
-fn parse_one(operator: &str, key: &str, values: &[String]) -> Result<Condition, S3Error> {
+fn parse_one(
+    (operator, key): (&str, &str),
+    values: &[String],
+    has_variables: bool,
+) -> Result<Condition, S3Error> {
     let (set, name) = match operator.split_once(':') {
         None => (Set::One, operator),
         Some(("ForAllValues", name)) => (Set::All, name),
@@ -167,14 +121,17 @@ fn parse_one(operator: &str, key: &str, values: &[String]) -> Result<Condition, 
     let flags = || values.iter().map(|text| read_bool(text).ok_or_else(|| bad("true or false")));
     let networks =
         || values.iter().map(|text| Network::parse(text).ok_or_else(|| bad("an address or a network")));
-    let texts = || values.to_vec();
+    let texts = || {
+        let templates = values.iter().map(|text| Template::parse(text, has_variables));
+        templates.collect::<Result<Vec<_>, _>>()
+    };
     let (test, is_negated) = match name {
-        "StringEquals" => (Test::Equal(texts()), false),
-        "StringNotEquals" => (Test::Equal(texts()), true),
-        "StringEqualsIgnoreCase" => (Test::EqualAnyCase(texts()), false),
-        "StringNotEqualsIgnoreCase" => (Test::EqualAnyCase(texts()), true),
-        "StringLike" => (Test::Like(texts()), false),
-        "StringNotLike" => (Test::Like(texts()), true),
+        "StringEquals" => (Test::Equal(texts()?), false),
+        "StringNotEquals" => (Test::Equal(texts()?), true),
+        "StringEqualsIgnoreCase" => (Test::EqualAnyCase(texts()?), false),
+        "StringNotEqualsIgnoreCase" => (Test::EqualAnyCase(texts()?), true),
+        "StringLike" => (Test::Like(texts()?), false),
+        "StringNotLike" => (Test::Like(texts()?), true),
         "NumericEquals" => (number(Compare::Equal)?, false),
         "NumericNotEquals" => (number(Compare::Equal)?, true),
         "NumericLessThan" => (number(Compare::Less)?, false),
@@ -194,55 +151,18 @@ fn parse_one(operator: &str, key: &str, values: &[String]) -> Result<Condition, 
             [absent] => (Test::Null(*absent), false),
             _ => return Err(bad("one of true and false")),
         },
-        "BinaryEquals" | "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => {
+        "ArnEquals" | "ArnLike" => (Test::Arn(texts()?), false),
+        "ArnNotEquals" | "ArnNotLike" => (Test::Arn(texts()?), true),
+        "BinaryEquals" => {
             return Err(not_there(format!("The condition operator {operator} is not supported")));
         }
         _ => return Err(malformed(format!("Invalid Condition type : {operator}"))),
     };
-    let key = parse_key(key)?;
+    let key = Key::parse(key)?;
     if set == Set::One && key == Key::RequestTagKeys && !matches!(test, Test::Null(_)) {
         return Err(malformed("s3:RequestObjectTagKeys needs ForAllValues or ForAnyValue".into()));
     }
     Ok(Condition { key, test, is_negated, if_exists, set })
-}
-
-fn parse_key(key: &str) -> Result<Key, S3Error> {
-    let lower = key.to_ascii_lowercase();
-    let find = |list: &[(&'static str, &'static str)]| {
-        list.iter().find(|(name, _)| *name == lower).map(|(_, stands_for)| *stands_for)
-    };
-    if let Some(header) = find(&HEADERS) {
-        return Ok(Key::Header(header.to_owned()));
-    }
-    if let Some(parameter) = find(&PARAMETERS) {
-        return Ok(Key::Parameter(parameter));
-    }
-    // The tag's own name keeps its case.
-    if let Some((_, tag)) = key.split_once('/') {
-        match lower.split_once('/').map(|(family, _)| family) {
-            Some("s3:existingobjecttag") => return Ok(Key::ExistingTag(tag.to_owned())),
-            Some("s3:requestobjecttag") => return Ok(Key::RequestTag(tag.to_owned())),
-            _ => {}
-        }
-    }
-    match lower.as_str() {
-        "aws:sourceip" => Ok(Key::SourceIp),
-        "aws:currenttime" => Ok(Key::CurrentTime),
-        "aws:epochtime" => Ok(Key::EpochTime),
-        "aws:username" | "aws:userid" => Ok(Key::UserName),
-        "aws:principaltype" => Ok(Key::PrincipalType),
-        "s3:authtype" => Ok(Key::AuthType),
-        "s3:signatureversion" => Ok(Key::SignatureVersion),
-        "s3:requestobjecttagkeys" => Ok(Key::RequestTagKeys),
-        "s3:object-lock-remaining-retention-days" => Ok(Key::RemainingRetentionDays),
-        "aws:securetransport" | "s3:tlsversion" => Err(not_there(format!(
-            "The condition key {key} is not supported: the server speaks plain HTTP and does not know of TLS in front of it"
-        ))),
-        other if other.starts_with("aws:") || other.starts_with("s3:") => {
-            Err(not_there(format!("The condition key {key} is not supported")))
-        }
-        _ => Err(malformed(format!("Policy has an invalid condition key: {key}"))),
-    }
 }
 
 impl Condition {
@@ -253,9 +173,9 @@ impl Condition {
             return values.is_empty() == absent;
         }
         if values.is_empty() {
-            return self.if_exists || self.is_negated || self.set == Set::All;
+            return self.if_exists || self.set == Set::All || (self.is_negated && self.set == Set::One);
         }
-        let passes = |value: &String| self.test.passes(value) != self.is_negated;
+        let passes = |value: &String| self.test.passes(value, asked.access_key) != self.is_negated;
         match self.set {
             Set::One | Set::Any => values.iter().any(passes),
             Set::All => values.iter().all(passes),
@@ -267,28 +187,55 @@ impl Condition {
         matches!(self.key, Key::ExistingTag(_))
     }
 
+    /// Whether it asks for what the request says that begins an upload.
+    pub fn is_of_creation(&self) -> bool {
+        self.key.is_of_creation()
+    }
+
+    /// Whether it asks for what the body of some requests says.
+    pub fn is_about_body(&self) -> bool {
+        self.key.is_in_body()
+    }
+
+    /// Whether it says something else to each caller.
+    pub fn names_caller(&self) -> bool {
+        match &self.test {
+            Test::Equal(texts) | Test::EqualAnyCase(texts) | Test::Like(texts) | Test::Arn(texts) => {
+                texts.iter().any(Template::names_caller)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it holds only for callers, or places, that are named: what keeps a policy from being public.
     pub fn narrows(&self) -> bool {
         if self.is_negated || self.if_exists || self.set != Set::One {
             return false;
         }
         match (&self.key, &self.test) {
-            (Key::SourceIp, Test::Network(networks)) => networks.iter().all(|network| network.prefix > 0),
-            (Key::UserName, Test::Equal(_)) => true,
+            (Key::SourceIp, Test::Network(networks)) => networks.iter().all(Network::is_narrow),
+            // Every caller has the name of the caller.
+            (Key::UserName, Test::Equal(_)) => !self.names_caller(),
+            // It holds for nobody.
+            (Key::Absent, test) => !matches!(test, Test::Null(_)),
             _ => false,
         }
     }
 }
 
 impl Test {
-    fn passes(&self, value: &str) -> bool {
+    fn passes(&self, value: &str, access_key: Option<&str>) -> bool {
+        let texts = |wanted: &[Template], equal: &dyn Fn(String) -> bool| {
+            wanted.iter().filter_map(|wanted| wanted.text(access_key)).any(equal)
+        };
         match self {
-            Self::Equal(wanted) => wanted.iter().any(|wanted| wanted == value),
+            Self::Equal(wanted) => texts(wanted, &|wanted| wanted == value),
             Self::EqualAnyCase(wanted) => {
                 let value = value.to_lowercase();
-                wanted.iter().any(|wanted| wanted.to_lowercase() == value)
+                texts(wanted, &|wanted| wanted.to_lowercase() == value)
             }
-            Self::Like(wanted) => wanted.iter().any(|wanted| fits(wanted, value)),
+            Self::Like(wanted) => wanted.iter().any(|wanted| wanted.fits(access_key, value)),
+            Self::Arn(wanted) => wanted.iter().any(|wanted| wanted.fits_arn(access_key, value)),
             Self::Number(compare, wanted) => compare.any(read_number(value), wanted),
             Self::Date(compare, wanted) => compare.any(read_date(value), wanted),
             Self::Bool(wanted) => read_bool(value).is_some_and(|found| wanted.contains(&found)),
@@ -317,52 +264,36 @@ impl Compare {
     }
 }
 
-impl Key {
-    fn values(&self, asked: &Asked<'_>) -> Vec<String> {
-        let facts: &Facts = asked.facts;
-        let tag = |tags: &[(String, String)], wanted: &str| {
-            tags.iter().find(|(key, _)| key == wanted).map(|(_, value)| value.clone())
-        };
-        let one = match self {
-            Self::SourceIp => facts.source.map(|address| address.to_string()),
-            Self::CurrentTime | Self::EpochTime => Some(facts.now_unix_s.to_string()),
-            Self::UserName => asked.access_key.map(str::to_owned),
-            Self::PrincipalType => {
-                Some(if asked.access_key.is_some() { "User" } else { "Anonymous" }.to_owned())
-            }
-            Self::AuthType => facts.signed.map(|(place, _)| place.to_owned()),
-            Self::SignatureVersion => facts.signed.map(|(_, version)| version.to_owned()),
-            Self::Header(name) => facts.header(name).map(str::to_owned),
-            Self::Parameter(name) => facts.parameter(name).map(str::to_owned),
-            Self::ExistingTag(name) => tag(&facts.existing_tags, name),
-            Self::RequestTag(name) => tag(&facts.request_tags, name),
-            Self::RemainingRetentionDays => {
-                let seconds =
-                    facts.header(UNTIL).and_then(read_date).map(|until| until - facts.now_unix_s as f64);
-                seconds.map(|seconds| format!("{:.0}", (seconds / DAY_S).ceil()))
-            }
-            Self::RequestTagKeys => return facts.request_tags.iter().map(|(key, _)| key.clone()).collect(),
-        };
-        one.into_iter().collect()
-    }
-}
-
 fn read_number(text: &str) -> Option<f64> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.".contains(&byte));
     text.parse().ok().filter(|number: &f64| plain && number.is_finite())
 }
 
-/// A time of ISO 8601, or seconds since 1970.
-fn read_date(text: &str) -> Option<f64> {
+/// Digits from which on a number is seconds since 1970; with fewer it is a year, or nothing.
+const EPOCH_DIGITS_MIN: usize = 5;
+
+/// A time of ISO 8601, from its year alone to its fraction of a second, or seconds since 1970. Without an offset it
+/// is UTC.
+pub(super) fn read_date(text: &str) -> Option<f64> {
     if let Some(seconds) = read_number(text) {
-        return Some(seconds);
+        let digits = text.trim_start_matches(['+', '-']).bytes().take_while(u8::is_ascii_digit).count();
+        return match digits {
+            EPOCH_DIGITS_MIN.. => Some(seconds),
+            _ if text.len() == 4 && crate::decimal::is_decimal(text) => read_moment(&format!("{text}-01-01")),
+            _ => None,
+        };
     }
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Some(time.as_millisecond() as f64 / 1000.0);
     }
-    let day: jiff::civil::Date = text.parse().ok()?;
-    let time = jiff::tz::Offset::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok()?;
-    Some(time.as_second() as f64)
+    let is_month = text.len() == "2026-11".len() && text.bytes().filter(|byte| *byte == b'-').count() == 1;
+    if is_month { read_moment(&format!("{text}-01")) } else { read_moment(text) }
+}
+
+/// A day, or a day and a time of it, of UTC.
+fn read_moment(text: &str) -> Option<f64> {
+    let time: jiff::civil::DateTime = text.parse().ok()?;
+    Some(jiff::tz::Offset::UTC.to_timestamp(time).ok()?.as_second() as f64)
 }
 
 fn read_bool(text: &str) -> Option<bool> {
@@ -373,47 +304,33 @@ fn read_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// A network, all addresses as version 6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
-    base: u128,
-    prefix: u32,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Bits in front of an address of version 4 that is written as one of version 6.
-const MAPPED_BITS: u32 = 96;
-
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, length) =
-            text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            Some(text) if crate::decimal::is_decimal(text) => {
-                text.parse().ok().filter(|length| *length <= most)?
-            }
-            Some(_) => return None,
-            None => most,
-        };
-        // All of version 4 is not all there is, but nobody is kept out by it either.
-        let prefix = if address.is_ipv4() && length > 0 { MAPPED_BITS + length } else { length };
-        Some(Self { base: bits(address) & mask(prefix), prefix })
+    #[test]
+    fn dates_are_years_to_seconds_and_only_long_numbers_are_of_the_epoch() {
+        let cases = [
+            ("2099", Some(4_070_908_800.0)),
+            ("2099-01", Some(4_070_908_800.0)),
+            ("2099-01-01", Some(4_070_908_800.0)),
+            ("2099-01-01T00:00Z", Some(4_070_908_800.0)),
+            ("2099-01-01T00:00:00Z", Some(4_070_908_800.0)),
+            ("2099-01-01T01:00:00+01:00", Some(4_070_908_800.0)),
+            ("2099-01-01T00:00:01.5Z", Some(4_070_908_801.5)),
+            ("2099-01-01T00:00:01", Some(4_070_908_801.0)),
+            ("1800000000", Some(1_800_000_000.0)),
+            ("10000", Some(10_000.0)),
+            ("1800000000.5", Some(1_800_000_000.5)),
+            ("999", None),
+            ("+2099", None),
+            ("2099.5", None),
+            ("20-09-9", None),
+            ("2099-13", None),
+            ("", None),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(read_date(text), wanted, "{text}");
+        }
     }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        bits(address) & mask(self.prefix) == self.base
-    }
-}
-
-fn mask(prefix: u32) -> u128 {
-    u128::MAX.checked_shl(128 - prefix).unwrap_or(0)
-}
-
-fn bits(address: IpAddr) -> u128 {
-    let address: Ipv6Addr = match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    };
-    address.to_bits()
 }

@@ -3,8 +3,11 @@
 use super::actions::{About, about};
 use super::conditions::{self, Condition};
 use super::pattern::fits;
+use super::template::Template;
 use super::{Asked, Verdict};
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::json;
+use crate::s3::parameters::OWNER_ID;
 use serde_json::{Map, Value};
 
 /// A policy's document (AWS: 20 KB).
@@ -27,7 +30,7 @@ struct Statement {
     principals: Listed<Principal>,
     /// In lower case.
     actions: Listed<String>,
-    resources: Listed<String>,
+    resources: Listed<Template>,
     conditions: Vec<Condition>,
 }
 
@@ -56,8 +59,9 @@ impl Policy {
         if document.len() > POLICY_MAX_BYTES {
             return Err(malformed("Policies must not be larger than 20 KB"));
         }
-        let value: Value = serde_json::from_slice(document)
-            .map_err(|_| malformed("Policies must be valid JSON and the first byte must be '{'"))?;
+        let value = json::parse(document).map_err(|error| {
+            malformed(format!("Policies must be valid JSON and the first byte must be '{{': {error}"))
+        })?;
         let Value::Object(members) = value else {
             return Err(malformed("Policies must be valid JSON and the first byte must be '{'"));
         };
@@ -74,7 +78,10 @@ impl Policy {
         if statements.is_empty() {
             return Err(malformed("Could not parse the policy: Statement is empty!"));
         }
-        let statements = statements.into_iter().map(|statement| Statement::parse(statement, bucket));
+        // Older policies mean the characters.
+        let has_variables = members.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+        let statements =
+            statements.into_iter().map(|statement| Statement::parse(statement, bucket, has_variables));
         Ok(Self { bucket: bucket.to_owned(), statements: statements.collect::<Result<_, _>>()? })
     }
 
@@ -120,6 +127,12 @@ impl Policy {
         })
     }
 
+    /// Whether evaluating it needs what was said when an upload was begun.
+    pub fn needs_upload(&self) -> bool {
+        let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
+        conditions.any(Condition::is_of_creation)
+    }
+
     /// Whether evaluating it needs the tags of the object.
     pub fn needs_existing_tags(&self) -> bool {
         let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
@@ -147,7 +160,7 @@ fn known(members: &Map<String, Value>, names: &[&str]) -> Result<(), S3Error> {
 }
 
 impl Statement {
-    fn parse(value: &Value, bucket: &str) -> Result<Self, S3Error> {
+    fn parse(value: &Value, bucket: &str, has_variables: bool) -> Result<Self, S3Error> {
         let members = value.as_object().ok_or_else(|| malformed("A statement must be an object"))?;
         known(members, &STATEMENT)?;
         if members.get("Sid").is_some_and(|sid| !sid.is_string()) {
@@ -160,6 +173,9 @@ impl Statement {
         };
         let (is_negated, value) = either(members, "Principal", "NotPrincipal")?;
         let principals = Listed { is_negated, items: parse_principals(value)? };
+        if is_negated && principals.items.contains(&Principal::Everybody) {
+            return Err(malformed("NotPrincipal must not be everybody: the statement would be for nobody"));
+        }
         let (is_negated, value) = either(members, "Action", "NotAction")?;
         let items = strings(value)?;
         if let Some(unknown) = items.iter().find(|action| about(action).is_none()) {
@@ -168,39 +184,41 @@ impl Statement {
         let actions =
             Listed { is_negated, items: items.iter().map(|action| action.to_ascii_lowercase()).collect() };
         let (is_negated, value) = either(members, "Resource", "NotResource")?;
-        let resources = Listed { is_negated, items: strings(value)? };
-        for resource in &resources.items {
-            check_resource(resource, bucket)?;
+        let named = strings(value)?;
+        named.iter().try_for_each(|resource| check_resource(resource, bucket))?;
+        if !actions.is_negated && !is_negated {
+            check_actions(&actions.items, &named)?;
         }
-        let conditions = members.get("Condition").map(conditions::parse).transpose()?.unwrap_or_default();
-        let statement = Self { allows, principals, actions, resources, conditions };
-        statement.check_actions()?;
-        Ok(statement)
-    }
-
-    /// Refuses an action that is about nothing the statement names: it would never say anything.
-    fn check_actions(&self) -> Result<(), S3Error> {
-        if self.actions.is_negated || self.resources.is_negated {
-            return Ok(());
-        }
-        let objects = self.resources.items.iter().any(|resource| resource == "*" || resource.contains('/'));
-        let buckets = self.resources.items.iter().any(|resource| resource == "*" || !resource.contains('/'));
-        let idle = |action: &&String| match about(action) {
-            Some(About::Bucket) => !buckets,
-            Some(About::Object) => !objects,
-            _ => false,
-        };
-        match self.actions.items.iter().find(idle) {
-            Some(_) => Err(malformed("Action does not apply to any resource(s) in statement")),
-            None => Ok(()),
-        }
+        let items = named.iter().map(|resource| Template::parse(resource, has_variables));
+        let resources = Listed { is_negated, items: items.collect::<Result<_, _>>()? };
+        let conditions = members.get("Condition").map(|value| conditions::parse(value, has_variables));
+        let conditions = conditions.transpose()?.unwrap_or_default();
+        Ok(Self { allows, principals, actions, resources, conditions })
     }
 
     fn fits(&self, asked: &Asked<'_>, resource: &str) -> bool {
         self.is_for(asked.access_key)
             && self.names(asked.action)
-            && self.resources.lists(|pattern| fits(pattern, resource))
-            && self.conditions.iter().all(|condition| condition.holds(asked))
+            && self.resources.lists(|pattern| pattern.fits(asked.access_key, resource))
+            && self.conditions.iter().all(|condition| self.holds(condition, asked))
+            && !self.allows_without_name(asked.access_key)
+    }
+
+    /// Whether a condition holds. What nobody knows before the body is read keeps nobody out until it is known.
+    fn holds(&self, condition: &Condition, asked: &Asked<'_>) -> bool {
+        match asked.facts.awaits_body && condition.is_about_body() {
+            true => self.allows,
+            false => condition.holds(asked),
+        }
+    }
+
+    /// Whether it would allow something by the name of a caller who has none.
+    fn allows_without_name(&self, access_key: Option<&str>) -> bool {
+        let names_caller = || {
+            let mut resources = self.resources.items.iter();
+            resources.any(Template::names_caller) || self.conditions.iter().any(Condition::names_caller)
+        };
+        self.allows && access_key.is_none() && names_caller()
     }
 
     fn is_for(&self, access_key: Option<&str>) -> bool {
@@ -247,12 +265,23 @@ fn strings(value: &Value) -> Result<Vec<String>, S3Error> {
         .ok_or_else(|| malformed("Actions and resources must be a string or a list of strings"))
 }
 
+/// Refuses an action that is about nothing the statement names: it would never say anything.
+fn check_actions(actions: &[String], resources: &[String]) -> Result<(), S3Error> {
+    let objects = resources.iter().any(|resource| resource == "*" || resource.contains('/'));
+    let buckets = resources.iter().any(|resource| resource == "*" || !resource.contains('/'));
+    let idle = |action: &&String| match about(action) {
+        Some(About::Bucket) => !buckets,
+        Some(About::Object) => !objects,
+        _ => false,
+    };
+    match actions.iter().find(idle) {
+        Some(_) => Err(malformed("Action does not apply to any resource(s) in statement")),
+        None => Ok(()),
+    }
+}
+
 /// A resource must lie in the bucket, or the statement would say nothing here.
 fn check_resource(resource: &str, bucket: &str) -> Result<(), S3Error> {
-    if resource.contains("${") {
-        let message = format!("Policy variables are not supported: {resource}");
-        return Err(S3Error::with_message(S3Code::NotImplemented, message));
-    }
     let inside = resource.strip_prefix(ARN).and_then(|rest| rest.strip_prefix(bucket));
     match inside {
         _ if resource == "*" => Ok(()),
@@ -267,14 +296,24 @@ fn parse_principals(value: &Value) -> Result<Vec<Principal>, S3Error> {
         Value::Object(members) => members,
         _ => return Err(malformed("Invalid principal in policy")),
     };
-    if let Some(kind) = members.keys().find(|kind| kind.as_str() != "AWS") {
-        let known = ["CanonicalUser", "Federated", "Service"].contains(&kind.as_str());
+    if let Some(kind) = members.keys().find(|kind| !["AWS", "CanonicalUser"].contains(&kind.as_str())) {
+        let known = ["Federated", "Service"].contains(&kind.as_str());
         let code = if known { S3Code::NotImplemented } else { S3Code::MalformedPolicy };
         let message = format!("Principals of the kind {kind} are not supported: name access keys under AWS");
         return Err(S3Error::with_message(code, message));
     }
-    let listed = members.get("AWS").ok_or_else(|| malformed("Invalid principal in policy"))?;
-    strings(listed)?.iter().map(|text| parse_principal(text)).collect()
+    let mut principals = Vec::new();
+    for text in members.get("AWS").map(strings).transpose()?.unwrap_or_default() {
+        principals.push(parse_principal(&text)?);
+    }
+    // The canonical id of an access key is its id.
+    for id in members.get("CanonicalUser").map(strings).transpose()?.unwrap_or_default() {
+        principals.push(parse_key(&id)?);
+    }
+    match principals.is_empty() {
+        true => Err(malformed("Invalid principal in policy")),
+        false => Ok(principals),
+    }
 }
 
 /// `*`, an access key's id, or `arn:aws:iam::…:user/` in front of one.
@@ -283,7 +322,15 @@ fn parse_principal(text: &str) -> Result<Principal, S3Error> {
         return Ok(Principal::Everybody);
     }
     let user = text.strip_prefix(USER_ARN).and_then(|rest| rest.split_once(":user/")).map(|(_, user)| user);
-    let id = user.unwrap_or(text);
+    parse_key(user.unwrap_or(text))
+}
+
+/// An access key's id.
+fn parse_key(id: &str) -> Result<Principal, S3Error> {
+    if id == OWNER_ID {
+        let message = "The owner of the bucket cannot be a principal: name access keys";
+        return Err(S3Error::with_message(S3Code::NotImplemented, message));
+    }
     let plain = !id.is_empty()
         && id.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character));
     if plain { Ok(Principal::Key(id.to_owned())) } else { Err(malformed("Invalid principal in policy")) }

@@ -8,17 +8,22 @@
 mod actions;
 mod conditions;
 mod document;
+mod keys;
+mod network;
 mod pattern;
+mod template;
 #[cfg(test)]
 mod tests;
 
 pub use document::{POLICY_MAX_BYTES, Policy};
 
+use super::acl;
 use super::error::{S3Code, S3Error};
 use super::head::{Head, header_text};
 use super::settings;
 use super::tags;
 use super::versions;
+use crate::tls::TlsVersion;
 use model::rows::bucket::{BucketRow, Setting};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -39,7 +44,7 @@ impl StoredPolicy {
         settings::read(bucket, Setting::Policy)
     }
 
-    /// Reads it. It was read before it was kept: only a newer release can have written what is not understood.
+    /// Reads it. It was read before it was kept: only another release can have kept what is refused by this one.
     pub fn parse(&self) -> Result<Policy, S3Error> {
         Policy::parse(self.text.as_bytes(), &self.bucket).map_err(|error| {
             tracing::error!(bucket = self.bucket, message = %error.message, "a bucket policy cannot be read");
@@ -83,12 +88,36 @@ pub struct Facts {
     pub source: Option<IpAddr>,
     /// Now, in seconds.
     pub now_unix_s: i64,
-    /// Where the signature stands (`REST-HEADER`, `REST-QUERY-STRING`, `POST`), and its version.
-    pub signed: Option<(&'static str, &'static str)>,
+    /// Over which TLS the request came, if it did.
+    pub tls: Option<TlsVersion>,
+    /// How it is signed, if it is.
+    pub signed: Option<Signed>,
     /// Tags that the request gives the object.
     pub request_tags: Vec<(String, String)>,
     /// Tags that the object has.
     pub existing_tags: Vec<(String, String)>,
+    /// Whether the request is a step towards an object that a later one makes.
+    pub prepares_object: bool,
+    /// Whether the body, which has not been read yet, says more that conditions ask for: then nothing is denied, and
+    /// everything allowed, that it could still decide.
+    pub awaits_body: bool,
+}
+
+/// How a request is signed, in AWS's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signed {
+    /// Where the signature stands: `REST-HEADER`, `REST-QUERY-STRING` or `POST`.
+    pub place: &'static str,
+    /// Of which version it is.
+    pub version: &'static str,
+    /// When it was made, in seconds, as far as it says so.
+    pub at_unix_s: Option<i64>,
+}
+
+/// Whether conditions on an action may ask for the tags that the object has. One that writes an object is about the
+/// new one.
+pub fn speaks_of_existing_tags(action: &str) -> bool {
+    action != "s3:PutObject"
 }
 
 /// Whether an action is about an object.
@@ -98,23 +127,35 @@ pub fn is_about_objects(action: &str) -> bool {
 
 impl Facts {
     /// The facts of a request.
-    pub fn of(head: &Head, signed: Option<(&'static str, &'static str)>, now_unix_s: i64) -> Self {
-        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-            (name.as_str().to_owned(), header_text(value))
-        };
+    pub fn of(head: &Head, signed: Option<Signed>, now_unix_s: i64) -> Self {
         Self {
-            headers: head.headers.iter().map(header).collect(),
+            headers: head.headers.keys().map(|name| (name.as_str().to_owned(), obeyed(head, name))).collect(),
             query: head.query.clone(),
             source: head.source,
             now_unix_s,
+            tls: head.tls,
             signed,
             request_tags: tags::of_object(head).unwrap_or_default(),
             existing_tags: Vec::new(),
+            prepares_object: head.has_parameter("uploads") || head.has_parameter("partNumber"),
+            awaits_body: false,
         }
+    }
+
+    /// What matters also where no policy speaks: which version the request is about.
+    pub fn of_version(head: &Head) -> Self {
+        let mut facts = Self::default();
+        facts.set_version(head.parameter(versions::PARAMETER));
+        facts
     }
 
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The upload that the request is about.
+    pub fn upload(&self) -> Option<&str> {
+        self.parameter("uploadId")
     }
 
     /// The version of the object that the request is about.
@@ -131,4 +172,11 @@ impl Facts {
     fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// A header as operations obey it: grants that stand in several headers of a name count all, of others the first.
+fn obeyed(head: &Head, name: &http::HeaderName) -> String {
+    let values = head.headers.get_all(name).iter().map(header_text);
+    let counted = if name.as_str().starts_with(acl::GRANT_PREFIX) { usize::MAX } else { 1 };
+    values.take(counted).collect::<Vec<_>>().join(",")
 }

@@ -1,18 +1,53 @@
 //! Patterns with `*` for any text and `?` for any character.
 
-/// Whether a text fits a pattern. Takes time in proportion to the product of their lengths at worst.
+/// One piece of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token {
+    /// Any text.
+    Any,
+    /// Any character.
+    One,
+    /// This character.
+    Is(char),
+}
+
+impl Token {
+    /// What a character of a pattern stands for.
+    pub fn of(character: char) -> Self {
+        match character {
+            '*' => Self::Any,
+            '?' => Self::One,
+            other => Self::Is(other),
+        }
+    }
+
+    fn takes(self, character: char) -> bool {
+        match self {
+            Self::Any => false,
+            Self::One => true,
+            Self::Is(expected) => expected == character,
+        }
+    }
+}
+
+/// Whether a text fits a pattern.
 pub fn fits(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    fits_tokens(&pattern.chars().map(Token::of).collect::<Vec<_>>(), text)
+}
+
+/// The same of a pattern in pieces. Takes time in proportion to the product of their lengths at worst.
+pub fn fits_tokens(pattern: &[Token], text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
     let (mut at, mut seen) = (0, 0);
     // Where the last star stands, and how much text it has taken.
     let mut star: Option<(usize, usize)> = None;
     while seen < text.len() {
         match pattern.get(at) {
-            Some('*') => {
+            Some(Token::Any) => {
                 star = Some((at, seen));
                 at += 1;
             }
-            Some(expected) if *expected == '?' || *expected == text[seen] => {
+            Some(token) if token.takes(text[seen]) => {
                 at += 1;
                 seen += 1;
             }
@@ -24,7 +59,7 @@ pub fn fits(pattern: &str, text: &str) -> bool {
             }
         }
     }
-    pattern[at..].iter().all(|rest| *rest == '*')
+    pattern[at..].iter().all(|rest| *rest == Token::Any)
 }
 
 #[cfg(test)]

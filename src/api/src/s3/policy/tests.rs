@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::s3::error::S3Code;
+use crate::s3::parameters::OWNER_ID;
 
 const NOBODY: Option<&str> = None;
 
@@ -19,9 +20,15 @@ fn facts() -> Facts {
         query: vec![("prefix".into(), "home/".into()), ("max-keys".into(), "10".into())],
         source: Some("192.0.2.7".parse().unwrap()),
         now_unix_s: 1_800_000_000,
-        signed: Some(("REST-HEADER", "AWS4-HMAC-SHA256")),
+        tls: Some(TlsVersion::V1_2),
+        signed: Some(Signed {
+            place: "REST-HEADER",
+            version: "AWS4-HMAC-SHA256",
+            at_unix_s: Some(1_799_999_990),
+        }),
         request_tags: vec![("team".into(), "red".into())],
         existing_tags: vec![("State".into(), "done".into())],
+        ..Facts::default()
     }
 }
 
@@ -120,6 +127,28 @@ fn conditions() {
         ("{\"StringEquals\": {\"aws:username\": \"GK1\", \"s3:authType\": \"POST\"}}", false),
         ("{\"StringEquals\": {\"aws:PrincipalType\": \"User\"}}", true),
         ("{\"Bool\": {\"aws:UserAgent\": \"true\"}}", false),
+        ("{\"DateGreaterThan\": {\"aws:CurrentTime\": \"2099\"}}", false),
+        ("{\"DateGreaterThan\": {\"aws:CurrentTime\": \"2026\"}}", true),
+        ("{\"DateLessThan\": {\"aws:CurrentTime\": \"2099-01\"}}", true),
+        ("{\"DateLessThan\": {\"aws:EpochTime\": 1800000001}}", true),
+        ("{\"Bool\": {\"aws:SecureTransport\": \"true\"}}", true),
+        ("{\"Bool\": {\"aws:SecureTransport\": \"false\"}}", false),
+        ("{\"NumericLessThan\": {\"s3:TlsVersion\": 1.2}}", false),
+        ("{\"NumericLessThan\": {\"s3:TlsVersion\": [\"1.3\"]}}", true),
+        ("{\"NumericGreaterThan\": {\"s3:signatureAge\": 9999}}", true),
+        ("{\"NumericGreaterThan\": {\"s3:signatureAge\": 10000}}", false),
+        ("{\"StringEquals\": {\"aws:SourceVpc\": \"vpc-1\"}}", false),
+        ("{\"StringNotEquals\": {\"aws:SourceVpc\": \"vpc-1\"}}", true),
+        ("{\"Null\": {\"aws:MultiFactorAuthAge\": \"true\"}}", true),
+        ("{\"Bool\": {\"aws:ViaAWSService\": \"false\"}}", true),
+        ("{\"StringEquals\": {\"aws:PrincipalTag/team\": \"red\"}}", false),
+        ("{\"ArnLike\": {\"aws:PrincipalArn\": \"arn:aws:iam::123456789012:user/GK*\"}}", true),
+        ("{\"ArnEquals\": {\"aws:PrincipalArn\": \"arn:aws:iam::123456789012:user/GK2\"}}", false),
+        ("{\"ArnNotEquals\": {\"aws:PrincipalArn\": \"arn:aws:iam::123456789012:user/GK2\"}}", true),
+        ("{\"StringEquals\": {\"aws:username\": \"${aws:userid}\"}}", true),
+        ("{\"StringLike\": {\"s3:prefix\": \"${aws:username}/*\"}}", false),
+        ("{\"StringLike\": {\"s3:prefix\": \"home${*}\"}}", false),
+        ("{\"Null\": {\"s3:ObjectCreationOperation\": \"true\"}}", true),
         ("{}", true),
     ];
     for (condition, wanted) in cases {
@@ -142,6 +171,14 @@ fn what_is_not_understood_is_refused() {
         allow("").replace("\"*\"", "{\"AWS\": \"arn:aws:iam::1:root\"}"),
         allow("").replace("\"*\"", "{\"Robot\": \"*\"}"),
         allow(", \"NotPrincipal\": \"*\""),
+        allow("").replace("\"Principal\"", "\"NotPrincipal\""),
+        allow("").replace("\"Principal\": \"*\"", "\"NotPrincipal\": {\"AWS\": [\"GK1\", \"*\"]}"),
+        allow(", \"Effect\": \"Allow\""),
+        allow(", \"Action\": \"s3:GetObject\""),
+        with_condition(
+            "{\"StringEquals\": {\"aws:Referer\": \"a\"}, \"StringEquals\": {\"aws:Referer\": \"b\"}}",
+        ),
+        with_condition("{\"DateEquals\": {\"aws:CurrentTime\": \"999\"}}"),
         statement("\"Action\": \"s3:DeletObject\""),
         statement("\"Action\": []"),
         statement("\"Action\": 5"),
@@ -168,11 +205,11 @@ fn what_is_not_understood_is_refused() {
     }
     let not_there = [
         allow("").replace("\"*\"", "{\"Service\": \"logging.s3.amazonaws.com\"}"),
-        allow("").replace("photos/*", "photos/${aws:username}/*"),
-        with_condition("{\"StringLike\": {\"s3:prefix\": \"${aws:username}/*\"}}"),
-        with_condition("{\"Bool\": {\"aws:SecureTransport\": \"false\"}}"),
-        with_condition("{\"StringEquals\": {\"aws:SourceVpc\": \"vpc-1\"}}"),
-        with_condition("{\"ArnLike\": {\"aws:SourceArn\": \"arn:*\"}}"),
+        allow("").replace("\"*\"", &format!("{{\"CanonicalUser\": \"{OWNER_ID}\"}}")),
+        allow("").replace("photos/*", "photos/${aws:PrincipalTag/team}/*"),
+        with_condition("{\"StringLike\": {\"s3:prefix\": \"${s3:prefix}/*\"}}"),
+        with_condition("{\"StringEquals\": {\"s3:DataAccessPointArn\": \"arn:a\"}}"),
+        with_condition("{\"BinaryEquals\": {\"aws:Referer\": \"YQ==\"}}"),
     ];
     for statement in not_there {
         assert_eq!(parse(&statement).map(|_| ()), Err(S3Code::NotImplemented), "{statement}");
@@ -196,9 +233,108 @@ fn public_is_what_lets_strangers_in() {
         (with_condition("{\"IpAddress\": {\"aws:SourceIp\": \"192.0.2.0/24\"}}"), false),
         (with_condition("{\"IpAddress\": {\"aws:SourceIp\": \"0.0.0.0/0\"}}"), true),
         (with_condition("{\"NotIpAddress\": {\"aws:SourceIp\": \"192.0.2.0/24\"}}"), true),
+        (with_condition("{\"IpAddress\": {\"aws:SourceIp\": [\"0.0.0.0/1\", \"128.0.0.0/1\"]}}"), true),
+        (with_condition("{\"IpAddress\": {\"aws:SourceIp\": \"::ffff:0:0/96\"}}"), true),
+        (with_condition("{\"IpAddress\": {\"aws:SourceIp\": [\"10.0.0.0/8\", \"2001:db8::/32\"]}}"), false),
+        (with_condition("{\"IpAddress\": {\"aws:SourceIp\": [\"10.0.0.0/8\", \"2001::/31\"]}}"), true),
+        (with_condition("{\"StringEquals\": {\"aws:username\": \"GK1\"}}"), false),
+        (with_condition("{\"StringEquals\": {\"aws:username\": \"${aws:username}\"}}"), true),
+        (with_condition("{\"StringEquals\": {\"aws:SourceVpc\": \"vpc-1\"}}"), false),
         (with_condition("{\"StringEquals\": {\"aws:Referer\": \"a\"}}"), true),
     ];
     for (statement, wanted) in cases {
         assert_eq!(parse(&statement).unwrap().is_public(), wanted, "{statement}");
+    }
+}
+
+/// Every way to count values, plain and negated, with and without `IfExists`, on a key that the request has not.
+#[test]
+fn what_an_absent_key_fulfils() {
+    let cases = [
+        ("", "StringEquals", false),
+        ("", "StringNotEquals", true),
+        ("", "StringEqualsIfExists", true),
+        ("", "StringNotEqualsIfExists", true),
+        ("ForAllValues:", "StringEquals", true),
+        ("ForAllValues:", "StringNotEquals", true),
+        ("ForAllValues:", "StringEqualsIfExists", true),
+        ("ForAllValues:", "StringNotEqualsIfExists", true),
+        ("ForAnyValue:", "StringEquals", false),
+        ("ForAnyValue:", "StringNotEquals", false),
+        ("ForAnyValue:", "StringEqualsIfExists", true),
+        ("ForAnyValue:", "StringNotEqualsIfExists", true),
+    ];
+    for (set, operator, wanted) in cases {
+        let condition = format!("{{\"{set}{operator}\": {{\"s3:x-amz-storage-class\": \"STANDARD\"}}}}");
+        let policy = parse(&with_condition(&condition)).unwrap();
+        let verdict = if wanted { Verdict::Allow } else { Verdict::Silent };
+        assert_eq!(says(&policy, Some("GK1"), "s3:GetObject", Some("a")), verdict, "{set}{operator}");
+    }
+}
+
+#[test]
+fn variables_open_to_each_caller_what_bears_the_name() {
+    let homes = allow("").replace("photos/*", "photos/home/${aws:username}/*");
+    let policy = parse(&format!("[{homes}]")).unwrap();
+    let get = |access_key, key| says(&policy, access_key, "s3:GetObject", Some(key));
+    assert_eq!(get(Some("GK1"), "home/GK1/a"), Verdict::Allow);
+    assert_eq!(get(Some("GK1"), "home/GK2/a"), Verdict::Silent);
+    assert_eq!(get(NOBODY, "home//a"), Verdict::Silent);
+    assert!(policy.is_public());
+    // Whoever has no name is allowed nothing by it, and denied what is not the name's.
+    let others = homes.replace("Resource", "NotResource");
+    let policy = parse(&format!("[{others}]")).unwrap();
+    assert_eq!(says(&policy, NOBODY, "s3:GetObject", Some("a")), Verdict::Silent);
+    assert_eq!(says(&policy, Some("GK1"), "s3:GetObject", Some("a")), Verdict::Allow);
+    let policy = parse(&format!("[{}]", others.replace("Allow", "Deny"))).unwrap();
+    assert_eq!(says(&policy, NOBODY, "s3:GetObject", Some("home//a")), Verdict::Deny);
+    // Policies of the older version have none.
+    let text = format!("{{\"Version\": \"2008-10-17\", \"Statement\": {homes}}}");
+    assert_eq!(Policy::parse(text.as_bytes(), "photos").unwrap_err().code, S3Code::NotImplemented);
+}
+
+#[test]
+fn what_the_body_says_is_left_open_until_it_is_read() {
+    let tagging = |text: String| text.replace("s3:GetObject", "s3:PutObjectTagging");
+    let says = |policy: &Policy, awaits_body| {
+        let facts = Facts { awaits_body, request_tags: Vec::new(), ..facts() };
+        let action = "s3:PutObjectTagging";
+        policy.evaluate(&Asked { access_key: NOBODY, action, key: Some("a"), facts: &facts })
+    };
+    let red = "{\"StringEquals\": {\"s3:RequestObjectTag/team\": \"red\"}}";
+    let allowed = parse(&tagging(with_condition(red))).unwrap();
+    assert_eq!((says(&allowed, true), says(&allowed, false)), (Verdict::Allow, Verdict::Silent));
+    let absent = "{\"Null\": {\"s3:RequestObjectTag/team\": true}}";
+    let denied = parse(&tagging(with_condition(absent).replace("Allow", "Deny"))).unwrap();
+    assert_eq!((says(&denied, true), says(&denied, false)), (Verdict::Silent, Verdict::Deny));
+    let elsewhere =
+        "{\"Null\": {\"s3:RequestObjectTag/team\": true}, \"IpAddress\": {\"aws:SourceIp\": \"10.0.0.0/8\"}}";
+    let elsewhere = parse(&tagging(with_condition(elsewhere))).unwrap();
+    assert_eq!(says(&elsewhere, true), Verdict::Silent, "what is known already still counts");
+}
+
+#[test]
+fn the_tags_of_what_is_replaced_say_nothing_about_what_replaces_it() {
+    let state = with_condition("{\"StringEquals\": {\"s3:ExistingObjectTag/State\": \"done\"}}");
+    let policy = parse(&state.replace("s3:GetObject", "s3:*Object")).unwrap();
+    assert_eq!(says(&policy, NOBODY, "s3:GetObject", Some("a")), Verdict::Allow);
+    assert_eq!(says(&policy, NOBODY, "s3:PutObject", Some("a")), Verdict::Silent);
+}
+
+#[test]
+fn a_canonical_user_is_an_access_key() {
+    let policy = parse(&allow("").replace("\"*\"", "{\"CanonicalUser\": \"GK1\"}")).unwrap();
+    assert_eq!(policy.keys().collect::<Vec<_>>(), ["GK1"]);
+    assert_eq!(says(&policy, Some("GK1"), "s3:GetObject", Some("a")), Verdict::Allow);
+}
+
+#[test]
+fn making_an_object_is_told_from_preparing_one() {
+    let condition = "{\"Bool\": {\"s3:ObjectCreationOperation\": \"true\"}}";
+    let policy = parse(&with_condition(condition).replace("s3:GetObject", "s3:PutObject")).unwrap();
+    for (prepares_object, wanted) in [(false, Verdict::Allow), (true, Verdict::Silent)] {
+        let facts = Facts { prepares_object, ..facts() };
+        let asked = Asked { access_key: NOBODY, action: "s3:PutObject", key: Some("a"), facts: &facts };
+        assert_eq!(policy.evaluate(&asked), wanted);
     }
 }
