@@ -68,15 +68,7 @@ impl Snapshot for SledView {
         to: Bound<&[u8]>,
         visit: &mut Visit<'_>,
     ) -> Result<(), EngineError> {
-        let low = match from {
-            Bound::Unbounded => Bound::Included(vec![space.number()]),
-            other => other.map(|key| full_key(space, key)),
-        };
-        let high = match to {
-            Bound::Unbounded => Bound::Excluded(vec![space.number() + 1]),
-            other => other.map(|key| full_key(space, key)),
-        };
-        for row in self.0.range::<Vec<u8>, _>((low, high)) {
+        for row in self.0.range::<Vec<u8>, _>(bounds(space, from, to)) {
             let (key, value) = row.map_err(io)?;
             if visit(&key[1..], &value).is_break() {
                 break;
@@ -84,4 +76,27 @@ impl Snapshot for SledView {
         }
         Ok(())
     }
+
+    fn last(
+        &self,
+        space: Space,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+    ) -> Result<Option<(Vec<u8>, Bytes)>, EngineError> {
+        let last = self.0.range::<Vec<u8>, _>(bounds(space, from, to)).next_back().transpose().map_err(io)?;
+        Ok(last.map(|(key, value)| (key[1..].to_vec(), Bytes::copy_from_slice(&value))))
+    }
+}
+
+/// Bounds inside a keyspace, as those of the one tree.
+fn bounds(space: Space, from: Bound<&[u8]>, to: Bound<&[u8]>) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let low = match from {
+        Bound::Unbounded => Bound::Included(vec![space.number()]),
+        other => other.map(|key| full_key(space, key)),
+    };
+    let high = match to {
+        Bound::Unbounded => Bound::Excluded(vec![space.number() + 1]),
+        other => other.map(|key| full_key(space, key)),
+    };
+    (low, high)
 }
