@@ -166,11 +166,9 @@ impl From<ModelError> for S3Error {
             ModelError::Store(error) => store_code(error),
             ModelError::Block(error) => block_code(error),
         };
-        if code.status().is_server_error() && code != S3Code::NotImplemented {
-            tracing::error!(%error, "a request failed");
-        }
+        let cause = code.status().is_server_error().then(|| error.to_string().into_boxed_str());
         let told = |message| S3Error::with_message(code, message);
-        match error {
+        let answer = match error {
             ModelError::Locked => told("Access Denied because object protected by object lock."),
             ModelError::NoObjectLock => told("Bucket is missing Object Lock Configuration"),
             ModelError::NeedsVersions => {
@@ -195,7 +193,8 @@ impl From<ModelError> for S3Error {
                 .field("PartNumber", number.to_string())
                 .field("MinSizeAllowed", base::limits::PART_SIZE_MIN_BYTES.to_string()),
             _ => S3Error::new(code),
-        }
+        };
+        S3Error { cause, ..answer }
     }
 }
 
