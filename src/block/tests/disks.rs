@@ -9,7 +9,7 @@ use block::{BlockError, DiskState, HashedBlock, LostDisks, Stored, UnusableFolde
 use env::sim::Keep;
 use std::fs;
 use std::sync::atomic::Ordering::SeqCst;
-use support::{Fault, Machine, noise, text};
+use support::{Fault, Machine, NODE, noise, text};
 
 fn reason(opened: Result<block::BlockStore, BlockError>) -> UnusableFolder {
     match opened {

@@ -92,7 +92,7 @@ fn missing_role(node: &RunningNode, place: &str) -> Option<String> {
     }
     let id = id.to_string();
     Some(format!(
-        "this node has no role yet: garage status{place}, garage layout assign{place} -z ZONE --capacity SIZE {}",
+        "this node has no role yet: garage{place} status, garage{place} layout assign -z ZONE --capacity SIZE {}",
         &id[..16]
     ))
 }

@@ -270,9 +270,9 @@ async fn open_parts(env: &Env, config: &Config, single_node: bool) -> anyhow::Re
         return tokio::try_join!(cluster, open_engine(env, config));
     }
     let engine = open_engine(env, config).await?;
-    let snapshot = engine.snapshot()?;
-    let has_rows = |space| snapshot.last(space, Bound::Unbounded, Bound::Unbounded).map(|row| row.is_some());
-    let has_history = has_rows(Space::Bucket)? || has_rows(Space::Key)?;
+    // Whoever has no layout yet can make keys, and no bucket.
+    let bucket = engine.snapshot()?.last(Space::Bucket, Bound::Unbounded, Bound::Unbounded)?;
+    let has_history = bucket.is_some();
     if has_history && single_node {
         tracing::warn!(
             "cluster_layout was missing: a new one is made for this node alone, as --single-node says"
@@ -310,7 +310,7 @@ fn refuse_strange_blocks(disk: &dyn env::Disk, folders: &[PathBuf]) -> anyhow::R
     Ok(())
 }
 
-/// `has_history`: there were buckets or keys, so that there was a layout.
+/// `has_history`: there is a bucket, so that there was a layout.
 async fn open_cluster(
     env: &Env,
     config: &Config,

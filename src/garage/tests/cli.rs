@@ -503,7 +503,7 @@ fn a_node_that_waits_for_a_role_says_so() {
     }
     stopped(node);
     let log = seen.join("\n");
-    let told = format!("this node has no role yet: garage status -c {}", path.display());
+    let told = format!("this node has no role yet: garage -c {} --data-dir", path.display());
     assert!(log.contains(&told) && log.contains("-z ZONE --capacity SIZE "), "{log}");
     assert_eq!(log.matches("RUST_LOG is not obeyed").count(), 1, "{log}");
 }
