@@ -4,6 +4,8 @@ use super::client::{Answer, Req};
 use super::home::Home;
 use api::s3::reply::ReplyBody;
 use api::server::{self, Door, Handler, Shutdown};
+use base::limits::BLOCK_SIZE_BYTES;
+use block::HashedBlock;
 use env::Entry;
 use env::sim::{SimOptions, SimWorld};
 use http::Response;
@@ -48,14 +50,19 @@ impl Kept {
     }
 }
 
-/// Removes every file below a folder.
-fn remove_files(home: &Home, folder: &Path) {
+/// Removes every block but one.
+fn remove_blocks(home: &Home, folder: &Path, kept: Option<&HashedBlock>) {
     for Entry { path, is_dir } in home.env.disk.list(folder).unwrap() {
         match is_dir {
-            true => remove_files(home, &path),
+            true => remove_blocks(home, &path, kept),
+            false if kept.is_some_and(|block| is_file_of(&path, block)) => {}
             false => home.env.disk.remove_file(&path).unwrap(),
         }
     }
+}
+
+fn is_file_of(path: &Path, block: &HashedBlock) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&block.hash().to_string()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,7 +74,7 @@ async fn the_log_names_the_request_that_failed() {
         (0..300_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
     let put = Req::new("PUT", &format!("/{bucket}/large")).body(&content);
     assert_eq!(home.root(&put).await.status, 200);
-    remove_files(&home, Path::new("/data/blocks"));
+    remove_blocks(&home, Path::new("/data/blocks"), None);
 
     let failed = home.root(&Req::new("GET", &format!("/{bucket}/large"))).await;
     assert_eq!(failed.status, 500, "{}", failed.text());
@@ -76,6 +83,19 @@ async fn the_log_names_the_request_that_failed() {
     for part in ["ERROR", "a request failed", "GetObject", bucket.as_str(), "InternalError", "is not here"] {
         assert!(line.contains(part), "{part}: {line}");
     }
+
+    // The first block is good, the second is gone: the answer has begun, and breaks off.
+    let long: Vec<u8> =
+        (0..2_200_000_u32).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let put = Req::new("PUT", &format!("/{bucket}/longer")).body(&long);
+    assert_eq!(home.root(&put).await.status, 200);
+    let first = HashedBlock::new(long[..BLOCK_SIZE_BYTES].to_vec().into()).unwrap();
+    remove_blocks(&home, Path::new("/data/blocks"), Some(&first));
+    let broken = home.root(&Req::new("GET", &format!("/{bucket}/longer"))).await;
+    assert_eq!(broken.status, 200);
+    assert!(broken.body.len() < long.len());
+    let lines = kept.lines_about(broken.header("x-amz-request-id").unwrap());
+    assert!(matches!(lines.as_slice(), [line] if line.contains("could not be read to its end")), "{lines:?}");
 
     // What the client can correct is no news.
     let refused = home.root(&Req::new("GET", &format!("/{bucket}/nothing"))).await;
