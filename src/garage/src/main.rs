@@ -14,6 +14,7 @@ mod links;
 mod listening;
 mod logging;
 mod node;
+mod opening;
 mod secrets;
 mod server;
 mod shell;

@@ -1,12 +1,12 @@
 //! Puts a node together: engine, store, blocks, model, APIs, workers.
 
 use crate::command_line::CommandLine;
-use crate::config::{Config, Engine};
+use crate::config::Config;
 use crate::first_run::{self, FirstRunOutcome};
 use crate::listening::{self, Certificates};
 use crate::trust;
-use crate::{links, secrets};
-use anyhow::{Context, bail};
+use crate::{links, opening, secrets};
+use anyhow::Context;
 use api::admin::{self, AdminApi, AdminConfig, Origin};
 use api::metrics::Metrics;
 use api::s3::logging::AccessLog;
@@ -16,19 +16,15 @@ use api::web::{WebApi, WebConfig};
 use api::webhook::{self, WebhookClient};
 use block::{BlockConfig, BlockStore, DiskConfig, LostDisks};
 use cluster::membership::Membership;
-use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout, StateKind};
+use cluster::{AdminToken, ClusterState};
 use env::{Env, Task};
 use model::lifecycle::Day;
 use model::{Model, ModelError, Peers, Timing};
-use std::io;
 use std::net::SocketAddr;
-use std::ops::Bound;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use store::engine::{self, EngineKind};
-use store::{Space, Store, StoreError, StoreOptions};
+use store::{Store, StoreError, StoreOptions};
 use tokio::sync::watch;
 
 /// How long the node waits for requests under way when it stops.
@@ -105,7 +101,7 @@ impl RunningNode {
 /// Starts a node. When this returns it answers requests.
 pub async fn start(env: Env, config: Config, line: &CommandLine) -> anyhow::Result<RunningNode> {
     let certificates = Certificates::open(&env, &config).await?;
-    let (cluster, engine) = open_parts(&env, &config, line.single_node).await?;
+    let (cluster, engine) = opening::open_parts(&env, &config, line.single_node).await?;
     let store_options = StoreOptions { folder: config.metadata_dir.clone(), node_tag: cluster.id().tag() };
     let store = Store::open(&env, engine, store_options)?;
     let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
@@ -249,118 +245,6 @@ fn web_config(config: &Config) -> WebConfig {
     }
 }
 
-/// Refuses a data folder that is a file.
-pub async fn check_data_folder(env: &Env, config: &Config) -> anyhow::Result<()> {
-    let folder = config.data_folder.clone().unwrap_or_else(|| config.metadata_dir.clone());
-    let (disk, looked_at) = (Arc::clone(&env.disk), folder.clone());
-    match env.tasks.blocking(move || disk.list(&looked_at)).await {
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            bail!("the data folder {} is a file: name a folder", folder.display())
-        }
-        _ => Ok(()),
-    }
-}
-
-type Parts = (Arc<ClusterState>, Arc<dyn store::engine::Engine>);
-
-async fn open_parts(env: &Env, config: &Config, single_node: bool) -> anyhow::Result<Parts> {
-    if !is_layout_gone(env, config).await? {
-        // Side by side: each waits for the disk most of the time.
-        let cluster = open_cluster(env, config, single_node, false);
-        return tokio::try_join!(cluster, open_engine(env, config));
-    }
-    let engine = open_engine(env, config).await?;
-    // Whoever has no layout yet can make keys, and no bucket.
-    let bucket = engine.snapshot()?.last(Space::Bucket, Bound::Unbounded, Bound::Unbounded)?;
-    let has_history = bucket.is_some();
-    if has_history && single_node {
-        tracing::warn!(
-            "cluster_layout was missing: a new one is made for this node alone, as --single-node says"
-        );
-    }
-    Ok((open_cluster(env, config, single_node, has_history && !single_node).await?, engine))
-}
-
-/// Whether a node that was here before is without its layout. Refuses blocks of another node, before anything is written.
-async fn is_layout_gone(env: &Env, config: &Config) -> anyhow::Result<bool> {
-    let (disk, folder) = (Arc::clone(&env.disk), config.metadata_dir.clone());
-    let data_folders: Vec<PathBuf> = config.data_dirs.iter().map(|folder| folder.path.clone()).collect();
-    let look = move || {
-        let is_there = |kind: StateKind| disk.exists(&folder.join(kind.file_name()));
-        let (has_key, has_layout) = (is_there(StateKind::NodeKey)?, is_there(StateKind::Layout)?);
-        if !has_key && !has_layout {
-            refuse_strange_blocks(disk.as_ref(), &data_folders)?;
-        }
-        Ok(has_key && !has_layout)
-    };
-    env.tasks.blocking(look).await
-}
-
-/// A node without a key may only be one whose metadata folder is not mounted.
-fn refuse_strange_blocks(disk: &dyn env::Disk, folders: &[PathBuf]) -> anyhow::Result<()> {
-    for folder in folders {
-        if let Some(node) = block::owner_of(disk, folder)? {
-            bail!(
-                "{} holds blocks of another node (id {node}). If its metadata folder is not mounted, mount it; to start \
-                 anew use an empty data folder.",
-                folder.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// `has_history`: there is a bucket, so that there was a layout.
-async fn open_cluster(
-    env: &Env,
-    config: &Config,
-    single_node: bool,
-    has_history: bool,
-) -> anyhow::Result<Arc<ClusterState>> {
-    let secret = match &config.rpc.secret {
-        Some(secret) => Some(ClusterSecret::parse(secret.reveal())?),
-        None => None,
-    };
-    let (folder, first_disk) = (config.metadata_dir.clone(), config.data_dirs[0].path.clone());
-    let (inner, doors) = (env.clone(), env.tasks.clone());
-    // A node that is told of others waits for the operator to give it a role.
-    let alone = single_node || (config.rpc.bootstrap_peers.is_empty() && config.replication_factor == 1);
-    doors
-        .blocking(move || {
-            let disk = inner.disk.as_ref();
-            disk.create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            disk.create_dir_all(&first_disk)
-                .with_context(|| format!("cannot make {}", first_disk.display()))?;
-            let first_layout = match alone {
-                true if has_history => FirstLayout::Known,
-                true => FirstLayout::home(disk, &first_disk)?,
-                false => FirstLayout::Empty,
-            };
-            let hostname = env::real::hostname();
-            let options = ClusterOptions { folder, secret, first_layout, hostname, address: None };
-            Ok(ClusterState::open(&inner, options)?)
-        })
-        .await
-}
-
-async fn open_engine(env: &Env, config: &Config) -> anyhow::Result<Arc<dyn store::engine::Engine>> {
-    let asked = match config.engine {
-        Engine::Default => None,
-        Engine::Fjall => Some(EngineKind::Fjall),
-        Engine::Redb => Some(EngineKind::Redb),
-    };
-    let (inner, folder, cache_bytes) = (env.clone(), config.metadata_dir.clone(), config.engine_cache_bytes);
-    let open = move || {
-        let kind = match asked {
-            Some(kind) => kind,
-            // What is there goes on with the engine that made it.
-            None => engine::made_by(&inner, &folder)?.unwrap_or(EngineKind::Fjall),
-        };
-        engine::open_with_cache(kind, &inner, &folder, cache_bytes)
-    };
-    Ok(env.tasks.blocking(open).await?)
-}
-
 fn block_config(config: &Config, cluster: &Arc<ClusterState>) -> BlockConfig {
     let mut blocks = BlockConfig::new(cluster.id(), config.data_dirs[0].path.clone());
     blocks.disks = config
@@ -394,10 +278,11 @@ fn s3_config(config: &Config) -> S3Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Files, Flags, Surroundings};
+    use crate::config::{Engine, Files, Flags, Surroundings};
     use env::sim::{SimOptions, SimWorld};
     use std::collections::BTreeMap;
-    use std::path::Path;
+    use std::io;
+    use std::path::{Path, PathBuf};
 
     /// A machine without configuration.
     struct NoFiles;

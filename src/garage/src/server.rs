@@ -3,7 +3,7 @@
 use crate::command_line::CommandLine;
 use crate::config::{self, Bind, Config, Flags, MachineFiles, Surroundings};
 use crate::node::RunningNode;
-use crate::{announce, joining, logging, node};
+use crate::{announce, joining, logging, node, opening};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use cluster::joining::JoinCode;
@@ -107,7 +107,7 @@ pub fn run(global: Flags, arguments: ServerArguments) -> anyhow::Result<()> {
         .context("the runtime cannot be started")?;
     runtime.block_on(async {
         let env = env::real::env();
-        node::check_data_folder(&env, &config).await?;
+        opening::check_data_folder(&env, &config).await?;
         if let Some(code) = arguments.join {
             joining::join(&env, &config, code).await?;
         }
