@@ -8,7 +8,7 @@
 )]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -345,11 +345,11 @@ impl Bare {
     }
 
     /// Starts it; what it printed, with its log up to the line that it serves.
-    fn start(&self, more: &[&str]) -> (Child, Vec<String>) {
+    fn start(&self, more: &[&str]) -> (Running, Vec<String>) {
         let arguments = [&["server", "--data-dir", "storage", "--s3-addr", self.s3.as_str()], more].concat();
-        let mut node = self.command(&arguments).spawn().unwrap();
+        let mut node = Running(self.command(&arguments).spawn().unwrap());
         let mut seen = Vec::new();
-        let mut log = BufReader::new(node.stderr.take().unwrap()).lines();
+        let mut log = BufReader::new(node.0.stderr.take().unwrap()).lines();
         for line in log.by_ref().map_while(Result::ok) {
             seen.push(line);
             if seen.last().is_some_and(|line| line.contains(READY)) {
@@ -380,13 +380,25 @@ impl Bare {
     }
 }
 
-fn stopped(mut node: Child) -> String {
-    node.kill().unwrap();
-    said_until_killed(node.wait_with_output().unwrap())
+/// A server that does not outlive its test, however that ends.
+struct Running(Child);
+
+impl Running {
+    /// Ends it; what it printed.
+    fn stopped(mut self) -> String {
+        self.0.kill().unwrap();
+        let mut printed = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        printed
+    }
 }
 
-fn said_until_killed(output: Output) -> String {
-    String::from_utf8(output.stdout).unwrap()
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -419,7 +431,7 @@ fn a_first_start_says_what_can_be_typed() {
         home.command(&["key", "info", "nobody", "--data-dir", "storage", "--output", "json"]).output();
     let error: Value = serde_json::from_str(&said(refused.unwrap()).errors).unwrap();
     assert_eq!(error["error"]["code"], "NoSuchAccessKey");
-    let printed = stopped(node);
+    let printed = node.stopped();
     let lines: Vec<&str> = printed.lines().collect();
     let expected = [
         format!("Data folder: {data}"),
@@ -431,7 +443,7 @@ fn a_first_start_says_what_can_be_typed() {
 #[test]
 fn a_folder_that_has_lost_something_is_not_begun_anew() {
     let home = Bare::new();
-    stopped(home.start(&[]).0);
+    home.start(&[]).0.stopped();
     let storage = home.folder.path().join("storage");
     let aside = home.folder.path().join("aside");
     let lost = |name: &str, expected: &str| {
@@ -448,7 +460,7 @@ fn a_folder_that_has_lost_something_is_not_begun_anew() {
     std::fs::remove_file(storage.join("meta/cluster_layout")).unwrap();
     let (node, log) = home.start(&["--single-node"]);
     assert!(log.iter().any(|line| line.contains("a new one is made for this node alone")), "{log:#?}");
-    stopped(node);
+    node.stopped();
 }
 
 #[test]
@@ -492,8 +504,8 @@ fn a_node_that_waits_for_a_role_says_so() {
     let path = home.folder.path().join("garage.toml");
     std::fs::write(&path, config).unwrap();
     let mut command = home.command(&["-c", "garage.toml", "server", "--data-dir", "storage"]);
-    let mut node = command.env("RUST_LOG", "garage=loud,,=").spawn().unwrap();
-    let log = BufReader::new(node.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut node = Running(command.env("RUST_LOG", "garage=loud,,=").spawn().unwrap());
+    let log = BufReader::new(node.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut seen = Vec::new();
     for line in log {
         seen.push(line);
@@ -501,7 +513,7 @@ fn a_node_that_waits_for_a_role_says_so() {
             break;
         }
     }
-    stopped(node);
+    node.stopped();
     let log = seen.join("\n");
     let told = format!("this node has no role yet: garage -c {} --data-dir", path.display());
     assert!(log.contains(&told) && log.contains("-z ZONE --capacity SIZE "), "{log}");
