@@ -11,6 +11,7 @@ mod patience;
 pub mod s3;
 pub mod server;
 pub mod signature;
+pub mod sizes;
 pub mod tls;
 pub mod web;
 pub mod webhook;

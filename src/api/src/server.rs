@@ -8,13 +8,17 @@ use crate::connection::Watched;
 use crate::s3::reply::ReplyBody;
 use crate::tls::{Tls, TlsVersion};
 use env::{BoxStream, Clock, Env, Listener, Task};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::any::Any;
+use std::io;
 use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -163,7 +167,12 @@ async fn serve_connection(
         }
         let served = serving.begin();
         let answer = handler(request);
-        async move { Ok::<_, std::convert::Infallible>(answer.await.map(served)) }
+        async move {
+            match AssertUnwindSafe(answer).catch_unwind().await {
+                Ok(response) => Ok(response.map(served)),
+                Err(panic) => Err(ended_by_panic(panic.as_ref())),
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -185,4 +194,12 @@ async fn serve_connection(
     if let Err(error) = ended {
         tracing::trace!(%error, "a connection ended early");
     }
+}
+
+/// A request that panicked ends its connection, and nothing else: what it had done by then is not known.
+fn ended_by_panic(panic: &(dyn Any + Send)) -> io::Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let said = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(said, "a request panicked; its connection is closed, and this is a bug");
+    io::Error::other("the request panicked")
 }

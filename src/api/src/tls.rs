@@ -69,7 +69,7 @@ pub struct TlsFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{}", unreadable(path, source))]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -103,6 +103,13 @@ pub enum TlsError {
         /// Why.
         source: rustls::Error,
     },
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no file {}", path.display()),
+        _ => format!("{} cannot be read: {error}", path.display()),
+    }
 }
 
 /// What both files hold.

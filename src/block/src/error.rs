@@ -1,6 +1,6 @@
 //! Why a block could not be stored or read: each variant is something else for the caller to do.
 
-use base::BlockHash;
+use base::{BlockHash, NodeId};
 use std::io;
 use std::path::PathBuf;
 use store::StoreError;
@@ -81,8 +81,11 @@ pub enum UnusableFolder {
     #[error("a disk was mounted here; mount the new one, or take the folder out of `data_dir`")]
     NotMounted,
     /// The marker names another node.
-    #[error("its marker file belongs to another node; give this node its own folder")]
-    ForeignDisk,
+    #[error(
+        "it holds blocks of another node (id {0}). If the metadata folder is not mounted, mount it; to start anew use an empty \
+         data folder"
+    )]
+    ForeignDisk(NodeId),
     /// Blocks without a marker: nobody can say whose they are.
     #[error(
         "it holds blocks but no marker file; check that the right disk is mounted, or choose an empty folder"

@@ -54,7 +54,7 @@ use folder::DataFolder;
 use lacking::Lacking;
 use lock::Locks;
 use record::{DISKS_KEY, KnownDisks};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{Intent, Read, Space, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -94,6 +94,8 @@ pub struct BlockConfig {
     /// Data folders whose disks the operator says are gone for good: this start does without each, and later ones do not
     /// miss it.
     pub given_up: Vec<PathBuf>,
+    /// Whether scrub begins a pass by itself, [`SCRUB_INTERVAL_MS`] after the last one.
+    pub scrubs_by_itself: bool,
     /// Blocks read at once; each takes up to two blocks of memory.
     pub reads_max: usize,
     /// Blocks written at once; each takes up to two blocks of memory.
@@ -110,6 +112,11 @@ pub const READS_MAX: usize = 64;
 /// 64 MiB of buffers.
 pub const WRITES_MAX: usize = 32;
 
+/// Whose blocks a folder holds, if its marker says so. Blocks.
+pub fn owner_of(disk: &dyn env::Disk, folder: &Path) -> std::io::Result<Option<NodeId>> {
+    Ok(marker::read(disk, folder)?.and_then(Result::ok).map(|marker| marker.node))
+}
+
 impl BlockConfig {
     /// The defaults over one data folder.
     pub fn new(node: NodeId, folder: PathBuf) -> Self {
@@ -119,6 +126,7 @@ impl BlockConfig {
             compression_level: Some(COMPRESSION_LEVEL),
             lost_disks: LostDisks::Refuse,
             given_up: Vec::new(),
+            scrubs_by_itself: true,
             reads_max: READS_MAX,
             writes_max: WRITES_MAX,
         }
@@ -143,6 +151,7 @@ pub(crate) struct Shared {
     pub lacking: Lacking,
     pub reads: Arc<Semaphore>,
     pub writes: Arc<Semaphore>,
+    pub scrubs_by_itself: bool,
 }
 
 impl BlockStore {
@@ -182,6 +191,7 @@ impl BlockStore {
                 lacking: Lacking::default(),
                 reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
                 writes: Arc::new(Semaphore::new(config.writes_max.max(1))),
+                scrubs_by_itself: config.scrubs_by_itself,
             }),
         })
     }

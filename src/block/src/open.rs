@@ -106,7 +106,7 @@ fn check_folder(
     let failed = |source| failed(path, source);
     match marker::read(env.disk.as_ref(), path).map_err(failed)? {
         Some(Ok(marker)) if marker.node == config.node => return Ok(Checked::Usable(marker)),
-        Some(Ok(_)) => return Err(unusable(path, UnusableFolder::ForeignDisk)),
+        Some(Ok(marker)) => return Err(unusable(path, UnusableFolder::ForeignDisk(marker.node))),
         Some(Err(reason)) => return Err(unusable(path, reason)),
         None => {}
     }

@@ -120,7 +120,7 @@ pub struct ScrubState {
     pub position: Option<ScrubPosition>,
     /// Stopped by the operator until resumed.
     pub paused: bool,
-    /// When the last whole pass ended.
+    /// When the last whole pass ended; before the first one, since when it waits.
     pub completed: Option<WallTime>,
     /// Files looked at in this pass, or in the last one when none is running.
     pub files: u64,
@@ -128,6 +128,9 @@ pub struct ScrubState {
     pub damaged: u64,
     /// Files without a reference row found in the same pass.
     pub orphans: u64,
+    /// No pass has ended yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_first_wait: bool,
 }
 
 impl Record for ScrubState {

@@ -2,8 +2,8 @@
 //!
 //! Damaged files are set aside and their blocks queued, so that they are fetched again from
 //! another node; those set aside before are read again and put back if they are good; files without a row are queued for removal, which judges them once more under
-//! their lock. The position survives a restart. A pass starts on request and [`SCRUB_INTERVAL_MS`]
-//! after the last one ended.
+//! their lock. The position survives a restart. A pass starts on request and, unless
+//! that is switched off, [`SCRUB_INTERVAL_MS`] after the last one ended.
 
 use crate::folder::{DataFolder, FOLDERS, Form, Found};
 use crate::record::{RefCount, SCRUB_KEY, ScrubPosition, ScrubState, count_key};
@@ -43,6 +43,10 @@ pub struct ScrubStatus {
     pub done_permille: u32,
     /// When the last whole pass ended.
     pub completed: Option<WallTime>,
+    /// Whether passes begin by themselves.
+    pub by_itself: bool,
+    /// When the next one is due, once that is known.
+    pub next: Option<WallTime>,
     /// Files checked in this pass, or in the last one.
     pub files: u64,
     /// Damaged files found in it.
@@ -90,7 +94,9 @@ impl BlockStore {
             running: state.position.is_some(),
             paused: state.paused,
             done_permille,
-            completed: state.completed,
+            completed: state.completed.filter(|_| !state.is_first_wait),
+            by_itself: self.shared.scrubs_by_itself,
+            next: state.completed.map(|_| state.due()),
             files: state.files,
             damaged: state.damaged,
             orphans: state.orphans,
@@ -102,15 +108,15 @@ impl BlockStore {
         let stored = self.shared.store.view()?.get::<ScrubState>(Space::Setting, SCRUB_KEY)?;
         let Some(state) = stored else {
             // A new node waits a whole interval before its first pass.
-            self.save_scrub(None, ScrubState { completed: Some(now), ..ScrubState::default() }).await?;
+            let first = ScrubState { completed: Some(now), is_first_wait: true, ..ScrubState::default() };
+            self.save_scrub(None, first).await?;
             return Ok(false);
         };
         if state.paused {
             return Ok(false);
         }
         let Some(position) = state.position.clone() else {
-            let ended = state.completed.map_or(0, WallTime::millis);
-            if now.millis() < ended.saturating_add(SCRUB_INTERVAL_MS) {
+            if !self.shared.scrubs_by_itself || now < state.due() {
                 return Ok(false);
             }
             let first = self.shared.first_position();
@@ -149,6 +155,7 @@ impl BlockStore {
         state.position = findings.next;
         if state.position.is_none() {
             state.completed = Some(now);
+            state.is_first_wait = false;
         }
         if !orphans.is_empty() {
             let work = move |txn: &mut Txn<'_>| {
@@ -178,6 +185,11 @@ impl BlockStore {
 }
 
 impl ScrubState {
+    /// When the next pass begins by itself.
+    fn due(&self) -> WallTime {
+        WallTime(self.completed.map_or(0, WallTime::millis).saturating_add(SCRUB_INTERVAL_MS))
+    }
+
     /// This state at the beginning of a pass.
     fn started(self, first: Option<ScrubPosition>) -> Self {
         Self { position: first, paused: false, files: 0, damaged: 0, orphans: 0, ..self }

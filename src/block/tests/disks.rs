@@ -9,7 +9,7 @@ use block::{BlockError, DiskState, HashedBlock, LostDisks, Stored, UnusableFolde
 use env::sim::Keep;
 use std::fs;
 use std::sync::atomic::Ordering::SeqCst;
-use support::{Fault, Machine, noise, text};
+use support::{Fault, Machine, NODE, noise, text};
 
 fn reason(opened: Result<block::BlockStore, BlockError>) -> UnusableFolder {
     match opened {
@@ -157,7 +157,7 @@ async fn wrong_folders_are_refused() {
     let mut config = other.config(&["data"]);
     config.node = NodeId::from_bytes([8; 32]);
     config.disks[0].path = machine.path("data");
-    assert_eq!(reason(other.open_with(config).await), UnusableFolder::ForeignDisk);
+    assert_eq!(reason(other.open_with(config).await), UnusableFolder::ForeignDisk(NODE));
 
     fs::create_dir(machine.path("copy")).unwrap();
     fs::copy(machine.path("data").join("garage-marker"), machine.path("copy").join("garage-marker")).unwrap();

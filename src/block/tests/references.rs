@@ -4,7 +4,11 @@
 
 mod support;
 
-use block::{BlockError, DiskState, GRACE_MS, GRACE_WHEN_FULL_MS, HashedBlock, ScrubCommand};
+use base::WallTime;
+use block::{
+    BlockConfig, BlockError, DiskState, GRACE_MS, GRACE_WHEN_FULL_MS, HashedBlock, SCRUB_INTERVAL_MS,
+    ScrubCommand,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
@@ -284,4 +288,31 @@ async fn scrub_finds_damage_and_orphans_and_remembers_its_place() {
     let files = machine.files("data");
     assert_eq!(files.iter().filter(|name| !name.ends_with(".corrupted")).count(), 99);
     assert!(!files.contains(&orphan.hash().to_string()));
+}
+
+/// A new node has ended no pass, and begins its first one after a whole interval.
+#[tokio::test(flavor = "multi_thread")]
+async fn scrub_begins_by_itself_unless_it_is_switched_off() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    machine.store_block(&blocks, &noise(300, 1)).await;
+    assert!(!blocks.scrub_step(machine.now()).await.unwrap());
+    let status = blocks.scrub_status().unwrap();
+    assert_eq!((status.completed, status.by_itself), (None, true));
+    let due = WallTime(machine.now().millis() + SCRUB_INTERVAL_MS);
+    assert_eq!(status.next, Some(due));
+    machine.clock.advance(SCRUB_INTERVAL_MS);
+    drop(blocks);
+    let off = BlockConfig { scrubs_by_itself: false, ..machine.config(&["data"]) };
+    let blocks = machine.open_with(off).await.unwrap();
+    assert!(!blocks.scrub_step(machine.now()).await.unwrap(), "not by itself");
+    assert!(!blocks.scrub_status().unwrap().by_itself);
+    blocks.scrub(ScrubCommand::Start).await.unwrap();
+    while blocks.scrub_step(machine.now()).await.unwrap() {}
+    let status = blocks.scrub_status().unwrap();
+    assert_eq!((status.files, status.completed), (1, Some(machine.now())), "once it was asked for");
+    machine.clock.advance(SCRUB_INTERVAL_MS);
+    drop(blocks);
+    let blocks = machine.open().await;
+    assert!(blocks.scrub_step(machine.now()).await.unwrap(), "by itself again");
 }

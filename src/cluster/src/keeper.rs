@@ -230,7 +230,7 @@ fn open_layout(
     let (disk, folder) = (env.disk.as_ref(), &options.folder);
     if let Some(text) = state_file::read(disk, folder, StateKind::Layout)? {
         let layout = Layout::from_text(&text);
-        let layout = layout.ok_or_else(|| state_file::damaged(folder, StateKind::Layout))?;
+        let layout = layout.ok_or_else(|| state_file::damaged_layout(disk, folder))?;
         let whole = layout.clone().with_cluster(moment(env, node, clock).new_cluster);
         if whole != layout {
             state_file::write(disk, folder, StateKind::Layout, &whole.to_text())?;
@@ -239,10 +239,13 @@ fn open_layout(
     }
     let previous = folder.join(StateKind::PreviousLayout.file_name());
     if disk.exists(&previous).map_err(|source| StateFileError::Disk { path: previous, source })? {
-        return Err(ClusterError::LayoutMissing { folder: folder.clone() });
+        return Err(ClusterError::LayoutMissing { folder: folder.clone(), has_previous: true });
     }
     let layout = match &options.first_layout {
         FirstLayout::Empty => return Ok(Layout::empty()),
+        FirstLayout::Known => {
+            return Err(ClusterError::LayoutMissing { folder: folder.clone(), has_previous: false });
+        }
         FirstLayout::OneNode(role) => Layout::of_one_node(node, role.clone(), &moment(env, node, clock))?,
     };
     state_file::write(disk, folder, StateKind::Layout, &layout.to_text())?;

@@ -18,6 +18,8 @@ pub struct Safety {
     pub would_stop: Vec<String>,
     /// Zones that hold the only good copy of something.
     pub would_lose: Vec<String>,
+    /// One node keeps everything there is.
+    pub is_single: bool,
 }
 
 impl Safety {
@@ -30,7 +32,9 @@ impl Safety {
         };
         let storage = versions.iter().flat_map(|version| version.storage_nodes());
         let zones: BTreeSet<&str> = storage.map(|(node, _)| zone_of(node)).collect();
-        let mut safety = Self::default();
+        let nodes: BTreeSet<NodeId> =
+            versions.iter().flat_map(|version| version.storage_nodes()).map(|(node, _)| *node).collect();
+        let mut safety = Self { is_single: nodes.len() == 1, ..Self::default() };
         for zone in zones {
             let storage = versions.iter().flat_map(|version| version.storage_nodes());
             let mut of_zone = storage.map(|(node, _)| node).filter(|node| zone_of(node) == zone);
@@ -73,7 +77,11 @@ impl Safety {
             let (zones, verb) = (list(&self.would_stop, "or"), "fails");
             said.push(format!("If {zones} {verb} now, nothing is lost, but requests wait until it is back."));
         }
-        if !self.would_lose.is_empty() {
+        if self.is_single && !self.would_lose.is_empty() {
+            said.push(
+                "If the disk of this machine fails now, everything is lost: keep another copy.".to_owned(),
+            );
+        } else if !self.would_lose.is_empty() {
             let zones = list(&self.would_lose, "or");
             said.push(format!(
                 "If the disks of {zones} fail now, data is lost: there is one good copy of it."
@@ -142,7 +150,13 @@ mod tests {
         );
         assert_eq!(
             said(&layout(&["attic"]), &[]),
-            ["If the disks of attic fail now, data is lost: there is one good copy of it."]
+            ["If the disk of this machine fails now, everything is lost: keep another copy."]
+        );
+        let only = layout(&["attic", "attic"]);
+        assert!(
+            said(&only, &[2])[0].starts_with("If the disks of attic fail now"),
+            "{:?}",
+            said(&only, &[2])
         );
         assert!(said(&Layout::empty(), &[]).is_empty());
     }

@@ -26,6 +26,8 @@ pub enum FirstLayout {
     OneNode(Role),
     /// Wait for the operator: version 0.
     Empty,
+    /// This is no first start: the layout must be there.
+    Known,
 }
 
 impl FirstLayout {
@@ -61,19 +63,41 @@ pub enum ClusterError {
     /// A state file.
     #[error(transparent)]
     StateFile(#[from] StateFileError),
-    /// The layout is gone, and the one before it is still there.
-    #[error(
-        "{} is missing although {} is there: copy it back, or restore the layout from a backup",
-        folder.join(StateKind::Layout.file_name()).display(),
-        StateKind::PreviousLayout.file_name()
-    )]
+    /// The layout is gone.
+    #[error("{}", layout_missing(folder, *has_previous))]
     LayoutMissing {
+        /// The metadata folder.
+        folder: PathBuf,
+        /// Whether the one before it is still there.
+        has_previous: bool,
+    },
+    /// The node's key is gone.
+    #[error(
+        "{} is missing from {} although data is there: restore it from a backup",
+        StateKind::NodeKey.file_name(),
+        folder.display()
+    )]
+    KeyMissing {
         /// The metadata folder.
         folder: PathBuf,
     },
     /// The role for the first layout is not valid.
     #[error(transparent)]
     FirstLayout(#[from] LayoutError),
+}
+
+fn layout_missing(folder: &Path, has_previous: bool) -> String {
+    let layout = folder.join(StateKind::Layout.file_name());
+    let (layout, previous) = (layout.display(), StateKind::PreviousLayout.file_name());
+    match has_previous {
+        true => format!(
+            "{layout} is missing although {previous} is there: copy it back, or restore the layout from a backup"
+        ),
+        false => format!(
+            "{layout} is missing although data is there: restore it from a backup, or, if this node was always alone, start \
+             once with --single-node"
+        ),
+    }
 }
 
 /// Why a change of the layout did not happen.
@@ -125,6 +149,17 @@ pub struct ClusterState {
     membership: OnceLock<Weak<Membership>>,
 }
 
+/// A new key beside an old layout would be a stranger's.
+fn refuse_lost_key(env: &Env, folder: &Path) -> Result<(), ClusterError> {
+    let is_there = |kind: StateKind| {
+        let path = folder.join(kind.file_name());
+        env.disk.exists(&path).map_err(|source| StateFileError::Disk { path, source })
+    };
+    let is_lost = !is_there(StateKind::NodeKey)?
+        && (is_there(StateKind::Layout)? || is_there(StateKind::PreviousLayout)?);
+    if is_lost { Err(ClusterError::KeyMissing { folder: folder.to_owned() }) } else { Ok(()) }
+}
+
 impl ClusterState {
     /// Reads the state files, and makes those that a first start needs. Blocks.
     pub fn open(env: &Env, mut options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
@@ -134,6 +169,7 @@ impl ClusterState {
             options.first_layout = FirstLayout::Empty;
         }
         let folder = &options.folder;
+        refuse_lost_key(env, folder)?;
         let key = NodeKey::open(env, folder)?;
         let secret = match &options.secret {
             Some(secret) => secret.clone(),

@@ -85,7 +85,7 @@ impl StateKind {
     }
 
     /// What the operator can do about a damaged one.
-    const fn remedy(self) -> &'static str {
+    const fn remedy(self, has_previous: bool) -> &'static str {
         match self {
             StateKind::NodeKey => {
                 "restore it from a backup: without it this node is a stranger to its own data"
@@ -96,6 +96,7 @@ impl StateKind {
             StateKind::AdminToken => {
                 "delete it to have a new token made, or give admin_token in the configuration"
             }
+            StateKind::Layout if !has_previous => "restore it from a backup or another node",
             StateKind::Layout => {
                 "copy cluster_layout.previous over it, or restore it from a backup or another node"
             }
@@ -118,12 +119,14 @@ impl StateKind {
 #[derive(Debug, thiserror::Error)]
 pub enum StateFileError {
     /// It does not pass its check. It was left as it is.
-    #[error("{} is damaged and was left as it is: {}", path.display(), kind.remedy())]
+    #[error("{} is damaged and was left as it is: {}", path.display(), kind.remedy(*has_previous))]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What it should be.
         kind: StateKind,
+        /// Of the layout: whether the one before it is there.
+        has_previous: bool,
     },
     /// A newer release wrote it.
     #[error("{} was written by a newer release (format {format}): start that release again", path.display())]
@@ -150,15 +153,19 @@ pub(crate) fn read(
     kind: StateKind,
 ) -> Result<Option<String>, StateFileError> {
     let path = folder.join(kind.file_name());
+    let damaged = || match kind {
+        StateKind::Layout => damaged_layout(disk, folder),
+        _ => damaged(folder, kind),
+    };
     let content = match read_file(disk, &path) {
         Ok(None) => return Ok(None),
         Ok(Some(content)) => content,
         Err(source) if source.kind() == io::ErrorKind::InvalidData => {
-            return Err(StateFileError::Damaged { path, kind });
+            return Err(damaged());
         }
         Err(source) => return Err(StateFileError::Disk { path, source }),
     };
-    let Some((found, body)) = split(&content) else { return Err(StateFileError::Damaged { path, kind }) };
+    let Some((found, body)) = split(&content) else { return Err(damaged()) };
     if found == head(kind, FORMAT, body) {
         return Ok(Some(body.to_owned()));
     }
@@ -166,7 +173,7 @@ pub(crate) fn read(
         Some(format) if format > FORMAT && found == head(kind, format, body) => {
             Err(StateFileError::Newer { path, format })
         }
-        _ => Err(StateFileError::Damaged { path, kind }),
+        _ => Err(damaged()),
     }
 }
 
@@ -185,7 +192,14 @@ pub(crate) fn write(
 
 /// A body passed its check and still makes no sense.
 pub(crate) fn damaged(folder: &Path, kind: StateKind) -> StateFileError {
-    StateFileError::Damaged { path: folder.join(kind.file_name()), kind }
+    StateFileError::Damaged { path: folder.join(kind.file_name()), kind, has_previous: false }
+}
+
+/// The same of the layout, beside which the one before it may lie.
+pub(crate) fn damaged_layout(disk: &dyn Disk, folder: &Path) -> StateFileError {
+    let has_previous = disk.exists(&folder.join(StateKind::PreviousLayout.file_name())).unwrap_or(false);
+    let (path, kind) = (folder.join(StateKind::Layout.file_name()), StateKind::Layout);
+    StateFileError::Damaged { path, kind, has_previous }
 }
 
 fn split(content: &[u8]) -> Option<(&str, &str)> {

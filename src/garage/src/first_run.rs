@@ -1,21 +1,18 @@
-//! The first start: a bucket and a key, and what to type next.
+//! The first start: a bucket and a key. What is said about them stands in `announce`.
 //!
 //! A second start changes nothing. There is no default password: the secret is random unless the
-//! operator gives one. On a terminal the secret is shown once, with lines to paste; anywhere else
-//! only the command that shows it.
+//! operator gives one.
 
 use crate::config::Config;
-use crate::node::RunningNode;
 use anyhow::Context;
 use base::BucketName;
 use model::rows::bucket::Grant;
 use model::rows::key::Secret;
 use model::{Model, ModelError};
-use std::io::IsTerminal;
 use store::StoreError;
 
 /// Name of the first bucket when none is given.
-const FIRST_BUCKET: &str = "my-bucket";
+pub const FIRST_BUCKET: &str = "my-bucket";
 /// Name of the first key.
 const FIRST_KEY_NAME: &str = "first key";
 
@@ -110,48 +107,4 @@ async fn ensure_bucket(
         model.change_grant(id, owner, |_| Grant::ALL).await?;
     }
     Ok(None)
-}
-
-/// Says where the node listens and what to do next.
-pub fn announce(node: &RunningNode) {
-    let port = node.s3_address.map_or(0, |address| address.port());
-    let scheme = if node.s3_is_secured() { "https" } else { "http" };
-    let endpoint = format!("{scheme}://localhost:{port}");
-    let address = node.s3_address.map_or_else(|| "a socket".to_owned(), |address| address.to_string());
-    tracing::info!("S3 API server listening on {address}");
-    let Some(key) = &node.first_run.new_key else { return };
-    let bucket = node.first_run.new_bucket.as_deref().unwrap_or(FIRST_BUCKET);
-    if !std::io::stdout().is_terminal() {
-        println!(
-            "First key: {key}, first bucket: {bucket}. To see the secret: garage key info {key} --show-secret"
-        );
-        return;
-    }
-    let names = node.model.names();
-    let Some(row) = names.keys.get(key) else { return };
-    let secret = row.secret.value.reveal();
-    let region = &node.config.s3.region;
-    println!(
-        "
-Your storage is ready at {endpoint}
-
-  Access key ID:      {key}
-  Secret access key:  {secret}
-  Bucket:             {bucket}
-  Region:             {region}
-
-With the AWS command line:
-  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret} AWS_DEFAULT_REGION={region}
-  aws --endpoint-url {endpoint} s3 cp README.md s3://{bucket}/
-
-With rclone:
-  rclone config create garage s3 provider=Other access_key_id={key} secret_access_key={secret} endpoint={endpoint} region={region}
-  rclone copy README.md garage:{bucket}
-
-With s3cmd:
-  s3cmd --access_key={key} --secret_key={secret} --host=localhost:{port} --host-bucket= --no-ssl put README.md s3://{bucket}/
-
-To see this again:  garage key info {key} --show-secret
-"
-    );
 }

@@ -1,8 +1,8 @@
 //! The links to other nodes: from the configuration to [`Membership`].
 
 use crate::config::{Bind, Config};
-use crate::listening::every_ipv4_address;
-use anyhow::{Context, bail};
+use crate::listening::{every_ipv4_address, port_is_taken};
+use anyhow::{Context, anyhow, bail};
 use block::BlockStore;
 use cluster::ClusterState;
 use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
@@ -39,7 +39,13 @@ pub async fn open(
         }
         started => started,
     };
-    let membership = started.context("cannot take part in a cluster")?;
+    let membership = started.map_err(|error| match &error {
+        MembershipError::Net(net::StartError::Listen { address, source }) if is_taken(source) => anyhow!(
+            "{}\nTo use another port:  rpc_bind_addr = \"[::]:PORT\" in the configuration",
+            port_is_taken(address.port())
+        ),
+        _ => anyhow!("cannot take part in a cluster: {error}"),
+    })?;
     for address in membership.addresses() {
         tracing::info!("listening for other nodes on {address}");
     }
@@ -54,9 +60,7 @@ async fn alternative(
     (bind, error): (SocketAddr, net::StartError),
     options: impl Fn(Vec<SocketAddr>) -> MembershipOptions,
 ) -> Result<Arc<Membership>, MembershipError> {
-    let is_taken = matches!(&error, net::StartError::Listen { source, .. }
-        if source.kind() == std::io::ErrorKind::AddrInUse);
-    if !is_taken {
+    if !matches!(&error, net::StartError::Listen { source, .. } if is_taken(source)) {
         return Membership::start(env, state, options(vec![every_ipv4_address(bind.port())])).await;
     }
     tracing::warn!(
@@ -64,6 +68,10 @@ async fn alternative(
         bind.port()
     );
     Membership::start(env, state, options(Vec::new())).await
+}
+
+fn is_taken(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::AddrInUse
 }
 
 async fn advertised(env: &Env, config: &Config) -> anyhow::Result<Option<SocketAddr>> {

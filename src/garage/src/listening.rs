@@ -4,9 +4,7 @@
 //! may be missing, with a line in the log.
 
 use crate::config::{Bind, Config, TlsFiles};
-use anyhow::{Context, anyhow};
-use api::admin::Origin;
-use api::server::Door;
+use anyhow::anyhow;
 use api::tls::{self, Tls};
 use env::{Env, Listener};
 use std::io;
@@ -18,6 +16,11 @@ use std::sync::Arc;
 pub const ADMIN_SOCKET: &str = "admin.sock";
 /// The port that is proposed when the usual one is taken.
 const OTHER_S3_PORT: u16 = 3910;
+
+/// One that is not the one that is taken.
+const fn other_port(taken: u16) -> u16 {
+    if taken == OTHER_S3_PORT { OTHER_S3_PORT + 10 } else { OTHER_S3_PORT }
+}
 
 /// The certificates of a node, each on its listener.
 #[derive(Default)]
@@ -49,17 +52,18 @@ impl Certificates {
 async fn certificate(env: &Env, section: &str, files: Option<&TlsFiles>) -> anyhow::Result<Option<Arc<Tls>>> {
     let Some(TlsFiles { certificate, key }) = files.cloned() else { return Ok(None) };
     let opened = Tls::open(env, tls::TlsFiles { certificate, key }).await;
-    let opened = opened.with_context(|| {
-        format!(
-            "the certificate of {section} cannot be used\nCorrect tls_cert_file and tls_key_file there, or take both \
-             away to listen without TLS"
+    let opened = opened.map_err(|error| {
+        anyhow!(
+            "the certificate of {section} cannot be used: {error}\nCorrect tls_cert_file and tls_key_file there, or take \
+             both away to listen without TLS"
         )
     });
     opened.map(Some)
 }
 
 /// Where S3 clients come in.
-pub async fn listen_for_s3(env: &Env, config: &Config) -> anyhow::Result<Box<dyn Listener>> {
+/// `options`: those of the server, which are kept where another port is proposed.
+pub async fn listen_for_s3(env: &Env, config: &Config, options: &str) -> anyhow::Result<Box<dyn Listener>> {
     let (bind, is_default) = (&config.s3.bind, config.s3.bind_is_default);
     let listener = match (bind, listen(env, bind).await) {
         // A machine without IPv6 listens on 0.0.0.0 where `[::]` was only the default.
@@ -70,10 +74,10 @@ pub async fn listen_for_s3(env: &Env, config: &Config) -> anyhow::Result<Box<dyn
     };
     listener.map_err(|error| match bind {
         Bind::Tcp(address) if error.kind() == io::ErrorKind::AddrInUse => {
-            let (port, other) = (address.port(), SocketAddr::new(address.ip(), OTHER_S3_PORT));
+            let (port, other) = (address.port(), SocketAddr::new(address.ip(), other_port(address.port())));
             anyhow!(
-                "another program listens on port {port} already, perhaps another garage server\nTo see which one:     \
-                 ss -ltnp 'sport = :{port}'\nTo use another port:  garage server --s3-addr '{other}'"
+                "{}\nTo use another port:  garage server{options} --s3-addr '{other}'",
+                port_is_taken(port)
             )
         }
         _ => anyhow!("cannot listen on {bind}, where the S3 API should be: {error}"),
@@ -90,11 +94,7 @@ pub async fn listen_for_web(env: &Env, config: &Config) -> anyhow::Result<Option
         (_, listener) => listener,
     };
     match listener {
-        Ok(listener) => {
-            let address = listener.local_addr().map_or_else(|| bind.to_string(), |at| at.to_string());
-            tracing::info!("Web server listening on {address}");
-            Ok(Some(listener))
-        }
+        Ok(listener) => Ok(Some(listener)),
         Err(error) if is_default => {
             tracing::warn!(
                 %error,
@@ -106,30 +106,49 @@ pub async fn listen_for_web(env: &Env, config: &Config) -> anyhow::Result<Option
     }
 }
 
-/// The local socket, which must be there, and the port, which may be missing where it was only the
-/// default.
-pub async fn listen_for_admin(
-    env: &Env,
-    config: &Config,
-    tls: Option<Arc<Tls>>,
-) -> anyhow::Result<Vec<(Door, Origin)>> {
-    let cannot = |bind: &Bind, error: io::Error| {
-        anyhow!("cannot listen on {bind}, where the admin API should be: {error}")
-    };
-    let socket = Bind::Unix(config.metadata_dir.join(ADMIN_SOCKET));
-    let local = listen(env, &socket).await.map_err(|error| cannot(&socket, error))?;
-    let mut listeners = vec![(Door::new(local, None), Origin::LocalSocket)];
-    match listen(env, &config.admin.bind).await {
-        Ok(listener) => listeners.push((Door::new(listener, tls), Origin::Tcp)),
-        Err(error) if config.admin.bind_is_default => tracing::warn!(
-            %error,
-            "no admin API on {}: administration works on this machine only, over {socket}; api_bind_addr under [admin] \
-             sets another port",
-            config.admin.bind
-        ),
-        Err(error) => return Err(cannot(&config.admin.bind, error)),
+/// The local socket for administration.
+pub async fn listen_for_local_admin(env: &Env, config: &Config) -> anyhow::Result<Box<dyn Listener>> {
+    let socket = admin_socket(config);
+    listen(env, &socket).await.map_err(|error| no_admin(&socket, &error))
+}
+
+/// The port for administration; nothing where that was only the default and cannot be had.
+pub async fn listen_for_admin(env: &Env, config: &Config) -> anyhow::Result<Option<Box<dyn Listener>>> {
+    let bind = &config.admin.bind;
+    match listen(env, bind).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if config.admin.bind_is_default => {
+            tracing::warn!(
+                %error,
+                "no admin API on {bind}: administration works on this machine only, over {}; api_bind_addr under [admin] \
+                 sets another port",
+                admin_socket(config)
+            );
+            Ok(None)
+        }
+        Err(error) => Err(no_admin(bind, &error)),
     }
-    Ok(listeners)
+}
+
+fn admin_socket(config: &Config) -> Bind {
+    Bind::Unix(config.metadata_dir.join(ADMIN_SOCKET))
+}
+
+fn no_admin(bind: &Bind, error: &io::Error) -> anyhow::Error {
+    anyhow!("cannot listen on {bind}, where the admin API should be: {error}")
+}
+
+/// What is said of a port that cannot be had, and how to see why.
+pub fn port_is_taken(port: u16) -> String {
+    format!(
+        "another program listens on port {port} already, perhaps another garage server\nTo see which one:     ss -ltnp \
+         'sport = :{port}'"
+    )
+}
+
+/// Where a listener is, to show.
+pub fn shown(listener: &dyn Listener, bind: &Bind) -> String {
+    listener.local_addr().map_or_else(|| bind.to_string(), |address| address.to_string())
 }
 
 /// Where a machine without IPv6 listens when `[::]` was only the default.

@@ -8,7 +8,12 @@ const DEFAULT_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
 
 /// Starts logging. `RUST_LOG` chooses what, as in `RUST_LOG=garage=debug,api=debug`.
 pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| !text.is_empty());
+    let read = asked.as_deref().map_or_else(|| Ok(EnvFilter::new(DEFAULT_FILTER)), EnvFilter::try_new);
+    let (filter, wrong) = match read {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new(DEFAULT_FILTER), Some(error)),
+    };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -16,4 +21,7 @@ pub fn start() {
         .with_ansi(colour)
         .with_target(false)
         .init();
+    if let Some(error) = wrong {
+        tracing::warn!("RUST_LOG is not obeyed, since it cannot be understood: {error}");
+    }
 }

@@ -1,12 +1,13 @@
 //! Puts a node together: engine, store, blocks, model, APIs, workers.
 
-use crate::config::{Config, Engine};
+use crate::command_line::CommandLine;
+use crate::config::Config;
 use crate::first_run::{self, FirstRunOutcome};
 use crate::listening::{self, Certificates};
 use crate::trust;
-use crate::{links, secrets};
+use crate::{links, opening, secrets};
 use anyhow::Context;
-use api::admin::{self, AdminApi, AdminConfig};
+use api::admin::{self, AdminApi, AdminConfig, Origin};
 use api::metrics::Metrics;
 use api::s3::logging::AccessLog;
 use api::s3::{S3Api, S3Config};
@@ -15,7 +16,7 @@ use api::web::{WebApi, WebConfig};
 use api::webhook::{self, WebhookClient};
 use block::{BlockConfig, BlockStore, DiskConfig, LostDisks};
 use cluster::membership::Membership;
-use cluster::{AdminToken, ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
+use cluster::{AdminToken, ClusterState};
 use env::{Env, Task};
 use model::lifecycle::Day;
 use model::{Model, ModelError, Peers, Timing};
@@ -23,12 +24,22 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use store::engine::{self, EngineKind};
 use store::{Store, StoreError, StoreOptions};
 use tokio::sync::watch;
 
 /// How long the node waits for requests under way when it stops.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Where a node listens.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// The S3 API.
+    pub s3: String,
+    /// Web sites, if they are served.
+    pub web: Option<String>,
+    /// Administration, besides the local socket.
+    pub admin: Option<String>,
+}
 
 /// A node that serves.
 pub struct RunningNode {
@@ -38,6 +49,10 @@ pub struct RunningNode {
     pub model: Arc<Model>,
     /// Where the S3 API listens.
     pub s3_address: Option<SocketAddr>,
+    /// Where it listens, to show.
+    pub addresses: Addresses,
+    /// Key, secret and layout.
+    pub cluster: Arc<ClusterState>,
     /// What the first start made.
     pub first_run: FirstRunOutcome,
     certificates: Certificates,
@@ -59,11 +74,6 @@ impl RunningNode {
         for certificate in self.certificates.all() {
             certificate.look().await;
         }
-    }
-
-    /// Whether S3 is spoken over TLS.
-    pub fn s3_is_secured(&self) -> bool {
-        self.certificates.s3.is_some()
     }
 
     /// Finishes the requests under way, then ends.
@@ -89,11 +99,9 @@ impl RunningNode {
 }
 
 /// Starts a node. When this returns it answers requests.
-pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Result<RunningNode> {
+pub async fn start(env: Env, config: Config, line: &CommandLine) -> anyhow::Result<RunningNode> {
     let certificates = Certificates::open(&env, &config).await?;
-    // Side by side: each waits for the disk most of the time.
-    let cluster = open_cluster(&env, &config, single_node);
-    let (cluster, engine) = tokio::try_join!(cluster, open_engine(&env, &config))?;
+    let (cluster, engine) = opening::open_parts(&env, &config, line.single_node).await?;
     let store_options = StoreOptions { folder: config.metadata_dir.clone(), node_tag: cluster.id().tag() };
     let store = Store::open(&env, engine, store_options)?;
     let blocks = BlockStore::open(&env, &store, block_config(&config, &cluster)).await?;
@@ -118,17 +126,26 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
     let (stop, shutdown) = Shutdown::new();
     let access_log = Arc::clone(s3.access_log());
     let mut servers = Vec::new();
+    let mut addresses = Addresses::default();
     if let Some(listener) = listening::listen_for_web(&env, &config).await? {
+        addresses.web = Some(listening::shown(listener.as_ref(), &config.web.bind));
         let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&web).handle(request)));
         let door = Door::new(listener, certificates.web.clone());
         servers.push(server::serve(&env, door, handler, shutdown.clone()));
     }
-    let listener = listening::listen_for_s3(&env, &config).await?;
+    let listener = listening::listen_for_s3(&env, &config, &line.options).await?;
     let s3_address = listener.local_addr();
+    addresses.s3 = listening::shown(listener.as_ref(), &config.s3.bind);
     let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
     let door = Door::new(listener, certificates.s3.clone());
     servers.push(server::serve(&env, door, handler, shutdown.clone()));
-    for (door, origin) in listening::listen_for_admin(&env, &config, certificates.admin.clone()).await? {
+    let local = listening::listen_for_local_admin(&env, &config).await?;
+    let mut admin_doors = vec![(Door::new(local, None), Origin::LocalSocket)];
+    if let Some(listener) = listening::listen_for_admin(&env, &config).await? {
+        addresses.admin = Some(listening::shown(listener.as_ref(), &config.admin.bind));
+        admin_doors.push((Door::new(listener, certificates.admin.clone()), Origin::Tcp));
+    }
+    for (door, origin) in admin_doors {
         let handler = admin::handler(Arc::clone(&admin), origin);
         servers.push(server::serve(&env, door, handler, shutdown.clone()));
     }
@@ -152,6 +169,8 @@ pub async fn start(env: Env, config: Config, single_node: bool) -> anyhow::Resul
         config,
         model,
         s3_address,
+        addresses,
+        cluster,
         first_run,
         certificates,
         access_log,
@@ -226,38 +245,6 @@ fn web_config(config: &Config) -> WebConfig {
     }
 }
 
-async fn open_cluster(env: &Env, config: &Config, single_node: bool) -> anyhow::Result<Arc<ClusterState>> {
-    let secret = match &config.rpc.secret {
-        Some(secret) => Some(ClusterSecret::parse(secret.reveal())?),
-        None => None,
-    };
-    let (folder, first_disk) = (config.metadata_dir.clone(), config.data_dirs[0].path.clone());
-    let (inner, doors) = (env.clone(), env.tasks.clone());
-    // A node that is told of others waits for the operator to give it a role.
-    let alone = single_node || (config.rpc.bootstrap_peers.is_empty() && config.replication_factor == 1);
-    doors
-        .blocking(move || {
-            let disk = inner.disk.as_ref();
-            disk.create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            disk.create_dir_all(&first_disk)
-                .with_context(|| format!("cannot make {}", first_disk.display()))?;
-            let first_layout = if alone { FirstLayout::home(disk, &first_disk)? } else { FirstLayout::Empty };
-            let hostname = env::real::hostname();
-            let options = ClusterOptions { folder, secret, first_layout, hostname, address: None };
-            Ok(ClusterState::open(&inner, options)?)
-        })
-        .await
-}
-
-async fn open_engine(env: &Env, config: &Config) -> anyhow::Result<Arc<dyn store::engine::Engine>> {
-    let kind = match config.engine {
-        Engine::Default | Engine::Fjall => EngineKind::Fjall,
-        Engine::Redb => EngineKind::Redb,
-    };
-    let (inner, folder) = (env.clone(), config.metadata_dir.clone());
-    Ok(env.tasks.blocking(move || engine::open(kind, &inner, &folder)).await?)
-}
-
 fn block_config(config: &Config, cluster: &Arc<ClusterState>) -> BlockConfig {
     let mut blocks = BlockConfig::new(cluster.id(), config.data_dirs[0].path.clone());
     blocks.disks = config
@@ -274,6 +261,7 @@ fn block_config(config: &Config, cluster: &Arc<ClusterState>) -> BlockConfig {
     if Peers::of(cluster).has_copies_elsewhere() {
         blocks.lost_disks = LostDisks::Refill;
     }
+    blocks.scrubs_by_itself = !config.disable_scrub;
     blocks.reads_max = config.block_max_concurrent_reads.unwrap_or(blocks.reads_max);
     blocks
 }
@@ -290,7 +278,7 @@ fn s3_config(config: &Config) -> S3Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Files, Flags, Surroundings};
+    use crate::config::{Engine, Files, Flags, Surroundings};
     use env::sim::{SimOptions, SimWorld};
     use std::collections::BTreeMap;
     use std::io;
@@ -327,20 +315,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn taken_ports() {
         let world = SimWorld::new(3, &SimOptions::default());
-        let first = start(world.env(), config("/first", None), true).await.unwrap();
+        let line = CommandLine { single_node: true, ..CommandLine::default() };
+        let first = start(world.env(), config("/first", None), &line).await.unwrap();
         assert_eq!(first.servers.len(), 4, "web sites, S3, the local socket and the admin port");
-        let refused = refusal(start(world.env(), config("/second", None), true).await);
-        assert!(refused.contains("\nTo use another port:  garage server --s3-addr '[::]:3910'"), "{refused}");
+        let told = CommandLine { options: " --data-dir /second".to_owned(), ..line.clone() };
+        let refused = refusal(start(world.env(), config("/second", None), &told).await);
+        let other = "\nTo use another port:  garage server --data-dir /second --s3-addr '[::]:3910'";
+        assert!(refused.contains(other), "{refused}");
         // As the text says; the default ports of sites and administration are taken too, and the node does without.
-        let second = start(world.env(), config("/third", Some("[::]:3910")), true).await.unwrap();
+        let second = start(world.env(), config("/third", Some("[::]:3910")), &line).await.unwrap();
         assert_eq!(second.servers.len(), 2);
         let mut config = config("/fourth", Some("[::]:3911"));
         config.admin.bind_is_default = false;
-        let refused = refusal(start(world.env(), config, true).await);
+        let refused = refusal(start(world.env(), config, &line).await);
         assert!(refused.contains("127.0.0.1:3903") && refused.contains("admin API"), "{refused}");
         let mut config = self::config("/fifth", Some("[::]:3912"));
         config.web.bind_is_default = false;
-        let refused = refusal(start(world.env(), config, true).await);
+        let refused = refusal(start(world.env(), config, &line).await);
         assert!(refused.contains("[::]:3902") && refused.contains("web sites"), "{refused}");
     }
 }

@@ -8,7 +8,7 @@
 )]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -312,4 +312,210 @@ fn mistyped_commands_get_a_hint_and_completions_need_no_server() {
     }
     assert!(home.ok("--help").contains("garage bucket create photos"));
     assert!(home.ok("help key import").contains("garage key import"));
+}
+
+/// A server without a configuration file, over one data folder.
+struct Bare {
+    folder: tempfile::TempDir,
+    s3: String,
+}
+
+impl Bare {
+    fn new() -> Self {
+        let [port] = free_ports();
+        Self { folder: tempfile::tempdir().unwrap(), s3: format!("127.0.0.1:{port}") }
+    }
+
+    fn data(&self) -> String {
+        self.folder.path().join("storage").display().to_string()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_garage"));
+        let ours = std::env::vars().filter(|(name, _)| !name.starts_with("GARAGE_") && name != "RUST_LOG");
+        command.env_clear().envs(ours).args(arguments).current_dir(self.folder.path());
+        // What this machine has in /etc is not part of the test.
+        command.env("GARAGE_CONFIG_FILE", "empty.toml").stdin(Stdio::null());
+        std::fs::write(self.folder.path().join("empty.toml"), "").unwrap();
+        // With a file, even an empty one, a first key is made only where it is given.
+        command.env("GARAGE_DEFAULT_ACCESS_KEY", "minio").env("GARAGE_DEFAULT_SECRET_KEY", "minio-secret");
+        command.env("GARAGE_DEFAULT_BUCKET", "my-bucket");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it; what it printed, with its log up to the line that it serves.
+    fn start(&self, more: &[&str]) -> (Running, Vec<String>) {
+        let arguments = [&["server", "--data-dir", "storage", "--s3-addr", self.s3.as_str()], more].concat();
+        let mut node = Running(self.command(&arguments).spawn().unwrap());
+        let mut seen = Vec::new();
+        let mut log = BufReader::new(node.0.stderr.take().unwrap()).lines();
+        for line in log.by_ref().map_while(Result::ok) {
+            seen.push(line);
+            if seen.last().is_some_and(|line| line.contains(READY)) {
+                break;
+            }
+        }
+        std::thread::spawn(move || log.for_each(drop));
+        (node, seen)
+    }
+
+    /// What a server says that must not start.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let mut node = self.command(arguments).spawn().unwrap();
+        for _ in 0..400 {
+            if node.try_wait().unwrap().is_some() {
+                let said = said(node.wait_with_output().unwrap());
+                assert_eq!(said.exit, 1, "{}", said.errors);
+                return said.errors;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        node.kill().unwrap();
+        panic!("it started: {:?}", node.wait_with_output().unwrap());
+    }
+
+    fn refused_with_data(&self) -> String {
+        self.refused(&["server", "--data-dir", "storage", "--s3-addr", &self.s3])
+    }
+}
+
+/// A server that does not outlive its test, however that ends.
+struct Running(Child);
+
+impl Running {
+    /// Ends it; what it printed.
+    fn stopped(mut self) -> String {
+        self.0.kill().unwrap();
+        let mut printed = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        printed
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_first_start_says_what_can_be_typed() {
+    let home = Bare::new();
+    let (node, log) = home.start(&[]);
+    assert!(log.last().is_some_and(|line| line.contains(READY)), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("Web server listening")), "S3 comes first: {log:#?}");
+    let second = home.refused_with_data();
+    let data = home.data();
+    assert_eq!(
+        second.lines().skip_while(|line| !line.starts_with("Error: ")).collect::<Vec<_>>(),
+        [
+            format!("Error: another garage server uses {data} already"),
+            format!("To see it:  garage --data-dir {data} status")
+        ],
+        "{second}"
+    );
+    let file = home.folder.path().join("other");
+    let mut hinted = home.command(&["server", "--data-dir", "other", "--single-node", "--s3-addr", &home.s3]);
+    let taken = said(hinted.output().unwrap()).errors;
+    let again = format!("garage server --data-dir {} --single-node --s3-addr", file.display());
+    assert!(taken.contains(&again), "{taken}");
+
+    let id = "minio";
+    let typed = format!("key info {id} --show-secret --data-dir {data}");
+    let shown = said(home.command(&typed.split(' ').collect::<Vec<_>>()).output().unwrap());
+    assert_eq!(last_word(&shown.text, 4), "minio-secret", "{}", shown.errors);
+    let refused =
+        home.command(&["key", "info", "nobody", "--data-dir", "storage", "--output", "json"]).output();
+    let error: Value = serde_json::from_str(&said(refused.unwrap()).errors).unwrap();
+    assert_eq!(error["error"]["code"], "NoSuchAccessKey");
+    let printed = node.stopped();
+    let lines: Vec<&str> = printed.lines().collect();
+    let expected = [
+        format!("Data folder: {data}"),
+        format!("First key: {id}, first bucket: my-bucket. To see the secret: garage {typed}"),
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_folder_that_has_lost_something_is_not_begun_anew() {
+    let home = Bare::new();
+    home.start(&[]).0.stopped();
+    let storage = home.folder.path().join("storage");
+    let aside = home.folder.path().join("aside");
+    let lost = |name: &str, expected: &str| {
+        let path = storage.join(name);
+        std::fs::rename(&path, &aside).unwrap();
+        let error = home.refused_with_data();
+        assert!(error.contains(expected), "{name}: {error}");
+        assert!(!path.exists(), "{name} was made anew");
+        std::fs::rename(&aside, &path).unwrap();
+    };
+    lost("meta/node_key", "node_key is missing from ");
+    lost("meta/cluster_layout", "cluster_layout is missing although data is there");
+    lost("meta", "/data holds blocks of another node (id ");
+    std::fs::remove_file(storage.join("meta/cluster_layout")).unwrap();
+    let (node, log) = home.start(&["--single-node"]);
+    assert!(log.iter().any(|line| line.contains("a new one is made for this node alone")), "{log:#?}");
+    node.stopped();
+}
+
+#[test]
+fn what_cannot_be_started_says_why_once() {
+    let home = Bare::new();
+    std::fs::write(home.folder.path().join("afile"), "").unwrap();
+    let error = home.refused(&["server", "--data-dir", "afile"]);
+    assert!(error.ends_with("Error: the data folder afile is a file: name a folder\n"), "{error}");
+    assert_eq!(home.refused(&["-c", "nofile.toml", "server"]), "Error: there is no file nofile.toml\n");
+    let [s3, rpc] = free_ports();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", rpc)).unwrap();
+    let config =
+        format!("rpc_bind_addr = \"127.0.0.1:{rpc}\"\n[s3_api]\napi_bind_addr = \"127.0.0.1:{s3}\"\n");
+    std::fs::write(home.folder.path().join("rpc.toml"), config).unwrap();
+    let error = home.refused(&["-c", "rpc.toml", "server", "--data-dir", "storage"]);
+    let error: Vec<&str> = error.lines().skip_while(|line| !line.starts_with("Error: ")).collect();
+    assert_eq!(
+        error[0],
+        format!("Error: another program listens on port {rpc} already, perhaps another garage server")
+    );
+    assert!(error[2].starts_with("To use another port:  rpc_bind_addr"), "{error:?}");
+    drop(taken);
+    let tls = format!(
+        "[s3_api]\napi_bind_addr = \"127.0.0.1:{s3}\"\ntls_cert_file = \"/gone.crt\"\ntls_key_file = \"/gone.key\"\n"
+    );
+    std::fs::write(home.folder.path().join("tls.toml"), tls).unwrap();
+    let error = home.refused(&["-c", "tls.toml", "server", "--data-dir", "storage"]);
+    let first = error.lines().find(|line| line.starts_with("Error: "));
+    let expected = "Error: the certificate of [s3_api] cannot be used: there is no file /gone.crt";
+    assert_eq!(first, Some(expected), "{error}");
+}
+
+#[test]
+fn a_node_that_waits_for_a_role_says_so() {
+    let home = Bare::new();
+    let [s3, rpc, admin] = free_ports();
+    let config = format!(
+        "replication_factor = 3\nrpc_bind_addr = \"127.0.0.1:{rpc}\"\n[s3_api]\napi_bind_addr = \"127.0.0.1:{s3}\"\n\
+         [s3_web]\nbind_addr = \"127.0.0.1:0\"\n[admin]\napi_bind_addr = \"127.0.0.1:{admin}\"\n"
+    );
+    let path = home.folder.path().join("garage.toml");
+    std::fs::write(&path, config).unwrap();
+    let mut command = home.command(&["-c", "garage.toml", "server", "--data-dir", "storage"]);
+    let mut node = Running(command.env("RUST_LOG", "garage=loud,,=").spawn().unwrap());
+    let log = BufReader::new(node.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut seen = Vec::new();
+    for line in log {
+        seen.push(line);
+        if seen.last().is_some_and(|line| line.contains("no role yet")) {
+            break;
+        }
+    }
+    node.stopped();
+    let log = seen.join("\n");
+    let told = format!("this node has no role yet: garage -c {} --data-dir", path.display());
+    assert!(log.contains(&told) && log.contains("-z ZONE --capacity SIZE "), "{log}");
+    assert_eq!(log.matches("RUST_LOG is not obeyed").count(), 1, "{log}");
 }

@@ -37,7 +37,7 @@ pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
             names.called(alias)?.ok_or_else(|| AdminError::NoSuchBucket(alias.to_owned()))?.0
         }
         (None, None, Some(pattern)) => search(&names, pattern)?,
-        (None, None, None) => return Err(AdminError::MissingParameter("id")),
+        (None, None, None) => return Err(AdminError::Unnamed("id, globalAlias or search")),
     };
     show(call.api, id).await
 }

@@ -2,6 +2,7 @@
 
 use super::coming::coming_body;
 use super::{AdminApi, AdminError, Answer, Call, webhooks, wire};
+use crate::sizes::size;
 use base::WallTime;
 use block::{DiskState, Statistics};
 use cluster::layout::Role;
@@ -195,12 +196,13 @@ pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
     line("Cluster".to_owned());
     line(format!("  buckets            {buckets}"));
     line(format!("  objects            {}", usage.objects));
-    line(format!("  bytes of objects   {}", usage.bytes));
+    line(format!("  size of objects    {}", size(u64::try_from(usage.bytes).unwrap_or(0))));
     line(format!("  unfinished uploads {}", usage.uploads));
     line("Room on the storage nodes that answer".to_owned());
     for (name, space) in [("data", data), ("metadata", metadata)] {
         if let Some(space) = space {
-            line(format!("  {name:<18} {} of {} bytes free", space.available_bytes, space.total_bytes));
+            let (free, total) = (size(space.available_bytes), size(space.total_bytes));
+            line(format!("  {name:<18} {free} of {total} free"));
         }
     }
     Ok(Answer::json(&wire::ClusterStatistics {

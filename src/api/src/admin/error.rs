@@ -52,6 +52,9 @@ pub enum AdminError {
     /// A query parameter is missing.
     #[error("the query parameter `{0}` is missing")]
     MissingParameter(&'static str),
+    /// None of the parameters that name something is there.
+    #[error("give {0}")]
+    Unnamed(&'static str),
     /// A value cannot be read.
     #[error("`{value}` is not a valid {name}")]
     InvalidValue {
@@ -172,6 +175,7 @@ impl AdminError {
             Self::BodyUnread
             | Self::InvalidBody(_)
             | Self::MissingParameter(_)
+            | Self::Unnamed(_)
             | Self::InvalidValue { .. }
             | Self::Ambiguous { .. }
             | Self::NoSuchWebsite(_)

@@ -56,7 +56,7 @@ pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
         (Some(id), _) if names.key(id)?.is_some() => id.to_owned(),
         (Some(id), _) => return Err(AdminError::NoSuchKey(id.to_owned())),
         (None, Some(pattern)) => search(&names, pattern)?,
-        (None, None) => return Err(AdminError::MissingParameter("id")),
+        (None, None) => return Err(AdminError::Unnamed("id or search")),
     };
     show(call.api, &id, call.flag("showSecretKey"))
 }

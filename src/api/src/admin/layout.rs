@@ -3,6 +3,7 @@
 use super::cluster_state::local_figures;
 use super::coming::coming_body;
 use super::{AdminApi, AdminError, Answer, Call, wire};
+use crate::sizes::size;
 use base::NodeId;
 use cluster::layout::{
     Layout, LayoutError, Moment, NodeMove, Parameters, Plan, Replication, ReplicationFactor, Role,
@@ -64,7 +65,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
         match parameters {
             Some(parameters) => {
                 let parameters = parameters_of(&next, parameters)?;
-                next.configure(parameters, moment)
+                next.configure(parameters, moment).and_then(refuse_too_many_zones)
             }
             None => Ok(next),
         }
@@ -210,6 +211,16 @@ fn version_body(version: &Version) -> wire::ClusterLayout {
     }
 }
 
+/// Parameters that the nodes there are, and those that are staged, cannot fulfil. Whoever has none yet may set them first.
+fn refuse_too_many_zones(layout: Layout) -> Result<Layout, LayoutError> {
+    match layout.plan() {
+        Err(error @ (LayoutError::NotEnoughZones { .. } | LayoutError::ZoneRedundancyRange { .. })) => {
+            Err(error)
+        }
+        _ => Ok(layout),
+    }
+}
+
 /// A node of another cluster cannot get a role: its data would be lost, or ours.
 fn refuse_strangers(api: &AdminApi, changes: &[(NodeId, RoleChange)]) -> Result<(), AdminError> {
     let is_stranger =
@@ -247,14 +258,14 @@ pub(super) fn describe(plan: &Plan, bytes_per_partition: Option<u64>) -> Vec<Str
     let copies = version.replication_factor.map_or(0, ReplicationFactor::copies);
     let mut lines = vec![
         format!(
-            "Layout version {} keeps {copies} of everything on {} storage node(s).",
+            "Layout version {} keeps {copies} of everything on {}.",
             version.number,
-            version.storage_nodes().count()
+            counted(version.storage_nodes().count(), "storage node")
         ),
         format!(
-            "Each of {} partitions may hold {} bytes.",
+            "Each of {} partitions may hold {}.",
             cluster::layout::PARTITIONS,
-            version.partition_size_bytes()
+            size(version.partition_size_bytes())
         ),
     ];
     lines.extend(plan.moves.iter().map(|(node, moved)| describe_move(*node, moved, bytes_per_partition)));
@@ -269,10 +280,15 @@ fn describe_move(node: NodeId, moved: &NodeMove, bytes_per_partition: Option<u64
         line.push_str(&format!(", {} to copy", moved.partitions_gained));
         if let Some(bytes) = bytes_per_partition.filter(|bytes| *bytes > 0) {
             let bytes = bytes.saturating_mul(as_u64(moved.partitions_gained));
-            line.push_str(&format!(", about {bytes} bytes"));
+            line.push_str(&format!(", about {}", size(bytes)));
         }
     }
     line
+}
+
+/// `1 node`, `2 nodes`.
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 fn as_u64(number: usize) -> u64 {

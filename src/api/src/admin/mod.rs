@@ -54,7 +54,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use model::Model;
+use model::{Model, ModelError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,9 +180,7 @@ fn respond(api: &AdminApi, head: &Parts, result: Result<Answer, AdminError>) -> 
     let mut allowed = None;
     let answer = result.unwrap_or_else(|error| {
         let (status, code) = error.status_and_code();
-        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
-            tracing::error!(%error, path = head.uri.path(), "an admin request failed");
-        }
+        log_failure(&error, status, head.uri.path());
         if let AdminError::MethodNotAllowed { expected, .. } = &error {
             allowed = HeaderValue::from_str(expected.as_str()).ok();
         }
@@ -207,6 +205,21 @@ fn respond(api: &AdminApi, head: &Parts, result: Result<Answer, AdminError>) -> 
         headers.insert(ALLOW, allowed);
     }
     response
+}
+
+/// What a node without a role cannot do yet is no failure of it.
+fn log_failure(error: &AdminError, status: StatusCode, path: &str) {
+    match (error, status) {
+        (_, StatusCode::NOT_IMPLEMENTED) => {}
+        (AdminError::Model(ModelError::NoLayout), _) => {
+            tracing::info!(%error, path, "an admin request has to wait for a layout");
+        }
+        (_, StatusCode::SERVICE_UNAVAILABLE) => {
+            tracing::warn!(%error, path, "an admin request cannot be served now");
+        }
+        (_, status) if status.is_server_error() => tracing::error!(%error, path, "an admin request failed"),
+        _ => {}
+    }
 }
 
 /// What a browser asks before it calls from another origin. The token protects, not the origin.

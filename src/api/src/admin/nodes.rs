@@ -3,6 +3,7 @@
 
 use super::cluster_state::{LocalFigures, local_figures, total_usage};
 use super::{AdminError, Answer, Call, wire};
+use crate::sizes::size;
 use std::fmt::Write as _;
 
 /// The release this is.
@@ -36,13 +37,13 @@ pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
     };
     line("release", RELEASE.to_owned());
     line("metadata engine", api.model.store().engine().describe());
-    line("metadata on disk", format!("{metadata_bytes} bytes"));
+    line("metadata on disk", size(metadata_bytes));
     line("buckets", names.buckets.len().to_string());
     line("global names", names.aliases.len().to_string());
     line("access keys", names.keys.len().to_string());
     line("objects", usage.objects.to_string());
     line("unfinished uploads", usage.uploads.to_string());
-    line("blocks", format!("{} ({} bytes)", blocks.blocks, blocks.stored_bytes));
+    line("blocks", format!("{} ({})", blocks.blocks, size(blocks.stored_bytes)));
     line("blocks to look at", format!("{} ({} faulty)", blocks.resync_queue, blocks.resync_faults));
     line("damaged files found", blocks.damaged.to_string());
     line("missing blocks met", blocks.missing.to_string());
@@ -50,9 +51,10 @@ pub(super) async fn statistics(call: Call<'_>) -> Result<Answer, AdminError> {
     for disk in &blocks.disks {
         let room = disk.space.map_or_else(
             || "unreadable".to_owned(),
-            |space| format!("{} of {} bytes free", space.available_bytes, space.total_bytes),
+            |space| format!("{} of {} free", size(space.available_bytes), size(space.total_bytes)),
         );
-        line("data folder", format!("{} {:?}, {room}", disk.path.display(), disk.state));
+        let state = format!("{:?}", disk.state).to_lowercase();
+        line("data folder", format!("{} {state}, {room}", disk.path.display()));
     }
     Ok(Answer::json(&wire::NodeStatistics { freeform: text }))
 }

@@ -2,7 +2,7 @@
 
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use base::WallTime;
-use block::{Pace, REST_FACTOR_MAX, SCRUB_INTERVAL_MS};
+use block::{Pace, REST_FACTOR_MAX};
 use std::collections::BTreeMap;
 
 /// A variable.
@@ -31,7 +31,7 @@ pub static VARIABLES: [Variable; 6] = [
     },
     Variable {
         name: RESYNC_TRANQUILITY,
-        about: "the same for what looks for blocks and removes them",
+        about: "how many times as long as a step of resync took it rests after it: it looks for blocks and removes them",
         set: Some(|pace, factor| Pace { resync: factor, ..pace }),
     },
     Variable { name: SCRUB_LAST_COMPLETED, about: "when the last whole pass of scrub ended", set: None },
@@ -78,11 +78,11 @@ fn values(api: &AdminApi) -> Result<BTreeMap<&'static str, String>, AdminError> 
         time.map_or_else(|| "never".to_owned(), |time| crate::dates::iso8601_ms(time.millis()))
     };
     let (pace, scrub) = (api.model.blocks().pace()?, api.model.blocks().scrub_status()?);
-    let next = scrub.completed.map(|ended| WallTime(ended.millis().saturating_add(SCRUB_INTERVAL_MS)));
     let next = match (scrub.running, scrub.paused) {
         (_, true) => "when it is resumed".to_owned(),
         (true, false) => "it runs now".to_owned(),
-        (false, false) => time(next),
+        (false, false) if !scrub.by_itself => "never: disable_scrub is set".to_owned(),
+        (false, false) => time(scrub.next),
     };
     Ok(BTreeMap::from([
         (SCRUB_TRANQUILITY, pace.scrub.to_string()),

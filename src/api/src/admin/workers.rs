@@ -145,6 +145,7 @@ fn describe_check(check: &CheckFigures) -> Vec<String> {
 
 fn describe_scrub(scrub: &ScrubStatus) -> Vec<String> {
     let state = match (scrub.running, scrub.paused) {
+        (false, false) if !scrub.by_itself => "begins only when it is started: disable_scrub is set",
         (false, false) => "waiting for the next pass",
         (true, false) => "checking every file",
         (_, true) => "paused",

@@ -158,6 +158,8 @@ pub struct S3Error {
     pub message: Cow<'static, str>,
     /// Further elements of the body, such as `BucketName` or `Region`, in this order.
     pub fields: Vec<(&'static str, String)>,
+    /// What is behind it, for the log alone.
+    pub cause: Option<Box<str>>,
     /// Headers that belong to this error, such as `Content-Range` of a 416 or `ETag` of a 304.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -176,7 +178,8 @@ pub struct ErrorPlace<'a> {
 impl S3Error {
     /// The code with its own message.
     pub const fn new(code: S3Code) -> Self {
-        Self { code, message: Cow::Borrowed(code.message()), fields: Vec::new(), headers: Vec::new() }
+        let message = Cow::Borrowed(code.message());
+        Self { code, message, fields: Vec::new(), headers: Vec::new(), cause: None }
     }
 
     /// The code with a message for this case.

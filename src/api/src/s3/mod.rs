@@ -12,6 +12,7 @@ pub mod cors;
 pub mod encryption;
 pub mod error;
 pub mod events;
+pub mod failures;
 pub mod form;
 pub mod head;
 pub mod intake;
@@ -43,6 +44,7 @@ use base::WallTime;
 use base::limits::BLOCK_SIZE_BYTES;
 use cors::CrossOrigin;
 use error::{ErrorPlace, S3Code, S3Error};
+use failures::Failed;
 use form::{Form, PostPolicy};
 use head::Head;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -120,6 +122,7 @@ impl S3Api {
         let mut seen = Seen { operation: "Unknown", bucket: None, asked: None };
         let parsed = Head::parse(parts, &self.config.root_domains, request_id.clone());
         let cross_origin = parsed.as_ref().ok().and_then(CrossOrigin::of);
+        let bucket = parsed.as_ref().ok().and_then(|head| head.bucket.clone()).unwrap_or_default();
         let outcome = match parsed {
             Err(error) => Err(error),
             Ok(head) if head.method == Method::OPTIONS => self.preflight(&head, &mut seen).await,
@@ -128,7 +131,11 @@ impl S3Api {
         let error = outcome.as_ref().err().map(|error| error.code.name());
         let mut response = match outcome {
             Ok(reply) => respond(reply),
-            Err(error) => self.refuse(&error, &method, &path, &request_id),
+            Err(error) => {
+                let operation = seen.operation;
+                Failed { request_id: &request_id, operation, bucket: &bucket, method: &method }.log(&error);
+                self.refuse(&error, &method, &path, &request_id)
+            }
         };
         if !incoming.drain().await {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

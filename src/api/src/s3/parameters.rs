@@ -154,14 +154,20 @@ pub fn unconfigured(head: &Head) -> Result<Reply, S3Error> {
         return Err(code.into());
     };
     if !reads {
-        return Err(S3Error::new(S3Code::NotImplemented).field("Resource", *name));
+        return Err(not_here(name));
     }
     match answer {
         Unconfigured::Empty(root) => Ok(Reply::xml(xml::empty_configuration(root))),
         Unconfigured::Missing(code) => Err((*code).into()),
         Unconfigured::OwnerPays => Ok(Reply::xml(xml::RequestPayment.render())),
-        Unconfigured::Refused => Err(S3Error::new(S3Code::NotImplemented).field("Resource", *name)),
+        Unconfigured::Refused => Err(not_here(name)),
     }
+}
+
+/// Names the query parameter, as a header that is not obeyed is named.
+fn not_here(parameter: &str) -> S3Error {
+    let message = "A query parameter you provided implies functionality that is not implemented.";
+    S3Error::with_message(S3Code::NotImplemented, message).field("QueryParameter", parameter)
 }
 
 /// Who owns every bucket of this cluster, and every object that does not belong to an access key, as S3 shows

@@ -69,17 +69,18 @@ impl Reply {
         }
     }
 
-    /// Sends what `reader` reads, `length` bytes.
+    /// Sends what `reader` reads, `length` bytes. The id is for the log, if that ends early.
     #[must_use]
-    pub fn streaming(mut self, reader: BodyReader, length: u64) -> Self {
+    pub fn streaming(mut self, reader: BodyReader, length: u64, request_id: &str) -> Self {
         self.headers.insert(CONTENT_LENGTH, length.into());
-        let stream = futures_util::stream::unfold(Some(reader), |reader| async move {
-            let mut reader = reader?;
+        let reading = Some((reader, Box::<str>::from(request_id)));
+        let stream = futures_util::stream::unfold(reading, |reading| async move {
+            let (mut reader, request_id) = reading?;
             match reader.next().await {
-                Ok(Some(bytes)) => Some((Ok(bytes), Some(reader))),
+                Ok(Some(bytes)) => Some((Ok(bytes), Some((reader, request_id)))),
                 Ok(None) => None,
                 Err(error) => {
-                    tracing::error!(%error, "an object could not be read to its end");
+                    tracing::error!(%request_id, %error, "an object could not be read to its end");
                     Some((Err(io::Error::other(error)), None))
                 }
             }
@@ -166,11 +167,9 @@ impl From<ModelError> for S3Error {
             ModelError::Store(error) => store_code(error),
             ModelError::Block(error) => block_code(error),
         };
-        if code.status().is_server_error() && code != S3Code::NotImplemented {
-            tracing::error!(%error, "a request failed");
-        }
+        let cause = code.status().is_server_error().then(|| error.to_string().into_boxed_str());
         let told = |message| S3Error::with_message(code, message);
-        match error {
+        let answer = match error {
             ModelError::Locked => told("Access Denied because object protected by object lock."),
             ModelError::NoObjectLock => told("Bucket is missing Object Lock Configuration"),
             ModelError::NeedsVersions => {
@@ -195,7 +194,8 @@ impl From<ModelError> for S3Error {
                 .field("PartNumber", number.to_string())
                 .field("MinSizeAllowed", base::limits::PART_SIZE_MIN_BYTES.to_string()),
             _ => S3Error::new(code),
-        }
+        };
+        S3Error { cause, ..answer }
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::s3::S3Api;
 use crate::s3::access::{Caller, Wanted};
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::failures::Failed;
 use crate::s3::head::Head;
 use crate::s3::operation::{Call, NamedBucket};
 use crate::s3::ops::{get_object, head_object};
@@ -50,6 +51,7 @@ pub fn no_site(method: &Method) -> Reply {
 /// A page about an error.
 pub fn error(error: &S3Error, method: &Method, request_id: &str) -> Reply {
     let status = error.status();
+    Failed { request_id, operation: "WebSite", bucket: "", method }.log(error);
     if status == StatusCode::NOT_MODIFIED {
         let mut reply = Reply::empty(status);
         reply.headers.extend(error.headers.iter().cloned());

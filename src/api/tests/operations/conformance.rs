@@ -125,6 +125,29 @@ async fn an_error_names_itself_its_resource_and_its_request() {
     assert!(head.header("x-amz-request-id").is_some());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_is_not_here_is_named_as_a_header_is() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    let answer = home.root(&thing("PUT", &shelf).query("torrent", "")).await;
+    assert_eq!((answer.status, answer.code().as_str()), (501, "NotImplemented"));
+    assert_eq!(answer.xml("QueryParameter"), "torrent");
+    assert!(answer.xml("Message").starts_with("A query parameter you provided"), "{}", answer.text());
+    assert_eq!(answer.text().matches("<Resource>").count(), 1, "{}", answer.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_number_of_a_part_is_looked_at_before_its_upload() {
+    let home = Home::new().await;
+    let shelf = home.empty_shelf().await;
+    for upload in ["none", &"ab".repeat(16)] {
+        let part = thing("PUT", &shelf).query("partNumber", "0").query("uploadId", upload);
+        let answer = home.root(&part).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "InvalidArgument"), "{upload}");
+        assert_eq!(answer.xml("ArgumentName"), "partNumber");
+    }
+}
+
 fn quoted_md5(content: &[u8]) -> String {
     format!("\"{}\"", hex(&Md5::digest(content)))
 }

@@ -15,6 +15,7 @@ mod cross_origin;
 mod damaged_names;
 mod documentation;
 mod expect;
+mod failures;
 mod home;
 mod matrix;
 mod parameters;

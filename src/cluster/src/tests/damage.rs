@@ -139,10 +139,45 @@ fn a_vanished_layout_does_not_start_afresh() {
     let previous = read(folder.path(), StateKind::PreviousLayout);
     let disk = &env::real::RealDisk;
     env::Disk::remove_file(disk, &folder.path().join("cluster_layout")).unwrap();
-    assert!(matches!(open(folder.path()), Err(ClusterError::LayoutMissing { .. })));
+    assert!(matches!(open(folder.path()), Err(ClusterError::LayoutMissing { has_previous: true, .. })));
     // The remedy in the message works.
     write(folder.path(), StateKind::Layout, &previous);
     assert!(opened(folder.path()).layout().staged().is_empty());
+}
+
+#[test]
+fn a_layout_that_must_be_there_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = opened(folder.path()).layout();
+    let disk = &env::real::RealDisk;
+    let (layout, aside) = (folder.path().join("cluster_layout"), folder.path().join("aside"));
+    env::Disk::rename(disk, &layout, &aside).unwrap();
+    let known = ClusterOptions { first_layout: FirstLayout::Known, ..options(folder.path()) };
+    let error = ClusterState::open(&real_env(), known.clone()).err().expect("refused").to_string();
+    assert!(error.contains("although data is there: restore it from a backup"), "{error}");
+    assert!(!env::Disk::exists(disk, &layout).unwrap(), "nothing is written");
+    env::Disk::rename(disk, &aside, &layout).unwrap();
+    let state = ClusterState::open(&real_env(), known).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(state.layout(), before);
+    write(folder.path(), StateKind::Layout, b"rot");
+    let error = open(folder.path()).err().expect("refused").to_string();
+    assert!(!error.contains("previous"), "there is none: {error}");
+}
+
+#[test]
+fn a_lost_key_is_not_made_anew_beside_a_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    opened(folder.path());
+    let disk = &env::real::RealDisk;
+    let key = folder.path().join("node_key");
+    env::Disk::remove_file(disk, &key).unwrap();
+    let error = open(folder.path()).err().expect("refused").to_string();
+    let expected = format!(
+        "node_key is missing from {} although data is there: restore it from a backup",
+        folder.path().display()
+    );
+    assert_eq!(error, expected);
+    assert!(!env::Disk::exists(disk, &key).unwrap(), "nothing is written");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::confirm::{Yes, confirm};
 use super::error::CliError;
 use super::render::{self, Page};
 use super::session::{Report, Session};
+use super::values;
 use super::which_nodes::WhichNodes;
 use api::admin::wire::{
     BlockBacklink, BlockErrorInfo, BlockInfo, BlockPresence, GetBlockInfo, MultiAnswer, PurgedBlocks,
@@ -44,7 +45,7 @@ pub enum BlockCommand {
     )]
     Purge {
         /// Whole hashes, as `garage block list-errors` shows them.
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = values::block_hash)]
         hashes: Vec<String>,
         #[command(flatten)]
         yes: Yes,

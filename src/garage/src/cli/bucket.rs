@@ -140,10 +140,10 @@ pub struct QuotaArguments {
     /// The bucket's name or id.
     bucket: String,
     /// Most bytes of all objects together, such as 30G, or none.
-    #[arg(long, value_parser = values::size_limit)]
+    #[arg(long, value_parser = values::size_limit, allow_hyphen_values = true)]
     max_size: Option<Limit>,
     /// Most objects, or none.
-    #[arg(long, value_parser = values::count_limit)]
+    #[arg(long, value_parser = values::count_limit, allow_hyphen_values = true)]
     max_objects: Option<Limit>,
 }
 
@@ -377,7 +377,13 @@ async fn cleanup(session: &Session, older_than_ms: u64, buckets: &[String]) -> R
 async fn inspect(session: &Session, bucket: &str, object: &str) -> Result<Report, CliError> {
     let id = session.bucket(bucket).await?.value.id;
     let query = [("bucketId", id.as_str()), ("key", object)];
-    let answer = session.client.get::<InspectedObject>("InspectObject", &query).await?;
+    let found = session.client.get::<InspectedObject>("InspectObject", &query).await;
+    let answer = found.map_err(|error| match error {
+        CliError::Refused { status: 404, code, .. } if code == "NoSuchKey" => {
+            CliError::NoObject { bucket: bucket.to_owned(), object: object.to_owned() }
+        }
+        error => error,
+    })?;
     let mut page = Page::default();
     for version in &answer.value.versions {
         page.heading("OBJECT VERSION").fields(

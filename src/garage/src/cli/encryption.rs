@@ -9,6 +9,7 @@ use api::admin::wire::{
 };
 use clap::Subcommand;
 use env::Env;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// What to do about encryption.
@@ -69,16 +70,17 @@ pub async fn run(session: &Session, command: EncryptionCommand) -> Result<Report
 }
 
 /// Makes a secret; what to say about it.
-pub fn new_secret(env: &Env, file: &Path) -> Result<String, CliError> {
+pub fn new_secret(env: &Env, file: &Path) -> Result<Report, CliError> {
     env::real::keep_files_private();
     secrets::make(env, file).map_err(CliError::Secret)?;
     let shown = file.display();
-    Ok(format!(
+    let page = Page::of_line(format!(
         "The encryption secret of a cluster is in {shown}. Keep a copy of it elsewhere: what is encrypted is lost with \
          it.\nTo use it:  encryption_secret_file = {:?}  in the configuration of one home, or GARAGE_ENCRYPTION_SECRET_FILE in its\n\
-         environment, then start it again\n",
+         environment, then start it again",
         file
-    ))
+    ));
+    Ok(Report::new(json!({ "file": shown.to_string() }), page))
 }
 
 async fn list(session: &Session) -> Result<Report, CliError> {
@@ -92,7 +94,12 @@ async fn list(session: &Session) -> Result<Report, CliError> {
         };
         vec![key.id[..16].to_owned(), key.name.clone(), session.view.moment(&key.created), use_of.to_owned()]
     });
-    page.columns(&["ID", "Name", "Created", "Use"], rows.collect());
+    if !answer.value.keys.is_empty() {
+        page.columns(&["ID", "Name", "Created", "Use"], rows.collect());
+    }
+    if answer.value.has_secret && answer.value.keys.is_empty() {
+        page.line("There is no key yet: the first one is made when it is needed.");
+    }
     if !answer.value.has_secret {
         page.line("This node has no encryption secret: see `garage encryption new-secret --help`");
     }

@@ -58,6 +58,20 @@ pub enum CliError {
         /// What comes near, best first.
         near: Vec<String>,
     },
+    /// No object has this key.
+    NoObject {
+        /// The bucket, as it was named.
+        bucket: String,
+        /// The key.
+        object: String,
+    },
+    /// No change of the layout waits for nodes that are dead.
+    NobodyIsSkipped,
+    /// A command of other releases.
+    NotHere {
+        /// Its words.
+        command: String,
+    },
     /// A prefix fits several nodes.
     AmbiguousNode {
         /// The prefix.
@@ -149,6 +163,17 @@ impl Kind {
         }
     }
 
+    /// What programs are told of one that is not there, as by the admin API where it has a word.
+    const fn missing_code(self) -> &'static str {
+        match self {
+            Self::Bucket => "NoSuchBucket",
+            Self::Key => "NoSuchAccessKey",
+            Self::Node => "NoSuchNode",
+            Self::Endpoint => "NoSuchEndpoint",
+            Self::WorkerVariable => "NoSuchVariable",
+        }
+    }
+
     /// What lists all of them.
     const fn lister(self) -> &'static str {
         match self {
@@ -204,6 +229,14 @@ impl fmt::Display for CliError {
                     near => write!(out, "\nDid you mean {}?", or_list(near)),
                 }
             }
+            Self::NoObject { bucket, object } => {
+                write!(out, "there is no object `{object}` in the bucket `{bucket}`")
+            }
+            Self::NobodyIsSkipped => write!(
+                out,
+                "not needed here: no change waits for dead nodes\nFor a home that never comes back:  garage node forget NODE"
+            ),
+            Self::NotHere { command } => write!(out, "`garage {command}` is not in this version"),
             Self::AmbiguousNode { prefix } => {
                 write!(out, "`{prefix}` is the beginning of several node ids: give more of it")
             }
@@ -261,6 +294,42 @@ impl fmt::Display for CliError {
 }
 
 impl std::error::Error for CliError {}
+
+impl CliError {
+    /// A word for programs: the admin API's, or one of ours for what did not come from there.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } if code.is_empty() => "NotUnderstood",
+            Self::Refused { code, .. } => code,
+            Self::NoServer { .. } | Self::Unreachable { .. } => "NoServer",
+            Self::NotAllowed { .. } => "NotAllowed",
+            Self::TimedOut => "TimedOut",
+            Self::Interrupted(_) => "Interrupted",
+            Self::AnswerTooLarge | Self::Unreadable { .. } => "NotUnderstood",
+            Self::Unknown { kind, .. } => kind.missing_code(),
+            Self::NoObject { .. } => "NoSuchKey",
+            Self::AmbiguousNode { .. } => "AmbiguousNode",
+            Self::NeedsYes { .. } => "NeedsYes",
+            Self::Declined => "Declined",
+            Self::UnreadableFile { .. } | Self::RulesFile { .. } | Self::Secret(_) => "FileUnusable",
+            Self::NotConnected { .. } => "NotConnected",
+            Self::NobodyWaits | Self::SeveralWait { .. } => "NotWaiting",
+            Self::NobodyIsSkipped | Self::NotHere { .. } | Self::RemoteNode | Self::OnlyHere { .. } => {
+                "NotImplemented"
+            }
+            Self::VersionNeeded { .. } | Self::RoleIncomplete { .. } | Self::PayloadNotJson(_) => {
+                "InvalidRequest"
+            }
+            Self::Config(_) => "InvalidConfiguration",
+            Self::Terminal(_) => "Terminal",
+        }
+    }
+
+    /// The error as `--output json` has it.
+    pub fn as_json(&self) -> serde_json::Value {
+        serde_json::json!({ "error": { "code": self.code(), "message": self.to_string() } })
+    }
+}
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {

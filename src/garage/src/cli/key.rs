@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::render::{self, Page, View};
 use super::session::{Report, Secret, Session};
 use super::values;
+use crate::shell::quoted;
 use api::admin::wire::{ImportKey, KeyInfo, KeyPermissions, KeySummary, UpdateKey};
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ pub enum KeyCommand {
     /// Make an access key; its secret is printed.
     Create {
         /// A name to recognize it by.
-        #[arg(default_value = "Unnamed key", hide_default_value = true)]
+        #[arg(default_value = "Unnamed key", hide_default_value = true, value_parser = values::name)]
         name: String,
         /// It stops working after this time, such as 30d.
         #[arg(long, value_name = "DURATION", value_parser = values::duration)]
@@ -38,6 +39,7 @@ pub enum KeyCommand {
         /// Its name or id.
         key: String,
         /// The other name.
+        #[arg(value_parser = values::name)]
         new_name: String,
     },
     /// Delete an access key.
@@ -239,10 +241,12 @@ async fn update(session: &Session, key: &str, body: UpdateKey) -> Result<Report,
 async fn delete(session: &Session, key: &str, yes: Yes) -> Result<Report, CliError> {
     let key = session.key(key, Secret::Hidden).await?.value;
     let (id, name) = (&key.access_key_id, &key.name);
-    let what = format!(
-        "delete the access key {id} (`{name}`), which may use {} buckets, for ever",
-        key.buckets.len()
-    );
+    let buckets = match key.buckets.len() {
+        0 => "no bucket".to_owned(),
+        1 => "1 bucket".to_owned(),
+        count => format!("{count} buckets"),
+    };
+    let what = format!("delete the access key {id} (`{name}`), which may use {buckets}, for ever");
     confirm(session.audience, yes, &what)?;
     let answer = session.client.post::<Value>("DeleteKey", &[("id", id)], &json!({})).await?;
     Ok(Report::new(answer.json, Page::of_line(format!("Access key {id} was deleted."))))
@@ -264,7 +268,10 @@ async fn delete_expired(session: &Session, yes: Yes) -> Result<Report, CliError>
         session.client.post::<Value>("DeleteKey", &[("id", &key.id)], &json!({})).await?;
         page.line(format!("Access key {} was deleted.", key.id));
     }
-    page.line(format!("{} expired access keys were deleted.", expired.len()));
+    page.line(match expired.len() {
+        1 => "1 expired access key was deleted.".to_owned(),
+        count => format!("{count} expired access keys were deleted."),
+    });
     let ids: Vec<&str> = expired.iter().map(|key| key.id.as_str()).collect();
     Ok(Report::new(json!({ "deleted": ids }), page))
 }
@@ -276,27 +283,4 @@ async fn export_env(session: &Session, key: &str, prefix: &str) -> Result<Report
     page.line(format!("export {prefix}ACCESS_KEY_ID={}", quoted(&answer.value.access_key_id)));
     page.line(format!("export {prefix}SECRET_ACCESS_KEY={}", quoted(&secret)));
     Ok(Report::new(answer.json, page))
-}
-
-/// A text as one word of a POSIX shell. Keys from elsewhere may hold any visible character.
-fn quoted(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "_-+/=.:@".contains(character);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_secret_stays_one_word_of_the_shell() {
-        assert_eq!(quoted("GK31c2f2"), "GK31c2f2");
-        assert_eq!(quoted("a/b+c="), "a/b+c=");
-        assert_eq!(quoted("$(reboot)"), "'$(reboot)'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

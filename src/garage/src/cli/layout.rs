@@ -12,7 +12,7 @@ use api::admin::wire::{
     LayoutPreview, LayoutRole, RoleChange, UpdateClusterLayout, ZoneRedundancy,
 };
 use clap::{ArgGroup, Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// What to do with the layout.
@@ -50,11 +50,12 @@ pub enum LayoutCommand {
     },
     /// Show past layouts, and how far the nodes are.
     History,
-    /// Stop waiting for nodes that will not come back.
+    /// Not needed here: no change waits for dead nodes. See `garage node forget`.
+    #[command(hide = true)]
     SkipDeadNodes {
         /// The version to go on to.
         #[arg(long)]
-        version: u64,
+        version: Option<u64>,
         /// Also when data may be lost by it.
         #[arg(long)]
         allow_missing_data: bool,
@@ -98,11 +99,7 @@ pub async fn run(session: &Session, command: LayoutCommand) -> Result<Report, Cl
         LayoutCommand::Apply { version } => apply(session, version).await,
         LayoutCommand::Revert { yes } => revert(session, yes).await,
         LayoutCommand::History => history(session).await,
-        LayoutCommand::SkipDeadNodes { version, allow_missing_data } => {
-            let body = json!({ "version": version, "allowMissingData": allow_missing_data });
-            let answer = session.client.post::<Value>("ClusterLayoutSkipDeadNodes", &[], &body).await?;
-            Ok(Report::new(answer.json, Page::of_line("The cluster does not wait for dead nodes any more.")))
-        }
+        LayoutCommand::SkipDeadNodes { .. } => Err(CliError::NobodyIsSkipped),
     }
 }
 
@@ -114,8 +111,9 @@ async fn stage(session: &Session, body: UpdateClusterLayout, said: &str) -> Resu
     let answer = session.client.post::<ClusterLayout>("UpdateClusterLayout", &[], &body).await?;
     let mut page = Page::default();
     page.line(format!("{said} staged but not yet applied."));
+    let next = answer.value.version + 1;
     page.line("Use `garage layout show` to see what is staged,");
-    page.line("and `garage layout apply` to make it the layout.");
+    page.line(format!("and `garage layout apply --version {next}` to make it the layout."));
     Ok(Report::new(answer.json, page))
 }
 

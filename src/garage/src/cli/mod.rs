@@ -11,6 +11,7 @@ mod bucket;
 mod bucket_settings;
 mod client;
 mod confirm;
+mod elsewhere;
 mod encryption;
 mod error;
 mod forgetting;
@@ -19,6 +20,7 @@ mod joining;
 mod json_api;
 mod key;
 mod layout;
+pub mod mistakes;
 mod node;
 mod render;
 mod repair;
@@ -212,6 +214,18 @@ pub enum Command {
     Repair(repair::RepairArguments),
     /// Call an endpoint of the admin API; prints its JSON.
     JsonApi(json_api::JsonApiArguments),
+    /// Tokens of the admin API; not in this version.
+    #[command(hide = true)]
+    AdminToken(elsewhere::AnyWords),
+    /// Snapshots of the metadata; not in this version.
+    #[command(hide = true)]
+    Meta(elsewhere::AnyWords),
+    /// Moves the metadata to another engine; not in this version.
+    #[command(hide = true)]
+    ConvertDb(elsewhere::AnyWords),
+    /// Repairs of a node that does not run; not in this version.
+    #[command(hide = true)]
+    OfflineRepair(elsewhere::AnyWords),
     /// Print a completion script for a shell.
     #[command(after_long_help = "Example:\n  garage completions bash > /etc/bash_completion.d/garage")]
     Completions {
@@ -239,8 +253,10 @@ pub fn run(global: &Global, command: Command) -> ExitCode {
     match outcome {
         Ok((text, exit)) => print(text.as_bytes(), exit),
         Err(error) => {
-            if !quiet {
-                eprintln!("Error: {error}");
+            match global.output {
+                _ if quiet => {}
+                Some(Output::Json) => eprintln!("{}", error.as_json()),
+                _ => eprintln!("Error: {error}"),
             }
             ExitCode::from(failure_exit)
         }
@@ -249,19 +265,37 @@ pub fn run(global: &Global, command: Command) -> ExitCode {
 
 /// What a command prints, and its exit code.
 async fn answer(global: &Global, command: Command) -> Result<(String, u8), CliError> {
-    if let Command::Encryption(encryption::EncryptionCommand::NewSecret { file }) = &command {
-        return Ok((encryption::new_secret(&env::real::env(), file)?, 0));
-    }
-    let variables = std::env::vars().collect();
-    let session = Session::open(global, env::real::env(), &variables).await?;
+    let env = env::real::env();
+    let view = session::view_of(global.output, &env);
     let is_raw = matches!(command, Command::JsonApi(_));
-    let report = dispatch(&session, command).await?;
+    let report = match without_node(&env, &command) {
+        Some(answer) => answer?,
+        None => {
+            let variables = std::env::vars().collect();
+            let session = Session::open(global, env, &variables).await?;
+            dispatch(&session, command).await?
+        }
+    };
     let text = match global.output {
         Some(Output::Json) => json_text(&report.json),
         _ if is_raw => json_text(&report.json),
-        _ => report.page.draw(&session.view),
+        _ => report.page.draw(&view),
     };
     Ok((text, report.exit))
+}
+
+/// What is answered without asking a node.
+fn without_node(env: &env::Env, command: &Command) -> Option<Result<Report, CliError>> {
+    Some(match command {
+        Command::Encryption(encryption::EncryptionCommand::NewSecret { file }) => {
+            encryption::new_secret(env, file)
+        }
+        Command::AdminToken(words) => Err(elsewhere::not_here("admin-token", words)),
+        Command::Meta(words) => Err(elsewhere::not_here("meta", words)),
+        Command::ConvertDb(words) => Err(elsewhere::not_here("convert-db", words)),
+        Command::OfflineRepair(words) => Err(elsewhere::not_here("offline-repair", words)),
+        _ => return None,
+    })
 }
 
 /// Sends a command to where it is answered.
@@ -280,10 +314,13 @@ async fn dispatch(session: &Session, command: Command) -> Result<Report, CliErro
         Command::Block(command) => block::run(session, command).await,
         Command::Repair(arguments) => repair::run(session, arguments).await,
         Command::JsonApi(arguments) => json_api::run(session, arguments).await,
-        // Neither asks a node: both are taken care of before this is called.
-        Command::Server(_) | Command::Completions { .. } => {
-            Ok(Report::new(Value::Null, render::Page::default()))
-        }
+        // None asks a node: all are taken care of before this is called.
+        Command::Server(_)
+        | Command::Completions { .. }
+        | Command::AdminToken(_)
+        | Command::Meta(_)
+        | Command::ConvertDb(_)
+        | Command::OfflineRepair(_) => Ok(Report::new(Value::Null, render::Page::default())),
     }
 }
 

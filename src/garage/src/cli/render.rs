@@ -5,13 +5,16 @@
 //! Lines stand where they do in text, since scripts run commands by `docker exec -t`, a terminal.
 //! Sizes are shown in decimal units, as they are written in the configuration and in commands.
 
+pub use api::sizes::size;
 use base::WallTime;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use std::fmt::Write;
 
 /// Width of tables where there is no terminal to ask.
 const WIDTH_COLUMNS: u16 = 80;
+/// Fewer columns than this no terminal has: some say 0.
+const WIDTH_MIN_COLUMNS: u16 = 40;
 /// Space between columns of text, so that single spaces inside cells do not split them.
 const GAP: &str = "  ";
 
@@ -163,25 +166,6 @@ pub fn span(secs: u64) -> String {
     format!("{count} {word}{plural}")
 }
 
-/// `0 B`, `1.5 KB`, `20.0 GB`.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KB", "MB", "GB", "TB", "PB", "EB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = bytes.saturating_mul(10) / 1000;
-    if bytes > u64::MAX / 10 {
-        tenths = bytes / 100;
-    }
-    let mut unit = 0;
-    // Rounded down, so that 999.99 KB does not become 1000.0 KB.
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1000;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
 /// `1.5 KB (1536 B)`: for reading, and to the byte.
 pub fn exact_size(bytes: u64) -> String {
     format!("{} ({bytes} B)", size(bytes))
@@ -239,7 +223,7 @@ fn draw_text(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>]) {
 fn draw_table(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>], view: &View) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    let width = table.width().unwrap_or(WIDTH_COLUMNS);
+    let width = width_of(table.width());
     table.set_width(width);
     if view.colour {
         table.enforce_styling();
@@ -257,7 +241,17 @@ fn draw_table(drawn: &mut String, head: &[&'static str], rows: &[Vec<String>], v
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
+    // An id or a name that is cut in two cannot be pasted.
+    table
+        .column_mut(0)
+        .into_iter()
+        .for_each(|first| _ = first.set_constraint(ColumnConstraint::ContentWidth));
     table.lines().for_each(|line| push_line(drawn, &line));
+}
+
+/// The width to draw for. A terminal that says less than is sensible, or nothing, is not believed.
+fn width_of(told: Option<u16>) -> u16 {
+    told.filter(|columns| *columns >= WIDTH_MIN_COLUMNS).unwrap_or(WIDTH_COLUMNS)
 }
 
 /// Words that ask for attention.
@@ -285,18 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_decimal_and_never_round_up() {
-        for (bytes, shown) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1.0 KB"),
-            (1_550, "1.5 KB"),
-            (999_999, "999.9 KB"),
-            (1_000_000_000, "1.0 GB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            assert_eq!(size(bytes), shown);
-        }
+    fn sizes_and_percents() {
         assert_eq!(exact_size(0), "0 B (0 B)");
         assert_eq!(percent(1, 3), "33.3%");
         assert_eq!(percent(0, 0), "-");
@@ -324,6 +307,21 @@ mod tests {
         );
         let drawn = page.draw(&view(Style::Text));
         assert_eq!(drawn, "==== THINGS ====\nA:      1\nEmpty:\n\nID    Name\n1234  a b\n5\n");
+    }
+
+    #[test]
+    fn a_terminal_without_columns_gets_eighty() {
+        for (told, width) in [(None, 80), (Some(0), 80), (Some(39), 80), (Some(40), 40), (Some(200), 200)] {
+            assert_eq!(width_of(told), width, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_column_is_never_cut() {
+        let (hash, mut page) = ("a".repeat(64), Page::default());
+        page.columns(&["Hash", "Text"], vec![vec![hash.clone(), "word ".repeat(30)]]);
+        let drawn = page.draw(&view(Style::Table));
+        assert!(drawn.lines().any(|line| line.starts_with(&hash)), "{drawn}");
     }
 
     #[test]

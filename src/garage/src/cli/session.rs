@@ -215,7 +215,8 @@ fn local_socket(env: &Env, config: &Config) -> PathBuf {
     if is_default && !exists(&own) && exists(&system) { system } else { own }
 }
 
-fn view_of(output: Option<Output>, env: &Env) -> View {
+/// How pages look where this process prints.
+pub fn view_of(output: Option<Output>, env: &Env) -> View {
     let terminal = std::io::stdout().is_terminal();
     let style = match output {
         Some(Output::Table) => Style::Table,

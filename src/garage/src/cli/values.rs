@@ -29,13 +29,33 @@ pub fn size(text: &str) -> Result<u64, String> {
 
 /// A size, or `none`.
 pub fn size_limit(text: &str) -> Result<Limit, String> {
-    if text == "none" { Ok(Limit::Unlimited) } else { size(text).map(Limit::AtMost) }
+    if text == "none" {
+        Ok(Limit::Unlimited)
+    } else {
+        size(text).map(Limit::AtMost).map_err(|why| format!("{why}, or none"))
+    }
 }
 
 /// A number, or `none`.
 pub fn count_limit(text: &str) -> Result<Limit, String> {
     let number = || text.parse().map_err(|_| "write a number, or none".to_owned());
     if text == "none" { Ok(Limit::Unlimited) } else { number().map(Limit::AtMost) }
+}
+
+/// A name to recognize something by.
+pub fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("a name is not empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// The whole hash of a block.
+pub fn block_hash(text: &str) -> Result<String, String> {
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("write a whole hash, 64 hexadecimal digits as `garage block list-errors` shows them"
+                .to_owned())
+        }
+    }
 }
 
 /// `30d`, `6h`, `1d 12h`; in milliseconds.

@@ -30,12 +30,9 @@ pub(super) fn resolve(
     let metadata_dir = document.path("metadata_dir")?;
     let data_dirs = document.data_dirs("data_dir")?;
     if flags.data_dir.is_some() {
-        let second = ["metadata_dir", "data_dir"].into_iter().find(|key| document.has(key));
-        if let Some(second) = second {
-            return Err(ConfigError::GivenTwice {
-                first: "--data-dir".to_owned(),
-                second: second.to_owned(),
-            });
+        let place = |key: &'static str| document.place_of(key).map(|(path, line)| (key, path, line));
+        if let Some((key, path, line)) = place("metadata_dir").or_else(|| place("data_dir")) {
+            return Err(ConfigError::FolderTwice { key, path, line });
         }
     }
     let named = metadata_dir.iter().map(|path| ("metadata_dir", path));

@@ -25,6 +25,8 @@ const SIZE: &str = "a size such as \"500G\", \"10MiB\" or a number of bytes";
 const DURATION: &str = "a duration such as \"6h\" or \"90 min\"";
 const DATA_DIRS: &str = "a path in quotes, or a list of { path = \"…\", capacity = \"500G\" } or \
                          { path = \"…\", read_only = true }";
+/// What a place for data may say.
+const DATA_DIR_MEMBERS: [&str; 3] = ["path", "capacity", "read_only"];
 const TEXT: &str = "a text in quotes";
 const TEXTS: &str = "a list of texts, such as [\"a\", \"b\"]";
 
@@ -39,6 +41,13 @@ pub struct DataDir {
     pub read_only: bool,
 }
 
+/// What nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Unknown {
+    Key(String),
+    Section(String),
+}
+
 /// The keys of a configuration file; empty when there is none.
 #[derive(Debug, Default)]
 pub(super) struct Document {
@@ -46,7 +55,7 @@ pub(super) struct Document {
     values: BTreeMap<String, (usize, Value)>,
     /// Sections that stand there without a key.
     empty_sections: Vec<String>,
-    unknown: Vec<(usize, String)>,
+    unknown: Vec<(usize, Unknown)>,
 }
 
 impl Document {
@@ -92,14 +101,16 @@ impl Document {
 
     fn take(&mut self, key: String, line: usize, value: DeValue<'_>) {
         if keys::state_of(&key).is_none() {
-            self.unknown.push((line, key));
+            let is_section = matches!(value, DeValue::Table(_)) && !key.contains('.');
+            self.unknown.push((line, if is_section { Unknown::Section(key) } else { Unknown::Key(key) }));
         } else {
             self.values.insert(key, (line, Value::of(value)));
         }
     }
 
-    pub fn has(&self, key: &str) -> bool {
-        self.values.contains_key(key)
+    /// File and line of a key that is there.
+    pub fn place_of(&self, key: &str) -> Option<(PathBuf, usize)> {
+        self.values.get(key).map(|(line, _)| (self.path.clone(), *line))
     }
 
     /// Unknown, obsolete and early keys.
@@ -111,6 +122,7 @@ impl Document {
                 Some(State::Obsolete(instead)) => {
                     notices.push(Notice::Obsolete { key: key.clone(), instead });
                 }
+                Some(State::Ignored) => notices.push(Notice::Ignored { key: key.clone() }),
                 Some(State::Later(feature)) => early.entry(feature).or_default().push(key.clone()),
                 Some(State::Used) | None => {}
             }
@@ -127,10 +139,16 @@ impl Document {
     fn unknown_notices(&self) -> Vec<Notice> {
         let mut unknown = self.unknown.clone();
         unknown.sort();
-        let shown = unknown.iter().take(UNKNOWN_KEYS_SHOWN).map(|(line, key)| Notice::UnknownKey {
-            key: key.chars().take(80).collect(),
-            line: *line,
-            suggestion: keys::suggestion(key).or_else(|| keys::section_suggestion(key)),
+        let short = |name: &str| name.chars().take(80).collect();
+        let shown = unknown.iter().take(UNKNOWN_KEYS_SHOWN).map(|(line, what)| match what {
+            Unknown::Key(key) => {
+                Notice::UnknownKey { key: short(key), line: *line, suggestion: keys::suggestion(key) }
+            }
+            Unknown::Section(name) => Notice::UnknownSection {
+                name: short(name),
+                line: *line,
+                suggestion: keys::section_suggestion(name),
+            },
         });
         let mut notices: Vec<_> = shown.collect();
         if unknown.len() > UNKNOWN_KEYS_SHOWN {
@@ -204,6 +222,7 @@ impl Document {
 
     /// One path, or a list of `{ path, capacity }` and `{ path, read_only = true }`.
     pub fn data_dirs(&self, key: &str) -> Result<Option<Vec<DataDir>>, ConfigError> {
+        self.refuse_unknown_members(key, &DATA_DIR_MEMBERS)?;
         self.read_as(key, DATA_DIRS, |value| {
             if let Some(path) = value.path() {
                 return Some(vec![DataDir { path, capacity_bytes: None, read_only: false }]);
@@ -211,6 +230,22 @@ impl Document {
             let dirs: Vec<_> = value.list()?.iter().map(data_dir).collect::<Option<_>>()?;
             dirs.iter().any(|dir| !dir.read_only).then_some(dirs)
         })
+    }
+
+    /// Refuses a list of tables one of which has another member than these.
+    fn refuse_unknown_members(&self, key: &str, known: &[&'static str]) -> Result<(), ConfigError> {
+        let Some((line, value)) = self.values.get(key) else { return Ok(()) };
+        let mut members = value.list().into_iter().flatten().filter_map(Value::table).flatten();
+        match members.find(|(member, _)| !known.contains(&member.as_str())) {
+            None => Ok(()),
+            Some((member, _)) => Err(ConfigError::UnknownMember {
+                path: self.path.clone(),
+                key: key.to_owned(),
+                line: *line,
+                member: member.chars().take(80).collect(),
+                suggestion: keys::member_suggestion(member, known),
+            }),
+        }
     }
 
     /// `none` is `Some(None)`.

@@ -46,6 +46,35 @@ pub enum ConfigError {
         /// What it must look like.
         expected: &'static str,
     },
+    /// A table has a member that nobody knows.
+    UnknownMember {
+        /// Which file.
+        path: PathBuf,
+        /// Which key.
+        key: String,
+        /// Line, from 1.
+        line: usize,
+        /// The member.
+        member: String,
+        /// What it was probably meant to be.
+        suggestion: Option<&'static str>,
+    },
+    /// What the first start is to make cannot be made.
+    WrongFirst {
+        /// Where it is said: a variable or a flag.
+        origin: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The command line and the configuration file both say where data is.
+    FolderTwice {
+        /// The key of the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+    },
     /// An environment variable's value has the wrong form.
     WrongVariable {
         /// Its name.
@@ -105,6 +134,9 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unreadable { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                write!(out, "there is no file {}", path.display())
+            }
             Self::Unreadable { path, source } => write!(out, "cannot read {}: {source}", path.display()),
             Self::TooLarge { path, limit_bytes } => {
                 write!(out, "{} is larger than {limit_bytes} bytes; is it a configuration?", path.display())
@@ -115,6 +147,15 @@ impl fmt::Display for ConfigError {
             }
             Self::WrongValue { path, key, line, expected } => {
                 write!(out, "{}, line {line}: {key} must be {expected}", path.display())
+            }
+            Self::UnknownMember { path, key, line, member, suggestion } => {
+                let (path, member) = (path.display(), member.escape_debug());
+                write!(out, "{path}, line {line}: {key}: unknown member {member}")?;
+                suggestion.map_or(Ok(()), |known| write!(out, "; did you mean {known}?"))
+            }
+            Self::WrongFirst { origin, reason } => write!(out, "{origin} cannot be used: {reason}"),
+            Self::FolderTwice { key, path, line } => {
+                write!(out, "--data-dir is given, and {key} in {} (line {line}): keep one", path.display())
             }
             Self::WrongVariable { name, expected } => {
                 write!(out, "the environment variable {name} must be {expected}")
@@ -161,11 +202,16 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            // Said in the text already.
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => None,
             Self::Unreadable { source, .. } => Some(source),
             Self::TooLarge { .. }
             | Self::NotUtf8 { .. }
             | Self::Syntax { .. }
             | Self::WrongValue { .. }
+            | Self::UnknownMember { .. }
+            | Self::WrongFirst { .. }
+            | Self::FolderTwice { .. }
             | Self::WrongVariable { .. }
             | Self::GivenTwice { .. }
             | Self::EmptySecret { .. }

@@ -11,20 +11,19 @@ pub(super) enum State {
     Used,
     /// Read and checked; this feature, which would use it, is not there yet.
     Later(&'static str),
+    /// Read and checked, and without effect.
+    Ignored,
     /// Accepted and without effect; the text says what to do instead.
     Obsolete(&'static str),
 }
 
-use State::{Later, Obsolete, Used};
+use State::{Ignored, Later, Obsolete, Used};
 
 const SNAPSHOTS: &str = "metadata snapshots";
-const SCRUB: &str = "the scrubbing of stored blocks";
-const NODES: &str = "clusters of several nodes";
 const CONSUL: &str = "discovery by Consul";
 const KUBERNETES: &str = "discovery by Kubernetes";
 const K2V: &str = "the K2V API";
 const SITE_ADDRESSES: &str = "the addresses of sites in what is printed";
-const METRICS: &str = "the metrics page";
 const TRACES: &str = "sending traces";
 const PUNYCODE: &str = "bucket names in punycode";
 
@@ -40,13 +39,13 @@ pub(super) const KEYS: &[(&str, State)] = &[
     ("metadata_auto_snapshot_interval", Later(SNAPSHOTS)),
     ("metadata_fsync", Used),
     ("data_fsync", Used),
-    ("unsafe_allow_data_loss", Used),
-    ("disable_scrub", Later(SCRUB)),
+    ("unsafe_allow_data_loss", Ignored),
+    ("disable_scrub", Used),
     ("use_local_tz", Obsolete("days of lifecycle rules end at midnight UTC, as on AWS")),
     ("block_size", Used),
     ("block_ram_buffer_max", Used),
     ("block_max_concurrent_reads", Used),
-    ("block_max_concurrent_writes_per_request", Used),
+    ("block_max_concurrent_writes_per_request", Ignored),
     ("compression_level", Used),
     ("replication_factor", Used),
     ("replication_mode", Used),
@@ -67,11 +66,11 @@ pub(super) const KEYS: &[(&str, State)] = &[
     ("encryption_secret", Used),
     ("encryption_secret_file", Used),
     ("rpc_bind_addr", Used),
-    ("rpc_bind_outgoing", Later(NODES)),
+    ("rpc_bind_outgoing", Ignored),
     ("rpc_public_addr", Used),
-    ("rpc_public_addr_subnet", Later(NODES)),
-    ("rpc_ping_timeout_msec", Later(NODES)),
-    ("rpc_timeout_msec", Later(NODES)),
+    ("rpc_public_addr_subnet", Ignored),
+    ("rpc_ping_timeout_msec", Ignored),
+    ("rpc_timeout_msec", Ignored),
     ("bootstrap_peers", Used),
     ("s3_api.api_bind_addr", Used),
     ("s3_api.s3_region", Used),
@@ -96,7 +95,7 @@ pub(super) const KEYS: &[(&str, State)] = &[
     ("admin.admin_token_file", Used),
     ("admin.metrics_token", Used),
     ("admin.metrics_token_file", Used),
-    ("admin.metrics_require_token", Later(METRICS)),
+    ("admin.metrics_require_token", Used),
     ("admin.trace_sink", Later(TRACES)),
     ("consul_discovery.api", Later(CONSUL)),
     ("consul_discovery.consul_http_addr", Later(CONSUL)),
@@ -149,7 +148,7 @@ pub(super) fn feature_of_section(section: &str) -> Option<&'static str> {
         match state {
             Used => return None,
             Later(waited_for) => feature = Some(*waited_for),
-            Obsolete(_) => {}
+            Ignored | Obsolete(_) => {}
         }
     }
     feature
@@ -161,6 +160,11 @@ pub(super) fn suggestion(key: &str) -> Option<&'static str> {
     let name = last_part(key);
     let same_name = KEYS.iter().map(|(known, _)| *known).find(|known| last_part(known) == name);
     same_name.or_else(|| most_similar(key, KEYS.iter().map(|(known, _)| *known)))
+}
+
+/// The member of a table that an unknown one was probably meant to be.
+pub(super) fn member_suggestion(member: &str, members: &[&'static str]) -> Option<&'static str> {
+    most_similar(member, members.iter().copied())
 }
 
 /// The section that an unknown one was probably meant to be.

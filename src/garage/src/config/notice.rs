@@ -14,6 +14,15 @@ pub enum Notice {
         /// What it was probably meant to be.
         suggestion: Option<&'static str>,
     },
+    /// A section that nobody knows.
+    UnknownSection {
+        /// Its name.
+        name: String,
+        /// Line, from 1.
+        line: usize,
+        /// What it was probably meant to be.
+        suggestion: Option<&'static str>,
+    },
     /// More unknown keys than are worth a line each.
     MoreUnknownKeys {
         /// How many.
@@ -40,15 +49,17 @@ pub enum Notice {
         /// What to do instead.
         instead: &'static str,
     },
-    /// A setting that would lose data is not obeyed.
-    NotObeyed {
-        /// As written, `key = value`.
-        setting: String,
+    /// A key that is only checked.
+    Ignored {
+        /// With its section.
+        key: String,
     },
-    /// A setting that can lose data is obeyed, since `unsafe_allow_data_loss` is set.
-    Unsafe {
+    /// A setting that would lose data is not obeyed.
+    Safer {
         /// As written, `key = value`.
         setting: String,
+        /// What is done all the same.
+        always: &'static str,
     },
     /// An engine of another program is asked for.
     EngineReplaced {
@@ -80,14 +91,15 @@ impl Notice {
     pub fn is_warning(&self) -> bool {
         match self {
             Self::UnknownKey { .. }
+            | Self::UnknownSection { .. }
             | Self::MoreUnknownKeys { .. }
             | Self::UnknownVariable { .. }
-            | Self::Unsafe { .. }
             | Self::ShortDay { .. }
             | Self::RelativePath { .. } => true,
             Self::NotThereYet { .. }
             | Self::Obsolete { .. }
-            | Self::NotObeyed { .. }
+            | Self::Ignored { .. }
+            | Self::Safer { .. }
             | Self::EngineReplaced { .. }
             | Self::BlockSizeFixed { .. } => false,
         }
@@ -105,6 +117,14 @@ impl fmt::Display for Notice {
                     None => write!(out, "it has no effect"),
                 }
             }
+            Self::UnknownSection { name, line, suggestion } => {
+                let name = name.escape_debug();
+                write!(out, "line {line} of the configuration: there is no section [{name}]; ")?;
+                match suggestion {
+                    Some(known) => write!(out, "did you mean [{known}]?"),
+                    None => write!(out, "it has no effect"),
+                }
+            }
             Self::MoreUnknownKeys { count } => write!(out, "{count} more unknown keys in the configuration"),
             Self::UnknownVariable { name, suggestion } => {
                 let name = name.escape_debug();
@@ -114,16 +134,9 @@ impl fmt::Display for Notice {
                 write!(out, "not used yet ({feature}: not in this version): {}", keys.join(", "))
             }
             Self::Obsolete { key, instead } => write!(out, "{key} has no effect: {instead}"),
-            Self::NotObeyed { setting } => write!(
-                out,
-                "{setting} is not obeyed, since it can lose data that was acknowledged; unsafe_allow_data_loss = true \
-                 would allow it"
-            ),
-            Self::Unsafe { setting } => {
-                write!(
-                    out,
-                    "{setting} is obeyed: data that was acknowledged CAN BE LOST in a crash or power cut"
-                )
+            Self::Ignored { key } => write!(out, "{key}: this setting has no effect in this version"),
+            Self::Safer { setting, always } => {
+                write!(out, "{setting} is accepted, but this version always {always}")
             }
             Self::EngineReplaced { asked } => {
                 write!(

@@ -5,11 +5,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use api::admin::{KeyFormatError, check_key_format};
+use base::BucketName;
+use cluster::ClusterSecret;
+use cluster::membership::NodeAddress;
+
 use super::document::Document;
 use super::secret::{self, Given, WorldReadable};
 use super::{
-    AdminConfig, Bind, Config, ConfigError, Consistency, EncryptionConfig, Engine, FirstRun, Flags,
-    LogTarget, Notice, RpcConfig, S3Config, Secret, Surroundings, TlsFiles, WebConfig, data_folder, keys,
+    AdminConfig, Bind, Config, ConfigError, EncryptionConfig, Engine, FirstRun, Flags, Notice, RpcConfig,
+    S3Config, Secret, Surroundings, TlsFiles, WebConfig, data_folder, keys,
 };
 
 /// Ports of Garage, which clients and scripts expect.
@@ -34,6 +39,9 @@ const COPIES_MAX: u8 = 3;
 /// Most parallel transfers that a configuration may ask for; beyond it queues only grow.
 const PARALLEL_MAX: i64 = 1024;
 
+const PEERS: &str =
+    "a list of nodes, each as \"ID@host:port\" with the 64 digits that `garage node id` prints there";
+
 /// Turns keys into a [`Config`], collecting notices on the way.
 pub(super) struct Reader<'a> {
     pub flags: &'a Flags,
@@ -45,66 +53,50 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     pub fn config(&mut self) -> Result<Config, ConfigError> {
         let folders = data_folder::resolve(self.flags, self.around, &self.document, &mut self.notices)?;
-        let allow_loss = self.document.flag("unsafe_allow_data_loss")?.unwrap_or(false);
         self.check_unused()?;
+        self.check_what_would_lose_data()?;
+        self.check_log_target()?;
         Ok(Config {
             config_file: None,
             data_folder: folders.data_folder,
             metadata_dir: folders.metadata_dir,
             data_dirs: folders.data_dirs,
             without_disks: self.flags.without_disks.clone(),
-            metadata_snapshots_dir: self.document.path("metadata_snapshots_dir")?,
-            metadata_auto_snapshot_interval_ms: self.snapshot_interval_ms()?,
-            metadata_fsync: self.fsync("metadata_fsync", allow_loss)?,
-            data_fsync: self.fsync("data_fsync", allow_loss)?,
-            consistency: self.consistency(allow_loss)?,
             engine: self.engine()?,
             engine_cache_bytes: self.document.size("fjall_block_cache_size")?,
             replication_factor: self.replication_factor()?,
             compression_level: self.document.compression_level("compression_level")?.unwrap_or(Some(1)),
             block_ram_buffer_max_bytes: self.ram_buffer_bytes()?,
             block_max_concurrent_reads: self.parallel("block_max_concurrent_reads")?,
-            block_max_concurrent_writes_per_request: self
-                .parallel("block_max_concurrent_writes_per_request")?,
             disable_scrub: self.document.flag("disable_scrub")?.unwrap_or(false),
             lifecycle_day_ms: self.lifecycle_day_ms()?,
-            allow_punycode: self.document.flag("allow_punycode")?.unwrap_or(false),
             s3: self.s3()?,
             admin: self.admin()?,
             web: self.web()?,
             rpc: self.rpc()?,
             encryption: self.encryption()?,
             first_run: self.first_run()?,
-            log_target: self.log_target()?,
         })
     }
 
-    fn fsync(&mut self, key: &'static str, allow_loss: bool) -> Result<bool, ConfigError> {
-        if self.document.flag(key)?.unwrap_or(true) {
-            return Ok(true);
+    /// What would lose acknowledged data is checked, and said not to.
+    fn check_what_would_lose_data(&mut self) -> Result<(), ConfigError> {
+        self.document.flag("unsafe_allow_data_loss")?;
+        for key in ["metadata_fsync", "data_fsync"] {
+            if self.document.flag(key)? == Some(false) {
+                self.notices.push(Notice::Safer { setting: format!("{key} = false"), always: "flushes" });
+            }
         }
-        let setting = format!("{key} = false");
-        let notice = if allow_loss { Notice::Unsafe { setting } } else { Notice::NotObeyed { setting } };
-        self.notices.push(notice);
-        Ok(!allow_loss)
-    }
-
-    fn consistency(&mut self, allow_loss: bool) -> Result<Consistency, ConfigError> {
         let key = "consistency_mode";
-        let Some(asked) = self.document.text(key)? else { return Ok(Consistency::Consistent) };
-        let consistency = match asked.as_str() {
-            "consistent" => return Ok(Consistency::Consistent),
-            "degraded" => Consistency::Degraded,
-            "dangerous" => Consistency::Dangerous,
-            _ => return Err(self.document.wrong(key, "\"consistent\", \"degraded\" or \"dangerous\"")),
-        };
-        let setting = format!("{key} = \"{asked}\"");
-        if allow_loss {
-            self.notices.push(Notice::Unsafe { setting });
-            return Ok(consistency);
+        match self.document.text(key)?.as_deref() {
+            None | Some("consistent") => {}
+            Some(asked @ ("degraded" | "dangerous")) => {
+                let setting = format!("{key} = \"{asked}\"");
+                self.notices.push(Notice::Safer { setting, always: "uses \"consistent\"" });
+            }
+            Some(_) => return Err(self.document.wrong(key, "\"consistent\", \"degraded\" or \"dangerous\"")),
         }
-        self.notices.push(Notice::NotObeyed { setting });
-        Ok(Consistency::Consistent)
+        Ok(())
     }
 
     fn engine(&mut self) -> Result<Engine, ConfigError> {
@@ -159,13 +151,13 @@ impl Reader<'_> {
         Ok(Some(day_ms))
     }
 
-    fn snapshot_interval_ms(&self) -> Result<Option<u64>, ConfigError> {
+    fn check_snapshot_interval(&self) -> Result<(), ConfigError> {
         let key = "metadata_auto_snapshot_interval";
         match self.document.duration_ms(key)? {
             Some(interval_ms) if interval_ms < SNAPSHOT_INTERVAL_MIN_MS => {
                 Err(self.document.wrong(key, "at least 10 minutes, for example \"6h\""))
             }
-            interval_ms => Ok(interval_ms),
+            _ => Ok(()),
         }
     }
 
@@ -191,6 +183,16 @@ impl Reader<'_> {
         if self.document.size("block_size")?.is_some_and(|asked| asked != ours && asked != 1_000_000) {
             self.notices.push(Notice::BlockSizeFixed { size_bytes: ours });
         }
+        self.document.path("metadata_snapshots_dir")?;
+        self.check_snapshot_interval()?;
+        self.parallel("block_max_concurrent_writes_per_request")?;
+        self.document.flag("allow_punycode")?;
+        self.document.flag("rpc_bind_outgoing")?;
+        self.document.text("rpc_public_addr_subnet")?;
+        self.check_timeout("rpc_ping_timeout_msec")?;
+        self.check_timeout("rpc_timeout_msec")?;
+        self.document.text("s3_web.public_endpoint")?;
+        self.document.text("admin.trace_sink")?;
         self.document.bind("k2v_api.api_bind_addr")?;
         for key in
             ["api", "consul_http_addr", "service_name", "ca_cert", "client_cert", "client_key", "token"]
@@ -246,7 +248,6 @@ impl Reader<'_> {
                 &flags.metrics_token_file,
             )?,
             metrics_require_token: self.document.flag("admin.metrics_require_token")?.unwrap_or(false),
-            trace_sink: self.document.text("admin.trace_sink")?,
         })
     }
 
@@ -268,7 +269,6 @@ impl Reader<'_> {
             tls: self.tls("s3_web.tls_cert_file", "s3_web.tls_key_file")?,
             root_domain: self.domain("s3_web.root_domain")?.unwrap_or_else(|| WEB_ROOT_DOMAIN.to_owned()),
             add_host_to_metrics: self.document.flag("s3_web.add_host_to_metrics")?.unwrap_or(false),
-            public_endpoint: self.document.text("s3_web.public_endpoint")?,
         })
     }
 
@@ -277,14 +277,33 @@ impl Reader<'_> {
         Ok(RpcConfig {
             bind_is_default: bind.is_none(),
             bind: bind.unwrap_or_else(|| everywhere(RPC_PORT)),
-            bind_outgoing: self.document.flag("rpc_bind_outgoing")?.unwrap_or(false),
             public_addr: self.document.text("rpc_public_addr")?,
-            public_addr_subnet: self.document.text("rpc_public_addr_subnet")?,
-            ping_timeout_ms: self.timeout_ms("rpc_ping_timeout_msec")?,
-            timeout_ms: self.timeout_ms("rpc_timeout_msec")?,
-            bootstrap_peers: self.document.texts("bootstrap_peers")?.unwrap_or_default(),
-            secret: self.secret("rpc_secret", &self.flags.rpc_secret, &self.flags.rpc_secret_file)?,
+            bootstrap_peers: self.bootstrap_peers()?,
+            secret: self.rpc_secret()?,
         })
+    }
+
+    fn bootstrap_peers(&self) -> Result<Vec<String>, ConfigError> {
+        let key = "bootstrap_peers";
+        let peers = self.document.texts(key)?.unwrap_or_default();
+        match peers.iter().all(|peer| peer.parse::<NodeAddress>().is_ok()) {
+            true => Ok(peers),
+            false => Err(self.document.wrong(key, PEERS)),
+        }
+    }
+
+    /// One of the file is checked here, where its line is known; others where they are used.
+    fn rpc_secret(&self) -> Result<Option<Secret>, ConfigError> {
+        let key = "rpc_secret";
+        let secret = self.secret(key, &self.flags.rpc_secret, &self.flags.rpc_secret_file)?;
+        let used = secret.as_ref().map(Secret::reveal);
+        let is_of_file = used.is_some() && self.document.text(key)?.as_deref().map(str::trim) == used;
+        match used.filter(|_| is_of_file).map(ClusterSecret::parse) {
+            Some(Err(_)) => {
+                Err(self.document.wrong(key, "64 hexadecimal digits, as of: openssl rand -hex 32"))
+            }
+            _ => Ok(secret),
+        }
     }
 
     /// A file that is not there is no error: it may lie on a medium that is elsewhere, or be written when another
@@ -305,11 +324,10 @@ impl Reader<'_> {
         Ok(EncryptionConfig { secret, file })
     }
 
-    fn timeout_ms(&self, key: &'static str) -> Result<Option<u64>, ConfigError> {
+    fn check_timeout(&self, key: &'static str) -> Result<(), ConfigError> {
         // An hour: beyond it a lost node would never be noticed.
-        let number =
-            self.document.number(key, 1..=3_600_000, "a whole number of milliseconds, at most 3600000")?;
-        Ok(number.and_then(|number| u64::try_from(number).ok()))
+        let expected = "a whole number of milliseconds, at most 3600000";
+        self.document.number(key, 1..=3_600_000, expected).map(|_| ())
     }
 
     /// Garage's documentation writes `.s3.garage`; the dot is not part of the domain.
@@ -374,6 +392,12 @@ impl Reader<'_> {
         if self.flags.default_access_key && key.is_none() {
             return missing("--default-access-key", id_name);
         }
+        if let Some((id, secret)) = &key {
+            check_key_format(id, secret.reveal()).map_err(|error| ConfigError::WrongFirst {
+                origin: if error == KeyFormatError::Id { id_name } else { secret_name },
+                reason: error.to_string(),
+            })?;
+        }
         let bucket_name = "GARAGE_DEFAULT_BUCKET";
         let in_environment = self.around.variable(bucket_name).map(str::to_owned);
         let bucket = match &self.flags.default_bucket {
@@ -381,10 +405,16 @@ impl Reader<'_> {
             Some(None) if in_environment.is_none() => return missing("--default-bucket", bucket_name),
             Some(None) | None => in_environment,
         };
+        if let Some(Err(error)) = bucket.as_deref().map(BucketName::parse) {
+            let is_flag = matches!(self.flags.default_bucket, Some(Some(_)));
+            let origin = if is_flag { "--default-bucket" } else { bucket_name };
+            return Err(ConfigError::WrongFirst { origin, reason: error.to_string() });
+        }
         Ok(FirstRun { bucket, key })
     }
 
-    fn log_target(&mut self) -> Result<LogTarget, ConfigError> {
+    /// The log goes to standard error; who asks for another place is told so.
+    fn check_log_target(&mut self) -> Result<(), ConfigError> {
         let (syslog, journald) = ("GARAGE_LOG_TO_SYSLOG", "GARAGE_LOG_TO_JOURNALD");
         let target = match (self.around.flag(syslog)?, self.around.flag(journald)?) {
             (Some(true), Some(true)) => {
@@ -393,13 +423,13 @@ impl Reader<'_> {
                     second: journald.to_owned(),
                 });
             }
-            (Some(true), _) => (LogTarget::Syslog, syslog),
-            (_, Some(true)) => (LogTarget::Journald, journald),
-            _ => return Ok(LogTarget::Stderr),
+            (Some(true), _) => syslog,
+            (_, Some(true)) => journald,
+            _ => return Ok(()),
         };
-        let keys = vec![target.1.to_owned()];
+        let keys = vec![target.to_owned()];
         self.notices.push(Notice::NotThereYet { feature: "logging to the system's log", keys });
-        Ok(target.0)
+        Ok(())
     }
 
     /// Names of our kind that are nearly a known one. Others are left alone: container systems set

@@ -2,7 +2,7 @@
 // The files that an engine must refuse are made by hand.
 #![allow(clippy::disallowed_methods)]
 
-use super::{Batch, Engine, EngineError, EngineKind, MemEngine, MemPlatter, Snapshot, open};
+use super::{Batch, Engine, EngineError, EngineKind, MemEngine, MemPlatter, Snapshot, made_by, open};
 use crate::space::Space;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -279,9 +279,12 @@ fn a_folder_of_another_engine_is_refused() {
         for other in EngineKind::ALL {
             if other != subject.kind {
                 let error = open(other, &env::real::env(), subject.folder.path()).err().unwrap();
-                assert!(error.to_string().contains(subject.kind.name()), "{error}");
+                let remedy = format!("remove db_engine, or write db_engine = \"{}\"", subject.kind);
+                assert!(error.to_string().ends_with(&remedy), "{error}");
             }
         }
+        let made = made_by(&env::real::env(), subject.folder.path()).unwrap();
+        assert_eq!(made, Some(subject.kind), "which is what no db_engine at all leads to");
     });
 }
 

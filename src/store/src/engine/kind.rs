@@ -57,20 +57,36 @@ impl FromStr for EngineKind {
     }
 }
 
-/// Opens the store in `folder`, or makes it. A folder made by another engine is refused.
-pub fn open(kind: EngineKind, env: &Env, folder: &Path) -> Result<Arc<dyn Engine>, EngineError> {
-    for other in EngineKind::ALL {
-        let marker = folder.join(other.marker());
-        let present = env.disk.exists(&marker).map_err(|error| EngineError::Io(error.to_string()))?;
-        if other != kind && present {
-            return Err(EngineError::Corrupt(format!(
-                "{} was made by the engine `{other}`, and the settings ask for `{kind}`",
-                folder.display()
-            )));
+/// The engine that made the store in `folder`, if there is one.
+pub fn made_by(env: &Env, folder: &Path) -> Result<Option<EngineKind>, EngineError> {
+    for kind in EngineKind::ALL {
+        let marker = folder.join(kind.marker());
+        if env.disk.exists(&marker).map_err(|error| EngineError::Io(error.to_string()))? {
+            return Ok(Some(kind));
         }
     }
-    Ok(match kind {
-        EngineKind::Redb => Arc::new(RedbEngine::open(env, folder)?),
-        EngineKind::Fjall => Arc::new(FjallEngine::open(env, folder)?),
+    Ok(None)
+}
+
+/// Opens the store in `folder`, or makes it. A folder made by another engine is refused.
+pub fn open(kind: EngineKind, env: &Env, folder: &Path) -> Result<Arc<dyn Engine>, EngineError> {
+    open_with_cache(kind, env, folder, None)
+}
+
+/// The same, with room for this much in fjall's memory.
+pub fn open_with_cache(
+    kind: EngineKind,
+    env: &Env,
+    folder: &Path,
+    fjall_cache_bytes: Option<u64>,
+) -> Result<Arc<dyn Engine>, EngineError> {
+    if let Some(made) = made_by(env, folder)?.filter(|made| *made != kind) {
+        let folder = folder.display().to_string();
+        return Err(EngineError::OtherEngine { folder, made, asked: kind });
+    }
+    Ok(match (kind, fjall_cache_bytes) {
+        (EngineKind::Redb, _) => Arc::new(RedbEngine::open(env, folder)?),
+        (EngineKind::Fjall, None) => Arc::new(FjallEngine::open(env, folder)?),
+        (EngineKind::Fjall, Some(bytes)) => Arc::new(FjallEngine::open_with_cache(env, folder, bytes)?),
     })
 }

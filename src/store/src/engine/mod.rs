@@ -13,7 +13,7 @@ mod redb_backend;
 mod spare;
 
 pub use fjall::FjallEngine;
-pub use kind::{EngineKind, UnknownEngine, open};
+pub use kind::{EngineKind, UnknownEngine, made_by, open, open_with_cache};
 pub use mem::{MemEngine, MemPlatter};
 pub use redb::RedbEngine;
 
@@ -32,6 +32,19 @@ pub enum EngineError {
     /// Another process has the store open.
     #[error("{0} is in use by another process")]
     Locked(String),
+    /// Another engine made the store.
+    #[error(
+        "{folder} was made by the engine `{made}`, and the settings ask for `{asked}`: remove db_engine, or write \
+         db_engine = \"{made}\""
+    )]
+    OtherEngine {
+        /// The metadata folder.
+        folder: String,
+        /// Which made it.
+        made: EngineKind,
+        /// Which was asked for.
+        asked: EngineKind,
+    },
     /// What is on the disk is not a store of this engine, or is damaged.
     #[error("damaged or foreign data: {0}")]
     Corrupt(String),

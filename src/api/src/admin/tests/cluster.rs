@@ -25,7 +25,7 @@ async fn status_health_and_statistics_of_one_node() {
     let expected = json!({
         "status": "healthy", "knownNodes": 1, "connectedNodes": 1, "storageNodes": 1, "storageNodesOk": 1,
         "storageNodesUp": 1, "partitions": 1024, "partitionsQuorum": 1024, "partitionsAllOk": 1024, "reasons": [], "webhooks": [],
-        "safety": ["If the disks of home fail now, data is lost: there is one good copy of it."]
+        "safety": ["If the disk of this machine fails now, everything is lost: keep another copy."]
     });
     assert_eq!(health, expected);
 
@@ -164,7 +164,11 @@ async fn a_layout_is_staged_previewed_applied_and_reverted() {
         (&preview["newLayout"]["version"], &preview["newLayout"]["roles"][0]["zone"]),
         (&json!(2), &json!("cellar"))
     );
-    assert!(!preview["message"].as_array().unwrap().is_empty());
+    let said = json!([
+        "Layout version 2 keeps 1 of everything on 1 storage node.",
+        "Each of 1024 partitions may hold 2.0 MB.",
+    ]);
+    assert_eq!(&preview["message"].as_array().unwrap()[..2], said.as_array().unwrap());
     let message = home.refused("ApplyClusterLayout", json!({ "version": 3 }), 400, "InvalidRequest").await;
     assert!(message.contains("is 2, not 3"), "{message}");
     let applied = home.ok("ApplyClusterLayout", json!({ "version": 2 })).await;
@@ -206,9 +210,13 @@ async fn bad_layout_wishes_stage_nothing() {
         let roles = if role["id"] == stranger { json!([role]) } else { json!([good, role]) };
         home.refused("UpdateClusterLayout", json!({ "roles": roles }), 400, "InvalidRequest").await;
     }
-    for redundancy in
-        [json!({ "atLeast": 0 }), json!({ "atLeast": 4 }), json!("much"), json!({ "atLeast": 300 })]
-    {
+    for redundancy in [
+        json!({ "atLeast": 0 }),
+        json!({ "atLeast": 2 }),
+        json!({ "atLeast": 4 }),
+        json!("much"),
+        json!({ "atLeast": 300 }),
+    ] {
         let wish = json!({ "parameters": { "zoneRedundancy": redundancy } });
         home.refused("UpdateClusterLayout", wish, 400, "InvalidRequest").await;
     }

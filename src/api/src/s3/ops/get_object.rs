@@ -43,7 +43,7 @@ pub(crate) async fn serve(call: &Call) -> Result<Reply, S3Error> {
     let mut reader = found.read(&call.api.model, range);
     // A body that cannot be read is an error, not an answer that breaks off.
     env::timeout(MEMORY_WAIT_MAX, reader.fetch()).await.ok_or(S3Code::SlowDown)??;
-    Ok(reply.streaming(reader, length))
+    Ok(reply.streaming(reader, length, &call.head.request_id))
 }
 
 /// Everything GET and HEAD say about an object, and the bytes GET is to send.

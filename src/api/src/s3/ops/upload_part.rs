@@ -31,7 +31,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
-    let (name, number) = (upload_name(&call)?, part_number(&call)?);
+    let (number, name) = (part_number(&call)?, upload_name(&call)?);
     let (upload, still_open) = call.api.model.begin_part(&name, number).await?;
     let plan = BodyPlan::from_request(&head.headers, call.caller.verified())?;
     check_length(plan.length())?;

@@ -30,7 +30,7 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let (name, number) = (upload_name(&call)?, part_number(&call)?);
+    let (number, name) = (part_number(&call)?, upload_name(&call)?);
     let (upload, still_open) = call.api.model.begin_part(&name, number).await?;
     let source = copy_source::find(&call).await?;
     let range = match call.head.header("x-amz-copy-source-range") {

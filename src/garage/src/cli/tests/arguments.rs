@@ -1,7 +1,7 @@
 //! Parsing: every command exists, every option is where scripts put it, mistakes get a hint.
 
 use super::super::client::AdminUrl;
-use super::super::{Arguments, Output};
+use super::super::{Arguments, Output, mistakes};
 use super::words;
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
@@ -57,7 +57,8 @@ fn what_the_first_start_makes() {
     ] {
         assert!(parse(line).is_ok(), "{line}");
     }
-    assert!(parse("server --s3-addr 3910").is_err());
+    let refused = parse("server --s3-addr 3910").unwrap_err().to_string();
+    assert!(refused.contains("such as [::]:3910"), "{refused}");
     assert!(parse("server --default-access-key GK1").is_err(), "keys do not belong on a command line");
 }
 
@@ -97,6 +98,24 @@ fn mistyped_commands_are_recognized() {
 }
 
 #[test]
+fn the_best_suggestion_stands_first() {
+    let error = mistakes::best_first(parse("buckt list").unwrap_err()).to_string();
+    let (bucket, others) = (error.find("'bucket'").unwrap(), error.find("'block'").unwrap_or(usize::MAX));
+    assert!(bucket < others, "{error}");
+}
+
+#[test]
+fn a_node_that_is_not_named_may_have_been_meant_for_help() {
+    let help = |line: &str| mistakes::help_for(&parse(line).unwrap_err(), &words(line));
+    assert_eq!(help("status -h").as_deref(), Some("For help:  garage status --help"));
+    assert_eq!(help("bucket list -h").as_deref(), Some("For help:  garage bucket list --help"));
+    assert_eq!(help("-h").as_deref(), Some("For help:  garage --help"));
+    assert_eq!(help("status --output yaml"), None);
+    let limit = parse("bucket set-quotas b --max-size -1").unwrap_err().to_string();
+    assert!(limit.contains("write a size such as 500G, 1.5TB or 10GiB, or none"), "{limit}");
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused() {
     for line in [
         "bucket allow b --key k",
@@ -116,6 +135,10 @@ fn what_cannot_be_meant_is_refused() {
         "block retry-now",
         "block retry-now --all abcd",
         "block purge",
+        "block purge abc",
+        "key create ''",
+        "key rename k ' '",
+        "bucket set-quotas b --max-size -1",
         "repair",
         "repair scrub",
         "worker list -a --node 563e",

@@ -35,6 +35,9 @@ pub const KEY: &str = "GK101dd383fa8d8dd14f780cb3";
 /// 2026-01-02T03:04:05.678Z.
 pub const NOW: WallTime = WallTime(1_767_323_045_678);
 
+/// How pages look without a terminal.
+pub const VIEW: View = View { style: Style::Text, colour: false, now: NOW };
+
 /// What a command line led to.
 pub struct Outcome {
     /// The requests made, in order: method, path and query, body.
@@ -46,9 +49,8 @@ pub struct Outcome {
 impl Outcome {
     /// What is printed without a terminal.
     pub fn text(&self) -> String {
-        let view = View { style: Style::Text, colour: false, now: NOW };
         match &self.report {
-            Ok(report) => report.page.draw(&view),
+            Ok(report) => report.page.draw(&VIEW),
             Err(error) => format!("Error: {error}\n"),
         }
     }
@@ -73,7 +75,7 @@ pub fn run(line: &str, answers: fn(&str) -> (StatusCode, String)) -> Outcome {
         );
         let session = Session {
             client: Client::new(env.clone(), Target::Local(socket)),
-            view: View { style: Style::Text, colour: false, now: NOW },
+            view: VIEW,
             audience: Audience::Script,
             config: None,
             env,

@@ -124,7 +124,8 @@ fn background_work() {
             ],
         ),
     ]);
-    for line in ["repair scrub start", "block purge abcd"] {
+    let purge = format!("block purge {hash}");
+    for line in ["repair scrub start", &purge] {
         let outcome = run(line, one_of_each);
         assert!(matches!(outcome.report, Err(CliError::NeedsYes { .. })), "{line}: {}", outcome.text());
         assert!(

@@ -1,6 +1,8 @@
 //! What commands print without a terminal, to the letter: scripts rely on it.
 
-use super::{BUCKET, KEY, NODE, one_of_each, run};
+use super::super::{Arguments, encryption, without_node};
+use super::{BUCKET, KEY, NODE, VIEW, one_of_each, refusal, run, words};
+use clap::Parser;
 use http::StatusCode;
 
 fn printed(line: &str) -> String {
@@ -195,4 +197,77 @@ fn health_says_why_and_by_exit_code() {
         (status, body.replace("degraded", "unavailable"))
     });
     assert_eq!(unavailable.report.unwrap().exit, 2);
+}
+
+#[test]
+fn what_is_staged_is_applied_by_a_whole_line() {
+    let staged = printed("layout assign -z dc2 -c 1G 563e");
+    assert_eq!(
+        staged,
+        "Role changes are staged but not yet applied.\n\
+         Use `garage layout show` to see what is staged,\n\
+         and `garage layout apply --version 2` to make it the layout.\n"
+    );
+}
+
+#[test]
+fn what_is_not_here_says_so() {
+    let skipped = "Error: not needed here: no change waits for dead nodes\nFor a home that never comes back:  \
+                   garage node forget NODE\n";
+    assert_eq!(printed("layout skip-dead-nodes --version 3 --allow-missing-data"), skipped);
+    for (line, named) in [
+        ("meta snapshot --all", "meta snapshot"),
+        ("admin-token list", "admin-token list"),
+        ("convert-db -a sqlite -b fjall", "convert-db"),
+        ("offline-repair --yes counters", "offline-repair"),
+        ("meta", "meta"),
+    ] {
+        let arguments = Arguments::try_parse_from(words(line)).unwrap();
+        let error = without_node(&env::real::env(), &arguments.command).expect(line).unwrap_err();
+        assert_eq!(error.to_string(), format!("`garage {named}` is not in this version"), "{line}");
+    }
+}
+
+#[test]
+fn an_object_that_is_not_there_is_named() {
+    let missing = run("bucket inspect-object photos x", |endpoint| match endpoint {
+        "InspectObject" => refusal(StatusCode::NOT_FOUND, "NoSuchKey", "no such key"),
+        other => one_of_each(other),
+    });
+    assert_eq!(missing.text(), "Error: there is no object `x` in the bucket `photos`\n");
+    let error = missing.report.unwrap_err().as_json();
+    assert_eq!(error["error"]["code"], "NoSuchKey");
+    assert_eq!(error["error"]["message"], "there is no object `x` in the bucket `photos`");
+}
+
+#[test]
+fn numbers_have_their_plural() {
+    let asked = printed("key delete my-key");
+    assert!(asked.contains("(`my-key`), which may use 1 bucket, for ever"), "{asked}");
+    let none = run("key delete my-key", |endpoint| {
+        let (status, body) = one_of_each(endpoint);
+        let buckets = body.find("\"buckets\":[").map_or(body.len(), |at| at + 11);
+        (status, if endpoint == "GetKeyInfo" { format!("{}]}}", &body[..buckets]) } else { body })
+    });
+    assert!(none.text().contains("which may use no bucket, for ever"), "{}", none.text());
+    assert_eq!(printed("key delete-expired --yes").lines().last(), Some("1 expired access key was deleted."));
+}
+
+#[test]
+fn a_ring_without_keys_is_a_sentence() {
+    let empty = run("encryption list", |_| (StatusCode::OK, r#"{"hasSecret":false,"keys":[]}"#.to_owned()));
+    assert_eq!(
+        empty.text(),
+        "This node has no encryption secret: see `garage encryption new-secret --help`\n"
+    );
+}
+
+#[test]
+fn a_new_secret_has_json_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let report = encryption::new_secret(&env::real::env(), &file).unwrap();
+    assert_eq!(report.json, serde_json::json!({ "file": file.display().to_string() }));
+    assert!(report.page.draw(&VIEW).starts_with("The encryption secret of a cluster is in "));
+    assert_eq!(encryption::new_secret(&env::real::env(), &file).unwrap_err().code(), "FileUnusable");
 }

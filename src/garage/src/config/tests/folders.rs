@@ -61,7 +61,7 @@ fn flag_and_file_together_are_refused() {
     for key in ["metadata_dir", "data_dir"] {
         let machine =
             Machine::configured(&format!("{key} = \"/x\"")).flags(|flags| flags.data_dir = Some("/f".into()));
-        assert_eq!(machine.error(), format!("--data-dir and {key} are both given; keep one of them"));
+        assert_eq!(machine.error(), format!("--data-dir is given, and {key} in /c.toml (line 1): keep one"));
     }
 }
 
@@ -93,7 +93,6 @@ fn disks_that_make_no_sense() {
         "[{ path = \"/a\", capacity = 0 }]",
         "[{ path = \"/a\", capacity = -1 }]",
         "[{ path = \"/a\", capacity = \"lots\" }]",
-        "[{ path = \"/a\", capacity = \"1G\", colour = \"red\" }]",
     ] {
         let error = Machine::configured(&format!("\ndata_dir = {value}")).error();
         assert!(
@@ -101,6 +100,16 @@ fn disks_that_make_no_sense() {
             "{value}: {error}"
         );
     }
+}
+
+#[test]
+fn members_that_nobody_knows() {
+    let error = |member: &str| {
+        Machine::configured(&format!("\ndata_dir = [{{ path = \"/a\", {member} = \"1G\" }}]")).error()
+    };
+    let expected = "/c.toml, line 2: data_dir: unknown member capcity; did you mean capacity?";
+    assert_eq!(error("capcity"), expected);
+    assert_eq!(error("colour"), "/c.toml, line 2: data_dir: unknown member colour");
 }
 
 #[test]

