@@ -75,7 +75,7 @@ def replaced(home):
         node.wait_until_up()
         equal("is empty now" in node.log_path.read_text(), True, "the log says what was lost")
         for number in range(3):
-            _wait(lambda: _says(homes.health(number), "lost a disk"), f"home {number} says it", 20)
+            _wait(lambda: _says(homes.health(number), "lacks blocks"), f"home {number} says it", 20)
         safety = " ".join(homes.health(0)["safety"])
         equal("not complete yet: home3" in safety, True, f"its copies are not relied on: {safety}")
         homes.check(LOST)
@@ -143,7 +143,7 @@ def alone(home):
     node.wait_until_up()
     equal(s3.get_object(Bucket="photos", Key="small")["Body"].read(), b"beside its row", "what was not on the disk")
     refused("InternalError", 500, s3.get_object, Bucket="photos", Key="large")
-    _wait(lambda: _says(json.loads(node.cli("json-api", "GetClusterHealth")), "lost a disk"), "health says it", 20)
+    _wait(lambda: _says(json.loads(node.cli("json-api", "GetClusterHealth")), "lacks blocks"), "health says it", 20)
     s3.put_object(Bucket="photos", Key="large", Body=b"anew" * MIB)
     equal(s3.get_object(Bucket="photos", Key="large")["Body"].read(), b"anew" * MIB, "the copy that is brought again")
     node.stop(signal.SIGKILL)

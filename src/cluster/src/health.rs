@@ -39,7 +39,7 @@ pub enum Reason {
     Forgotten(NodeId),
     /// A storage node does not answer yet for so many of the arcs that it owns: its copy is being filled.
     NodeBehind(NodeId, u64),
-    /// A storage node lost a disk, and lacks so many blocks that are known.
+    /// A storage node lacks so many blocks, as far as is known.
     Refilling(NodeId, u64),
     /// The clock of a node is so many hours ahead of this node's: nothing that it says is believed.
     ClockAhead(NodeId, u64),

@@ -143,7 +143,7 @@ pub struct ClusterState {
     strangers: Mutex<BTreeMap<NodeId, ClusterId>>,
     /// Arcs that this node owns and does not answer for yet.
     behind: AtomicU64,
-    /// Blocks that this node lacks since it lost a disk.
+    /// Blocks that this node lacks.
     to_refill: Mutex<Option<u64>>,
     /// The links to others, once they are up. Weak, since they hold this.
     membership: OnceLock<Weak<Membership>>,
