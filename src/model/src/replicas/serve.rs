@@ -23,7 +23,7 @@ use crate::rows::past;
 use crate::rows::reference::Target;
 use crate::{Model, ModelError, NodeBatch, graves, listing, versions};
 use base::{BlockHash, PartitionHash, Stamp};
-use block::{BlockError, BlockLock, HashedBlock};
+use block::{BlockError, BlockLock, HashedBlock, Presence};
 use bytes::Bytes;
 use cluster::View;
 use cluster::layout::partition_of;
@@ -377,8 +377,7 @@ impl Model {
     /// Stores a block that a reference calls for and that is not here.
     pub async fn fetch_missing(self: &Arc<Self>, hash: BlockHash) -> Result<(), ModelError> {
         let fetched = self.fetch_elsewhere(hash).await?;
-        let lock = self.blocks.lock([hash]).await;
-        self.blocks.put(&lock, &fetched).await?;
+        self.blocks.put_one(&fetched).await?;
         Ok(())
     }
 }
@@ -406,10 +405,11 @@ impl Serve for GetBlock {
                 let from = bytes.len().min(self.from as usize);
                 Answer { reply: true, attachment: bytes.slice(from..).into() }
             }
-            // It has none, and will have none but from others.
-            Err(BlockError::Missing { .. } | BlockError::Damaged { .. }) => Answer::from(false),
-            // Its disk may be back tomorrow: nothing is said.
-            Err(_) => return Err(Refusal::Busy),
+            // Where a disk is missing or fails, it may be back tomorrow: nothing is said.
+            Err(_) => match model.blocks.presence(self.hash).await {
+                Presence::Unknown | Presence::Good => return Err(Refusal::Busy),
+                Presence::Damaged | Presence::Absent => Answer::from(false),
+            },
         })
     }
 }

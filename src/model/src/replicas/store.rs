@@ -147,12 +147,10 @@ impl Round {
     }
 
     /// Why it was not stored. That the bucket is gone is certain only where those who say so leave no quorum
-    /// to anything else (rule S3): what one other replica holds may be put forward yet.
+    /// to an entry of it (rule S3): what one other replica holds may be put forward yet.
     fn failure(&mut self) -> Option<ModelError> {
         let stops = |quorum: &Quorum| !quorum.possible_without(&self.gone);
-        let quorums = self.merging.values().map(|(quorum, _)| quorum);
-        let mut quorums = quorums.chain(self.decided.values().map(|(_, quorum, _)| quorum));
-        let is_gone = !self.gone.is_empty() && quorums.all(stops);
+        let is_gone = self.decided.values().any(|(_, quorum, _)| stops(quorum));
         if is_gone { Some(ModelError::NoSuchBucket) } else { self.failure.take() }
     }
 
