@@ -4,15 +4,11 @@
 //! was lost, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
 
-use crate::lacking::LACKING_MAX;
-use crate::record::{
-    AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, count_key, hash_of_count_key, parse_resync_key,
-};
+use crate::lacking::{LACKING_MAX, referenced_in_queue};
+use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, hash_of_count_key};
 use crate::refcount::queue;
 use crate::{BlockError, BlockStore};
-use base::{BlockHash, WallTime};
-use std::collections::BTreeSet;
-use std::ops::{Bound, ControlFlow};
+use base::WallTime;
 use store::{Intent, Read, Space, Step, StoreError, Txn, View};
 
 /// Rows in one step: each costs a look-up in a folder, a few milliseconds on a cold hard disk.
@@ -64,9 +60,7 @@ impl BlockStore {
         })?;
         let shared = self.shared.clone();
         let look = move || {
-            let absent =
-                |hash: &BlockHash| !shared.folders.iter().any(|folder| folder.holds(hash).unwrap_or(false));
-            referenced.retain(absent);
+            referenced.retain(|hash| !shared.has_file(hash));
             referenced
         };
         let absent = self.shared.env.tasks.blocking(look).await;
@@ -123,18 +117,6 @@ impl BlockStore {
 
 /// How many blocks are looked for that something refers to, counted up to [`LACKING_MAX`].
 fn wanted(view: &View) -> Result<u64, StoreError> {
-    let (mut hashes, mut failure) = (BTreeSet::new(), None);
-    view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
-        let Some((_, hash)) = parse_resync_key(key) else { return ControlFlow::Continue(()) };
-        match view.get::<RefCount>(Space::RefCount, &count_key(&hash)) {
-            Ok(row) => hashes.extend(row.filter(|row| row.count > 0).map(|_| hash)),
-            Err(error) => failure = Some(error),
-        }
-        if failure.is_some() || hashes.len() >= LACKING_MAX {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    })?;
-    failure.map_or(Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX)), Err)
+    let hashes = referenced_in_queue(view, (&|_| true, &|_| true), LACKING_MAX)?;
+    Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX))
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use store::{Read, Space, StoreError};
+use store::{Read, Space, StoreError, View};
 
 /// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
 pub(crate) const LACKING_MAX: usize = 1000;
@@ -66,7 +66,7 @@ impl BlockStore {
             return Ok(None);
         }
         let shared = self.shared.clone();
-        let look = move || queued_without_file(&shared, &view, (&concerns, limit));
+        let look = move || referenced_in_queue(&view, (&concerns, &|hash| !shared.has_file(hash)), limit);
         Ok(self.shared.env.tasks.blocking(look).await.map(Some)?)
     }
 
@@ -91,11 +91,15 @@ impl BlockStore {
     }
 }
 
-/// Queued blocks that are referenced and have no file in any folder.
-fn queued_without_file(
-    shared: &Shared,
-    view: &store::View,
-    (concerns, limit): (&dyn Fn(&BlockHash) -> bool, usize),
+/// Tells of a block whether it is one that is looked for.
+type Test<'a> = &'a dyn Fn(&BlockHash) -> bool;
+
+/// Queued blocks that something refers to, at most `limit`: of those that pass the first test, which costs nothing, those that
+/// pass the second one, which may read a disk.
+pub(crate) fn referenced_in_queue(
+    view: &View,
+    (concerns, is_wanted): (Test<'_>, Test<'_>),
+    limit: usize,
 ) -> Result<BTreeSet<BlockHash>, StoreError> {
     let (mut found, mut failure) = (BTreeSet::new(), None);
     view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
@@ -103,10 +107,7 @@ fn queued_without_file(
             return ControlFlow::Continue(());
         };
         match view.get::<RefCount>(Space::RefCount, &count_key(&hash)) {
-            Ok(row) if row.as_ref().is_some_and(|row| row.count > 0) && !shared.has_file(&hash) => {
-                found.insert(hash);
-            }
-            Ok(_) => {}
+            Ok(row) => found.extend(row.filter(|row| row.count > 0 && is_wanted(&hash)).map(|_| hash)),
             Err(error) => failure = Some(error),
         }
         if failure.is_some() || found.len() >= limit {
@@ -119,7 +120,8 @@ fn queued_without_file(
 }
 
 impl Shared {
-    fn has_file(&self, hash: &BlockHash) -> bool {
+    /// Whether a folder has a file of the block, as far as that can be seen.
+    pub fn has_file(&self, hash: &BlockHash) -> bool {
         self.folders.iter().any(|folder| folder.holds(hash).unwrap_or(false))
     }
 }

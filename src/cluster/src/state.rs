@@ -230,7 +230,7 @@ impl ClusterState {
     }
 
     /// Whether a node has a role, or will have it when the change that was applied is complete.
-    fn has_role(&self, node: NodeId) -> bool {
+    pub fn has_role(&self, node: NodeId) -> bool {
         let layout = self.layout();
         let next = layout.next().is_some_and(|version| version.roles.contains_key(&node));
         next || layout.in_force().any(|version| version.roles.contains_key(&node))

@@ -82,9 +82,8 @@ pub fn announce(node: &RunningNode, place: &str) {
 
 /// What to do about a node that has no role yet.
 fn missing_role(node: &RunningNode, place: &str) -> Option<String> {
-    let (layout, id) = (node.cluster.layout(), node.cluster.id());
-    let next = layout.next().is_some_and(|version| version.roles.contains_key(&id));
-    if next || layout.in_force().any(|version| version.roles.contains_key(&id)) {
+    let id = node.cluster.id();
+    if node.cluster.has_role(id) {
         return None;
     }
     if node.cluster.has_joined() {

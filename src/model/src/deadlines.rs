@@ -54,7 +54,7 @@ impl Model {
     /// Has this replica's clock above a question's birth for good, and everything durable that was taken before a deadline
     /// which is over by then.
     pub(crate) async fn settled_for(&self, birth: Stamp) -> Result<(), ModelError> {
-        self.store.observe(birth).await?;
+        self.store.hear(birth)?;
         let clock = self.store.settled().await?;
         if self.deadlines.any_over(clock.wall()) {
             // The committer takes what it is given in order.

@@ -29,10 +29,7 @@ impl Failed<'_> {
             StatusCode::INTERNAL_SERVER_ERROR => {
                 tracing::error!(request_id, operation, bucket, %method, code, error = cause, "a request failed");
             }
-            StatusCode::NOT_IMPLEMENTED => {
-                tracing::debug!(request_id, operation, bucket, %method, code, error = cause, "a request was refused");
-            }
-            status if status.is_server_error() => {
+            status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
                 tracing::warn!(request_id, operation, bucket, %method, code, error = cause, "a request cannot be served now");
             }
             _ => {

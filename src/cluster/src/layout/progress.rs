@@ -56,7 +56,7 @@ impl Progress {
     /// What two nodes know, beside the versions in force that they know together.
     pub fn merge(one: &Self, other: &Self, current: &Version, joint: Option<&Version>) -> Self {
         let may_come = |of: (u64, Stamp)| match joint {
-            Some(joint) => of == mark_of(joint),
+            Some(joint) => of == joint.mark(),
             None => of.0 > current.number,
         };
         let mut merged: BTreeMap<(u64, Stamp), BTreeMap<NodeId, Steps>> = BTreeMap::new();
@@ -71,13 +71,9 @@ impl Progress {
     }
 
     fn said_of(&self, version: &Version, node: NodeId) -> Option<Steps> {
-        let told = self.0.iter().find(|told| told.of == mark_of(version))?;
+        let told = self.0.iter().find(|told| told.of == version.mark())?;
         told.nodes.get(&node).copied()
     }
-}
-
-fn mark_of(version: &Version) -> (u64, Stamp) {
-    (version.number, version.stamp)
 }
 
 impl Layout {
@@ -100,7 +96,7 @@ impl Layout {
     pub fn with_steps(&self, node: NodeId, (number, stamp): (u64, Stamp), said: (ArcSet, ArcSet)) -> Self {
         let mut next = self.clone();
         let of = (number, stamp);
-        if self.coming().map(mark_of) != Some(of) {
+        if self.coming().map(Version::mark) != Some(of) {
             return next;
         }
         let steps = Steps { life: self.life_number(node), filled: said.0, complete: said.1 };

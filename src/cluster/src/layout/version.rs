@@ -65,6 +65,11 @@ impl From<&Version> for PastVersion {
 }
 
 impl Version {
+    /// What tells it from every other one, candidates of the same number too.
+    pub fn mark(&self) -> (u64, Stamp) {
+        (self.number, self.stamp)
+    }
+
     /// The nodes that store data.
     pub fn storage_nodes(&self) -> impl Iterator<Item = (&NodeId, &Role)> {
         self.roles.iter().filter(|(_, role)| role.capacity_bytes.is_some())

@@ -6,6 +6,7 @@
 //! anything can lose it then.
 
 use crate::replicas::Sought;
+use crate::sync::BLOCKS_TOGETHER;
 use crate::{Model, ModelError};
 use base::BlockHash;
 use cluster::layout::ArcSet;
@@ -16,8 +17,6 @@ use table::digest::arc_of;
 
 /// Blocks that are looked at together; where more than these cannot be had, no arc is done.
 const LACKING_MAX: usize = 4096;
-/// Blocks that are fetched side by side, as many as in a pass.
-const FETCHES_AT_ONCE: usize = 4;
 
 impl Model {
     /// Those of these arcs in which no block is missing that anybody may have. What is missing is fetched first, until one
@@ -63,7 +62,7 @@ impl Model {
             let model = Arc::clone(self);
             async move { (hash, model.fetch_file(hash).await) }
         });
-        let mut fetches = futures_util::stream::iter(fetches).buffer_unordered(FETCHES_AT_ONCE);
+        let mut fetches = futures_util::stream::iter(fetches).buffer_unordered(BLOCKS_TOGETHER);
         while let Some((hash, fetched)) = fetches.next().await {
             match fetched {
                 Ok(is_here) => {
@@ -85,8 +84,7 @@ impl Model {
     async fn fetch_file(self: &Arc<Self>, hash: BlockHash) -> Result<bool, ModelError> {
         match self.seek_elsewhere(hash).await {
             Sought::Found(block) => {
-                let lock = self.blocks.lock([hash]).await;
-                self.blocks.put(&lock, &block).await?;
+                self.blocks.put_one(&block).await?;
                 Ok(true)
             }
             Sought::Nowhere => {

@@ -29,7 +29,7 @@ impl Model {
         candidate: &Version,
     ) -> Result<Step, ModelError> {
         let me = self.peers.me();
-        let mark = (candidate.number, candidate.stamp);
+        let mark = candidate.mark();
         let gained =
             ArcSet::of(|arc| !layout.has_filled(me, arc) && candidate.assignment.owners(arc).contains(&me));
         if gained.is_empty() {
@@ -75,7 +75,7 @@ impl Model {
     ) -> Result<Option<()>, ModelError> {
         let me = self.peers.me();
         let changed = self.change_layout(cluster, move |layout| layout.with_steps(me, mark, said)).await?;
-        let is_coming = changed.coming().is_some_and(|coming| (coming.number, coming.stamp) == mark);
+        let is_coming = changed.coming().is_some_and(|coming| coming.mark() == mark);
         Ok(is_coming.then_some(()))
     }
 

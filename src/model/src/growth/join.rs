@@ -119,7 +119,7 @@ impl Model {
         let how = (manner, Files::Wanted);
         self.copy_all(due.iter().map(wanted_of).collect(), &sources, how, &complete).await;
         let complete = complete.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.tell(cluster, (joint.number, joint.stamp), (said.filled, complete)).await?;
+        self.tell(cluster, joint.mark(), (said.filled, complete)).await?;
         Ok(())
     }
 

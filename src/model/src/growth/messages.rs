@@ -96,7 +96,7 @@ impl Model {
         }
         let coming = self.peers.cluster().and_then(|cluster| {
             let layout = cluster.layout();
-            layout.coming().map(|coming| (coming.number, coming.stamp))
+            layout.coming().map(|coming| coming.mark())
         });
         if candidate.is_some() && coming != candidate {
             return Ok(Reply::NotReady);

@@ -40,7 +40,7 @@ pub(crate) struct Proposal {
 
 impl Proposal {
     /// Whether it names a body that lies elsewhere.
-    fn has_body(&self) -> bool {
+    pub(super) fn has_body(&self) -> bool {
         self.slot.live().is_some_and(|object| object.body.id().is_some())
     }
 
@@ -185,18 +185,18 @@ impl Model {
         let Some(proposal) = decide(live)? else {
             return Ok(Ended::Value(None));
         };
-        if ballot.view != self.peers.view() {
-            return Ok(Ended::Moved);
-        }
         if proposed.id.is_some() && proposal.has_body() {
             // K1: a body never goes out under two orders. Who lets bodies go may have met the first one beaten.
             return Err(ModelError::Unavailable);
         }
         let stamp = ballot.stamp;
-        let id = *proposed.id.get_or_insert(stamp);
+        let id = proposed.id.unwrap_or(stamp);
         let before = predecessors(version.as_ref(), before);
         let upon = before.first().copied().unwrap_or(Stamp::ZERO);
         let ended = self.accept(place, (ballot, id), proposal, before).await?;
+        if !matches!(ended, Ended::Moved) {
+            proposed.id = Some(id);
+        }
         if matches!(ended, Ended::Unclear) {
             proposed.doubt = Some(InDoubt { id, since: stamp.proposal(), upon });
         }
@@ -268,7 +268,7 @@ impl Model {
         let view = asking.view;
         let mut ballot = Ballot::new(asking.quorum.clone(), stamp);
         let KeyPlace { partition, key } = place.clone();
-        let request = Prepare { view: asking.view, partition, key, ballot: stamp };
+        let request = Prepare { view, partition, key, ballot: stamp };
         let mut newest_with_versions: Option<ObjectRow> = None;
         let mut retention_clock = self.retention_clock();
         let mut asked = self.ask_each(&asking.nodes, &request, WRITE_LIMIT);
@@ -341,7 +341,7 @@ impl Model {
     }
 
     /// Sends the new version under a ballot, with the id that its first one gave it. From here on it may be chosen
-    /// at any time, so whoever does not hear that it was must not begin anew.
+    /// at any time, so whoever does not hear that it was must not begin anew. `Moved`: nothing was sent.
     pub(super) async fn accept(
         self: &Arc<Self>,
         place: &KeyPlace,
@@ -349,6 +349,9 @@ impl Model {
         proposal: Proposal,
         before: Vec<Stamp>,
     ) -> Result<Ended<Option<Stamp>>, ModelError> {
+        if view != self.peers.view() {
+            return Ok(Ended::Moved);
+        }
         let Proposal { slot, lineage, beside, mut writes, deadline } = proposal;
         let row = ObjectRow { order: ballot.proposal(), lineage, before, ..ObjectRow::new(id, slot) };
         let KeyPlace { partition, key } = place.clone();

@@ -136,12 +136,8 @@ impl Model {
             let Some(proposal) = self.propose(place, &opened, change).await? else { return Ok(None) };
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
             // K1: a body never goes out under two stamps.
-            let has_body = slot.live().is_some_and(|object| object.body.id().is_some());
+            let has_body = proposal.has_body();
             let (ballot, stamp) = (opened.ballot, opened.ballot.stamp);
-            if ballot.view != self.peers.view() {
-                self.pause(attempt, true).await;
-                continue;
-            }
             match self.accept(place, (ballot, stamp), proposal, Vec::new()).await? {
                 Ended::Lost if !has_body => self.pause(attempt, false).await,
                 Ended::Moved => self.pause(attempt, true).await,

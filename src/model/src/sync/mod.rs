@@ -29,7 +29,7 @@ pub(crate) use messages::FetchedRow;
 pub(crate) use pass::Pulled;
 pub(crate) use pass::{ARCS_TOGETHER, Manner, Pace, Taking};
 pub(crate) use received::Received;
-pub(crate) use take::join_rows;
+pub(crate) use take::{BLOCKS_TOGETHER, join_rows};
 
 use crate::Model;
 use crate::graves::partition_of;

@@ -16,7 +16,7 @@ use store::{Intent, Read, Record, Space, StoreError, Txn};
 use table::{Applied, Table};
 
 /// Blocks that are fetched side by side, and so committed together with the rows that hold them.
-pub(super) const BLOCKS_TOGETHER: usize = 4;
+pub(crate) const BLOCKS_TOGETHER: usize = 4;
 
 /// Under what rows were asked for.
 #[derive(Debug, Clone, Copy)]

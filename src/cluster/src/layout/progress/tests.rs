@@ -27,7 +27,7 @@ fn growing() -> Layout {
 }
 
 fn mark(layout: &Layout) -> (u64, Stamp) {
-    layout.coming().map(mark_of).unwrap()
+    layout.coming().map(Version::mark).unwrap()
 }
 
 fn says(layout: &Layout, number: u8, filled: ArcSet, complete: ArcSet) -> Layout {
