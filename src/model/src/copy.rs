@@ -6,6 +6,7 @@
 //! cut off, or refused at the end, gives its body up as an upload does.
 
 use crate::objects::{Found, ObjectMeta, Place, Put, Want, Written, look_in, make_object};
+use crate::reader::Reading;
 use crate::replicas::{Alone, Entry};
 use crate::rows::object::Body;
 use crate::rows::past::VersionId;
@@ -30,11 +31,14 @@ const ROWS_PER_PAGE: usize = 512;
 struct Sharing {
     old: Id<kind::Body>,
     new: Id<kind::Body>,
-    owner: Owner,
+    owner: Option<Owner>,
     deadline: WallTime,
     /// The first row of the next page; `None`: there is none.
     next_row: Option<u32>,
 }
+
+/// A copy on a node that is alone, and what keeps its source.
+type CopyAlone<'a> = (&'a Alone, Option<Arc<Reading>>);
 
 impl Model {
     /// Makes the content of `source` the object under another key (or the same one) without
@@ -50,7 +54,14 @@ impl Model {
         let owner = Owner::Object(place.bucket, place.key.clone());
         let mut unsettled = Unsettled::new(self, new_body);
         let alone = self.peers.stay_alone().await;
-        let writes = self.share_body(&source, owner, (&mut unsettled, alone.as_ref())).await?;
+        let writes = match source.object.body.id() {
+            // A request that is cut off leaves a transaction in the queue: it reads to its end.
+            Some(old) => {
+                let reading = alone.as_ref().map(|alone| (alone, source.reading.clone()));
+                self.share_body((old, Some(owner)), (&mut unsettled, reading)).await?
+            }
+            None => Vec::new(),
+        };
         if alone.is_none() {
             return self
                 .copy_everywhere((from_bucket, from_key, version), source, (place, meta), (writes, unsettled))
@@ -93,13 +104,11 @@ impl Model {
         if now.object.body != source.object.body {
             return Err(ModelError::ConditionFailed);
         }
-        let (body, deadline) = (unsettled.body(), unsettled.deadline());
-        let settled = Write::Settled { body };
-        let writes = source.object.body.id().map(|_| settled).into_iter().collect();
-        let described = named(body, &source.object.body);
+        let body = source.object.body.id().map(|_| unsettled.new_body());
+        let described = named(unsettled.body(), &source.object.body);
         let object = make_object(source.object.size, source.object.etag, meta, described);
         let sent = unsettled.sent();
-        let entry = Entry { object, inline: source.inline, writes, deadline: Some(deadline) };
+        let entry = Entry { object, inline: source.inline, body };
         let outcome = self.put_everywhere(place, entry).await;
         if outcome.as_ref().is_err_and(ModelError::is_refusal) {
             sent.refused();
@@ -107,14 +116,13 @@ impl Model {
         outcome
     }
 
-    /// Writes all rows of the new body but the last ones, which come back.
-    async fn share_body(
+    /// Writes all rows of the new body but the last ones, which come back. It has the owner of the old one, unless another
+    /// is named.
+    pub(crate) async fn share_body(
         self: &Arc<Self>,
-        source: &Found,
-        owner: Owner,
-        (unsettled, alone): (&mut Unsettled, Option<&Alone>),
+        (old, owner): (Id<kind::Body>, Option<Owner>),
+        (unsettled, alone): (&mut Unsettled, Option<CopyAlone<'_>>),
     ) -> Result<Vec<Write>, ModelError> {
-        let Some(old) = source.object.body.id() else { return Ok(Vec::new()) };
         let (new, deadline) = (unsettled.body(), unsettled.deadline());
         let mut rows = Sharing { old, new, owner, deadline, next_row: Some(0) };
         let mut writes = rows.next_page(self).await?;
@@ -124,14 +132,13 @@ impl Model {
         writes.push(unsettled.mark());
         while rows.next_row.is_some() {
             unsettled.begin();
-            if alone.is_none() {
+            let Some((_, reading)) = &alone else {
                 self.merge_everywhere(writes, Some(deadline)).await?;
                 writes = rows.next_page(self).await?;
                 continue;
-            }
+            };
             let (batch, blocks) = (NodeBatch::new(writes), self.blocks.clone());
-            // A request that is cut off leaves this transaction in the queue: it reads to its end.
-            let reading = source.reading.clone();
+            let reading = reading.clone();
             let write = move |txn: &mut Txn<'_>| {
                 batch.apply(&blocks, txn)?;
                 drop(reading);
@@ -174,13 +181,14 @@ impl Sharing {
             }
             Contents::Parts(parts) => writes.extend(parts.iter().map(|part| hold(Target::Body(part.body)))),
         }
-        let row = VersionRow { owner: self.owner.clone(), deadline: self.deadline, dead: false, ..row };
+        let owner = self.owner.clone().unwrap_or(row.owner);
+        let row = VersionRow { owner, deadline: self.deadline, dead: false, ..row };
         writes.push(Write::Version { body: self.new, number, row });
     }
 }
 
 /// How an entry names the new body of a copy.
-fn named(new: Id<kind::Body>, source: &Body) -> Body {
+pub(crate) fn named(new: Id<kind::Body>, source: &Body) -> Body {
     match source {
         Body::Inline(hash) => Body::Inline(*hash),
         Body::Blocks(_, pieces) => Body::Blocks(new, pieces.clone()),

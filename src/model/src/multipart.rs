@@ -273,7 +273,7 @@ impl Model {
         writes.push(Write::Hold { target: Target::Body(id), referrer: Referrer::Upload(upload) });
         writes.push(Write::Part { upload, number, row });
         if alone.is_none() {
-            let (deadline, sent) = (body.deadline(), body.sent());
+            let (deadline, sent) = (Some(body.deadline()), body.sent());
             // Side by side: a part of an upload that was closed while its bytes came is let go with the others (C4),
             // and its client told. Whether it was written is not known after an error: closing the upload, or the
             // body's deadline, settles it.
@@ -445,8 +445,7 @@ impl Model {
         let body = unsettled.body();
         let object = composite(&completion, body, checksum.clone());
         let etag = object.etag;
-        let deadline = Some(unsettled.deadline());
-        let entry = Entry { object, inline: None, writes: vec![Write::Settled { body }], deadline };
+        let entry = Entry { object, inline: None, body: Some(unsettled.new_body()) };
         let place = Place { bucket: name.bucket, key: name.key, condition };
         let sent = unsettled.sent();
         let outcome = self.put_everywhere(place, entry).await;

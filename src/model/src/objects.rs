@@ -315,8 +315,8 @@ impl Model {
         let (described, inline, writes) = body.describe();
         let object = make_object(body.size(), etag, meta, described);
         if alone.is_none() {
-            let (deadline, sent) = (body.deadline(), body.sent());
-            let entry = Entry { object, inline, writes, deadline };
+            let (new, sent) = (body.new_body(), body.sent());
+            let entry = Entry { object, inline, body: new };
             let outcome = self.put_everywhere(place, entry).await;
             if outcome.as_ref().is_err_and(ModelError::is_refusal) {
                 sent.refused();
@@ -400,9 +400,9 @@ impl Put {
             let stamp = NodeBatch::new(writes).apply(blocks, txn)?;
             Written { stamp, order: stamp, version: None }
         } else {
-            let (inline, deadline) = (self.inline, None);
-            let condition = Condition::Always;
-            let add = Add { mode, condition, retention, slot, inline, writes, deadline };
+            NodeBatch::new(writes).apply(blocks, txn)?;
+            let (inline, condition) = (self.inline, Condition::Always);
+            let add = Add { mode, condition, retention, slot, inline, body: None };
             let row = versions::change_here(txn, (blocks, now), &row_key, Change::Add(Box::new(add)))?;
             row.as_ref().map(Written::of).ok_or(ModelError::Unavailable)?
         };

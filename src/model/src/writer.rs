@@ -8,7 +8,7 @@
 //! gives the body up; one cut off by a crash is given up at the next start.
 
 use crate::encryption::cipher::{Cipher, Key, SEAL_BYTES};
-use crate::replicas::Batch;
+use crate::replicas::{Batch, NewBody};
 use crate::rows::object::{BlockPiece, Body};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
@@ -265,11 +265,16 @@ impl FinishedBody {
         }
     }
 
-    /// After this nobody accepts anything for the body any more; none for bytes beside the row.
-    pub(crate) fn deadline(&self) -> Option<WallTime> {
+    /// After this nobody accepts anything for the body any more.
+    pub(crate) fn deadline(&self) -> WallTime {
+        self.unsettled.deadline()
+    }
+
+    /// The body that its entry names on several nodes; none for bytes beside the row.
+    pub(crate) fn new_body(&self) -> Option<NewBody> {
         match &self.content {
             Finished::Inline(_) => None,
-            Finished::Blocks { deadline, .. } => Some(*deadline),
+            Finished::Blocks { .. } => Some(self.unsettled.new_body()),
         }
     }
 
@@ -314,6 +319,11 @@ impl Unsettled {
     /// Until when replicas accept something for it.
     pub fn deadline(&self) -> WallTime {
         self.deadline
+    }
+
+    /// What its entry says of it to those who keep it.
+    pub fn new_body(&self) -> NewBody {
+        NewBody { id: self.body, deadline: self.deadline }
     }
 
     /// Notes that rows are being sent; the mark that goes along with them, until it is stored.

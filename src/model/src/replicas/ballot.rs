@@ -3,6 +3,7 @@
 use super::ask::WRITE_LIMIT;
 use super::messages::{Prepare, Promise, Reply};
 use super::read::{Asking, KeyPlace};
+use super::renewal::NewBody;
 use super::store::{VIEW_ATTEMPTS_MAX, VIEW_PAUSE};
 use crate::batch::{Position, Write};
 use crate::replicas::Batch;
@@ -32,21 +33,14 @@ pub(crate) struct Proposal {
     /// Which version it is, where the key has versions.
     pub lineage: Option<Box<Lineage>>,
     pub beside: Beside,
-    /// Rows that go with it.
-    pub writes: Vec<Write>,
-    /// After this nobody accepts it any more (rule K2).
-    pub deadline: Option<WallTime>,
+    /// A body that was stored for it, and that nothing named before.
+    pub body: Option<NewBody>,
 }
 
 impl Proposal {
-    /// Whether it names a body that lies elsewhere.
-    pub(super) fn has_body(&self) -> bool {
-        self.slot.live().is_some_and(|object| object.body.id().is_some())
-    }
-
     /// Of an entry in a bucket without versions.
     pub fn plain(slot: Slot, inline: Option<bytes::Bytes>) -> Self {
-        Self { slot, lineage: None, beside: inline.into(), writes: Vec::new(), deadline: None }
+        Self { slot, lineage: None, beside: inline.into(), body: None }
     }
 }
 
@@ -182,12 +176,11 @@ impl Model {
             return Err(ModelError::Unavailable);
         }
         let live = row.as_ref().filter(|row| row.live().is_some());
-        let Some(proposal) = decide(live)? else {
+        let Some(mut proposal) = decide(live)? else {
             return Ok(Ended::Value(None));
         };
-        if proposed.id.is_some() && proposal.has_body() {
-            // K1: a body never goes out under two orders. Who lets bodies go may have met the first one beaten.
-            return Err(ModelError::Unavailable);
+        if proposed.id.is_some() {
+            self.renew_proposal(&mut proposal).await?;
         }
         let stamp = ballot.stamp;
         let id = proposed.id.unwrap_or(stamp);
@@ -352,7 +345,8 @@ impl Model {
         if view != self.peers.view() {
             return Ok(Ended::Moved);
         }
-        let Proposal { slot, lineage, beside, mut writes, deadline } = proposal;
+        let Proposal { slot, lineage, beside, body } = proposal;
+        let (mut writes, deadline) = (NewBody::settled(body), body.map(|body| body.deadline));
         let row = ObjectRow { order: ballot.proposal(), lineage, before, ..ObjectRow::new(id, slot) };
         let KeyPlace { partition, key } = place.clone();
         let (number, position) = (writes.len(), Position { order: row.order, id });

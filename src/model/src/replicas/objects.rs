@@ -2,6 +2,7 @@
 
 use super::ballot::Proposal;
 use super::read::KeyPlace;
+use super::renewal::NewBody;
 use super::store::Batch;
 use super::versions::{Add, Change};
 use crate::batch::{Position, Write};
@@ -13,7 +14,7 @@ use crate::rows::past::VersionId;
 use crate::usage::Usage;
 use crate::{Model, ModelError, lock, usage};
 use base::id::kind;
-use base::{Id, PartitionHash, Stamp, WallTime};
+use base::{Id, PartitionHash, Stamp};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -27,13 +28,13 @@ const RESTAMPS_MAX: usize = 4;
 /// Keys of which versions are deleted side by side.
 const DELETIONS_AT_ONCE: usize = 64;
 
-/// An object that is to be written, with the rows that go with it.
+/// An object that is to be written.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub object: Object,
     pub inline: Option<Bytes>,
-    pub writes: Vec<Write>,
-    pub deadline: Option<WallTime>,
+    /// The body it names, unless its bytes travel beside it.
+    pub body: Option<NewBody>,
 }
 
 impl KeyPlace {
@@ -51,6 +52,8 @@ impl Model {
         entry: Entry,
     ) -> Result<Written, ModelError> {
         let Place { bucket, key, condition } = place;
+        // It may be needed again once it has gone out (rule K1).
+        let _reading = entry.body.map(|body| self.readers.enter(body.id));
         let row = self.names().bucket(bucket)?;
         let key_place = KeyPlace::of(bucket, key);
         let (quotas, mode) = (row.quotas.value, row.versioning());
@@ -64,9 +67,9 @@ impl Model {
         let plain = |Position { id: stamp, order }| Written { stamp, order, version: None };
         let put = match condition {
             condition if mode != Versioning::Never => {
-                let Entry { object, inline, writes, deadline } = entry;
+                let Entry { object, inline, body } = entry;
                 let slot = Slot::Live(Box::new(object));
-                let add = Add { mode, condition, retention, slot, inline, writes, deadline };
+                let add = Add { mode, condition, retention, slot, inline, body };
                 let row = self.change_versions(&key_place, Change::Add(Box::new(add))).await;
                 row.and_then(|row| row.ok_or(ModelError::Unavailable)).map(|row| Written::of(&row))
             }
@@ -84,34 +87,35 @@ impl Model {
     ) -> Result<Position, ModelError> {
         let decided = self.decide(&place, |current| {
             condition.check(current.and_then(ObjectRow::live))?;
-            let slot = Slot::Live(Box::new(entry.object.clone()));
-            let Entry { inline, writes, deadline, .. } = entry.clone();
-            Ok(Some(Proposal { writes, deadline, ..Proposal::plain(slot, inline) }))
+            let Entry { object, inline, body } = entry.clone();
+            Ok(Some(Proposal { body, ..Proposal::plain(Slot::Live(Box::new(object)), inline) }))
         });
         let id = decided.await?.ok_or(ModelError::Unavailable)?;
         Ok(Position { id, order: id.proposal() })
     }
 
     async fn put_plainly(self: &Arc<Self>, place: KeyPlace, entry: Entry) -> Result<Position, ModelError> {
-        let Entry { object, inline, mut writes, deadline } = entry;
-        // K1: a body never goes out under two stamps.
-        let has_body = object.body.id().is_some();
-        let number = writes.len();
+        let Entry { object, inline, body: first } = entry;
         let KeyPlace { partition, key } = place;
-        writes.push(Write::Object { partition, key, slot: Slot::Live(Box::new(object)), inline });
+        let (mut slot, mut body) = (Slot::Live(Box::new(object)), first);
         let mut position = self.position_in(partition).await?;
         for _ in 0..RESTAMPS_MAX {
-            let birth = position.order;
-            let batch = Batch { position, birth, deadline, writes: writes.clone(), block: None, under: None };
+            let mut writes = NewBody::settled(body);
+            let number = writes.len();
+            let (key, inline) = (key.clone(), inline.clone());
+            writes.push(Write::Object { partition, key, slot: slot.clone(), inline });
+            let (birth, deadline) = (position.order, body.map(|body| body.deadline));
+            let batch = Batch { position, birth, deadline, writes, block: None, under: None };
             let steps = self.store_everywhere(batch).await?;
-            match steps.get(&number) {
-                Some(WriteStep::Done) => return Ok(position),
-                Some(WriteStep::Again { above }) if !has_body => {
-                    self.store.observe(*above).await?;
-                    position = Position { order: self.store.stamp().await?, ..position };
-                }
-                _ => return Err(ModelError::Unavailable),
+            let Some(WriteStep::Again { above }) = steps.get(&number) else {
+                let is_done = steps.get(&number) == Some(&WriteStep::Done);
+                return if is_done { Ok(position) } else { Err(ModelError::Unavailable) };
+            };
+            self.store.observe(*above).await?;
+            if let Some(first) = first {
+                body = Some(self.renew_body(first, &mut slot).await?);
             }
+            position = Position { order: self.store.stamp().await?, ..position };
         }
         Err(ModelError::Unavailable)
     }

@@ -1,7 +1,8 @@
 //! The coordinator of a read of merging rows: a quorum's records, merged (tables `version`, `upload`, `part`).
 //!
 //! Where the replicas of the quorum differ, the merge is not written back: these rows only grow, nothing
-//! is concluded from one that is absent here and comes later, and the sync of tables evens them out.
+//! is concluded from one that is absent here and comes later, and the sync of tables evens them out. Who does conclude
+//! something from a row that is here writes it back first ([`Rows::differ`]).
 
 use super::messages::{ReadRange, Records};
 use crate::{Model, ModelError};
@@ -25,6 +26,8 @@ pub(crate) struct Rows<R> {
     pub rows: BTreeMap<Bytes, R>,
     /// Where to go on; `None` at the end.
     pub next: Option<Vec<u8>>,
+    /// Whether somebody who answered does not hold just these rows.
+    pub differ: bool,
 }
 
 impl Model {
@@ -67,11 +70,12 @@ impl Model {
 fn merge<R: Record + Merge>(space: Space, pages: Vec<Records>) -> Result<Rows<R>, ModelError> {
     let end_of = |page: &Records| page.records.last().map(|(key, _)| key.clone()).filter(|_| page.more);
     let horizon = pages.iter().filter_map(end_of).min();
+    let is_told = |(key, _): &&(Bytes, Bytes)| horizon.as_ref().is_none_or(|horizon| key <= horizon);
+    let differ = pages
+        .windows(2)
+        .any(|two| !two[0].records.iter().filter(is_told).eq(two[1].records.iter().filter(is_told)));
     let mut rows: BTreeMap<Bytes, R> = BTreeMap::new();
-    for (key, value) in pages.into_iter().flat_map(|page| page.records) {
-        if horizon.as_ref().is_some_and(|horizon| key > *horizon) {
-            continue;
-        }
+    for (key, value) in pages.iter().flat_map(|page| page.records.iter().filter(is_told)).cloned() {
         let row: R = store::decode(space, &key, &value).map_err(|_| ModelError::Unavailable)?;
         match rows.get_mut(&key) {
             Some(known) => known.merge(&row),
@@ -79,5 +83,5 @@ fn merge<R: Record + Merge>(space: Space, pages: Vec<Records>) -> Result<Rows<R>
         }
     }
     let next = horizon.map(|last| [&last[..], &[0]].concat());
-    Ok(Rows { rows, next })
+    Ok(Rows { rows, next, differ })
 }

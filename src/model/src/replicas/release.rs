@@ -13,7 +13,7 @@ use crate::multipart::COMPLETION_MS;
 use crate::reclaim::{Progress, Queued, Work};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
-use crate::rows::version::{Owner, VersionRow};
+use crate::rows::version::{self, Owner, VersionRow};
 use crate::writer::BODY_DEADLINE_MS;
 use crate::{Model, ModelError, graves};
 use base::id::kind;
@@ -188,7 +188,7 @@ impl Model {
         self.merge_everywhere(writes, None).await.map(|_| ())
     }
 
-    async fn rows_of_body(
+    pub(super) async fn rows_of_body(
         self: &Arc<Self>,
         body: Id<kind::Body>,
     ) -> Result<BTreeMap<u32, VersionRow>, ModelError> {
@@ -262,14 +262,23 @@ impl Model {
         self.store.commit(Intent::Free, forget).await
     }
 
-    /// Lets go what a dead row holds, wherever it lies.
+    /// Lets go what a row holds that is dead here, wherever that lies.
     async fn drop_everywhere(self: &Arc<Self>, body: Id<kind::Body>, number: u32) -> Result<(), ModelError> {
-        let (rows, _) = self.version_rows(body, number, 1).await?;
-        let targets =
-            rows.iter().filter(|(found, _)| *found == number).flat_map(|(_, row)| row.contents.targets());
-        let releases: Vec<Write> =
-            targets.map(|target| Write::Release { target, referrer: Referrer::Body(body) }).collect();
+        let (partition, key) = (PartitionHash::of_uniform(body.as_bytes()), version::row_key(&body, number));
+        let to = [key.as_slice(), &[0]].concat();
+        let range = RowRange { space: Space::Version, partition, from: key, to, limit: 1 };
+        let found = self.read_range::<VersionRow>(&range).await?;
+        let Some(row) = found.rows.into_values().next() else {
+            return self.forget_work(Work::DropReferences(body, number)).await;
+        };
+        let release = |target| Write::Release { target, referrer: Referrer::Body(body) };
+        let releases: Vec<Write> = row.contents.targets().into_iter().map(release).collect();
         if !releases.is_empty() {
+            if found.differ || !row.dead {
+                // A quorum knows that it is dead before anything goes (doc/models/renew.rs).
+                let row = VersionRow { dead: true, ..row };
+                self.merge_everywhere(vec![Write::Version { body, number, row }], None).await?;
+            }
             self.merge_everywhere(releases, None).await?;
         }
         self.forget_work(Work::DropReferences(body, number)).await

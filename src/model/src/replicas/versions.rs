@@ -4,6 +4,7 @@
 use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
 use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};
 use super::read::{KeyPlace, ToldPast};
+use super::renewal::NewBody;
 use super::seal;
 use super::serve::Serve;
 use super::store::Batch;
@@ -61,23 +62,14 @@ pub(crate) struct Add {
     pub retention: Option<DefaultRetention>,
     pub slot: Slot,
     pub inline: Option<Bytes>,
-    /// Rows that go with it.
-    pub writes: Vec<Write>,
-    pub deadline: Option<WallTime>,
+    /// The body it brings, unless its bytes travel beside it or its rows are here already.
+    pub body: Option<NewBody>,
 }
 
 impl Add {
     /// A delete marker.
     pub fn marker(mode: Versioning, condition: Condition) -> Self {
-        Self {
-            mode,
-            condition,
-            retention: None,
-            slot: Slot::Marker,
-            inline: None,
-            writes: Vec::new(),
-            deadline: None,
-        }
+        Self { mode, condition, retention: None, slot: Slot::Marker, inline: None, body: None }
     }
 }
 
@@ -116,6 +108,8 @@ impl Model {
         place: &KeyPlace,
         wish: Wish,
     ) -> Result<Option<ObjectRow>, ModelError> {
+        // Whether a body that it brings has gone out.
+        let mut has_gone_out = false;
         for attempt in 0..ATTEMPTS_MAX {
             let opened = match self.open_ballot(place).await? {
                 Ended::Value(opened) => opened,
@@ -133,15 +127,18 @@ impl Model {
                 Wish::IfDue(due) => self.judge_due(place, opened.row.as_ref(), due).await?,
             };
             let Some(change) = change else { return Ok(None) };
-            let Some(proposal) = self.propose(place, &opened, change).await? else { return Ok(None) };
+            let Some(mut proposal) = self.propose(place, &opened, change).await? else { return Ok(None) };
+            if has_gone_out {
+                self.renew_proposal(&mut proposal).await?;
+            }
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
-            // K1: a body never goes out under two stamps.
-            let has_body = proposal.has_body();
             let (ballot, stamp) = (opened.ballot, opened.ballot.stamp);
-            match self.accept(place, (ballot, stamp), proposal, Vec::new()).await? {
-                Ended::Lost if !has_body => self.pause(attempt, false).await,
+            let ended = self.accept(place, (ballot, stamp), proposal, Vec::new()).await?;
+            has_gone_out |= !matches!(ended, Ended::Moved);
+            match ended {
+                Ended::Lost => self.pause(attempt, false).await,
                 Ended::Moved => self.pause(attempt, true).await,
-                Ended::Lost | Ended::Unclear if !self.is_there(place, stamp).await? => break,
+                Ended::Unclear if !self.is_there(place, stamp).await? => break,
                 _ => {
                     let order = stamp.proposal();
                     return Ok(Some(ObjectRow { order, lineage, ..ObjectRow::new(stamp, slot) }));
@@ -164,7 +161,7 @@ impl Model {
             Change::Bury => made(Slot::Deleted, versions::lineage_beside(current, None), Beside::default()),
             Change::Add(add) => {
                 add.condition.check(current.and_then(ObjectRow::live))?;
-                let Add { mode, mut slot, inline, writes, deadline, retention, .. } = *add;
+                let Add { mode, mut slot, inline, body, retention, .. } = *add;
                 // Only who has not heard yet that the bucket keeps versions for good would replace a locked one.
                 if mode != Versioning::Enabled
                     && self.null_version_is_locked(place, current, opened.retention_clock).await?
@@ -178,7 +175,7 @@ impl Model {
                     None => None,
                 };
                 let beside = Beside { own: inline, aside };
-                Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes, deadline }
+                Proposal { slot, lineage: Some(Box::new(lineage)), beside, body }
             }
             Change::Delete(id, bypass) => match current.filter(|row| row.current() == Some(id)) {
                 Some(row) => {
@@ -536,7 +533,7 @@ impl Model {
 }
 
 fn made(slot: Slot, lineage: Lineage, beside: Beside) -> Proposal {
-    Proposal { slot, lineage: Some(Box::new(lineage)), beside, writes: Vec::new(), deadline: None }
+    Proposal { slot, lineage: Some(Box::new(lineage)), beside, body: None }
 }
 
 /// Where the row of a version lies among those of its key.

@@ -2,6 +2,7 @@
 
 use super::support::{Bucket, body_of, tag};
 use crate::objects::{Condition, Deletion, ObjectMeta, Place, Want};
+use crate::rows::reference::ReferenceRow;
 use crate::rows::version::Owner;
 use crate::tables::DIGESTED;
 use crate::{Bypass, ByteRange, Model, ModelError, Peers};
@@ -198,6 +199,18 @@ impl Running {
     /// Records of a keyspace.
     pub fn records(&self, space: store::Space) -> usize {
         count(&self.model.store().view().unwrap(), space)
+    }
+
+    /// References to blocks and parts that hold them.
+    pub fn holding_references(&self) -> usize {
+        let mut holding = 0;
+        let view = self.model.store().view().unwrap();
+        view.walk(store::Space::BlockRef, &[], None, &mut |_, row: ReferenceRow| {
+            holding += usize::from(!row.removed);
+            store::Step::Next
+        })
+        .unwrap();
+        holding
     }
 
     /// Whether a record of any kind is stored under a key.

@@ -8,6 +8,10 @@ use crate::ModelError;
 use crate::objects::{Condition, ObjectMeta, Place};
 use crate::rows::version::Owner;
 use futures_util::future::join_all;
+use std::time::Duration;
+
+/// Longer than any body of an upload may wait for its entry.
+const AFTER_DEADLINES: Duration = Duration::from_secs(60 * 3600);
 
 #[test]
 fn a_name_claimed_by_many_has_one_winner() {
@@ -139,6 +143,39 @@ fn a_put_and_the_deletion_of_its_bucket_exclude_each_other() {
             node.expire().await;
             let kept = if put_first { 2 } else { 0 };
             assert_eq!(node.block_rows(), kept);
+        }
+    });
+}
+
+#[test]
+fn a_body_of_blocks_that_was_overtaken_goes_out_again_as_a_new_one() {
+    const ROUNDS: usize = 20;
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        let key_of = |round: usize| format!("plain-{round}");
+        for round in 0..ROUNDS {
+            let puts = (0..3).map(|home| {
+                let (homes, key) = (&homes, key_of(round));
+                async move {
+                    homes.node(home).put_if(BUCKET, &key, &[&[home as u8], b"rest"], Condition::Always).await
+                }
+            });
+            for outcome in join_all(puts).await {
+                outcome.unwrap();
+            }
+        }
+        homes.pass(AFTER_DEADLINES);
+        homes.tidy_up().await;
+        for round in 0..ROUNDS {
+            for home in 0..3 {
+                let content = homes.node(home).content(BUCKET, &key_of(round)).await;
+                assert!(content.is_some_and(|content| content.ends_with(b"rest")), "{round} through {home}");
+            }
+        }
+        for home in 0..3 {
+            // Those of one key have their last block in common.
+            assert_eq!(homes.node(home).holding_references(), 2 * ROUNDS, "those who lost are gone");
         }
     });
 }

@@ -7,7 +7,7 @@ use crate::rows::bucket::Versioning;
 use crate::rows::object::{Aside, Beside, Lineage, ObjectRow, Slot};
 use crate::rows::past::{self, PastRow, VersionId};
 use crate::tables::{Tables, Upkeep};
-use crate::{Bypass, ModelError, NodeBatch, batch, lock};
+use crate::{Bypass, ModelError, batch, lock};
 use base::WallTime;
 use block::BlockStore;
 use bytes::Bytes;
@@ -36,7 +36,6 @@ pub(crate) fn change_here(
                 lock::check_removal(&replaced, now, Bypass::Nothing)?;
             }
             lock::retain_by_default(&mut add.slot, add.retention, stamp);
-            NodeBatch::new(add.writes).apply(blocks, txn)?;
             let lineage = lineage_above(add.mode, stamp, current.as_ref());
             Some(Next { slot: add.slot, lineage, own: add.inline })
         }
