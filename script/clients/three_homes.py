@@ -80,10 +80,10 @@ class Homes:
         return _digest(self.s3[through].get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
 
-def client_of(node, key, secret):
+def client_of(node, key, secret, read_timeout=20):
     """A client of one node that tries nothing again."""
     options = Config(
-        retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=20
+        retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=read_timeout
     )
     return boto3.client(
         "s3", endpoint_url=node.endpoint, aws_access_key_id=key, aws_secret_access_key=secret,

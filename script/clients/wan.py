@@ -18,10 +18,12 @@ class Wan:
     """The namespaces `home1` to `homeN` as long as it is entered.
 
     Whoever enters it is in one of them from then on, the first unless said, and so are the threads it starts: their
-    clients reach each home, their own without delay. Of all packets the given share is lost, in percent."""
+    clients reach each home, their own without delay. Of all packets the given share is lost, in percent; each home sends
+    at most `mbit` million bits a second."""
 
-    def __init__(self, homes, rtt_ms, loss=0, inside=1):
+    def __init__(self, homes, rtt_ms, loss=0, inside=1, mbit=None):
         self.words = ["--nodes", str(homes), "--rtt", str(rtt_ms), "--loss", str(loss)]
+        self.words += ["--mbit", str(mbit)] if mbit else []
         self.inside = inside
 
     def __enter__(self):

@@ -18,7 +18,7 @@ use env::Task;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Read, Space, Step};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// Blocks read ahead of the one being sent: hides the disk's latency behind the network's.
 const READ_AHEAD_BLOCKS: usize = 2;
@@ -28,6 +28,9 @@ const READ_AHEAD_MAX_BLOCKS: usize = 64;
 /// Blocks of all readers together that are in memory, from before they are read until the last of
 /// their bytes is sent: 256 MiB, as much as uploads may take by default. A slow client holds one.
 pub const SENDING_MAX_BLOCKS: usize = 256;
+/// Bytes of blocks that a quorum has and that wait for room on the lines to slower homes. Beyond it a home is not sent
+/// what it is too slow for: it takes that from the others, as what it missed while it was away.
+const LAGGING_MAX_BYTES: usize = 32 << 20;
 /// Version rows read at once.
 const ROWS_PER_PAGE: usize = 64;
 
@@ -115,8 +118,9 @@ pub struct BodyReader {
     access: Access,
 }
 
-/// The memory of blocks on their way out.
+/// The memory of blocks on their way out, to clients and to slower homes.
 pub(crate) struct Memory {
+    lagging: Semaphore,
     sending: Arc<Semaphore>,
     ahead: Arc<Semaphore>,
 }
@@ -268,7 +272,8 @@ impl AsRef<[u8]> for Sending {
 impl Default for Memory {
     fn default() -> Self {
         let of = |blocks| Arc::new(Semaphore::new(blocks));
-        Self { sending: of(SENDING_MAX_BLOCKS), ahead: of(READ_AHEAD_MAX_BLOCKS) }
+        let lagging = Semaphore::new(LAGGING_MAX_BYTES);
+        Self { lagging, sending: of(SENDING_MAX_BLOCKS), ahead: of(READ_AHEAD_MAX_BLOCKS) }
     }
 }
 
@@ -284,6 +289,11 @@ impl Memory {
         let ahead = Arc::clone(&self.ahead).try_acquire_owned().ok();
         let sending = Arc::clone(&self.sending).try_acquire_owned().ok();
         ahead.zip(sending).map(|(ahead, sending)| Room { sending, ahead: Some(ahead) })
+    }
+
+    /// Room for a block that a quorum has, on its way to a home whose line is slower, if there is any left.
+    pub fn lagging(&self, size_bytes: usize) -> Option<SemaphorePermit<'_>> {
+        self.lagging.try_acquire_many(u32::try_from(size_bytes).unwrap_or(u32::MAX)).ok()
     }
 
     /// How many blocks there is room for.

@@ -12,7 +12,7 @@ use crate::replicas::{Batch, NewBody};
 use crate::rows::object::{BlockPiece, Body};
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::version::{Contents, Owner, PendingBody, VersionRow};
-use crate::{Model, ModelError, NodeBatch, Write};
+use crate::{Model, ModelError, NodeBatch, Peers, Write};
 use base::id::kind;
 use base::limits::BLOCK_SIZE_BYTES;
 use base::{BlockHash, Id, WallTime};
@@ -129,8 +129,7 @@ impl BodyWriter {
     ) -> Result<(), ModelError> {
         // Every reader goes by the listed sizes, so a block may be shorter; none is empty.
         debug_assert!((1..=self.block_max_bytes()).contains(&content.len()), "a block has 1 byte to 1 MiB");
-        let is_alone = self.unsettled.model.peers.is_alone();
-        let most = if is_alone { BLOCKS_IN_FLIGHT_MAX } else { BLOCKS_IN_FLIGHT_FAR_MAX };
+        let most = blocks_in_flight(&self.unsettled.model.peers);
         while self.unsettled.in_flight.len() >= most {
             self.unsettled.wait_for_one().await?;
         }
@@ -388,6 +387,16 @@ impl Drop for Unsettled {
             })
             .detach();
     }
+}
+
+/// Blocks of one upload that may be on their way at once. On a slow line more would only wait there, and the client for
+/// them once it has sent all.
+fn blocks_in_flight(peers: &Peers) -> usize {
+    if peers.is_alone() {
+        return BLOCKS_IN_FLIGHT_MAX;
+    }
+    let window = peers.net().map_or(0, net::Net::widest_window_bytes);
+    (window / BLOCK_SIZE_BYTES).saturating_sub(1).clamp(1, BLOCKS_IN_FLIGHT_FAR_MAX)
 }
 
 async fn hash(model: &Model, content: Bytes) -> Result<HashedBlock, ModelError> {

@@ -40,6 +40,7 @@ mod runtime;
 mod serving;
 mod shared;
 mod tls;
+mod window;
 mod wire;
 
 pub use attachment::{Attachment, Cut, ReadError};

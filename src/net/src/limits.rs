@@ -21,6 +21,17 @@ pub const PIECE_MAX_BYTES: usize = 2 << 20;
 pub const ENVELOPE_MAX_BYTES: usize = 1024;
 /// Bytes of messages under way to (and, counted apart, from) one peer: 64 blocks of 1 MiB.
 pub const IN_FLIGHT_BYTES: usize = 64 << 20;
+/// Requests above this size wait for room in the window of their peer; smaller ones do not stand in line behind them.
+pub(crate) const LARGE_MIN_BYTES: usize = 64 << 10;
+/// The window of large requests to a peer whose line is not known yet: 100 MB/s at 90 ms.
+pub(crate) const WINDOW_START_BYTES: usize = 9 << 20;
+/// Answers to large requests within this time say that the line carries more.
+pub(crate) const ANSWER_SOON: Duration = Duration::from_secs(1);
+/// Later ones say that too much is under way. In between the window stays.
+pub(crate) const ANSWER_LATE: Duration = Duration::from_secs(2);
+/// The slowest line to a peer that large requests are given time for: 128 kbit/s. The first ones, nine blocks to each of two
+/// peers, come in time over 2 Mbit/s. That the other end is gone is noticed long before.
+pub(crate) const SLOWEST_BYTES_PER_SECOND: usize = 16 << 10;
 /// Encoded replies to our calls to one peer that are being read, without attachments (those wait in
 /// the window). A safety net: 250 listings of 1 MiB at once.
 pub const REPLIES_BYTES: usize = 256 << 20;

@@ -135,7 +135,18 @@ impl Net {
         to: NodeId,
         outgoing: Outgoing<'_, R>,
     ) -> Result<Answer<R::Reply>, CallError> {
-        self.0.shared.call(to, outgoing).await
+        self.call_while_wanted(to, outgoing, std::future::pending()).await
+    }
+
+    /// The same, but a large request that has not had its turn when `unwanted` ends is not sent at all:
+    /// [`CallError::Busy`].
+    pub async fn call_while_wanted<R: Request>(
+        &self,
+        to: NodeId,
+        outgoing: Outgoing<'_, R>,
+        unwanted: impl Future<Output = ()> + Send,
+    ) -> Result<Answer<R::Reply>, CallError> {
+        self.0.shared.call(to, outgoing, unwanted).await
     }
 
     /// Makes a node a peer: it is dialled at its addresses, or through a common peer, until it is
@@ -214,6 +225,11 @@ impl Net {
     /// One peer.
     pub fn peer(&self, node: NodeId) -> Option<PeerStatus> {
         self.0.shared.peer(node).map(|peer| peer.status())
+    }
+
+    /// Bytes of large requests that may be under way to the peer with the widest line.
+    pub fn widest_window_bytes(&self) -> usize {
+        self.0.shared.all_peers().iter().map(|peer| peer.window.width_bytes()).max().unwrap_or_default()
     }
 
     /// How many tasks the network runs: bounded by its peers and calls.

@@ -11,6 +11,7 @@ use crate::limits::{
     ADDRESSES_MAX, CALLS_MAX, IN_FLIGHT_BYTES, REPLIES_BYTES, SERVED_LINKS_MAX, STREAMS_MAX,
 };
 use crate::request::{Class, Level};
+use crate::window::Window;
 use crate::wire::Wire;
 use base::NodeId;
 use env::{MonoTime, Task};
@@ -61,6 +62,8 @@ pub(crate) struct Peer {
     pub sending: Arc<Semaphore>,
     pub receiving: Arc<Semaphore>,
     pub replies: Arc<Semaphore>,
+    /// Room for the large ones among the requests to it, as its line allows.
+    pub window: Window,
     /// Requests to it that carry a stream.
     pub streams: Arc<Semaphore>,
     /// A link is gone or an address is new.
@@ -103,6 +106,7 @@ impl Peer {
             sending: room(IN_FLIGHT_BYTES),
             receiving: room(IN_FLIGHT_BYTES),
             replies: room(REPLIES_BYTES),
+            window: Window::new(),
             streams: room(STREAMS_MAX),
             wake: Notify::new(),
             state: Mutex::default(),

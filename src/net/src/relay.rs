@@ -55,7 +55,7 @@ pub(crate) async fn open(
     let (reader, writer) = tokio::io::split(far);
     let request = Relay { target };
     let outgoing = Outgoing { request: &request, attachment: outgoing(reader), limit: HANDSHAKE_LIMIT };
-    let answer = shared.call(relay, outgoing).await;
+    let answer = shared.call(relay, outgoing, std::future::pending()).await;
     let answer = answer.map_err(|_| ConnectError::Unreachable(std::io::ErrorKind::HostUnreachable))?;
     shared.tasks.spawn(incoming(answer.attachment, writer));
     Ok(Box::new(near))
@@ -99,7 +99,8 @@ async fn pass_on(
     }
     let place = Arc::clone(&shared.relayed).try_acquire_owned().map_err(|_| Refusal::Busy)?;
     let outgoing = Outgoing { request: &Relayed {}, attachment, limit: HANDSHAKE_LIMIT };
-    let answer = shared.call(target, outgoing).await.map_err(|_| Refusal::NotReachable)?;
+    let answer =
+        shared.call(target, outgoing, std::future::pending()).await.map_err(|_| Refusal::NotReachable)?;
     let back = futures_util::stream::unfold((answer.attachment, place), |(mut bytes, place)| async move {
         let next = bytes.next().await?;
         Some((next, (bytes, place)))

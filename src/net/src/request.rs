@@ -84,7 +84,8 @@ pub struct Outgoing<'a, R> {
     pub request: &'a R,
     /// The bytes that go with it. They end with the call: when its reply has been read or dropped.
     pub attachment: Attachment,
-    /// How long to wait for the reply (not for the end of its attachment).
+    /// How long to wait for the reply (not for the end of its attachment). A large request has the time on top that its
+    /// bytes may take on a slow line, and what it waits for room there does not count.
     pub limit: Duration,
 }
 

@@ -7,15 +7,17 @@ use crate::guest::Doorkeeper;
 use crate::handlers::{AnyValue, Handlers, decode, encode};
 use crate::handshake::Credentials;
 use crate::hello::Reject;
-use crate::limits::{PEERS_MAX, RELAYED_STREAMS_MAX};
+use crate::limits::{LARGE_MIN_BYTES, PEERS_MAX, RELAYED_STREAMS_MAX, SLOWEST_BYTES_PER_SECOND};
 use crate::message::{self, Expected, Kind, MessageBody, MessageError, Parts, Received, TooLarge};
 use crate::peer::Peer;
-use crate::request::{Answer, Courier, Incoming, Level, Outgoing, Request};
+use crate::request::{Answer, Class, Courier, Incoming, Level, Outgoing, Request};
 use crate::runtime::{TaskGroup, Timer};
 use base::NodeId;
 use bytes::Bytes;
 use env::{Changes, Env, Watcher};
+use futures_util::future::{Either, select};
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -140,6 +142,7 @@ impl Shared {
         &self,
         to: NodeId,
         outgoing: Outgoing<'_, R>,
+        unwanted: impl Future<Output = ()> + Send,
     ) -> Result<Answer<R::Reply>, CallError> {
         if to == self.me() {
             return self.call_here(outgoing).await;
@@ -148,7 +151,7 @@ impl Shared {
         let Outgoing { request, attachment, limit } = outgoing;
         let body = encode(request).expect("a request type can be encoded");
         let call = Call { name: R::NAME, class: R::CLASS, body, attachment, limit };
-        let received = self.exchange(to, call).await?;
+        let received = self.exchange(to, call, unwanted).await?;
         match received.head.kind {
             Kind::Reply => match decode(&received.body) {
                 Ok(reply) => Ok(Answer { reply, attachment: received.attachment }),
@@ -180,13 +183,31 @@ impl Shared {
         Ok(Answer { reply: *reply, attachment })
     }
 
-    /// Sends a message and reads the answer up to its attachment.
-    async fn exchange(&self, to: NodeId, call: Call) -> Result<Received, CallError> {
+    /// Sends a message and reads the answer up to its attachment. A large one waits for room in the window of its peer
+    /// first, as long as it is wanted, and has the more time the larger it is.
+    async fn exchange(
+        &self,
+        to: NodeId,
+        call: Call,
+        unwanted: impl Future<Output = ()> + Send,
+    ) -> Result<Received, CallError> {
         let not_connected = CallError::NotConnected(to);
         let peer = self.peer(to).ok_or_else(|| not_connected.clone())?;
         let first = peer.link(call.class).ok_or_else(|| not_connected.clone())?;
-        let (class, limit, name) = (call.class, call.limit, call.name);
-        let is_stream = call.attachment.size_bytes().is_none();
+        let (class, name) = (call.class, call.name);
+        let attached = call.attachment.size_bytes();
+        let is_stream = attached.is_none();
+        let size_bytes = call.body.len() + attached.unwrap_or(0) as usize;
+        let limit = call.limit + time_on_the_line(size_bytes);
+        let place = if class == Class::Bulk && size_bytes >= LARGE_MIN_BYTES {
+            let enter = pin!(peer.window.enter(size_bytes, || self.env.clock.mono()));
+            match select(enter, pin!(unwanted)).await {
+                Either::Left((place, _)) => Some(place),
+                Either::Right(_) => return Err(CallError::Busy(to)),
+            }
+        } else {
+            None
+        };
         let mut message = MessageBody::new(Parts {
             kind: Kind::Request,
             level: first.level,
@@ -218,7 +239,17 @@ impl Shared {
             let received = message::read(body, &peer.replies, Expected::Answer(leash)).await;
             received.map_err(|error| CallError::Unknown { node: to, cause: no_answer(error) })
         };
-        let received = match env::timeout(limit, work).await {
+        let received = env::timeout(limit, work).await;
+        if let Some(place) = place {
+            let now = self.env.clock.mono();
+            match &received {
+                Some(Ok(_)) => place.answered(now),
+                None => place.failed(now),
+                // The line is gone.
+                Some(Err(_)) => {}
+            }
+        }
+        let received = match received {
             Some(result) => result?,
             None if is_sent.load(Ordering::Relaxed) => return Err(CallError::TimedOut(to)),
             None => return Err(CallError::Busy(to)),
@@ -232,10 +263,15 @@ impl Shared {
 /// A call whose types are forgotten.
 struct Call {
     name: &'static str,
-    class: crate::request::Class,
+    class: Class,
     body: Bytes,
     attachment: Attachment,
     limit: Duration,
+}
+
+/// How long a message of this size may take to get over, beside what its receiver may take to answer.
+fn time_on_the_line(size_bytes: usize) -> Duration {
+    Duration::from_secs((size_bytes / SLOWEST_BYTES_PER_SECOND) as u64)
 }
 
 fn refused(node: NodeId, refusal: Refusal) -> CallError {

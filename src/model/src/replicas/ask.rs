@@ -10,7 +10,8 @@ use std::time::Duration;
 use table::register::Member;
 use tokio::sync::mpsc;
 
-/// How long a write waits for a replica that neither answers nor breaks its link.
+/// How long a write waits for a replica that neither answers nor breaks its link, beside the time that a block is given
+/// to get over a slow line.
 pub(crate) const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// The same for a read, of which another replica is asked long before.
 pub(crate) const READ_LIMIT: Duration = Duration::from_secs(8);
@@ -54,8 +55,10 @@ impl Model {
     ) {
         let (model, sender) = (Arc::clone(self), asked.sender.clone());
         asked.open += 1;
+        let size_bytes = bytes.len();
         let question = async move {
-            let answer = model.ask_one(node, request, bytes, limit).await;
+            let unwanted = model.when_nobody_waits(&sender, size_bytes);
+            let answer = model.ask_while_wanted(node, (request, bytes), limit, unwanted).await;
             if let Err(error) = &answer {
                 tracing::debug!(question = R::NAME, %node, %error, "no answer of another node");
             }
@@ -79,6 +82,17 @@ impl Model {
         asked
     }
 
+    /// Ends when nobody waits for an answer any more and too many bytes wait like that already for lines that are slower
+    /// than those of others: what was asked then remains undone there, until that home takes it from the others.
+    async fn when_nobody_waits<T>(&self, sender: &mpsc::Sender<T>, size_bytes: usize) {
+        sender.closed().await;
+        let lagging = self.memory.lagging(size_bytes);
+        if lagging.is_some() {
+            std::future::pending::<()>().await;
+        }
+        drop(lagging);
+    }
+
     /// Asks one node, which may be this one.
     pub(crate) async fn ask_one<R: Serve>(
         self: &Arc<Self>,
@@ -87,13 +101,24 @@ impl Model {
         bytes: Bytes,
         limit: Duration,
     ) -> Result<Answer<R::Reply>, CallError> {
+        self.ask_while_wanted(node, (request, bytes), limit, std::future::pending()).await
+    }
+
+    async fn ask_while_wanted<R: Serve>(
+        self: &Arc<Self>,
+        node: NodeId,
+        (request, bytes): (R, Bytes),
+        limit: Duration,
+        unwanted: impl Future<Output = ()> + Send,
+    ) -> Result<Answer<R::Reply>, CallError> {
         let attachment = Attachment::from(bytes);
         if node == self.peers.me() {
             let answer = request.serve(self, attachment).await;
             return answer.map_err(|refusal| CallError::Refused { node, refusal });
         }
         let net = self.peers.net().ok_or(CallError::NotConnected(node))?;
-        let answer = net.call_with(node, Outgoing { request: &request, attachment, limit }).await;
+        let outgoing = Outgoing { request: &request, attachment, limit };
+        let answer = net.call_while_wanted(node, outgoing, unwanted).await;
         self.clocks.answered(node, &answer);
         answer
     }

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long a node may take for a block before the next one is asked as well: the round trip of a home,
-/// and a mebibyte at a few MB/s.
+/// How long nothing may come of a block before the next node is asked as well: more than the round trip of a home. A
+/// slow line that goes on sending is not helped by a second copy on it.
 const HEDGE_AFTER: Duration = Duration::from_millis(700);
 
 impl Model {
@@ -86,7 +86,7 @@ impl Model {
             }
             let next = futures_util::StreamExt::next(&mut running);
             let heard =
-                if nodes.len() > 0 { env::timeout(HEDGE_AFTER, pin!(next)).await } else { Some(next.await) };
+                if nodes.len() > 0 { begun.while_more_comes(pin!(next)).await } else { Some(next.await) };
             if let Some(Some(Some(block))) = heard {
                 return Sought::Found(block);
             }
@@ -177,6 +177,21 @@ impl Begun {
 
     fn denials(&self) -> usize {
         self.denials.load(Ordering::Relaxed)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.open().iter().map(Bytes::len).sum()
+    }
+
+    /// What a question comes to; `None` once nothing more has come for [`HEDGE_AFTER`].
+    async fn while_more_comes<T>(&self, mut question: impl Future<Output = T> + Unpin) -> Option<T> {
+        loop {
+            let before = self.size_bytes();
+            let heard = env::timeout(HEDGE_AFTER, &mut question).await;
+            if heard.is_some() || self.size_bytes() == before {
+                return heard;
+            }
+        }
     }
 
     fn longest(&self) -> Vec<Bytes> {
