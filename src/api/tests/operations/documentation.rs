@@ -149,12 +149,17 @@ fn the_document_shows_the_tables() {
     }
 }
 
-/// The cells of the rows in "Beside other servers".
-fn features() -> Vec<Vec<&'static str>> {
-    let section = DOCUMENT.split("\n## Beside other servers\n").nth(1).unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+/// The cells of the rows in a section's tables, but for the first table's head.
+fn rows_of(section: &str) -> Vec<Vec<&'static str>> {
+    let text = DOCUMENT.split(&format!("\n## {section}\n")).nth(1).unwrap_or_else(|| panic!("no {section}"));
+    let text = text.split("\n## ").next().unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1);
     rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// The cells of the rows in "Beside other servers", but for those that are headings.
+fn features() -> Vec<Vec<&'static str>> {
+    rows_of("Beside other servers").into_iter().filter(|row| !row[0].starts_with("**")).collect()
 }
 
 /// Where a test stands, and what must stand there.
@@ -174,7 +179,7 @@ fn place_of(test: &str) -> (String, String) {
 fn what_the_document_says_is_there_has_tests_that_are_there() {
     let rows = features();
     assert!(rows.len() > 50, "{} rows", rows.len());
-    for row in rows.iter().filter(|row| !row[0].starts_with("**")) {
+    for row in &rows {
         let [feature, .., here, tests] = row.as_slice() else { panic!("{row:?}") };
         assert_eq!(row.len(), 10, "{feature}");
         let is_there = here.starts_with(['Y', 'P']);
@@ -185,5 +190,17 @@ fn what_the_document_says_is_there_has_tests_that_are_there() {
             let found = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{test}: {error}"));
             assert!(found.contains(&wanted), "{test} of {feature} is not there");
         }
+    }
+}
+
+#[test]
+fn every_feature_says_where_it_is_written() {
+    let written = rows_of("Where it is written");
+    for feature in features() {
+        let name = feature[0];
+        let row =
+            written.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name} is written nowhere"));
+        let is_said = row[1].contains("(https://docs.aws.amazon.com/") || row[1].starts_with("our reading");
+        assert!(is_said, "{name}: {}", row[1]);
     }
 }
