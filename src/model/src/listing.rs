@@ -12,6 +12,7 @@ use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Read, Record, Space, Step, View};
 use table::sort_key::after_prefix;
@@ -159,8 +160,13 @@ impl Model {
     ) -> Result<UploadPage, ModelError> {
         if !self.peers.is_alone() {
             let partition = PartitionHash::of_shard(&bucket, 0);
-            let uploads = self.uploads_everywhere(partition).await?;
-            return Ok(page_of_known_uploads(uploads, partition, &query, after_upload));
+            let mut first = FirstUploads::new(partition, &query, after_upload);
+            let take = |upload| {
+                first.take(upload);
+                Step::Next
+            };
+            self.each_open_upload(partition, take).await?;
+            return Ok(first.page());
         }
         let view = self.store.view()?;
         self.env
@@ -237,38 +243,56 @@ fn first_upload(
     }
 }
 
-/// The same page from the open uploads of a bucket, which other nodes told.
-fn page_of_known_uploads(
-    uploads: Vec<ListedUpload>,
+/// The same page from open uploads that come in any order, as other nodes tell them: the first entries of it, and one more.
+struct FirstUploads<'a> {
     partition: PartitionHash,
-    query: &ListQuery,
-    after_upload: Option<Id<kind::Upload>>,
-) -> UploadPage {
-    let mut page = UploadPage::default();
-    let mut start = first_upload(partition, query, after_upload);
-    let place = |upload: &ListedUpload| upload::index_key(partition, &upload.key, &upload.id);
-    let mut uploads: Vec<(Vec<u8>, ListedUpload)> =
-        uploads.into_iter().map(|upload| (place(&upload), upload)).collect();
-    uploads.sort_by(|(one, _), (other, _)| one.cmp(other));
-    for (at, upload) in uploads {
-        if at < start || !upload.key.starts_with(&query.prefix) {
-            continue;
+    query: &'a ListQuery,
+    start: Vec<u8>,
+    entries: BTreeMap<Vec<u8>, UploadOrPrefix>,
+}
+
+enum UploadOrPrefix {
+    Upload(Box<ListedUpload>),
+    Prefix(String),
+}
+
+impl<'a> FirstUploads<'a> {
+    fn new(partition: PartitionHash, query: &'a ListQuery, after: Option<Id<kind::Upload>>) -> Self {
+        let start = first_upload(partition, query, after);
+        Self { partition, query, start, entries: BTreeMap::new() }
+    }
+
+    fn take(&mut self, upload: ListedUpload) {
+        let at = upload::index_key(self.partition, &upload.key, &upload.id);
+        if at < self.start || !upload.key.starts_with(&self.query.prefix) {
+            return;
         }
-        if page.uploads.len() + page.prefixes.len() == query.limit {
-            page.truncated = true;
-            break;
-        }
-        match query.fold_of(&upload.key) {
-            None => page.uploads.push(upload),
+        match self.query.fold_of(&upload.key) {
+            None => self.entries.insert(at, UploadOrPrefix::Upload(Box::new(upload))),
             Some(prefix) => {
-                let behind = after_prefix(&object::prefix_start(partition, &prefix));
-                page.prefixes.push(prefix);
-                let Some(behind) = behind else { break };
-                start = behind;
+                let at = object::prefix_start(self.partition, &prefix);
+                self.entries.insert(at, UploadOrPrefix::Prefix(prefix))
             }
+        };
+        if self.entries.len() > self.query.limit.saturating_add(1) {
+            self.entries.pop_last();
         }
     }
-    page
+
+    fn page(mut self) -> UploadPage {
+        let mut page = UploadPage::default();
+        if self.entries.len() > self.query.limit {
+            self.entries.pop_last();
+            page.truncated = true;
+        }
+        for entry in self.entries.into_values() {
+            match entry {
+                UploadOrPrefix::Upload(upload) => page.uploads.push(*upload),
+                UploadOrPrefix::Prefix(prefix) => page.prefixes.push(prefix),
+            }
+        }
+        page
+    }
 }
 
 /// What this replica holds of a listing: its rows, deleted ones too, passing over what is folded into a

@@ -19,6 +19,7 @@ use crate::{FinishedBody, Model, ModelError, NodeBatch, Write};
 use base::id::kind;
 use base::limits::PART_SIZE_MIN_BYTES;
 use base::{Id, PartNumber, PartitionHash, Stamp, WallTime};
+use bytes::Bytes;
 use env::random_array;
 use futures_util::TryFutureExt;
 use futures_util::future::{BoxFuture, ready};
@@ -215,45 +216,44 @@ impl Model {
         Ok(self.read_range(&range).await?.rows.into_values().next())
     }
 
-    /// The open uploads of a bucket's shard, as a quorum knows them.
-    pub(crate) async fn uploads_everywhere(
+    /// Visits the open uploads of a bucket's shard, as a quorum knows them, in the order of their ids.
+    pub(crate) async fn each_open_upload(
         self: &Arc<Self>,
         partition: PartitionHash,
-    ) -> Result<Vec<ListedUpload>, ModelError> {
+        mut visit: impl FnMut(ListedUpload) -> Step + Send,
+    ) -> Result<(), ModelError> {
         let from = partition.as_bytes().to_vec();
         let to = [partition.as_bytes().as_slice(), &[u8::MAX; 17]].concat();
         let range = RowRange { space: Space::Upload, partition, from, to, limit: ROWS_PER_PAGE };
-        let rows: BTreeMap<_, UploadRow> = self.read_whole_range(range).await?;
-        let open = rows.into_iter().filter(|(_, row)| row.state == UploadState::Open);
-        let listed = open.filter_map(|(key, row)| {
-            let id = Id::from_bytes(key.as_ref().try_into().ok()?);
-            Some(ListedUpload { key: row.key.clone(), id, row })
-        });
-        Ok(listed.collect())
+        let look = |key: &Bytes, row: UploadRow| match key.as_ref().try_into() {
+            Ok(id) if row.state == UploadState::Open => {
+                visit(ListedUpload { key: row.key.clone(), id: Id::from_bytes(id), row })
+            }
+            _ => Step::Next,
+        };
+        self.each_row(range, look).await
     }
 
-    /// The newest part of each number from `first` on.
+    /// The newest part of each of the first `most` numbers from `first` on.
     async fn newest_parts(
         self: &Arc<Self>,
         upload: &Id<kind::Upload>,
-        first: u16,
+        (first, most): (u16, usize),
     ) -> Result<Vec<Part>, ModelError> {
-        let mut parts = Newest::default();
+        let mut parts = Newest { parts: Vec::new(), most };
         let from = upload::parts_from(upload, first);
         if !self.peers.is_alone() {
             let to = [upload.as_bytes().as_slice(), &[u8::MAX; 35]].concat();
             let partition = upload::partition_of(upload);
             let range = RowRange { space: Space::Part, partition, from, to, limit: ROWS_PER_PAGE };
-            let rows: BTreeMap<_, PartRow> = self.read_whole_range(range).await?;
-            rows.into_iter().for_each(|(key, row)| parts.take(&key, row));
-            return Ok(parts.0);
+            self.each_row(range, |key: &Bytes, row| parts.take(key, row)).await?;
+            return Ok(parts.parts);
         }
         let to = table::sort_key::after_prefix(upload.as_bytes());
-        self.store.view()?.walk(Space::Part, &from, to.as_deref(), &mut |key, row: PartRow| {
-            parts.take(key, row);
-            Step::Next
-        })?;
-        Ok(parts.0)
+        self.store
+            .view()?
+            .walk(Space::Part, &from, to.as_deref(), &mut |key, row: PartRow| parts.take(key, row))?;
+        Ok(parts.parts)
     }
 
     /// Makes `body` a part of an open upload that [`Model::begin_part`] found to be open.
@@ -306,8 +306,13 @@ impl Model {
         let (from, to) = (upload::parts_from(upload, number), upload::parts_from(upload, number + 1));
         let partition = upload::partition_of(upload);
         let range = RowRange { space: Space::Part, partition, from, to, limit: ROWS_PER_PAGE };
-        let rows: BTreeMap<_, PartRow> = self.read_whole_range(range).await?;
-        match rows.values().map(|row| row.stamp).max() {
+        let mut newest = None;
+        let look = |_: &_, row: PartRow| {
+            newest = newest.max(Some(row.stamp));
+            Step::Next
+        };
+        self.each_row(range, look).await?;
+        match newest {
             Some(newest) => Ok(self.store.observe(newest).await?),
             None => Ok(()),
         }
@@ -322,7 +327,8 @@ impl Model {
         limit: usize,
     ) -> Result<(UploadRow, Vec<Part>, bool), ModelError> {
         let row = self.find_open_upload(name).await?;
-        let mut parts = self.newest_parts(&name.id, after.saturating_add(1)).await?;
+        let mut parts =
+            self.newest_parts(&name.id, (after.saturating_add(1), limit.saturating_add(1))).await?;
         let more = parts.len() > limit;
         parts.truncate(limit);
         Ok((row, parts, more))
@@ -374,8 +380,12 @@ impl Model {
             let encryption = row.encryption;
             return Ok(Planned::Done(Completed { stamp, version, etag, checksum, encryption }));
         }
-        let uploaded: BTreeMap<PartNumber, PartRow> =
-            self.newest_parts(&name.id, 0).await?.into_iter().map(|part| (part.number, part.row)).collect();
+        let uploaded: BTreeMap<PartNumber, PartRow> = self
+            .newest_parts(&name.id, (0, usize::MAX))
+            .await?
+            .into_iter()
+            .map(|part| (part.number, part.row))
+            .collect();
         let mut parts: Vec<Part> = Vec::with_capacity(named.len());
         for named in named {
             match parts.last() {
@@ -549,19 +559,25 @@ fn open_upload_of(read: &impl Read, name: &UploadName) -> Result<UploadRow, Mode
 
 /// The newest part of each number, in order.
 #[derive(Default)]
-struct Newest(Vec<Part>);
+struct Newest {
+    parts: Vec<Part>,
+    most: usize,
+}
 
 impl Newest {
     /// Takes the row of a part; rows come in key order.
-    fn take(&mut self, key: &[u8], row: PartRow) {
-        let Some(number) = upload::part_number_of(key) else { return };
-        match self.0.last_mut() {
+    fn take(&mut self, key: &[u8], row: PartRow) -> Step {
+        let Some(number) = upload::part_number_of(key) else { return Step::Next };
+        let is_full = self.parts.len() == self.most;
+        match self.parts.last_mut() {
             Some(last) if last.number == number => {
                 if row > last.row {
                     last.row = row;
                 }
             }
-            _ => self.0.push(Part { number, row }),
+            _ if is_full => return Step::Stop,
+            _ => self.parts.push(Part { number, row }),
         }
+        Step::Next
     }
 }

@@ -10,7 +10,7 @@ use base::{Merge, PartitionHash};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Record, Space};
+use store::{Record, Space, Step};
 
 /// Rows between two keys of one partition.
 pub(crate) struct RowRange {
@@ -49,18 +49,22 @@ impl Model {
         merge(range.space, pages)
     }
 
-    /// All rows of a range, page by page.
-    pub(crate) async fn read_whole_range<R: Record + Merge>(
+    /// Visits the rows of a range in key order until it has seen enough; a page of them is in memory.
+    pub(crate) async fn each_row<R: Record + Merge>(
         self: &Arc<Self>,
         mut range: RowRange,
-    ) -> Result<BTreeMap<Bytes, R>, ModelError> {
-        let mut all = BTreeMap::new();
+        mut visit: impl FnMut(&Bytes, R) -> Step + Send,
+    ) -> Result<(), ModelError> {
         loop {
             let page = self.read_range(&range).await?;
-            all.extend(page.rows);
+            for (key, row) in page.rows {
+                if visit(&key, row) == Step::Stop {
+                    return Ok(());
+                }
+            }
             match page.next {
                 Some(next) => range.from = next,
-                None => return Ok(all),
+                None => return Ok(()),
             }
         }
     }

@@ -213,8 +213,13 @@ impl Model {
             to,
             limit: ROWS_PER_PAGE,
         };
-        let rows: BTreeMap<_, ReferenceRow> = self.read_whole_range(range).await?;
-        Ok(rows.values().any(|row| !row.removed))
+        let mut is_held = false;
+        let look = |_: &_, row: ReferenceRow| {
+            is_held |= !row.removed;
+            if is_held { Step::Stop } else { Step::Next }
+        };
+        self.each_row(range, look).await?;
+        Ok(is_held)
     }
 
     /// C3: first a quorum knows that the upload is closed, then no replica takes a completion any more, then
@@ -243,12 +248,13 @@ impl Model {
         let to = [upload.as_bytes().as_slice(), &[u8::MAX; 35]].concat();
         let (partition, from) = (upload::partition_of(&upload), upload::parts_from(&upload, 0));
         let range = RowRange { space: Space::Part, partition, from, to, limit: ROWS_PER_PAGE };
-        let parts: BTreeMap<_, PartRow> = self.read_whole_range(range).await?;
-        let release = |part: &PartRow| Write::Release {
-            target: Target::Body(part.body),
-            referrer: Referrer::Upload(upload),
+        let mut releases = Vec::new();
+        let release = |_: &_, part: PartRow| {
+            let (target, referrer) = (Target::Body(part.body), Referrer::Upload(upload));
+            releases.push(Write::Release { target, referrer });
+            Step::Next
         };
-        let releases: Vec<Write> = parts.values().map(release).collect();
+        self.each_row(range, release).await?;
         for some in releases.chunks(ROWS_PER_PAGE) {
             self.merge_everywhere(some.to_vec(), None).await?;
         }

@@ -19,7 +19,7 @@ use super::claim::note_object;
 use super::list::Page;
 use super::read::KeyPlace;
 use crate::batch::Write;
-use crate::listing::ListQuery;
+use crate::listing::{ListQuery, ListedUpload};
 use crate::rows::object::{self, Object, ObjectRow, Slot};
 use crate::rows::upload::{UploadRow, UploadState};
 use crate::{Model, ModelError};
@@ -27,7 +27,10 @@ use base::id::{encode_hex, kind};
 use base::{BlockHash, Id, PartitionHash};
 use env::random_array;
 use std::sync::Arc;
-use store::{Read, Space, StoreError};
+use store::{Read, Space, Step, StoreError};
+
+/// Uploads of a bucket that is deleted which are aborted in one message.
+const ABORTED_AT_ONCE: usize = 256;
 
 /// The key of a seal, in a partition of its own.
 const KEY: &str = "seal";
@@ -145,11 +148,19 @@ impl Model {
         if !self.list_everywhere(page).await?.entries.is_empty() {
             return Err(ModelError::BucketNotEmpty);
         }
-        for upload in self.uploads_everywhere(partition).await? {
-            let row = UploadRow { state: UploadState::Aborted, ..upload.row };
-            self.merge_everywhere(vec![Write::Upload { id: upload.id, row }], None).await?;
+        loop {
+            let mut aborted = Vec::new();
+            let abort = |upload: ListedUpload| {
+                let row = UploadRow { state: UploadState::Aborted, ..upload.row };
+                aborted.push(Write::Upload { id: upload.id, row });
+                if aborted.len() < ABORTED_AT_ONCE { Step::Next } else { Step::Stop }
+            };
+            self.each_open_upload(partition, abort).await?;
+            if aborted.is_empty() {
+                return Ok(());
+            }
+            self.merge_everywhere(aborted, None).await?;
         }
-        Ok(())
     }
 
     /// Opens a bucket that somebody sealed and did not come back to: his attempt to delete it fails then.

@@ -3,13 +3,16 @@
 //! Key sets are random over an alphabet of awkward pieces (bytes 00 and 01, letters of several
 //! bytes, delimiters), with deleted rows in between; queries are all combinations.
 
+use super::homes::Homes;
 use super::support::{Bucket, Node, Random};
+use super::sync::{BUCKET, with_bucket};
 use super::{key_of, run};
-use crate::Bypass;
 use crate::listing::{ListEntry, ListQuery, Start};
-use crate::objects::{Condition, Deletion};
+use crate::objects::{Condition, Deletion, ObjectMeta};
+use crate::{Bypass, Model};
 use base::Id;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Pieces that keys and prefixes are made of.
 const PIECES: [&str; 9] = ["a", "b", "/", "//", "\0", "\u{1}", "é", "\u{10ffff}", "::"];
@@ -209,11 +212,11 @@ fn a_page_shows_what_a_key_holds_now() {
 /// An upload or prefix in the order of a listing: its text, then its id.
 type Marker = (String, Option<super::support::Upload>);
 
-async fn upload_pages(node: &Node, bucket: Bucket, query: &ListQuery) -> Vec<Marker> {
+async fn upload_pages(model: &Arc<Model>, bucket: Bucket, query: &ListQuery) -> Vec<Marker> {
     let mut all = Vec::new();
     let (mut query, mut after) = (query.clone(), None);
     loop {
-        let page = node.model.list_uploads(bucket, query.clone(), after).await.unwrap();
+        let page = model.list_uploads(bucket, query.clone(), after).await.unwrap();
         let mut entries: Vec<Marker> =
             page.uploads.into_iter().map(|listed| (listed.key, Some(listed.id))).collect();
         entries.extend(page.prefixes.into_iter().map(|prefix| (prefix, None)));
@@ -247,24 +250,51 @@ fn open_uploads_are_listed_by_key_then_id() {
                     _ => assert!(open.insert((key, name.id))),
                 }
             }
-            let keys: BTreeSet<String> = open.iter().map(|(key, _)| key.clone()).collect();
-            for prefix in ["", "a", "/", "é", "\0"] {
-                for delimiter in DELIMITERS {
-                    let mut all: Vec<Marker> = Vec::new();
-                    for (text, folded) in expected(&keys, prefix, delimiter, &Start::First) {
-                        let ids = open.iter().filter(|(key, _)| *key == text).map(|(_, id)| Some(*id));
-                        let ids: Vec<_> = if folded { vec![None] } else { ids.collect() };
-                        all.extend(ids.into_iter().map(|id| (text.clone(), id)));
-                    }
-                    for limit in 1..=all.len() + 1 {
-                        let delimiter = delimiter.map(str::to_owned);
-                        let query =
-                            ListQuery { prefix: prefix.into(), delimiter, limit, ..ListQuery::default() };
-                        assert_eq!(upload_pages(&node, bucket, &query).await, all, "{query:?} of {keys:?}");
-                    }
-                }
+            check_uploads(&node.model, bucket, &open, 1..).await;
+        }
+    });
+}
+
+/// All pages of the open uploads, of these sizes, for all queries.
+async fn check_uploads(
+    model: &Arc<Model>,
+    bucket: Bucket,
+    open: &BTreeSet<(String, super::support::Upload)>,
+    limits: impl Iterator<Item = usize> + Clone,
+) {
+    let keys: BTreeSet<String> = open.iter().map(|(key, _)| key.clone()).collect();
+    for prefix in ["", "a", "/", "é", "\0"] {
+        for delimiter in DELIMITERS {
+            let mut all: Vec<Marker> = Vec::new();
+            for (text, folded) in expected(&keys, prefix, delimiter, &Start::First) {
+                let ids = open.iter().filter(|(key, _)| *key == text).map(|(_, id)| Some(*id));
+                let ids: Vec<_> = if folded { vec![None] } else { ids.collect() };
+                all.extend(ids.into_iter().map(|id| (text.clone(), id)));
+            }
+            for limit in limits.clone().take_while(|limit| *limit <= all.len() + 1) {
+                let delimiter = delimiter.map(str::to_owned);
+                let query = ListQuery { prefix: prefix.into(), delimiter, limit, ..ListQuery::default() };
+                assert_eq!(upload_pages(model, bucket, &query).await, all, "{query:?} of {keys:?}");
             }
         }
+    }
+}
+
+#[test]
+fn open_uploads_of_several_homes_are_listed_as_those_of_one() {
+    run(async {
+        let mut random = Random(1);
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        let mut open: BTreeSet<(String, super::support::Upload)> = BTreeSet::new();
+        for number in 0..18 {
+            let key = format!("{}{}", random_text(&mut random, 3), PIECES[number % 3]);
+            let (place, by) = ((BUCKET, key.clone()), "GK1".to_owned());
+            let id =
+                homes.model(number % 3).create_upload(place, ObjectMeta::default(), None, by).await.unwrap();
+            open.insert((key, id));
+        }
+        check_uploads(homes.model(1), BUCKET, &open, [1, 4, 19].into_iter()).await;
     });
 }
 
