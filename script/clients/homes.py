@@ -18,10 +18,10 @@ HEALTHY_WITHIN_S = 30
 
 
 def free_ports():
-    """Where ten ports for each of three nodes begin: below those that the system gives to connections."""
+    """Where ten ports for each of some nodes begin: below those that the system gives to connections."""
     while True:
         first = random.randrange(15000, 32000)
-        if all(_is_free(first + offset) for offset in range(10, 60)):
+        if all(_is_free(first + offset) for offset in range(10, 80)):
             return first
 
 
@@ -144,15 +144,16 @@ class Cluster:
         for node in self.nodes:
             node.wait_until_up()
 
-    def form(self):
-        """Connects the nodes and gives each a zone of its own, unless they have a layout."""
+    def form(self, zones=None):
+        """Connects the nodes and gives each a zone, one of its own unless said, unless they have a layout."""
+        zones = zones or [f"home{node.number}" for node in self.nodes]
         first = self.nodes[0]
         for node in self.nodes[1:]:
             first.cli("node", "connect", node.id())
         if "No nodes currently have a role" not in first.cli("layout", "show"):
             return
-        for node in self.nodes:
-            first.cli("layout", "assign", "-z", f"home{node.number}", "-c", "10G", node.id().split("@")[0])
+        for node, zone in zip(self.nodes, zones):
+            first.cli("layout", "assign", "-z", zone, "-c", "10G", node.id().split("@")[0])
         first.cli("layout", "apply", "--version", "1")
         self.wait_for_layout()
 

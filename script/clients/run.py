@@ -27,7 +27,7 @@ SUITES = [
     "crash_line", "lost_disk", "boto3_core", "lost_memory", "growing", "boto3_versions", "boto3_lock", "boto3_encryption",
     "boto3_lifecycle", "boto3_website", "boto3_events",
     "boto3_logging", "tls_", "payload_modes", "awscli_", "s3cmd_", "minio_", "rclone_", "s5cmd_",
-    "restic_", "node_", "slow_lines", "three_homes", "operating", "forgetting", "joining",
+    "restic_", "node_", "slow_lines", "five_homes", "three_homes", "operating", "forgetting", "joining",
 ]
 
 

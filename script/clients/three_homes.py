@@ -27,18 +27,19 @@ CAUGHT_UP_WITHIN_S = 20
 
 
 class Homes:
-    """A running cluster of three, with a client for each node and a bucket."""
+    """A running cluster, of three unless more zones are named, with a client for each node and a bucket."""
 
-    def __init__(self, home, around=None):
+    def __init__(self, home, around=None, zones=None):
         self.folder = tempfile.mkdtemp(prefix="garage-homes-")
-        self.cluster = Cluster(home.server.binary, self.folder, 3, first_port=free_ports())
+        self.zones = zones
+        self.cluster = Cluster(home.server.binary, self.folder, len(zones or "123"), first_port=free_ports())
         self.bucket = "photos"
         for node in self.cluster.nodes:
             node.around = around or {}
 
     def __enter__(self):
         self.cluster.start()
-        self.cluster.form()
+        self.cluster.form(self.zones)
         self.wait_until_serving(self.cluster.nodes)
         key, secret = self.cluster.key()
         self.s3 = [client_of(node, key, secret) for node in self.cluster.nodes]
