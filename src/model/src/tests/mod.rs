@@ -26,4 +26,5 @@ mod support;
 mod sync;
 mod versions;
 
-use support::{bucket_named, key_of, run};
+pub(crate) use support::{Node, run};
+use support::{bucket_named, key_of};
