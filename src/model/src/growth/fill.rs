@@ -59,7 +59,12 @@ impl Model {
             }
         };
         let copying = self.copy_all(wanted, &sources, (manner, Files::Wanted), &filled);
-        if let Either::Left((ended, _)) = select(pin!(telling), pin!(copying)).await {
+        let is_other = match select(pin!(telling), pin!(copying)).await {
+            Either::Left((ended, _)) => Some(ended),
+            Either::Right(_) => None,
+        };
+        self.keep_copy_speed().await;
+        if let Some(ended) = is_other {
             return ended.map(|()| Step::Unfinished);
         }
         self.tell(cluster, mark, (so_far(), ArcSet::EMPTY)).await?;

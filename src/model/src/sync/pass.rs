@@ -4,7 +4,7 @@
 //! little each costs about as many round trips as one over a single arc.
 
 use super::differing::Differing;
-use super::messages::{CutPieces, CutRanges, FetchRows, FetchedRows, KeyRange, ListRanges, RowList};
+use super::messages::{CutPieces, CutRanges, FetchRows, FetchedRow, FetchedRows, KeyRange, ListRanges, RowList};
 use super::received::Received;
 use super::serve::{PIECES_MAX, RANGES_MAX};
 use super::take::{Asking, BLOCKS_TOGETHER, Refusal, Refused, Taken};
@@ -220,6 +220,7 @@ impl Pass<'_> {
 
     async fn fetch(&mut self, table: Digested, mut wanted: Vec<Bytes>) -> Result<(), ModelError> {
         while !wanted.is_empty() {
+            let mut room = self.model.copy_rate.room().await;
             let begin = self.model.env.clock.mono();
             let asking = Asking { view: self.view, birth: self.model.store.stamp().await? };
             let space = table.space().number();
@@ -229,6 +230,8 @@ impl Pass<'_> {
             if done == 0 || rows.len() > done {
                 return Err(ModelError::Damaged);
             }
+            room.took(rows.iter().map(FetchedRow::size_bytes).sum());
+            drop(room);
             let asked: Vec<Bytes> = wanted.drain(..done).collect();
             let mut received = Vec::with_capacity(rows.len());
             for row in rows.into_iter().filter(|row| asked.contains(&row.key)) {
