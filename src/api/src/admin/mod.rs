@@ -38,7 +38,7 @@ pub use call::{Answer, Call};
 pub use endpoint::{ENDPOINTS, Endpoint, NOT_YET, Route, Scope};
 pub use error::AdminError;
 pub use keys::{KeyFormatError, check_key_format};
-pub use variables::VARIABLES;
+pub use variables::{VARIABLES, Value as VariableValue};
 
 use crate::metrics::Metrics;
 use crate::s3::reply::ReplyBody;

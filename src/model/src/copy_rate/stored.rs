@@ -25,7 +25,9 @@ impl Record for Stored {
 pub(super) fn read(from: &impl Read) -> Result<Stored, StoreError> {
     match from.get(Space::Setting, KEY) {
         Err(StoreError::Unreadable { .. }) => {
-            tracing::warn!("the limit of copying cannot be read; to set it again:  garage worker set copy-rate");
+            tracing::warn!(
+                "the limit of copying cannot be read; to set it again:  garage worker set copy-rate"
+            );
             Ok(Stored::default())
         }
         found => Ok(found?.unwrap_or_default()),

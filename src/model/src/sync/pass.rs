@@ -4,7 +4,9 @@
 //! little each costs about as many round trips as one over a single arc.
 
 use super::differing::Differing;
-use super::messages::{CutPieces, CutRanges, FetchRows, FetchedRow, FetchedRows, KeyRange, ListRanges, RowList};
+use super::messages::{
+    CutPieces, CutRanges, FetchRows, FetchedRow, FetchedRows, KeyRange, ListRanges, RowList,
+};
 use super::received::Received;
 use super::serve::{PIECES_MAX, RANGES_MAX};
 use super::take::{Asking, BLOCKS_TOGETHER, Refusal, Refused, Taken};
