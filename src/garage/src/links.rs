@@ -91,7 +91,7 @@ fn room(env: &Env, config: &Config, model: &Arc<Model>) -> Arc<dyn Fn() -> Rooms
         Rooms {
             data: Space::together(data.iter().filter_map(look)).map(told),
             metadata: look(&metadata).map(told),
-            stored_bytes: blocks.statistics().ok().map(|blocks| blocks.stored_bytes),
+            stored_bytes: blocks.stored_bytes().ok(),
             to_refill: blocks.blocks_to_refill().ok().flatten(),
             copying: model.upgrade().map(|model| model.copy_speed()).unwrap_or_default(),
         }

@@ -8,6 +8,7 @@
 //! - counters equal the rows they count.
 
 pub mod admin;
+mod arc_bytes;
 mod batch;
 mod block_uses;
 mod check;
@@ -42,6 +43,7 @@ pub mod version_listing;
 mod versions;
 mod writer;
 
+pub use arc_bytes::ArcBytes;
 pub use batch::{NodeBatch, Write};
 pub use block_uses::{BlockUse, BodyUser};
 pub use check::CheckFigures;

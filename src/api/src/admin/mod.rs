@@ -12,6 +12,7 @@ mod buckets;
 mod call;
 mod cluster_state;
 mod coming;
+mod copying;
 mod encryption;
 mod endpoint;
 mod error;
