@@ -1,8 +1,8 @@
 //! What the arcs that this node answers for hold here, in bytes: what a node copies that is given them.
 //!
-//! Blocks lie where their hashes say, so every arc has its share of them. Rows, and the small bodies beside them, do not: all
-//! keys of a bucket lie in one arc. How many rows an arc has the digests say; how large they are some of them say, looked up
-//! in the arcs that have the most. So this is an estimate, made when somebody asks, and nothing is kept.
+//! How many rows an arc has the digests say; how large they and the small bodies beside them are some of them say, looked up
+//! in the arcs that have the most. All keys of a bucket lie in one arc. The bytes of all blocks are known, and an arc has its
+//! share of them by its references. So this is an estimate, made when somebody asks, and nothing is kept.
 
 use crate::tables::DIGESTED;
 use crate::{Model, ModelError};
@@ -50,7 +50,8 @@ impl Model {
     pub async fn arc_bytes(self: &Arc<Self>) -> Result<ArcBytes, ModelError> {
         let me = self.peers.me();
         // What was copied for a version that is coming is here, too.
-        let filled = self.peers.cluster().map_or(ArcSet::EMPTY, |cluster| cluster.layout().steps_of(me).filled);
+        let filled =
+            self.peers.cluster().map_or(ArcSet::EMPTY, |cluster| cluster.layout().steps_of(me).filled);
         let known = match self.peers.is_alone() {
             true => ArcSet::ALL,
             false => self.peers.taking_part().union(&filled),
@@ -58,12 +59,16 @@ impl Model {
         let (view, key) = (self.store.view()?, self.digest_key());
         let blocks = self.blocks.stored_bytes()?;
         let measure = move || {
-            let share = blocks.checked_div(known.len() as u64).unwrap_or(0);
-            let mut bytes = vec![share; arcs().count()];
-            let digests = key.map(|key| Digests::open(&view, &key)).transpose()?.flatten();
+            let mut bytes = vec![0; arcs().count()];
+            let Some(digests) = key.map(|key| Digests::open(&view, &key)).transpose()?.flatten() else {
+                add_share(blocks, &known_weights(&known), &mut bytes);
+                return Ok(ArcBytes { known, bytes });
+            };
             for table in DIGESTED {
-                if let Some(digests) = &digests {
-                    add_rows(&view, (digests, table), &mut bytes)?;
+                let rows: Vec<u64> = digests.arcs(table)?.into_iter().map(|digest| digest.rows).collect();
+                add_rows(&view, (&digests, table), &rows, &mut bytes)?;
+                if table.space() == Space::BlockRef {
+                    add_share(blocks, &rows, &mut bytes);
                 }
             }
             Ok::<_, StoreError>(ArcBytes { known, bytes })
@@ -72,13 +77,27 @@ impl Model {
     }
 }
 
+/// The same for each arc that is known.
+fn known_weights(known: &ArcSet) -> Vec<u64> {
+    arcs().map(|arc| u64::from(known.contains(arc))).collect()
+}
+
+/// Adds its share of something to each arc, by weight.
+fn add_share(whole: u64, weights: &[u64], bytes: &mut [u64]) {
+    let all: u64 = weights.iter().sum();
+    for (sum, weight) in bytes.iter_mut().zip(weights) {
+        let share = u128::from(whole) * u128::from(*weight) / u128::from(all.max(1));
+        *sum = sum.saturating_add(u64::try_from(share).unwrap_or(u64::MAX));
+    }
+}
+
 /// Adds what the rows of a table take to each arc.
 fn add_rows(
     view: &View,
     (digests, table): (&Digests<'_, View>, Digested),
+    rows: &[u64],
     bytes: &mut [u64],
 ) -> Result<(), StoreError> {
-    let rows: Vec<u64> = digests.arcs(table)?.into_iter().map(|digest| digest.rows).collect();
     let mut by_rows: Vec<u16> = arcs().filter(|arc| rows[usize::from(*arc)] > 0).collect();
     by_rows.sort_by_key(|arc| std::cmp::Reverse(rows[usize::from(*arc)]));
     let mut all = Sample::default();

@@ -46,6 +46,8 @@ struct State {
     /// Until when time has given it.
     at: MonoTime,
     measured: Measured,
+    /// The layout version that arcs are filled for, and the bytes that came since.
+    filling: Option<(u64, u64)>,
 }
 
 impl State {
@@ -88,6 +90,7 @@ impl Room<'_> {
     pub fn took(&mut self, bytes: u64) {
         let mut state = self.rate.now();
         state.measured.add(bytes);
+        state.filling = state.filling.map(|(version, came)| (version, came.saturating_add(bytes)));
         // A piece that is larger than its room delays the next one.
         state.asked = state.asked.saturating_add(bytes.saturating_sub(self.left));
         self.left = self.left.saturating_sub(bytes);
@@ -107,7 +110,7 @@ impl CopyRate {
     pub fn open(clock: &Arc<dyn Clock>, store: &Store) -> Result<Self, StoreError> {
         let Stored { limit, reached } = stored::read(&store.view()?)?;
         let measured = Measured::new(reached);
-        let state = State { limit, asked: 0, given: 0, at: clock.mono(), measured };
+        let state = State { limit, asked: 0, given: 0, at: clock.mono(), measured, filling: None };
         Ok(Self { clock: Arc::clone(clock), state: Mutex::new(state) })
     }
 
@@ -138,9 +141,17 @@ impl CopyRate {
         state
     }
 
+    /// Arcs are filled for a version: what comes from now on is counted, unless it is already.
+    pub fn count_for(&self, version: u64) {
+        let mut state = self.now();
+        if state.filling.is_none_or(|(counted, _)| counted != version) {
+            state.filling = Some((version, 0));
+        }
+    }
+
     fn speed(&self) -> CopySpeed {
         let state = self.now();
-        CopySpeed { reached: state.measured.rate(), limit: state.limit }
+        CopySpeed { reached: state.measured.rate(), limit: state.limit, filling: state.filling }
     }
 }
 

@@ -27,10 +27,6 @@ impl Progress {
         let wanted = ArcSet::of(|arc| owned(arc) && is_wanted(arc));
         Self { wanted, done: ArcSet::of(|arc| wanted.contains(arc) && is_done(arc)) }
     }
-
-    fn left(&self) -> ArcSet {
-        self.wanted.without(&self.done)
-    }
 }
 
 /// What is known of the version that is coming, if there is one.
@@ -50,7 +46,9 @@ pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire:
         wire::ComingVersion { seconds_left: seconds_left(since_ms, nodes.values()), ..body(BTreeMap::new()) }
     } else {
         let known = Copying::look(api).await;
-        let left = |(node, progress): (&NodeId, &Progress)| Some((*node, known.bytes(&progress.left())?));
+        let left = |(node, Progress { wanted, done }): (&NodeId, &Progress)| {
+            Some((*node, known.bytes_left((*node, version.number), (wanted, done))?))
+        };
         let left: BTreeMap<NodeId, u64> = nodes.iter().filter_map(left).collect();
         let estimate = known.estimate(&left, layout.current().storage_nodes().count());
         wire::ComingVersion {

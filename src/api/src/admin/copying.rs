@@ -67,6 +67,19 @@ impl Copying {
         arcs.iter().map(of_arc).try_fold(0, |sum: u64, bytes| Some(sum.saturating_add(bytes?)))
     }
 
+    /// What a node has still to copy of these arcs, some of which are done. It says how much came already, arcs that it is in
+    /// the middle of too.
+    pub fn bytes_left(
+        &self,
+        (node, version): (NodeId, u64),
+        (wanted, done): (&ArcSet, &ArcSet),
+    ) -> Option<u64> {
+        let (all, left) = (self.bytes(wanted)?, self.bytes(&wanted.without(done))?);
+        let filling = self.speeds.get(&node).and_then(|speed| speed.filling);
+        let came = filling.filter(|(filled, _)| *filled == version).map_or(0, |(_, came)| came);
+        Some(left.min(all.saturating_sub(came)))
+    }
+
     /// How long it takes until each of these nodes has copied so much; they do it side by side. So many homes send.
     pub fn estimate(&self, by_node: &BTreeMap<NodeId, u64>, senders: usize) -> Option<Estimate> {
         let receivers = by_node.values().filter(|bytes| **bytes > 0).count();
@@ -94,17 +107,22 @@ impl Copying {
     }
 
     /// What it takes that these nodes have these arcs: figures, and a sentence.
-    pub fn plan(&self, gained: &BTreeMap<NodeId, ArcSet>, before: &Version) -> (wire::Copying, Option<String>) {
+    pub fn plan(
+        &self,
+        gained: &BTreeMap<NodeId, ArcSet>,
+        before: &Version,
+    ) -> (wire::Copying, Option<String>) {
         let bytes_of = |arcs: &ArcSet| self.bytes(arcs);
         let by_node: BTreeMap<NodeId, u64> =
             gained.iter().filter_map(|(node, arcs)| Some((*node, bytes_of(arcs)?))).collect();
         let estimate = self.estimate(&by_node, before.storage_nodes().count());
         let bytes = by_node.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
-        let nodes = gained.iter().filter(|(_, arcs)| !arcs.is_empty()).map(|(node, arcs)| wire::CopyingNode {
-            id: node.to_string(),
-            partitions: arcs.len() as u64,
-            bytes: by_node.get(node).copied(),
-        });
+        let nodes =
+            gained.iter().filter(|(_, arcs)| !arcs.is_empty()).map(|(node, arcs)| wire::CopyingNode {
+                id: node.to_string(),
+                partitions: arcs.len() as u64,
+                bytes: by_node.get(node).copied(),
+            });
         let body = wire::Copying {
             bytes,
             nodes: nodes.collect(),

@@ -72,6 +72,9 @@ pub struct CopySpeed {
     /// What its operator lets it take at most.
     #[serde(default)]
     pub limit: Option<u64>,
+    /// The layout version that it fills its arcs for, and the bytes that came since it began.
+    #[serde(default)]
+    pub filling: Option<(u64, u64)>,
 }
 
 /// How a node says that it is.

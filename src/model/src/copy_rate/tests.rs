@@ -11,7 +11,7 @@ use std::time::Duration;
 fn rate_of(limit: Option<u64>) -> CopyRate {
     let clock: Arc<dyn Clock> = Arc::new(SimClock::new(0));
     let measured = Measured::new(None);
-    let state = State { limit, asked: 0, given: 0, at: Duration::ZERO, measured };
+    let state = State { limit, asked: 0, given: 0, at: Duration::ZERO, measured, filling: None };
     CopyRate { clock, state: Mutex::new(state) }
 }
 
@@ -114,6 +114,22 @@ fn the_rate_that_was_reached_is_that_of_long_stretches() {
         // It is known until something else is.
         env::sleep(Duration::from_secs(3600)).await;
         is_about(1);
+    });
+}
+
+#[test]
+fn what_comes_for_a_layout_version_is_counted() {
+    run(async {
+        let rate = rate_of(None);
+        take(&rate, 1, (100, AT_ONCE)).await;
+        assert_eq!(rate.speed().filling, None);
+        rate.count_for(2);
+        take(&rate, 2, (100, AT_ONCE)).await;
+        rate.count_for(2);
+        take(&rate, 1, (50, AT_ONCE)).await;
+        assert_eq!(rate.speed().filling, Some((2, 250)));
+        rate.count_for(3);
+        assert_eq!(rate.speed().filling, Some((3, 0)));
     });
 }
 

@@ -36,6 +36,7 @@ impl Model {
             return Ok(Step::Idle);
         }
         self.begin_filling(mark, &gained).await?;
+        self.copy_rate.count_for(mark.0);
         self.copy_names(layout, 1).await?;
         tracing::info!(
             arcs = gained.len(),

@@ -139,6 +139,13 @@ impl Pass<'_> {
         }
     }
 
+    /// Leaves time to others, unless a limit does.
+    async fn rest(&self, since: MonoTime) {
+        if !self.model.copy_rate.is_limited() {
+            self.manner.pace.rest(self.model.env.clock.mono().saturating_sub(since)).await;
+        }
+    }
+
     /// Descends into arcs where they differ. It never waits for digests to become equal: each range is looked at
     /// once, and is smaller than the one it was cut from.
     async fn pull_table(&mut self, table: Digested, arcs: ArcSet) -> Result<(), ModelError> {
@@ -150,7 +157,7 @@ impl Pass<'_> {
             ranges.extend(large);
             small.sort_unstable();
             self.pull_listed(table, small).await?;
-            self.manner.pace.rest(self.model.env.clock.mono().saturating_sub(begin)).await;
+            self.rest(begin).await;
         }
         Ok(())
     }
@@ -246,7 +253,7 @@ impl Pass<'_> {
                 }
             }
             self.take(asking, received).await?;
-            self.manner.pace.rest(self.model.env.clock.mono().saturating_sub(begin)).await;
+            self.rest(begin).await;
         }
         Ok(())
     }
