@@ -14,9 +14,10 @@ use table::digest::{Digested, Digests, arc_end, arc_start};
 
 /// Arcs in which rows of a table are measured: those that hold the most of them.
 const MEASURED_MAX_ARCS: usize = 64;
-/// Places in each of them, and rows in each place.
+/// Places in each of them, rows in each place, and how many of those are measured with what lies beside them.
 const PLACES: usize = 8;
-const ROWS_TOGETHER: usize = 8;
+const ROWS_TOGETHER: usize = 256;
+const BESIDE_TOGETHER: usize = 16;
 
 /// Bytes by arc.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn join(one: Sample, other: Sample) -> Sample {
     Sample { rows: one.rows + other.rows, bytes: one.bytes + other.bytes }
 }
 
-/// Measures some rows of an arc, spread over it: names that follow each other are of things alike.
+/// Measures rows in some places of an arc: names that follow each other are of things alike.
 fn measure(
     view: &View,
     (digests, table): (&Digests<'_, View>, Digested),
@@ -125,20 +126,29 @@ fn measure(
     let (mut start, end) = (arc_start(arc), arc_end(arc));
     let mut sample = Sample::default();
     for piece in digests.cut(table, &start, &end, PLACES)? {
-        let (mut keys, mut left) = (Vec::new(), ROWS_TOGETHER);
-        view.scan(table.space(), Bound::Included(&start), Bound::Excluded(&piece.to), &mut |key, value| {
-            sample = join(sample, Sample { rows: 1, bytes: (key.len() + value.len()) as u64 });
-            keys.push(key.to_vec());
-            left -= 1;
-            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        if matches!(table.space(), Space::Object | Space::Past) {
-            for key in keys {
-                let beside = view.get_bytes(Space::Inline, &key)?.map_or(0, |bytes| bytes.len());
-                sample.bytes += beside as u64;
-            }
-        }
+        let Sample { rows, bytes } = measure_place(view, table.space(), (&start, &piece.to))?;
+        let whole = u128::from(bytes) * u128::from(piece.digest.rows) / u128::from(rows.max(1));
+        let bytes = u64::try_from(whole).unwrap_or(u64::MAX);
+        sample = join(sample, Sample { rows: piece.digest.rows, bytes });
         start = piece.to;
+    }
+    Ok(sample)
+}
+
+/// Measures the first rows of a range, and what lies beside some of them.
+fn measure_place(view: &View, space: Space, (from, to): (&[u8], &[u8])) -> Result<Sample, StoreError> {
+    let (mut sample, mut keys) = (Sample::default(), Vec::new());
+    view.scan(space, Bound::Included(from), Bound::Excluded(to), &mut |key, value| {
+        sample = join(sample, Sample { rows: 1, bytes: (key.len() + value.len()) as u64 });
+        keys.push(key.to_vec());
+        if keys.len() < ROWS_TOGETHER { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    if matches!(space, Space::Object | Space::Past) {
+        let step = keys.len().div_ceil(BESIDE_TOGETHER).max(1);
+        for key in keys.iter().step_by(step) {
+            let beside = view.get_bytes(Space::Inline, key)?.map_or(0, |bytes| bytes.len());
+            sample.bytes += (beside * step) as u64;
+        }
     }
     Ok(sample)
 }

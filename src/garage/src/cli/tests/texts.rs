@@ -210,6 +210,65 @@ fn what_is_staged_is_applied_by_a_whole_line() {
     );
 }
 
+/// A node that has just staged a role, and says this of it.
+fn staged_with(endpoint: &str, preview: &str) -> (StatusCode, String) {
+    let role = format!(r#"{{"id":"{NODE}","zone":"dc1","tags":[],"capacity":1000000000}}"#);
+    match endpoint {
+        "PreviewClusterLayoutChanges" => (StatusCode::OK, preview.to_owned()),
+        "UpdateClusterLayout" => {
+            let (status, layout) = one_of_each(endpoint);
+            (status, layout.replace(r#""stagedRoleChanges":[]"#, &format!(r#""stagedRoleChanges":[{role}]"#)))
+        }
+        _ => one_of_each(endpoint),
+    }
+}
+
+#[test]
+fn what_a_staged_change_copies_is_told_at_once() {
+    const LINE: &str = "layout assign -z dc1 -c 1G 563e1ac825ee3323";
+    let told = |text: String| text.split_once("\n\n").expect("a gap").1.to_owned();
+    let computed = run(LINE, |endpoint| {
+        let (_, layout) = one_of_each("GetClusterLayout");
+        let message = r#"["Two copies.","To copy in all: about 3.0 GB."]"#;
+        staged_with(endpoint, &format!(r#"{{"message":{message},"newLayout":{layout}}}"#))
+    });
+    assert_eq!(told(computed.text()), "Two copies.\nTo copy in all: about 3.0 GB.\n");
+    let refused = run(LINE, |endpoint| staged_with(endpoint, r#"{"error":"too few zones"}"#));
+    assert_eq!(told(refused.text()), "It cannot be applied yet: too few zones\n");
+}
+
+#[test]
+fn what_is_left_of_a_change_is_told_in_bytes_and_time() {
+    let told = |figures: &str| {
+        let coming = format!(
+            r#"{{"version":2,"stage":"filling","nodes":[{{"id":"{NODE}","done":256,"wanted":1024,"bytesLeft":3000000000}}],
+            "secondsLeft":10800,"until":"2026-11-30T05:10:11.000Z"{figures}}}"#
+        );
+        let coming = serde_json::from_str(&coming).expect("a version");
+        let mut page = super::super::render::Page::default();
+        super::super::layout::say_coming(&mut page, &coming);
+        page.draw(&VIEW).lines().map(|line| format!("{line}\n")).skip(1).collect::<String>()
+    };
+    let node = "  563e1ac825ee3323  256 of 1024 partitions done (25.0%), about 3.0 GB to copy\n";
+    for (figures, left) in [
+        (
+            r#","bytesLeft":3000000000,"bytesPerSecond":277777,"basis":"measured""#,
+            "about 3.0 GB left to copy: about 3 hours at 277.7 KB a second, until about",
+        ),
+        (
+            r#","bytesLeft":3000000000,"bytesPerSecond":277777,"basis":"limit""#,
+            "about 3.0 GB left to copy: about 3 hours at 277.7 KB a second, which copy-rate allows, until about",
+        ),
+        (
+            r#","bytesLeft":3000000000,"bytesPerSecond":277777,"basis":"assumed""#,
+            "about 3.0 GB left to copy: about 3 hours at 277.7 KB a second, which is assumed until it is measured, until about",
+        ),
+        ("", "about 3 hours left at this rate, until about"),
+    ] {
+        assert_eq!(told(figures), format!("{node}  {left} 2026-11-30 05:10 UTC\n"));
+    }
+}
+
 #[test]
 fn what_is_not_here_says_so() {
     let skipped = "Error: not needed here: no change waits for dead nodes\nFor a home that never comes back:  \
