@@ -82,7 +82,7 @@ pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
         Err(error) => wire::LayoutPreview::Refused { error: error.to_string() },
         Ok(plan) => {
             let Told { message, copying } = describe(&layout, &plan, &known);
-            let new_layout = version_body(&plan.version);
+            let new_layout = Box::new(version_body(&plan.version));
             wire::LayoutPreview::Computed { message, new_layout, copying: Some(copying) }
         }
     }))

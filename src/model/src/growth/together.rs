@@ -23,6 +23,12 @@ struct Gathered {
     is_all: bool,
 }
 
+impl Gathered {
+    fn take(&mut self) -> (ArcSet, bool) {
+        (std::mem::replace(&mut self.arcs, ArcSet::EMPTY), self.is_all)
+    }
+}
+
 /// Has `look` judge what the passes copy, and tells what it found good.
 pub(super) async fn look_together<F: Future<Output = ArcSet>>(
     clock: &dyn Clock,
@@ -45,8 +51,7 @@ pub(super) async fn look_together<F: Future<Output = ArcSet>>(
     };
     let looks = async {
         loop {
-            let Gathered { arcs, is_all } = std::mem::replace(&mut *open(), Gathered::default());
-            open().is_all |= is_all;
+            let (arcs, is_all) = open().take();
             if arcs.is_empty() && is_all {
                 return;
             }

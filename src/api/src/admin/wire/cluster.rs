@@ -289,7 +289,7 @@ pub enum LayoutPreview {
         /// For people; not to be parsed.
         message: Vec<String>,
         /// The version it would give.
-        new_layout: ClusterLayout,
+        new_layout: Box<ClusterLayout>,
         /// What it would copy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         copying: Option<Copying>,

@@ -270,6 +270,40 @@ fn what_is_left_of_a_change_is_told_in_bytes_and_time() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_is_told_with_what_may_be_done() {
+    let right = run("node clock", |_| {
+        let clock = r#"{"machine":"2026-01-02T03:04:05.678Z","node":"2026-01-02T03:04:05.679Z","aheadSecs":0,"rows":[]}"#;
+        (StatusCode::OK, format!(r#"{{"success":{{"{NODE}":{clock}}},"error":{{}}}}"#))
+    });
+    assert_eq!(
+        right.text(),
+        "The clock is not ahead: 2026-01-02 03:04 UTC. No row carries a time that is yet to come.\n"
+    );
+    let ahead = run("node clock -a", |_| {
+        let rows = r#"[{"table":"object","rows":7,"newest":"2029-01-01T03:04:05.000Z"}]"#;
+        let clock = format!(
+            r#"{{"machine":"2026-01-02T03:04:05.678Z","node":"2029-01-01T03:04:05.678Z","aheadSecs":94608000,"rows":{rows}}}"#
+        );
+        (StatusCode::OK, format!(r#"{{"success":{{"{NODE}":{clock}}},"error":{{}}}}"#))
+    });
+    assert_eq!(
+        ahead.text(),
+        "==== NODE 563e1ac825ee3323 ====\n\
+         The clock is 1095 days ahead: 2029-01-01 03:04 UTC, where the machine shows 2026-01-02 03:04 UTC.\n\
+         At some time the machine, or one that this node believed, showed that.\n\
+         \n\
+         ==== ROWS WITH TIMES THAT ARE YET TO COME ====\n\
+         Table   Rows  Newest\n\
+         object  7     2029-01-01 03:04 UTC\n\
+         \n\
+         Nothing sets it back: what is written with an earlier time would lose against these rows.\n\
+         The node serves as before. Nodes that show more than a day less do not believe it. To change that:\n\
+         - wait until a day before 2029-01-01 03:04 UTC, or\n\
+         - start a node with an empty data folder and a right clock, and copy every bucket there by S3.\n"
+    );
+}
+
+#[test]
 fn what_is_not_here_says_so() {
     let skipped = "Error: not needed here: no change waits for dead nodes\nFor a home that never comes back:  \
                    garage node forget NODE\n";
