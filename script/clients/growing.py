@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-from home import equal
+from home import equal, wait_until
 from homes import Cluster, free_ports
 from suite import Suite
 from three_homes import Homes, client_of, figures, rows
@@ -215,6 +215,72 @@ def _wait_until_empty(node):
         if time.monotonic() > deadline:
             raise AssertionError(f"it still holds {rows(figures(node))}")
         time.sleep(0.2)
+
+
+COPY_RATE = 4_000_000
+
+
+@SUITE.case("a change tells bytes and time before it is applied, what is left while it goes on, and keeps to the rate that is set")
+def told_and_limited(home):
+    with Growing(home) as growing:
+        source = random.Random(3)
+        for number in range(36):
+            growing.put(f"film/{number}", source.randbytes(1 << 20))
+        for number in range(OBJECTS):
+            growing.put(f"small/{number}", source.randbytes(3000))
+        first, second, third = growing.cluster.nodes
+        stored = sum(len(body) for body in growing.wanted.values())
+        for node in [second, third]:
+            node.start()
+            node.wait_until_up()
+            first.cli("node", "connect", node.id())
+        ids = [node.id().split("@")[0] for node in growing.cluster.nodes]
+        first.cli("layout", "assign", "-z", "home1", "-c", "10G", ids[1])
+        equal(_plan(first)["basis"], "assumed", "nothing was measured yet")
+        second.cli("worker", "set", "copy-rate", "4M")
+        wait_until(lambda: _plan(first)["basis"] == "limit", "the first home hears of the limit", 30, every_s=0.3)
+        told = first.cli("layout", "assign", "-z", "home1", "-c", "10G", ids[1])
+        print(told)
+        equal("To copy in all: about" in told and "at 4.0 MB a second, which copy-rate allows" in told, True, told)
+        plan = _plan(first)
+        equal(0.9 < plan["bytes"] / stored < 1.3, True, f"{plan['bytes']} bytes are told, {stored} are stored")
+        equal(plan["seconds"], -(-plan["bytes"] // COPY_RATE), "seconds")
+        equal(first.cli("layout", "show").count("To copy in all: about"), 1, "it is shown")
+        begin = time.monotonic()
+        equal("To copy in all: about" in first.cli("layout", "apply", "--version", "2"), True, "it is told with the answer")
+        left, texts = _follow(first, 2)
+        took = time.monotonic() - begin
+        print(f"   {stored} bytes in {took:.1f} s at {COPY_RATE} a second; left: {left[:: max(1, len(left) // 8)]}")
+        equal(0.8 * stored / COPY_RATE < took < 2 * stored / COPY_RATE + 5, True, f"{took} s")
+        equal(left == sorted(left, reverse=True) and left[0] > stored / 2 and left[-1] < stored / 2, True, f"left: {left}")
+        for command in texts:
+            equal("left to copy: about" in texts[command], True, f"{command}: {texts[command]}")
+        print(texts["status"])
+        growing.wait_until_grown(2)
+        reached = int(second.cli("worker", "get", "copy-rate-reached").splitlines()[-1].split()[1])
+        equal(0.6 * COPY_RATE < reached < 1.1 * COPY_RATE, True, f"{reached} a second")
+        first.cli("layout", "assign", "-z", "home2", "-c", "10G", ids[2])
+        wait_until(lambda: _plan(first)["basis"] == "measured", "the first home hears of the rate", 30, every_s=0.3)
+        told = first.cli("layout", "show")
+        equal(f"which copying reached last on {ids[1][:16]}" in told, True, told)
+        growing.check_all(1)
+
+
+def _plan(node):
+    return json.loads(node.cli("json-api", "PreviewClusterLayoutChanges", "{}"))["copying"]
+
+
+def _follow(node, version):
+    """Bytes left, and what commands say of them, until the version is filled."""
+    left, texts = [], {}
+    while True:
+        coming = json.loads(node.cli("json-api", "GetClusterStatus")).get("coming")
+        if not coming or coming["stage"] != "filling":
+            return left, texts
+        left.append(coming["bytesLeft"])
+        if len(left) == 3:
+            texts = {command: node.try_cli(*command.split()).stdout for command in ["status", "health", "layout history", "layout show"]}
+        time.sleep(0.3)
 
 
 @SUITE.case("the only home is killed again and again while another one takes its place, and has nothing that is missing there")

@@ -1,4 +1,4 @@
-//! Sizes as people read them: in decimal units, as they are written in the configuration and in commands.
+//! Sizes and times to wait as people read them: sizes in decimal units, as they are written in the configuration and in commands.
 
 /// `0 B`, `1.5 KB`, `20.0 GB`.
 pub fn size(bytes: u64) -> String {
@@ -19,9 +19,35 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// `40 seconds`, `90 minutes`, `3 hours`: how long something will take, in the largest unit of which it takes two.
+pub fn about_time(secs: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "days"), (3_600, "hours"), (60, "minutes")];
+    if secs <= 1 {
+        return "a second".to_owned();
+    }
+    let found = UNITS.into_iter().find(|(unit, _)| secs >= 2 * unit);
+    let (unit, word) = found.unwrap_or((1, "seconds"));
+    format!("{} {word}", (secs + unit / 2) / unit)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{about_time, size};
+
+    #[test]
+    fn a_time_to_wait_is_rounded_and_never_by_half() {
+        for (secs, shown) in [
+            (0, "a second"),
+            (1, "a second"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (7_199, "120 minutes"),
+            (9_100, "3 hours"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(about_time(secs), shown);
+        }
+    }
 
     #[test]
     fn sizes_are_decimal_and_never_round_up() {

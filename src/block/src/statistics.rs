@@ -63,6 +63,12 @@ pub enum DiskState {
 }
 
 impl BlockStore {
+    /// Bytes that all files take, without a look at any.
+    pub fn stored_bytes(&self) -> Result<u64, StoreError> {
+        let totals = self.shared.store.view()?.get::<Totals>(Space::Meta, TOTALS_KEY)?;
+        Ok(totals.unwrap_or_default().stored_bytes)
+    }
+
     /// The current figures. Reads the disks, so call it through blocking work.
     pub fn statistics(&self) -> Result<Statistics, StoreError> {
         let shared = &self.shared;

@@ -13,8 +13,9 @@ const IDLE: Duration = Duration::from_secs(5);
 
 impl BlockStore {
     /// Starts the worker; it ends when the returned task is dropped. `fetch` is told of blocks that are to be fetched
-    /// from other nodes; more are looked for when it is done with them.
-    pub fn spawn_worker<F: Future<Output = ()> + Send>(
+    /// from other nodes; more are looked for when it is done with them. It says how much of its time counts as work, which
+    /// the worker rests from.
+    pub fn spawn_worker<F: Future<Output = Duration> + Send>(
         &self,
         fetch: impl Fn(Vec<BlockHash>) -> F + Send + Sync + 'static,
     ) -> Task<()> {
@@ -44,7 +45,7 @@ impl BlockStore {
 
     /// One step of each kind of work, but for scrub while it rests; how long to rest then. Slow scrub keeps nothing else
     /// waiting.
-    async fn step<F: Future<Output = ()> + Send>(
+    async fn step<F: Future<Output = Duration> + Send>(
         &self,
         fetch: &(impl Fn(Vec<BlockHash>) -> F + Sync),
         scrub_rests_until: &mut MonoTime,
@@ -56,8 +57,11 @@ impl BlockStore {
             Pace::default()
         });
         let progress = self.run_due(now).await?;
+        let mut idle = Duration::ZERO;
         if !progress.missing.is_empty() {
-            fetch(progress.missing).await;
+            let fetching = clock.mono();
+            let worked = fetch(progress.missing).await;
+            idle = clock.mono().saturating_sub(fetching).saturating_sub(worked);
         }
         let is_busy = self.audit_step(now).await? || progress.more;
         let resynced = clock.mono();
@@ -67,7 +71,7 @@ impl BlockStore {
             *scrub_rests_until = scrubbed + scrubbed.saturating_sub(resynced) * pace.scrub;
         }
         let rest = match (is_busy, is_scrubbing) {
-            (true, _) => resynced.saturating_sub(began) * pace.resync,
+            (true, _) => resynced.saturating_sub(began + idle) * pace.resync,
             (false, true) => scrub_rests_until.saturating_sub(scrubbed).min(IDLE),
             (false, false) => IDLE,
         };

@@ -3,7 +3,6 @@
 use crate::config::{Bind, Config};
 use crate::listening::{every_ipv4_address, port_is_taken};
 use anyhow::{Context, anyhow, bail};
-use block::BlockStore;
 use cluster::ClusterState;
 use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
 use env::{Env, Space};
@@ -17,7 +16,7 @@ pub async fn open(
     env: &Env,
     config: &Config,
     state: &Arc<ClusterState>,
-    model: &Model,
+    model: &Arc<Model>,
 ) -> anyhow::Result<Arc<Membership>> {
     let Bind::Tcp(bind) = config.rpc.bind else {
         bail!("rpc_bind_addr must be an address and a port: nodes reach each other over TCP");
@@ -30,7 +29,7 @@ pub async fn open(
         advertised,
         first_peers: first_peers.clone(),
         release: env!("CARGO_PKG_VERSION").to_owned(),
-        room: room(env, config, model.blocks()),
+        room: room(env, config, model),
         courier: model.courier(),
     };
     let started = match Membership::start(env, state, options(vec![bind])).await {
@@ -81,10 +80,10 @@ async fn advertised(env: &Env, config: &Config) -> anyhow::Result<Option<SocketA
 }
 
 /// Looks at the disks.
-fn room(env: &Env, config: &Config, blocks: &BlockStore) -> Arc<dyn Fn() -> Rooms + Send + Sync> {
+fn room(env: &Env, config: &Config, model: &Arc<Model>) -> Arc<dyn Fn() -> Rooms + Send + Sync> {
     let disk = Arc::clone(&env.disk);
     let metadata = config.metadata_dir.clone();
-    let blocks = blocks.clone();
+    let (blocks, model) = (model.blocks().clone(), Arc::downgrade(model));
     let data: Vec<PathBuf> = config.data_dirs.iter().map(|folder| folder.path.clone()).collect();
     Arc::new(move || {
         let look = |folder: &PathBuf| disk.space(folder).ok();
@@ -92,8 +91,9 @@ fn room(env: &Env, config: &Config, blocks: &BlockStore) -> Arc<dyn Fn() -> Room
         Rooms {
             data: Space::together(data.iter().filter_map(look)).map(told),
             metadata: look(&metadata).map(told),
-            stored_bytes: blocks.statistics().ok().map(|blocks| blocks.stored_bytes),
+            stored_bytes: blocks.stored_bytes().ok(),
             to_refill: blocks.blocks_to_refill().ok().flatten(),
+            copying: model.upgrade().map(|model| model.copy_speed()).unwrap_or_default(),
         }
     })
 }

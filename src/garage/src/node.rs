@@ -182,7 +182,7 @@ pub async fn start(env: Env, config: Config, line: &CommandLine) -> anyhow::Resu
 }
 
 /// Blocks on their way from other nodes.
-type Fetching = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Fetching = Pin<Box<dyn Future<Output = Duration> + Send>>;
 
 /// Has blocks that a reference calls for and that are not here fetched from other nodes.
 fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) -> Fetching + Send + Sync + 'static {
@@ -190,8 +190,9 @@ fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) -> Fetchin
     move |missing| {
         let model = model.upgrade();
         Box::pin(async move {
-            if let Some(model) = model {
-                model.fetch_all_missing(missing).await;
+            match model {
+                Some(model) => model.fetch_all_missing(missing).await,
+                None => Default::default(),
             }
         })
     }

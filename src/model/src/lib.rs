@@ -8,16 +8,19 @@
 //! - counters equal the rows they count.
 
 pub mod admin;
+mod arc_bytes;
 mod batch;
 mod block_uses;
 mod check;
 mod copy;
+mod copy_rate;
 mod deadlines;
 mod directory;
 pub mod encryption;
 mod entry;
 mod error;
 pub mod events;
+mod future;
 pub mod graves;
 mod growth;
 mod known_uploads;
@@ -41,11 +44,14 @@ pub mod version_listing;
 mod versions;
 mod writer;
 
+pub use arc_bytes::ArcBytes;
 pub use batch::{NodeBatch, Write};
 pub use block_uses::{BlockUse, BodyUser};
 pub use check::CheckFigures;
+pub use copy_rate::COPY_LIMIT_MIN;
 pub use directory::{Directory, NamedRow, Names};
 pub use error::ModelError;
+pub use future::{ClockReport, FutureRows};
 pub use lock::Bypass;
 pub use reader::{BodyReader, ByteRange, SENDING_MAX_BLOCKS};
 pub use recount::RecountFigures;
@@ -57,6 +63,7 @@ pub use writer::{BodyWriter, FinishedBody, INLINE_MAX_BYTES};
 use base::{Stamp, WallTime};
 use block::BlockStore;
 use check::CheckRecord;
+use copy_rate::CopyRate;
 use deadlines::Deadlines;
 use encryption::ring::Ring;
 use env::{Env, Task};
@@ -87,6 +94,7 @@ pub struct Model {
     pub(crate) peers: Arc<Peers>,
     pub(crate) growth: Growth,
     pub(crate) sync: SyncRecord,
+    pub(crate) copy_rate: CopyRate,
     pub(crate) burials: Burials,
     pub(crate) damaged: DamagedRows,
     pub(crate) sweep: Sweep,
@@ -118,6 +126,7 @@ impl Model {
         (peers, timing): (Peers, Timing),
     ) -> Result<Arc<Self>, ModelError> {
         let directory = Directory::open(&store)?;
+        let copy_rate = CopyRate::open(&env.clock, &store)?;
         let damaged = DamagedRows::default();
         directory.names().damaged().for_each(|(space, row_key)| damaged.note(space, row_key));
         Ok(Arc::new(Self {
@@ -132,6 +141,7 @@ impl Model {
             peers: Arc::new(peers),
             growth: Growth::new(env.clock.mono()),
             sync: SyncRecord::default(),
+            copy_rate,
             burials: Burials::default(),
             damaged,
             sweep: Sweep::default(),

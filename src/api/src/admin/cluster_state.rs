@@ -3,14 +3,15 @@
 use super::coming::coming_body;
 use super::{AdminApi, AdminError, Answer, Call, webhooks, wire};
 use crate::sizes::size;
-use base::WallTime;
+use base::{NodeId, WallTime};
 use block::{DiskState, Statistics};
 use cluster::layout::Role;
 use cluster::membership::NodeStatus;
-use cluster::{Health, LocalService, Node, Reason};
+use cluster::{ClusterState, Health, LocalService, Node, Reason};
 use env::Space;
 use model::Model;
 use model::usage::Usage;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use store::Store;
@@ -108,7 +109,7 @@ pub(super) async fn status(call: Call<'_>) -> Result<Answer, AdminError> {
         layout_version: layout.newest().number,
         nodes,
         safety: cluster.safety().sentences(),
-        coming: coming_body(&layout, call.api.model.env().clock.wall()),
+        coming: coming_body(call.api, &layout).await,
     }))
 }
 
@@ -160,6 +161,12 @@ fn free_space(space: Space) -> wire::FreeSpace {
     wire::FreeSpace { available: space.available_bytes, total: space.total_bytes }
 }
 
+/// What the other nodes said last of themselves.
+pub(super) fn nodes_said(cluster: &ClusterState) -> BTreeMap<NodeId, NodeStatus> {
+    let said = |node: Node| Some((node.id, node.contact?.status?));
+    cluster.nodes().into_iter().filter_map(said).collect()
+}
+
 /// The cluster's health, with this node's own figures.
 pub(super) async fn current_health(api: &AdminApi) -> Result<Health, AdminError> {
     Ok(api.cluster.health(&local_figures(api).await?.service))
@@ -169,6 +176,7 @@ pub(super) async fn health(call: Call<'_>) -> Result<Answer, AdminError> {
     let health = current_health(call.api).await?;
     Ok(Answer::json(&wire::ClusterHealth {
         safety: call.api.cluster.safety().sentences(),
+        coming: coming_body(call.api, &call.api.cluster.layout()).await,
         status: health.status.name().to_owned(),
         known_nodes: health.known_nodes,
         connected_nodes: health.connected_nodes,

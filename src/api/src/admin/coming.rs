@@ -1,35 +1,82 @@
-//! A layout version on its way: who has copied and compared how much, and until when.
+//! A layout version on its way: who has copied and compared how much, what is left, and until when.
 
-use super::wire;
-use base::WallTime;
-use cluster::layout::{Layout, Version, arcs};
+use super::copying::{Copying, word};
+use super::{AdminApi, wire};
+use base::NodeId;
+use cluster::layout::{ArcSet, Layout, Version};
+use std::collections::BTreeMap;
 
-/// What is known of the version that is coming, if there is one.
-pub(super) fn coming_body(layout: &Layout, now: WallTime) -> Option<wire::ComingVersion> {
-    let version = layout.coming()?;
-    let is_joint = layout.joint().is_some();
-    let nodes: Vec<wire::ComingNode> =
-        version.storage_nodes().map(|(node, _)| progress_of(layout, version, *node, is_joint)).collect();
-    let (done, wanted) =
-        nodes.iter().fold((0, 0), |(done, wanted), node| (done + node.done, wanted + node.wanted));
-    let since_ms = now.millis().saturating_sub(version.stamp.wall().millis());
-    let seconds_left = (done > 0 && done < wanted).then(|| since_ms / 1000 * (wanted - done) / done);
-    let stage = if is_joint { "completing" } else { "filling" };
-    Some(wire::ComingVersion { version: version.number, stage: stage.to_owned(), nodes, seconds_left })
+/// The arcs that a node has to do with: all of them, and those that are done.
+struct Progress {
+    wanted: ArcSet,
+    done: ArcSet,
 }
 
-fn progress_of(layout: &Layout, version: &Version, node: base::NodeId, is_joint: bool) -> wire::ComingNode {
-    let owned = arcs().filter(|arc| version.assignment.owners(*arc).contains(&node));
-    let (mut done, mut wanted) = (0, 0);
-    for arc in owned {
-        let is_due = if is_joint {
-            !layout.is_unmoved(arc)
-        } else {
-            !layout.newest().assignment.owners(arc).contains(&node)
+impl Progress {
+    fn of(layout: &Layout, version: &Version, node: NodeId) -> Self {
+        let is_joint = layout.joint().is_some();
+        let is_wanted = |arc: u16| match is_joint {
+            true => !layout.is_unmoved(arc),
+            false => !layout.newest().assignment.owners(arc).contains(&node),
         };
-        let is_done = if is_joint { layout.has_completed(node, arc) } else { layout.has_filled(node, arc) };
-        wanted += u64::from(is_due);
-        done += u64::from(is_due && is_done);
+        let is_done = |arc: u16| match is_joint {
+            true => layout.has_completed(node, arc),
+            false => layout.has_filled(node, arc),
+        };
+        let owned = |arc: u16| version.assignment.owners(arc).contains(&node);
+        let wanted = ArcSet::of(|arc| owned(arc) && is_wanted(arc));
+        Self { wanted, done: ArcSet::of(|arc| wanted.contains(arc) && is_done(arc)) }
     }
-    wire::ComingNode { id: node.to_string(), done, wanted }
+}
+
+/// What is known of the version that is coming, if there is one.
+pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire::ComingVersion> {
+    let version = layout.coming()?;
+    let nodes = version.storage_nodes().map(|(node, _)| (*node, Progress::of(layout, version, *node)));
+    let nodes: BTreeMap<NodeId, Progress> = nodes.collect();
+    let now = api.model.env().clock.wall().millis();
+    let body = |left: BTreeMap<NodeId, u64>| wire::ComingVersion {
+        version: version.number,
+        stage: if layout.joint().is_some() { "completing" } else { "filling" }.to_owned(),
+        nodes: nodes.iter().map(|(node, progress)| node_body(*node, progress, &left)).collect(),
+        ..wire::ComingVersion::default()
+    };
+    let mut coming = if layout.joint().is_some() {
+        let since_ms = now.saturating_sub(version.stamp.wall().millis());
+        wire::ComingVersion { seconds_left: seconds_left(since_ms, nodes.values()), ..body(BTreeMap::new()) }
+    } else {
+        let known = Copying::look(api).await;
+        let left = |(node, Progress { wanted, done }): (&NodeId, &Progress)| {
+            Some((*node, known.bytes_left((*node, version.number), (wanted, done))?))
+        };
+        let left: BTreeMap<NodeId, u64> = nodes.iter().filter_map(left).collect();
+        let estimate = known.estimate(&left, layout.current().storage_nodes().count());
+        wire::ComingVersion {
+            bytes_left: (left.len() == nodes.len()).then(|| left.values().sum()),
+            seconds_left: estimate.map(|estimate| estimate.seconds),
+            bytes_per_second: estimate.map(|estimate| estimate.rate),
+            basis: estimate.map(|estimate| word(estimate.basis).to_owned()),
+            ..body(left)
+        }
+    };
+    let end = |seconds: u64| now.saturating_add(seconds.saturating_mul(1000));
+    coming.until = coming.seconds_left.map(|seconds| crate::dates::iso8601_ms(end(seconds)));
+    Some(coming)
+}
+
+/// At the rate since the version was applied; none before anything is done.
+fn seconds_left<'a>(since_ms: u64, nodes: impl Iterator<Item = &'a Progress>) -> Option<u64> {
+    let (done, wanted) = nodes.fold((0, 0), |(done, wanted), progress| {
+        (done + progress.done.len() as u64, wanted + progress.wanted.len() as u64)
+    });
+    (done > 0 && done < wanted).then(|| since_ms / 1000 * (wanted - done) / done)
+}
+
+fn node_body(node: NodeId, progress: &Progress, left: &BTreeMap<NodeId, u64>) -> wire::ComingNode {
+    wire::ComingNode {
+        id: node.to_string(),
+        done: progress.done.len() as u64,
+        wanted: progress.wanted.len() as u64,
+        bytes_left: left.get(&node).copied(),
+    }
 }

@@ -121,6 +121,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     post("ChangeEncryptionSecret", "Wraps the ring anew.", |call| Box::pin(encryption::change_secret(call))),
     node_get("GetNodeInfo", "What a node runs.", |call| Box::pin(nodes::info(call))),
     node_get("GetNodeStatistics", "What a node holds.", |call| Box::pin(nodes::statistics(call))),
+    node_get("GetNodeClock", "Whether its clock is ahead.", |call| Box::pin(nodes::clock(call))),
     node_post("ListWorkers", "A node's background work.", |call| Box::pin(workers::list(call))),
     node_post("GetWorkerInfo", "One background worker.", |call| Box::pin(workers::info(call))),
     node_post("LaunchRepairOperation", "Checks and repairs.", |call| Box::pin(repair::launch(call))),

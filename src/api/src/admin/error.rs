@@ -93,12 +93,14 @@ pub enum AdminError {
     #[error("the worker variable {0} can be read only")]
     VariableIsRead(&'static str),
     /// It cannot be set to that.
-    #[error("{name} cannot be `{value}`: write a number from 0 to {}", block::REST_FACTOR_MAX)]
+    #[error("{name} cannot be `{value}`: write {wanted}")]
     VariableValue {
         /// The variable.
         name: &'static str,
         /// The value given.
         value: String,
+        /// What can be given.
+        wanted: String,
     },
     /// The domain is not served.
     #[error("no web site is served for `{0}`")]

@@ -1,7 +1,8 @@
 //! Endpoints about nodes that join: invitations, and the approval that gives waiting nodes their role.
 //! An approval stages the roles and applies the version in one change, or changes nothing.
 
-use super::layout::{bytes_per_partition, change, describe, layout_body};
+use super::copying::Copying;
+use super::layout::{Told, applied, change, describe};
 use super::{AdminError, Answer, Call, wire};
 use base::NodeId;
 use cluster::layout::{Layout, LayoutError, Moment, ReplicationFactor, Role};
@@ -30,7 +31,7 @@ pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
         capacity: role.capacity_bytes,
     });
     let nodes = nodes.collect();
-    let bytes = bytes_per_partition(call.api).await;
+    let known = Copying::look(call.api).await;
     let (said, planned) = mpsc::channel();
     let work = move |layout: &Layout, moment: &Moment| {
         let staged = stage(layout, &chosen, moment)?;
@@ -40,33 +41,34 @@ pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
         staged.apply(next, moment)?;
         let copies = |factor: Option<ReplicationFactor>| factor.map_or(0, ReplicationFactor::copies);
         let copies = (copies(layout.newest().replication_factor), copies(plan.version.replication_factor));
-        let mut message = describe(&plan, bytes);
+        let mut told = describe(&staged, &plan, &known);
         if !layout.staged().is_empty() {
-            message.push("What was staged before is applied too: see `garage layout show`.".to_owned());
+            told.message.push("What was staged before is applied too: see `garage layout show`.".to_owned());
         }
         // Nobody is left to read it only when the request was dropped.
-        let _ = said.send((next, copies, message));
+        let _ = said.send((next, copies, told));
         Ok(layout.clone())
     };
     change(call.api, work).await?;
-    let (version, (copies_before, copies_after), message) = planned.try_recv().unwrap_or_default();
-    Ok(Answer::json(&wire::NodeApproval { version, copies_before, copies_after, nodes, message }))
+    let (version, (copies_before, copies_after), told) = planned.try_recv().unwrap_or_default();
+    let Told { message, copying } = told;
+    let copying = Some(copying);
+    Ok(Answer::json(&wire::NodeApproval { version, copies_before, copies_after, nodes, message, copying }))
 }
 
 pub(super) async fn approve(call: Call<'_>) -> Result<Answer, AdminError> {
     let body: wire::ApproveNodes = call.json()?;
     let chosen = waiting(&call, &body.nodes)?;
-    let bytes = bytes_per_partition(call.api).await;
-    let (said, message) = mpsc::channel();
+    let known = Copying::look(call.api).await;
+    let (said, told) = mpsc::channel();
     let work = move |layout: &Layout, moment: &Moment| {
         let staged = stage(layout, &chosen, moment)?;
         let next = staged.apply(body.version, moment)?;
-        let _ = said.send(describe(&staged.plan()?, bytes));
+        let _ = said.send(describe(&staged, &staged.plan()?, &known));
         Ok(next)
     };
     let layout = change(call.api, work).await?;
-    let message = message.try_recv().unwrap_or_default();
-    Ok(Answer::json(&wire::AppliedClusterLayout { message, layout: layout_body(call.api, &layout) }))
+    Ok(Answer::json(&applied(call.api, &layout, told.try_recv().unwrap_or_default()).await))
 }
 
 /// The roles that these nodes ask for. Each must wait, be connected, and be of this cluster.

@@ -1,7 +1,7 @@
 //! Endpoints about the layout. The decisions are made in `cluster`; here they get their JSON.
 
-use super::cluster_state::local_figures;
 use super::coming::coming_body;
+use super::copying::Copying;
 use super::{AdminApi, AdminError, Answer, Call, wire};
 use crate::sizes::size;
 use base::NodeId;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) async fn show(call: Call<'_>) -> Result<Answer, AdminError> {
-    Ok(Answer::json(&layout_body(call.api, &call.api.cluster.layout())))
+    Ok(Answer::json(&layout_body(call.api, &call.api.cluster.layout()).await))
 }
 
 pub(super) async fn history(call: Call<'_>) -> Result<Answer, AdminError> {
@@ -46,6 +46,7 @@ pub(super) async fn history(call: Call<'_>) -> Result<Answer, AdminError> {
         min_ack: layout.current().number,
         versions: candidate.into_iter().chain(in_force).chain(before).collect(),
         update_trackers: Some(storage.map(tracker).collect()),
+        coming: coming_body(call.api, &layout).await,
     }))
 }
 
@@ -71,17 +72,18 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
         }
     };
     let layout = change(call.api, stage).await?;
-    Ok(Answer::json(&layout_body(call.api, &layout)))
+    Ok(Answer::json(&layout_body(call.api, &layout).await))
 }
 
 pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
     let layout = call.api.cluster.layout();
-    let bytes = bytes_per_partition(call.api).await;
+    let known = Copying::look(call.api).await;
     Ok(Answer::json(&match layout.plan() {
         Err(error) => wire::LayoutPreview::Refused { error: error.to_string() },
         Ok(plan) => {
-            let (message, new_layout) = (describe(&plan, bytes), version_body(&plan.version));
-            wire::LayoutPreview::Computed { message, new_layout }
+            let Told { message, copying } = describe(&layout, &plan, &known);
+            let new_layout = Box::new(version_body(&plan.version));
+            wire::LayoutPreview::Computed { message, new_layout, copying: Some(copying) }
         }
     }))
 }
@@ -89,27 +91,33 @@ pub(super) async fn preview(call: Call<'_>) -> Result<Answer, AdminError> {
 pub(super) async fn apply(call: Call<'_>) -> Result<Answer, AdminError> {
     let body: wire::ApplyClusterLayout = call.json()?;
     // What is said is what was planned when the change was made, so both happen in one step.
-    let (said, message) = std::sync::mpsc::channel();
-    let bytes = bytes_per_partition(call.api).await;
+    let (said, told) = std::sync::mpsc::channel();
+    let known = Copying::look(call.api).await;
     let work = move |layout: &Layout, moment: &Moment| {
         let next = layout.apply(body.version, moment)?;
-        let message = if next == *layout {
-            vec!["Nothing was staged, so nothing changed.".to_owned()]
+        let told = if next == *layout {
+            let message = vec!["Nothing was staged, so nothing changed.".to_owned()];
+            Told { message, ..Told::default() }
         } else {
-            describe(&layout.plan()?, bytes)
+            describe(layout, &layout.plan()?, &known)
         };
         // Nobody is left to read it only when the request was dropped.
-        let _ = said.send(message);
+        let _ = said.send(told);
         Ok(next)
     };
     let layout = change(call.api, work).await?;
-    let message = message.try_recv().unwrap_or_default();
-    Ok(Answer::json(&wire::AppliedClusterLayout { message, layout: layout_body(call.api, &layout) }))
+    Ok(Answer::json(&applied(call.api, &layout, told.try_recv().unwrap_or_default()).await))
+}
+
+/// A version that was applied, with what was told of it.
+pub(super) async fn applied(api: &AdminApi, layout: &Layout, told: Told) -> wire::AppliedClusterLayout {
+    let Told { message, copying } = told;
+    wire::AppliedClusterLayout { message, copying: Some(copying), layout: layout_body(api, layout).await }
 }
 
 pub(super) async fn revert(call: Call<'_>) -> Result<Answer, AdminError> {
     let layout = change(call.api, |layout, moment| Ok(layout.revert(moment))).await?;
-    Ok(Answer::json(&layout_body(call.api, &layout)))
+    Ok(Answer::json(&layout_body(call.api, &layout).await))
 }
 
 pub(super) async fn change(
@@ -163,7 +171,7 @@ fn parameters_body(parameters: Parameters) -> wire::LayoutParameters {
     }
 }
 
-pub(super) fn layout_body(api: &AdminApi, layout: &Layout) -> wire::ClusterLayout {
+pub(super) async fn layout_body(api: &AdminApi, layout: &Layout) -> wire::ClusterLayout {
     let all = layout.staged();
     let staged = all.roles.iter().map(|(node, change)| match change {
         RoleChange::Remove => {
@@ -180,7 +188,7 @@ pub(super) fn layout_body(api: &AdminApi, layout: &Layout) -> wire::ClusterLayou
     wire::ClusterLayout {
         staged_role_changes: staged.collect(),
         staged_parameters: all.parameters.map(parameters_body),
-        coming: coming_body(layout, api.model.env().clock.wall()),
+        coming: coming_body(api, layout).await,
         ..version_body(layout.newest())
     }
 }
@@ -235,28 +243,18 @@ fn refuse_strangers(api: &AdminApi, changes: &[(NodeId, RoleChange)]) -> Result<
     }
 }
 
-/// What one copy of a partition holds, as the storage nodes say; none while nobody has said it.
-pub(super) async fn bytes_per_partition(api: &AdminApi) -> Option<u64> {
-    let own = local_figures(api).await.ok()?.blocks.stored_bytes;
-    let (cluster, layout) = (&api.cluster, api.cluster.layout());
-    let (mut bytes, mut partitions) = (0, 0);
-    for node in cluster.nodes() {
-        let said = node.contact.and_then(|contact| contact.status).and_then(|status| status.stored_bytes);
-        let stored = if node.id == cluster.id() { Some(own) } else { said };
-        let share = as_u64(layout.current().stored_partitions(node.id));
-        if let (Some(stored), true) = (stored, share > 0) {
-            bytes += stored;
-            partitions += share;
-        }
-    }
-    bytes.checked_div(partitions)
+/// What a plan means: for people, and in figures.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    pub message: Vec<String>,
+    pub copying: wire::Copying,
 }
 
-/// What a plan means, for people.
-pub(super) fn describe(plan: &Plan, bytes_per_partition: Option<u64>) -> Vec<String> {
+/// Tells what a plan means, beside the layout that it was made from.
+pub(super) fn describe(layout: &Layout, plan: &Plan, known: &Copying) -> Told {
     let version = &plan.version;
     let copies = version.replication_factor.map_or(0, ReplicationFactor::copies);
-    let mut lines = vec![
+    let mut message = vec![
         format!(
             "Layout version {} keeps {copies} of everything on {}.",
             version.number,
@@ -268,18 +266,22 @@ pub(super) fn describe(plan: &Plan, bytes_per_partition: Option<u64>) -> Vec<Str
             size(version.partition_size_bytes())
         ),
     ];
-    lines.extend(plan.moves.iter().map(|(node, moved)| describe_move(*node, moved, bytes_per_partition)));
-    lines
+    message.extend(plan.moves.iter().map(|(node, moved)| describe_move(*node, moved, known)));
+    // Of a first version nothing is copied: there is nothing yet.
+    let is_first = layout.newest().number == 0;
+    let gained = plan.moves.iter().filter(|_| !is_first).map(|(node, moved)| (*node, moved.gained));
+    let (copying, sentence) = known.plan(&gained.collect(), layout.newest());
+    message.extend(sentence);
+    Told { message, copying }
 }
 
-fn describe_move(node: NodeId, moved: &NodeMove, bytes_per_partition: Option<u64>) -> String {
+fn describe_move(node: NodeId, moved: &NodeMove, known: &Copying) -> String {
     let id = node.to_string();
     let mut line =
         format!("{}  {} partitions (now {})", &id[..16], moved.partitions_after, moved.partitions_before);
-    if moved.partitions_gained > 0 {
-        line.push_str(&format!(", {} to copy", moved.partitions_gained));
-        if let Some(bytes) = bytes_per_partition.filter(|bytes| *bytes > 0) {
-            let bytes = bytes.saturating_mul(as_u64(moved.partitions_gained));
+    if !moved.gained.is_empty() {
+        line.push_str(&format!(", {} to copy", moved.gained.len()));
+        if let Some(bytes) = known.bytes(&moved.gained).filter(|bytes| *bytes > 0) {
             line.push_str(&format!(", about {}", size(bytes)));
         }
     }

@@ -12,6 +12,7 @@ mod buckets;
 mod call;
 mod cluster_state;
 mod coming;
+mod copying;
 mod encryption;
 mod endpoint;
 mod error;
@@ -38,7 +39,7 @@ pub use call::{Answer, Call};
 pub use endpoint::{ENDPOINTS, Endpoint, NOT_YET, Route, Scope};
 pub use error::AdminError;
 pub use keys::{KeyFormatError, check_key_format};
-pub use variables::VARIABLES;
+pub use variables::{VARIABLES, Value as VariableValue};
 
 use crate::metrics::Metrics;
 use crate::s3::reply::ReplyBody;

@@ -4,6 +4,7 @@
 use super::cluster_state::{LocalFigures, local_figures, total_usage};
 use super::{AdminError, Answer, Call, wire};
 use crate::sizes::size;
+use base::WallTime;
 use std::fmt::Write as _;
 
 /// The release this is.
@@ -24,6 +25,22 @@ pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
         garage_features: Some(Vec::new()),
         rust_version: RUST_VERSION.to_owned(),
         db_engine: api.model.store().engine().describe(),
+    }))
+}
+
+pub(super) async fn clock(call: Call<'_>) -> Result<Answer, AdminError> {
+    let report = call.api.model.clock_report().await?;
+    let time = |time: WallTime| crate::dates::iso8601_ms(time.millis());
+    let rows = report.rows.iter().map(|rows| wire::FutureRows {
+        table: rows.table.to_owned(),
+        rows: rows.rows,
+        newest: time(rows.newest),
+    });
+    Ok(Answer::json(&wire::NodeClock {
+        machine: time(report.machine),
+        node: time(report.node),
+        ahead_secs: report.ahead_ms().map_or(0, |ahead| ahead / 1000),
+        rows: rows.collect(),
     }))
 }
 

@@ -4,7 +4,7 @@
 //! sets, which are stored once each, their members in the order of ids: two versions that give an arc to
 //! the same nodes have the same set.
 
-use super::ReplicationFactor;
+use super::{ArcSet, ReplicationFactor};
 use base::{NodeId, PartitionHash};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,8 +84,8 @@ impl Assignment {
     }
 
     /// The partitions that a node stores here and not in `before`: what it must copy.
-    pub fn gained<'a>(&'a self, before: &'a Self, node: NodeId) -> impl Iterator<Item = u16> + 'a {
-        arcs().filter(move |arc| self.owners(*arc).contains(&node) && !before.owners(*arc).contains(&node))
+    pub fn gained(&self, before: &Self, node: NodeId) -> ArcSet {
+        ArcSet::of(|arc| self.owners(arc).contains(&node) && !before.owners(arc).contains(&node))
     }
 
     /// Whether every partition has the same owners as in `other`.

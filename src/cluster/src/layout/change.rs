@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::share::share_out;
 use super::staged::Wish;
 use super::{
-    Candidate, ClusterId, HISTORY_MAX, Layout, LayoutError, Parameters, PastVersion, Replication,
+    ArcSet, Candidate, ClusterId, HISTORY_MAX, Layout, LayoutError, Parameters, PastVersion, Replication,
     ReplicationFactor, Role, RoleChange, Version, ZoneRedundancy,
 };
 use base::{NodeId, Stamp};
@@ -32,14 +32,14 @@ pub struct Plan {
 }
 
 /// What a new version means for one node.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeMove {
     /// Partitions it stores now.
     pub partitions_before: usize,
     /// Partitions it would store.
     pub partitions_after: usize,
     /// Partitions that it stores then and not now: it has to copy them.
-    pub partitions_gained: usize,
+    pub gained: ArcSet,
 }
 
 impl Layout {
@@ -126,7 +126,7 @@ impl Layout {
             let moved = NodeMove {
                 partitions_before: before.stored_partitions(node),
                 partitions_after: version.stored_partitions(node),
-                partitions_gained: version.assignment.gained(&before.assignment, node).count(),
+                gained: version.assignment.gained(&before.assignment, node),
             };
             (node, moved)
         });

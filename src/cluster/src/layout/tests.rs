@@ -69,7 +69,7 @@ fn staged_changes_wait_until_they_are_applied() {
     let plan = staged.plan().unwrap();
     assert_eq!(
         plan.moves[&node(1)],
-        NodeMove { partitions_before: 1024, partitions_after: 1024, partitions_gained: 0 }
+        NodeMove { partitions_before: 1024, partitions_after: 1024, gained: ArcSet::EMPTY }
     );
     assert!(!plan.moves.contains_key(&node(2)), "a gateway stores nothing");
 

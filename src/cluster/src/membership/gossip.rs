@@ -63,6 +63,20 @@ impl Request for FetchLayout {
     const CLASS: Class = Class::Metadata;
 }
 
+/// How fast a node copies from others in the background, in bytes per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopySpeed {
+    /// What it reached when it last copied for a while; none: it never did.
+    #[serde(default)]
+    pub reached: Option<u64>,
+    /// What its operator lets it take at most.
+    #[serde(default)]
+    pub limit: Option<u64>,
+    /// The layout version that it fills its arcs for, and the bytes that came since it began.
+    #[serde(default)]
+    pub filling: Option<(u64, u64)>,
+}
+
 /// How a node says that it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
@@ -90,6 +104,9 @@ pub struct NodeStatus {
     /// Blocks that it lacks, as far as it knows; `None`: none.
     #[serde(default)]
     pub to_refill: Option<u64>,
+    /// How fast it copies.
+    #[serde(default)]
+    pub copying: CopySpeed,
 }
 
 impl Request for Gossip {

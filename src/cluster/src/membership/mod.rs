@@ -17,7 +17,7 @@ pub(crate) mod saved;
 mod tests;
 
 pub use address::{InvalidAddress, NodeAddress};
-pub use gossip::NodeStatus;
+pub use gossip::{CopySpeed, NodeStatus};
 
 use crate::joining::{Host, Waiting};
 use crate::state::ClusterState;
@@ -48,7 +48,7 @@ pub struct MembershipOptions {
     pub courier: Arc<dyn Courier>,
 }
 
-/// How much room a node has, and what it holds: bytes.
+/// How much room a node has, what it holds, and how fast it copies: bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rooms {
     /// For blocks: free, and in all.
@@ -59,6 +59,8 @@ pub struct Rooms {
     pub stored_bytes: Option<u64>,
     /// Blocks that it lacks, as far as it knows; `None`: none.
     pub to_refill: Option<u64>,
+    /// How fast it copies from others.
+    pub copying: CopySpeed,
 }
 
 /// Why a node does not take part.

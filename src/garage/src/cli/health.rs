@@ -1,6 +1,7 @@
 //! `garage health`: whether requests are served, for people, containers and monitors.
 
 use super::error::CliError;
+use super::layout::say_coming;
 use super::render::Page;
 use super::session::{Report, Session};
 use api::admin::wire::ClusterHealth;
@@ -50,6 +51,10 @@ fn page(health: &ClusterHealth) -> Page {
         for reason in &health.reasons {
             page.line(format!("- {reason}"));
         }
+    }
+    if let Some(coming) = &health.coming {
+        page.gap();
+        say_coming(&mut page, coming);
     }
     if !health.webhooks.is_empty() {
         page.gap().heading("WEBHOOKS");

@@ -114,7 +114,23 @@ async fn stage(session: &Session, body: UpdateClusterLayout, said: &str) -> Resu
     let next = answer.value.version + 1;
     page.line("Use `garage layout show` to see what is staged,");
     page.line(format!("and `garage layout apply --version {next}` to make it the layout."));
+    if !answer.value.staged_role_changes.is_empty() || answer.value.staged_parameters.is_some() {
+        say_what_it_means(&mut page, preview(session).await?);
+    }
     Ok(Report::new(answer.json, page))
+}
+
+async fn preview(session: &Session) -> Result<LayoutPreview, CliError> {
+    Ok(session.client.post::<LayoutPreview>("PreviewClusterLayoutChanges", &[], &json!({})).await?.value)
+}
+
+/// What applying would do, how much it would copy, and how long that would take.
+fn say_what_it_means(page: &mut Page, preview: LayoutPreview) {
+    page.gap();
+    match preview {
+        LayoutPreview::Refused { error } => _ = page.line(format!("It cannot be applied yet: {error}")),
+        LayoutPreview::Computed { message, .. } => message.into_iter().for_each(|line| _ = page.line(line)),
+    }
 }
 
 async fn assign(session: &Session, arguments: AssignArguments) -> Result<Report, CliError> {
@@ -200,11 +216,11 @@ async fn show(session: &Session) -> Result<Report, CliError> {
         page.gap().line(format!("Zone redundancy: {}", redundancy_word(parameters.zone_redundancy)));
     }
     let next = layout.version + 1;
-    match session.client.post::<LayoutPreview>("PreviewClusterLayoutChanges", &[], &json!({})).await?.value {
+    match preview(session).await? {
         LayoutPreview::Refused { error } => {
             page.gap().line(format!("What is staged cannot be applied: {error}"));
         }
-        LayoutPreview::Computed { message, new_layout } => {
+        LayoutPreview::Computed { message, new_layout, .. } => {
             page.gap().heading("NEW CLUSTER LAYOUT AFTER APPLYING CHANGES");
             roles(&mut page, &new_layout, "No nodes have a role in the new layout.");
             page.gap();
@@ -230,11 +246,30 @@ pub fn say_coming(page: &mut Page, coming: &ComingVersion) {
     });
     for node in coming.nodes.iter().filter(|node| node.wanted > 0) {
         let (id, percent) = (render::short_id(&node.id), render::percent(node.done, node.wanted));
-        page.line(format!("  {id}  {} of {} partitions done ({percent})", node.done, node.wanted));
+        let left = node.bytes_left.map(|bytes| format!(", about {} to copy", render::size(bytes)));
+        let left = left.unwrap_or_default();
+        page.line(format!("  {id}  {} of {} partitions done ({percent}){left}", node.done, node.wanted));
     }
-    if let Some(seconds) = coming.seconds_left {
-        page.line(format!("  about {} left at this rate", render::span(seconds)));
+    if let Some(left) = what_is_left(coming) {
+        page.line(format!("  {left}"));
     }
+}
+
+/// How much is left to be copied, and until when.
+fn what_is_left(coming: &ComingVersion) -> Option<String> {
+    let time = render::about_time(coming.seconds_left?);
+    let until = coming.until.as_deref().map(|until| format!(", until about {}", render::minute(until)));
+    let until = until.unwrap_or_default();
+    let (Some(bytes), Some(rate)) = (coming.bytes_left, coming.bytes_per_second) else {
+        return Some(format!("about {time} left at this rate{until}"));
+    };
+    let why = match coming.basis.as_deref() {
+        Some("limit") => ", which copy-rate allows",
+        Some("assumed") => ", which is assumed until it is measured",
+        _ => "",
+    };
+    let (bytes, rate) = (render::size(bytes), render::size(rate));
+    Some(format!("about {bytes} left to copy: about {time} at {rate} a second{why}{until}"))
 }
 
 fn roles(page: &mut Page, layout: &ClusterLayout, none: &str) {
@@ -321,6 +356,10 @@ async fn history(session: &Session) -> Result<Report, CliError> {
         ]
     });
     page.columns(&["Version", "Status", "Storage nodes", "Gateway nodes"], rows.collect());
+    if let Some(coming) = &history.coming {
+        page.gap();
+        say_coming(&mut page, coming);
+    }
     if let Some(trackers) = &history.update_trackers {
         page.gap().heading("UPDATE TRACKERS");
         let rows = trackers.iter().map(|(id, seen)| {

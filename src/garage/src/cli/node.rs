@@ -3,10 +3,11 @@
 use super::error::CliError;
 use super::forgetting::{self, ForgetArguments};
 use super::joining::{self, ApproveArguments, InviteArguments};
-use super::render::Page;
+use super::render::{self, Page};
 use super::session::{Report, Session};
+use super::which_nodes::WhichNodes;
 use crate::config::{Bind, Config};
-use api::admin::wire::{ConnectResult, MultiAnswer, NodeInfo};
+use api::admin::wire::{ConnectResult, FutureRows, MultiAnswer, NodeClock, NodeInfo};
 use clap::Subcommand;
 use cluster::{NodeKey, StateKind};
 use serde_json::json;
@@ -36,6 +37,11 @@ pub enum NodeCommand {
                                  forget 563e1ac825ee3323\n  garage node forget 563e1ac8 77aa1ac8 --yes"
     )]
     Forget(ForgetArguments),
+    /// Show how far a node's clock is ahead of its machine's, and what may be done about it.
+    Clock {
+        #[command(flatten)]
+        nodes: WhichNodes,
+    },
     /// Connect this node to another one.
     Connect {
         /// The other node, as its `garage node id` prints it: id@host:port.
@@ -50,8 +56,42 @@ pub async fn run(session: &Session, command: NodeCommand) -> Result<Report, CliE
         NodeCommand::Invite(arguments) => joining::invite(session, arguments).await,
         NodeCommand::Approve(arguments) => joining::approve(session, arguments).await,
         NodeCommand::Forget(arguments) => forgetting::forget(session, arguments).await,
+        NodeCommand::Clock { nodes } => clock(session, nodes).await,
         NodeCommand::Connect { node } => connect(session, node).await,
     }
+}
+
+async fn clock(session: &Session, nodes: WhichNodes) -> Result<Report, CliError> {
+    let node = nodes.query(session).await?;
+    let query = [("node", node.as_str())];
+    let answer = session.client.get::<MultiAnswer<NodeClock>>("GetNodeClock", &query).await?;
+    Ok(nodes.report((answer.json, &answer.value), show_clock))
+}
+
+fn show_clock(page: &mut Page, clock: &NodeClock) {
+    let (machine, node) = (render::minute(&clock.machine), render::minute(&clock.node));
+    if clock.ahead_secs == 0 {
+        page.line(format!("The clock is not ahead: {node}. No row carries a time that is yet to come."));
+        return;
+    }
+    let ahead = render::about_time(clock.ahead_secs);
+    page.line(format!("The clock is {ahead} ahead: {node}, where the machine shows {machine}."));
+    page.line("At some time the machine, or one that this node believed, showed that.");
+    if !clock.rows.is_empty() {
+        let row =
+            |rows: &FutureRows| vec![rows.table.clone(), rows.rows.to_string(), render::minute(&rows.newest)];
+        page.gap().heading("ROWS WITH TIMES THAT ARE YET TO COME");
+        page.columns(&["Table", "Rows", "Newest"], clock.rows.iter().map(row).collect());
+    }
+    page.gap();
+    page.line("Nothing sets it back: what is written with an earlier time would lose against these rows.");
+    page.line(
+        "The node serves as before. Nodes that show more than a day less do not believe it. To change that:",
+    );
+    page.line(format!("- wait until a day before {node}, or"));
+    page.line(
+        "- start a node with an empty data folder and a right clock, and copy every bucket there by S3.",
+    );
 }
 
 async fn id(session: &Session, quiet: bool) -> Result<Report, CliError> {

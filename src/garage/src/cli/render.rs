@@ -5,7 +5,7 @@
 //! Lines stand where they do in text, since scripts run commands by `docker exec -t`, a terminal.
 //! Sizes are shown in decimal units, as they are written in the configuration and in commands.
 
-pub use api::sizes::size;
+pub use api::sizes::{about_time, size};
 use base::WallTime;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use jiff::Timestamp;
@@ -147,6 +147,12 @@ impl View {
             secs => format!("in {}", span(secs.unsigned_abs())),
         }
     }
+}
+
+/// `2026-11-30 05:10 UTC`. Unreadable times are shown as they came.
+pub fn minute(rfc3339: &str) -> String {
+    let time = rfc3339.parse::<Timestamp>();
+    time.map_or_else(|_| rfc3339.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 /// `5 seconds`, `1 hour`, `3 days`: the largest unit that fits.

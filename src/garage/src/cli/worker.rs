@@ -4,11 +4,12 @@ use super::error::{CliError, Kind};
 use super::render::{self, Page};
 use super::session::{Report, Session};
 use super::suggest;
+use super::values;
 use super::which_nodes::WhichNodes;
-use api::admin::VARIABLES;
 use api::admin::wire::{
     GetWorkerInfo, GetWorkerVariable, ListWorkers, SetWorkerVariable, WorkerInfo, WorkerState,
 };
+use api::admin::{VARIABLES, VariableValue};
 use clap::Subcommand;
 use std::collections::BTreeMap;
 
@@ -45,13 +46,17 @@ pub enum WorkerCommand {
     /// Change a setting of background work; it is kept over restarts.
     #[command(
         after_long_help = "scrub-tranquility and resync-tranquility: how many times as long as a step took the \
-                                 worker rests after it. 0 is full speed, 2 (the default) a third of a disk's time.\n\n\
-                                 Example:\n  garage worker set -a scrub-tranquility 10"
+                                 worker rests after it. 0 is full speed, 2 (the default) a third of a disk's time.\n\
+                                 copy-rate: how much the node copies from others in a second at most, such as 2M: for layout \
+                                 changes, for lost disks and for what it missed. A home that several copy from at once sends as \
+                                 much to each. The default is unlimited: it rests as long as it works.\n\n\
+                                 Examples:\n  garage worker set -a scrub-tranquility 10\n  \
+                                 garage worker set -a copy-rate 2M\n  garage worker set -a copy-rate unlimited"
     )]
     Set {
         /// Which one.
         variable: String,
-        /// Its value.
+        /// Its value: a number, or a size for copy-rate.
         value: String,
         #[command(flatten)]
         nodes: WhichNodes,
@@ -102,10 +107,20 @@ async fn set(
     nodes: &WhichNodes,
 ) -> Result<Report, CliError> {
     check_name(&variable)?;
+    let value = as_sent(&variable, value);
     let show = |page: &mut Page, SetWorkerVariable { variable, value }: &SetWorkerVariable| {
         page.line(format!("{variable} is {value} now."));
     };
     nodes.post(session, ("SetWorkerVariable", &SetWorkerVariable { variable, value }), show).await
+}
+
+/// A size as the bytes that the admin API takes; what is none it refuses, with what it takes.
+fn as_sent(variable: &str, value: String) -> String {
+    let found = VARIABLES.iter().find(|known| known.name == variable).map(|known| known.value);
+    match found {
+        Some(VariableValue::BytesPerSecond) => values::size(&value).map_or(value, |bytes| bytes.to_string()),
+        _ => value,
+    }
 }
 
 async fn list(session: &Session, filter: ListWorkers, nodes: &WhichNodes) -> Result<Report, CliError> {

@@ -1,6 +1,7 @@
 //! Copying arcs from other nodes, whole: passes of `sync`, and what they could not take decided. Most arcs of a small
 //! cluster hold nothing: one comparison of all digests tells which ones need a pass at all, and in which tables.
 
+use super::together::look_together;
 use crate::sync::{ARCS_TOGETHER, Differing, Manner};
 use crate::{Model, ModelError};
 use base::{NodeId, Stamp};
@@ -67,21 +68,23 @@ impl Model {
             }
             let groups = round.into_iter().flat_map(|(node, arcs)| groups(node, &arcs, sources));
             let passes = groups.map(|(node, arcs, due)| async move {
-                match self.copy_from(node, (arcs, &due), (manner, files)).await {
-                    Ok(copied) => copied,
-                    Err(error) => {
-                        tracing::debug!(%node, %error, "some arcs are copied later");
-                        ArcSet::EMPTY
-                    }
-                }
+                let copied = self.copy_from(node, (arcs, &due), manner).await;
+                copied.unwrap_or_else(|error| later(&error))
             });
-            let mut passes = futures_util::stream::iter(passes).buffer_unordered(PASSES_AT_ONCE);
-            while let Some(copied) = passes.next().await {
-                for arc in copied.iter() {
+            let passes = futures_util::stream::iter(passes).buffer_unordered(PASSES_AT_ONCE);
+            let look = |arcs| async move {
+                match files {
+                    Files::Wanted => self.with_files(arcs).await.unwrap_or_else(|error| later(&error)),
+                    Files::Later => arcs,
+                }
+            };
+            let copied = |arcs: ArcSet| {
+                for arc in arcs.iter() {
                     wanted.entry(arc).and_modify(|wanted| wanted.count -= 1);
                 }
                 take_done(&mut wanted, done);
-            }
+            };
+            look_together(self.env.clock.as_ref(), passes, look, copied).await;
         }
     }
 
@@ -91,7 +94,7 @@ impl Model {
         self: &Arc<Self>,
         from: NodeId,
         (arcs, due): (ArcSet, &Differing),
-        (manner, files): (Manner, Files),
+        manner: Manner,
     ) -> Result<ArcSet, ModelError> {
         let mut undecided = ArcSet::EMPTY;
         for refused in self.pull_arcs(from, due, manner).await?.refused {
@@ -100,12 +103,13 @@ impl Model {
                 undecided.insert(arc);
             }
         }
-        let copied = arcs.without(&undecided);
-        match files {
-            Files::Wanted => self.with_files(copied).await,
-            Files::Later => Ok(copied),
-        }
+        Ok(arcs.without(&undecided))
     }
+}
+
+fn later(error: &ModelError) -> ArcSet {
+    tracing::debug!(%error, "some arcs are copied later");
+    ArcSet::EMPTY
 }
 
 /// Moves the arcs that need no more nodes to those that are done.

@@ -17,10 +17,12 @@ use table::digest::arc_of;
 
 /// Blocks that are looked at together; where more than these cannot be had, no arc is done.
 const LACKING_MAX: usize = 4096;
+/// Blocks that cannot be had before the rest is left for later: who has them is away, and each may take as long as that shows.
+const MISSES_MAX: usize = 16;
 
 impl Model {
-    /// Those of these arcs in which no block is missing that anybody may have. What is missing is fetched first, until one
-    /// block cannot be had.
+    /// Those of these arcs in which no block is missing that anybody may have. What is missing is fetched first, until some
+    /// blocks cannot be had. One look at the queue, or another one for each 4096 blocks that are missing.
     pub(crate) async fn with_files(self: &Arc<Self>, arcs: ArcSet) -> Result<ArcSet, ModelError> {
         if arcs.is_empty() {
             return Ok(arcs);
@@ -48,16 +50,20 @@ impl Model {
                     ArcSet::of(|arc| arcs.contains(arc) && !lack(arc))
                 });
             }
+            if lacking.len() < LACKING_MAX {
+                // All that was missing was in the look, and is here or nowhere.
+                return Ok(arcs);
+            }
             lost.extend(nowhere);
         }
     }
 
-    /// Fetches blocks until one cannot be had: those that nobody has, and those that are still to be fetched.
+    /// Fetches blocks until some cannot be had: those that nobody has, and those that are still to be fetched.
     async fn fetch_files(
         self: &Arc<Self>,
         lacking: &BTreeSet<BlockHash>,
     ) -> (BTreeSet<BlockHash>, BTreeSet<BlockHash>) {
-        let (mut nowhere, mut left) = (BTreeSet::new(), lacking.clone());
+        let (mut nowhere, mut left, mut misses) = (BTreeSet::new(), lacking.clone(), 0);
         let fetches = lacking.clone().into_iter().map(|hash| {
             let model = Arc::clone(self);
             async move { (hash, model.fetch_file(hash).await) }
@@ -73,7 +79,10 @@ impl Model {
                 }
                 Err(error) => {
                     tracing::debug!(%hash, %error, "a block is fetched later");
-                    break;
+                    misses += 1;
+                    if misses >= MISSES_MAX {
+                        break;
+                    }
                 }
             }
         }
@@ -82,8 +91,10 @@ impl Model {
 
     /// Has a file of a block stored here; `false`: nobody has one.
     async fn fetch_file(self: &Arc<Self>, hash: BlockHash) -> Result<bool, ModelError> {
+        let mut room = self.copy_rate.room().await;
         match self.seek_elsewhere(hash).await {
             Sought::Found(block) => {
+                room.took(block.content().len() as u64);
                 self.blocks.put_one(&block).await?;
                 Ok(true)
             }

@@ -36,6 +36,7 @@ impl Model {
             return Ok(Step::Idle);
         }
         self.begin_filling(mark, &gained).await?;
+        self.copy_rate.count_for(mark.0);
         self.copy_names(layout, 1).await?;
         tracing::info!(
             arcs = gained.len(),
@@ -59,7 +60,12 @@ impl Model {
             }
         };
         let copying = self.copy_all(wanted, &sources, (manner, Files::Wanted), &filled);
-        if let Either::Left((ended, _)) = select(pin!(telling), pin!(copying)).await {
+        let is_other = match select(pin!(telling), pin!(copying)).await {
+            Either::Left((ended, _)) => Some(ended),
+            Either::Right(_) => None,
+        };
+        self.keep_copy_speed().await;
+        if let Some(ended) = is_other {
             return ended.map(|()| Step::Unfinished);
         }
         self.tell(cluster, mark, (so_far(), ArcSet::EMPTY)).await?;

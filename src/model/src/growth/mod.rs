@@ -21,6 +21,7 @@ mod fill;
 mod join;
 mod messages;
 mod standing;
+mod together;
 
 pub(crate) use messages::{AskClock, AskMark, TellMarks};
 pub(crate) use standing::Growth;

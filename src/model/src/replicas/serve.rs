@@ -33,6 +33,7 @@ use net::{Answer, Attachment, Net, Refusal, Request};
 use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Intent, Read, Space, StoreError};
 use table::register::Stored;
 
@@ -364,19 +365,26 @@ impl Model {
         Answer::from(reply)
     }
 
-    /// Fetches blocks that references call for and that are not here, some at once.
-    pub async fn fetch_all_missing(self: &Arc<Self>, missing: Vec<BlockHash>) {
+    /// Fetches blocks that references call for and that are not here, some at once. Comes back with the time after which
+    /// others are to have their turn: none where a limit has given it to them already.
+    pub async fn fetch_all_missing(self: &Arc<Self>, missing: Vec<BlockHash>) -> Duration {
+        let begin = self.env.clock.mono();
         let fetches = missing.into_iter().map(|hash| async move {
             if let Err(error) = self.fetch_missing(hash).await {
                 tracing::warn!(%hash, %error, "a block is missing here and nobody else could give it");
             }
         });
         futures_util::stream::iter(fetches).buffer_unordered(FETCHES_AT_ONCE).collect::<()>().await;
+        let took = self.env.clock.mono().saturating_sub(begin);
+        if self.copy_rate.is_limited() { Duration::ZERO } else { took }
     }
 
     /// Stores a block that a reference calls for and that is not here.
     pub async fn fetch_missing(self: &Arc<Self>, hash: BlockHash) -> Result<(), ModelError> {
+        let mut room = self.copy_rate.room().await;
         let fetched = self.fetch_elsewhere(hash).await?;
+        room.took(fetched.content().len() as u64);
+        drop(room);
         self.blocks.put_one(&fetched).await?;
         Ok(())
     }

@@ -116,6 +116,13 @@ pub(crate) struct FetchedRow {
     pub beside: Beside,
 }
 
+impl FetchedRow {
+    /// What it takes on its way.
+    pub fn size_bytes(&self) -> u64 {
+        (self.key.len() + self.record.len() + self.beside.len()) as u64
+    }
+}
+
 /// The rows behind the first of the keys. One that is gone or damaged is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FetchedRows {

@@ -28,7 +28,7 @@ pub(crate) use messages::FetchedRow;
 #[cfg(test)]
 pub(crate) use pass::Pulled;
 pub(crate) use pass::{ARCS_TOGETHER, Manner, Pace, Taking};
-pub(crate) use received::Received;
+pub(crate) use received::{Received, stamp_of};
 pub(crate) use take::{BLOCKS_TOGETHER, join_rows};
 
 use crate::Model;

@@ -4,7 +4,9 @@
 //! little each costs about as many round trips as one over a single arc.
 
 use super::differing::Differing;
-use super::messages::{CutPieces, CutRanges, FetchRows, FetchedRows, KeyRange, ListRanges, RowList};
+use super::messages::{
+    CutPieces, CutRanges, FetchRows, FetchedRow, FetchedRows, KeyRange, ListRanges, RowList,
+};
 use super::received::Received;
 use super::serve::{PIECES_MAX, RANGES_MAX};
 use super::take::{Asking, BLOCKS_TOGETHER, Refusal, Refused, Taken};
@@ -137,6 +139,13 @@ impl Pass<'_> {
         }
     }
 
+    /// Leaves time to others, unless a limit does.
+    async fn rest(&self, since: MonoTime) {
+        if !self.model.copy_rate.is_limited() {
+            self.manner.pace.rest(self.model.env.clock.mono().saturating_sub(since)).await;
+        }
+    }
+
     /// Descends into arcs where they differ. It never waits for digests to become equal: each range is looked at
     /// once, and is smaller than the one it was cut from.
     async fn pull_table(&mut self, table: Digested, arcs: ArcSet) -> Result<(), ModelError> {
@@ -148,7 +157,7 @@ impl Pass<'_> {
             ranges.extend(large);
             small.sort_unstable();
             self.pull_listed(table, small).await?;
-            self.manner.pace.rest(self.model.env.clock.mono().saturating_sub(begin)).await;
+            self.rest(begin).await;
         }
         Ok(())
     }
@@ -220,6 +229,7 @@ impl Pass<'_> {
 
     async fn fetch(&mut self, table: Digested, mut wanted: Vec<Bytes>) -> Result<(), ModelError> {
         while !wanted.is_empty() {
+            let mut room = self.model.copy_rate.room().await;
             let begin = self.model.env.clock.mono();
             let asking = Asking { view: self.view, birth: self.model.store.stamp().await? };
             let space = table.space().number();
@@ -229,6 +239,8 @@ impl Pass<'_> {
             if done == 0 || rows.len() > done {
                 return Err(ModelError::Damaged);
             }
+            room.took(rows.iter().map(FetchedRow::size_bytes).sum());
+            drop(room);
             let asked: Vec<Bytes> = wanted.drain(..done).collect();
             let mut received = Vec::with_capacity(rows.len());
             for row in rows.into_iter().filter(|row| asked.contains(&row.key)) {
@@ -241,7 +253,7 @@ impl Pass<'_> {
                 }
             }
             self.take(asking, received).await?;
-            self.manner.pace.rest(self.model.env.clock.mono().saturating_sub(begin)).await;
+            self.rest(begin).await;
         }
         Ok(())
     }

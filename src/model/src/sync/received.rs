@@ -119,6 +119,17 @@ impl Received {
     }
 }
 
+/// The latest stamp in a stored row; none in one that is damaged, or has none.
+pub(crate) fn stamp_of(space: Space, key: &[u8], record: &[u8]) -> Option<Stamp> {
+    match space {
+        Space::Object => decode::<ObjectRow>(space, key, record).map(|row| row.order.max(row.stamp)),
+        Space::Past => decode::<PastRow>(space, key, record).map(|row| row.by),
+        Space::Part => decode::<PartRow>(space, key, record).map(|row| row.stamp),
+        Space::Upload => decode::<UploadRow>(space, key, record).map(|row| row.initiated),
+        _ => None,
+    }
+}
+
 fn decode<R: Record>(space: Space, key: &[u8], record: &[u8]) -> Option<R> {
     store::decode(space, key, record).ok()
 }

@@ -23,7 +23,7 @@ pub(super) const PIECES_MAX: usize = 16;
 /// Ranges in one question.
 pub(super) const RANGES_MAX: usize = 512;
 /// Bytes of rows in one answer; the row that passes it is the last.
-const PAGE_MAX_BYTES: usize = 1 << 20;
+const PAGE_MAX_BYTES: u64 = 1 << 20;
 
 /// The digested table of a keyspace.
 pub(super) fn table_of(space: u8) -> Option<Digested> {
@@ -146,7 +146,7 @@ impl Model {
                 }
                 page.keys_done += 1;
                 if let Some(row) = model.row_to_send(&read, table.space(), key)? {
-                    bytes += row.key.len() + row.record.len() + row.beside.len();
+                    bytes += row.size_bytes();
                     page.rows.push(row);
                 }
             }

@@ -106,6 +106,8 @@ impl Model {
         let is_new = |row: &&Received| matches!(view.get_bytes(Space::BlockRef, &row.key), Ok(None));
         let wanted = rows.iter().filter(|row| row.block().is_some()).filter(is_new);
         let wanted: Vec<BlockHash> = wanted.filter_map(Received::block).collect();
+        // What is fetched may wait for long, and a snapshot holds up the engine.
+        drop(view);
         if wanted.is_empty() {
             return Ok((None, Vec::new()));
         }
@@ -135,8 +137,12 @@ impl Model {
         if is_here {
             return Ok(None);
         }
+        let mut room = self.copy_rate.room().await;
         match self.fetch_elsewhere(hash).await {
-            Ok(block) => Ok(Some(block)),
+            Ok(block) => {
+                room.took(block.content().len() as u64);
+                Ok(Some(block))
+            }
             Err(ModelError::Block(BlockError::Missing { .. })) => Ok(None),
             Err(error) => Err(error),
         }

@@ -210,3 +210,29 @@ fn a_newer_layout_is_asked_for_as_soon_as_a_message_names_it() {
         assert!(waited.is_some(), "the layout is asked for");
     });
 }
+
+#[test]
+fn a_clock_that_is_ahead_is_shown_with_the_rows_that_are() {
+    run(async {
+        let node = super::Node::new().await;
+        let bucket = node.bucket().await;
+        node.put(bucket, "now", &[b"x"]).await;
+        let report = node.model.clock_report().await.unwrap();
+        assert_eq!((report.ahead_ms(), report.rows.len()), (None, 0));
+        let three_years = 3 * 365 * 24 * 3_600_000_i64;
+        node.world.clock.jump(three_years);
+        node.put(bucket, "later", &[b"x"]).await;
+        node.put(bucket, "now", &[b"y"]).await;
+        node.put(bucket, "once more", &[b"y"]).await;
+        node.world.clock.jump(-three_years);
+        node.put(bucket, "after", &[b"x"]).await;
+        let report = node.model.clock_report().await.unwrap();
+        let ahead = report.ahead_ms().expect("it is ahead");
+        assert!(ahead.abs_diff(three_years as u64) < 60_000, "{ahead}");
+        let rows: Vec<_> = report.rows.iter().map(|rows| (rows.table, rows.rows)).collect();
+        assert_eq!(rows, [("object", 4)], "the last one, too: time does not go back");
+        assert!(report.rows[0].newest <= report.node);
+        node.world.clock.jump(three_years);
+        assert_eq!(node.model.clock_report().await.unwrap().ahead_ms(), None, "the time has come");
+    });
+}

@@ -401,6 +401,7 @@ async fn work_of_others() -> Vec<Line> {
     node.blocks.scrub(block::ScrubCommand::Start).await.unwrap();
     node.blocks.start_audit().await.unwrap();
     node.blocks.change_pace(|pace| block::Pace { scrub: 10, ..pace }).await.unwrap();
+    node.model.limit_copying(Some(5_000_000)).await.unwrap();
     let spaces = [
         Space::Meta,
         Space::RefCount,

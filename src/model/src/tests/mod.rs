@@ -1,6 +1,7 @@
 //! Tests of the rules, on a real store and real blocks in the simulated world.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+mod arc_bytes;
 mod bodies;
 mod burial;
 mod clocks;
@@ -26,4 +27,5 @@ mod support;
 mod sync;
 mod versions;
 
-use support::{bucket_named, key_of, run};
+pub(crate) use support::{Node, run};
+use support::{bucket_named, key_of};

@@ -307,6 +307,49 @@ fn an_arc_is_copied_once_every_block_that_anybody_has_is_here() {
 }
 
 #[test]
+fn what_is_copied_keeps_to_the_limit_and_what_clients_read_does_not() {
+    run(async {
+        const LIMIT: u64 = 20_000;
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.stop(2).await;
+        let blocks: Vec<Vec<u8>> = (0..20_u8).map(|number| vec![number; 50_000]).collect();
+        for (number, block) in blocks.iter().enumerate() {
+            homes.node(0).put(BUCKET, &format!("big-{number}"), &[block, b"end"]).await;
+        }
+        homes.start(2).await;
+        let model = Arc::clone(homes.model(2));
+        model.limit_copying(Some(LIMIT)).await.unwrap();
+        let since = |begin: Duration| (model.env().clock.mono() - begin).as_secs();
+        // A million bytes: 50 seconds, less the first piece.
+        let begin = model.env().clock.mono();
+        pull_all(&homes, 2, &[0]).await;
+        assert!((45..60).contains(&since(begin)), "missed: {}", since(begin));
+        let hashes: Vec<BlockHash> = blocks.iter().map(|block| BlockHash::of(block)).collect();
+        let lose = || hashes.iter().for_each(|hash| _ = take_file(&model, hash));
+        lose();
+        let begin = model.env().clock.mono();
+        let worked = model.fetch_all_missing(hashes.clone()).await;
+        assert!((45..60).contains(&since(begin)), "of a lost disk: {}", since(begin));
+        assert_eq!(worked, Duration::ZERO, "it has rested already");
+        lose();
+        for hash in &hashes {
+            assert!(model.blocks().get(hash).await.is_err(), "it is looked for then");
+        }
+        model.blocks().run_due(model.env().clock.wall()).await.unwrap();
+        let begin = model.env().clock.mono();
+        assert_eq!(model.with_files(ArcSet::ALL).await.unwrap(), ArcSet::ALL);
+        assert!((45..60).contains(&since(begin)), "of a layout change: {}", since(begin));
+        lose();
+        let begin = model.env().clock.mono();
+        for hash in &hashes {
+            model.read_block(hash).await.unwrap();
+        }
+        assert!(since(begin) < 10, "for clients: {}", since(begin));
+    });
+}
+
+#[test]
 fn a_pass_ends_while_clients_write() {
     run(async {
         let mut homes = Homes::new(3, 3).await;

@@ -229,7 +229,7 @@ async fn start(machine: Machine, number: usize, first_peers: Vec<NodeAddress>) -
 }
 
 /// Blocks on their way from other homes.
-type Fetching = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+type Fetching = std::pin::Pin<Box<dyn Future<Output = std::time::Duration> + Send>>;
 
 /// As the product does it.
 fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) -> Fetching + Send + Sync + 'static {
@@ -237,8 +237,9 @@ fn fetch_missing(model: &Arc<Model>) -> impl Fn(Vec<base::BlockHash>) -> Fetchin
     move |missing| {
         let model = model.upgrade();
         Box::pin(async move {
-            if let Some(model) = model {
-                model.fetch_all_missing(missing).await;
+            match model {
+                Some(model) => model.fetch_all_missing(missing).await,
+                None => Default::default(),
             }
         })
     }

@@ -19,7 +19,7 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
     SetWorkerVariable UpdateAdminToken UpdateBucket UpdateClusterLayout UpdateKey";
 
 /// Names that other releases do not have.
-const OWN_NAMES: [&str; 12] = [
+const OWN_NAMES: [&str; 13] = [
     "ApproveNodes",
     "ChangeEncryptionSecret",
     "CreateEncryptionKey",
@@ -27,6 +27,7 @@ const OWN_NAMES: [&str; 12] = [
     "CreateWebhook",
     "DeleteWebhook",
     "ForgetNodes",
+    "GetNodeClock",
     "ListEncryptionKeys",
     "ListWebhooks",
     "PreviewNodeApproval",

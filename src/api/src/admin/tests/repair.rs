@@ -98,7 +98,7 @@ async fn variables_are_shown_and_two_are_set() {
     let get = async |body: Value| home.ok("GetWorkerVariable?node=self", body).await["success"][&id].clone();
     let all = get(Value::Null).await;
     let expected = json!({
-        "lifecycle-last-completed": "never", "resync-tranquility": "2", "scrub-corruptions_detected": "0",
+        "copy-rate": "unlimited", "copy-rate-reached": "never", "lifecycle-last-completed": "never", "resync-tranquility": "2", "scrub-corruptions_detected": "0",
         "scrub-last-completed": "never", "scrub-next-run": "never", "scrub-tranquility": "2"
     });
     assert_eq!(all, expected);
@@ -116,7 +116,18 @@ async fn variables_are_shown_and_two_are_set() {
         (&json!(0), &json!(30))
     );
 
+    for (value, limit) in [("2500000", Some(2_500_000)), ("unlimited", None), ("10000", Some(10_000))] {
+        let set = json!({ "variable": "copy-rate", "value": value });
+        assert_eq!(home.ok("SetWorkerVariable?node=*", set.clone()).await["success"][&id], set);
+        assert_eq!(home.model.copy_speed().limit, limit);
+        assert_eq!(get(json!({ "variable": "copy-rate" })).await, json!({ "copy-rate": value }));
+    }
+
     for (variable, value, word) in [
+        ("copy-rate", "9999", "10000 or more, or unlimited"),
+        ("copy-rate", "5M", "bytes per second"),
+        ("copy-rate", "", "bytes per second"),
+        ("copy-rate-reached", "1", "can be read only"),
         ("scrub-tranquility", "101", "from 0 to 100"),
         ("scrub-tranquility", "-1", "from 0 to 100"),
         ("scrub-tranquility", "fast", "from 0 to 100"),

@@ -103,6 +103,9 @@ pub struct ClusterHealth {
     /// What may fail now, in sentences.
     #[serde(default)]
     pub safety: Vec<String>,
+    /// The version that data is being moved for. This makes nothing degraded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coming: Option<ComingVersion>,
     /// Which webhooks do not take their events from the node that answers, in sentences. This makes nothing degraded.
     #[serde(default)]
     pub webhooks: Vec<String>,
@@ -160,7 +163,7 @@ pub struct ClusterLayout {
 }
 
 /// A version that was applied and does not stand alone yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComingVersion {
     /// Its number.
@@ -170,8 +173,20 @@ pub struct ComingVersion {
     pub stage: String,
     /// Its storage nodes.
     pub nodes: Vec<ComingNode>,
-    /// At the rate since it was applied.
+    /// Bytes that are still to be copied; absent once copies are only compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_left: Option<u64>,
+    /// Until it is done, at the rate of now; while copies are compared, at the rate since the version was applied.
     pub seconds_left: Option<u64>,
+    /// When that is, at this rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The rate of the node that takes longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
+    /// As in [`Copying`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<String>,
 }
 
 /// How far a node is with a coming version, in partitions.
@@ -184,6 +199,9 @@ pub struct ComingNode {
     pub done: u64,
     /// To be done in all.
     pub wanted: u64,
+    /// What is to be copied still, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_left: Option<u64>,
 }
 
 /// A role in force.
@@ -271,7 +289,10 @@ pub enum LayoutPreview {
         /// For people; not to be parsed.
         message: Vec<String>,
         /// The version it would give.
-        new_layout: ClusterLayout,
+        new_layout: Box<ClusterLayout>,
+        /// What it would copy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        copying: Option<Copying>,
     },
 }
 
@@ -287,8 +308,39 @@ pub struct ApplyClusterLayout {
 pub struct AppliedClusterLayout {
     /// For people; not to be parsed.
     pub message: Vec<String>,
+    /// What it copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copying: Option<Copying>,
     /// The layout now.
     pub layout: ClusterLayout,
+}
+
+/// What a change of the layout copies, and how long that takes: estimates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Copying {
+    /// Bytes in all.
+    pub bytes: u64,
+    /// The nodes that copy.
+    pub nodes: Vec<CopyingNode>,
+    /// Until the last one has done so.
+    pub seconds: Option<u64>,
+    /// At this rate, of that one.
+    pub bytes_per_second: Option<u64>,
+    /// `measured`: a node reached it; `limit`: its operator allows no more; `assumed`: nothing was copied yet.
+    pub basis: Option<String>,
+}
+
+/// A node in [`Copying`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CopyingNode {
+    /// The node.
+    pub id: String,
+    /// Partitions that it is given.
+    pub partitions: u64,
+    /// What they hold, as far as is known.
+    pub bytes: Option<u64>,
 }
 
 /// Answer of GetClusterLayoutHistory.
@@ -303,6 +355,9 @@ pub struct LayoutHistory {
     pub versions: Vec<LayoutVersion>,
     /// How far each node is, by node id.
     pub update_trackers: Option<BTreeMap<String, UpdateTrackers>>,
+    /// The version that data is being moved for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coming: Option<ComingVersion>,
 }
 
 /// A version in [`LayoutHistory`].

@@ -52,6 +52,9 @@ pub struct NodeApproval {
     pub nodes: Vec<ApprovedNode>,
     /// For people; not to be parsed.
     pub message: Vec<String>,
+    /// What it would copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copying: Option<super::Copying>,
 }
 
 /// A node in [`NodeApproval`].

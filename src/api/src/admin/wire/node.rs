@@ -128,6 +128,31 @@ pub struct LaunchedRepair {
     pub message: String,
 }
 
+/// One node's answer of GetNodeClock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeClock {
+    /// What the machine's clock shows.
+    pub machine: String,
+    /// The node's own: above every time that it gave or took in.
+    pub node: String,
+    /// By how much it is ahead; 0: it is not.
+    pub ahead_secs: u64,
+    /// Rows with times that are yet to come, by table.
+    pub rows: Vec<FutureRows>,
+}
+
+/// Rows of a table in [`NodeClock`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FutureRows {
+    /// The table.
+    pub table: String,
+    /// How many.
+    pub rows: u64,
+    /// The latest time in them.
+    pub newest: String,
+}
+
 /// Body of GetWorkerVariable: all of them, or one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -104,6 +104,16 @@ fn background_work() {
                 r#"POST /v2/SetWorkerVariable?node=%2A {"value":"4","variable":"resync-tranquility"}"#.into(),
             ],
         ),
+        (
+            "worker set -a copy-rate 2.5M",
+            vec![r#"POST /v2/SetWorkerVariable?node=%2A {"value":"2500000","variable":"copy-rate"}"#.into()],
+        ),
+        (
+            "worker set copy-rate unlimited",
+            vec![
+                r#"POST /v2/SetWorkerVariable?node=self {"value":"unlimited","variable":"copy-rate"}"#.into(),
+            ],
+        ),
         ("repair -a --yes scrub start", vec![launch("%2A", r#"{"scrub":"start"}"#)]),
         ("repair --yes scrub cancel", vec![launch("self", r#"{"scrub":"cancel"}"#)]),
         ("repair --all-nodes --yes tables", vec![launch("%2A", r#""tables""#)]),

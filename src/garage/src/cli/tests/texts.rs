@@ -210,6 +210,99 @@ fn what_is_staged_is_applied_by_a_whole_line() {
     );
 }
 
+/// A node that has just staged a role, and says this of it.
+fn staged_with(endpoint: &str, preview: &str) -> (StatusCode, String) {
+    let role = format!(r#"{{"id":"{NODE}","zone":"dc1","tags":[],"capacity":1000000000}}"#);
+    match endpoint {
+        "PreviewClusterLayoutChanges" => (StatusCode::OK, preview.to_owned()),
+        "UpdateClusterLayout" => {
+            let (status, layout) = one_of_each(endpoint);
+            (status, layout.replace(r#""stagedRoleChanges":[]"#, &format!(r#""stagedRoleChanges":[{role}]"#)))
+        }
+        _ => one_of_each(endpoint),
+    }
+}
+
+#[test]
+fn what_a_staged_change_copies_is_told_at_once() {
+    const LINE: &str = "layout assign -z dc1 -c 1G 563e1ac825ee3323";
+    let told = |text: String| text.split_once("\n\n").expect("a gap").1.to_owned();
+    let computed = run(LINE, |endpoint| {
+        let (_, layout) = one_of_each("GetClusterLayout");
+        let message = r#"["Two copies.","To copy in all: about 3.0 GB."]"#;
+        staged_with(endpoint, &format!(r#"{{"message":{message},"newLayout":{layout}}}"#))
+    });
+    assert_eq!(told(computed.text()), "Two copies.\nTo copy in all: about 3.0 GB.\n");
+    let refused = run(LINE, |endpoint| staged_with(endpoint, r#"{"error":"too few zones"}"#));
+    assert_eq!(told(refused.text()), "It cannot be applied yet: too few zones\n");
+}
+
+#[test]
+fn what_is_left_of_a_change_is_told_in_bytes_and_time() {
+    let told = |figures: &str| {
+        let coming = format!(
+            r#"{{"version":2,"stage":"filling","nodes":[{{"id":"{NODE}","done":256,"wanted":1024,"bytesLeft":3000000000}}],
+            "secondsLeft":10800,"until":"2026-11-30T05:10:11.000Z"{figures}}}"#
+        );
+        let coming = serde_json::from_str(&coming).expect("a version");
+        let mut page = super::super::render::Page::default();
+        super::super::layout::say_coming(&mut page, &coming);
+        page.draw(&VIEW).lines().map(|line| format!("{line}\n")).skip(1).collect::<String>()
+    };
+    let node = "  563e1ac825ee3323  256 of 1024 partitions done (25.0%), about 3.0 GB to copy\n";
+    for (figures, left) in [
+        (
+            r#","bytesLeft":3000000000,"bytesPerSecond":277777,"basis":"measured""#,
+            "about 3.0 GB left to copy: about 3 hours at 277.7 KB a second, until about",
+        ),
+        (
+            r#","bytesLeft":3000000000,"bytesPerSecond":277777,"basis":"limit""#,
+            "about 3.0 GB left to copy: about 3 hours at 277.7 KB a second, which copy-rate allows, until about",
+        ),
+        (
+            r#","bytesLeft":3000000000,"bytesPerSecond":277777,"basis":"assumed""#,
+            "about 3.0 GB left to copy: about 3 hours at 277.7 KB a second, which is assumed until it is measured, until about",
+        ),
+        ("", "about 3 hours left at this rate, until about"),
+    ] {
+        assert_eq!(told(figures), format!("{node}  {left} 2026-11-30 05:10 UTC\n"));
+    }
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_told_with_what_may_be_done() {
+    let right = run("node clock", |_| {
+        let clock = r#"{"machine":"2026-01-02T03:04:05.678Z","node":"2026-01-02T03:04:05.679Z","aheadSecs":0,"rows":[]}"#;
+        (StatusCode::OK, format!(r#"{{"success":{{"{NODE}":{clock}}},"error":{{}}}}"#))
+    });
+    assert_eq!(
+        right.text(),
+        "The clock is not ahead: 2026-01-02 03:04 UTC. No row carries a time that is yet to come.\n"
+    );
+    let ahead = run("node clock -a", |_| {
+        let rows = r#"[{"table":"object","rows":7,"newest":"2029-01-01T03:04:05.000Z"}]"#;
+        let clock = format!(
+            r#"{{"machine":"2026-01-02T03:04:05.678Z","node":"2029-01-01T03:04:05.678Z","aheadSecs":94608000,"rows":{rows}}}"#
+        );
+        (StatusCode::OK, format!(r#"{{"success":{{"{NODE}":{clock}}},"error":{{}}}}"#))
+    });
+    assert_eq!(
+        ahead.text(),
+        "==== NODE 563e1ac825ee3323 ====\n\
+         The clock is 1095 days ahead: 2029-01-01 03:04 UTC, where the machine shows 2026-01-02 03:04 UTC.\n\
+         At some time the machine, or one that this node believed, showed that.\n\
+         \n\
+         ==== ROWS WITH TIMES THAT ARE YET TO COME ====\n\
+         Table   Rows  Newest\n\
+         object  7     2029-01-01 03:04 UTC\n\
+         \n\
+         Nothing sets it back: what is written with an earlier time would lose against these rows.\n\
+         The node serves as before. Nodes that show more than a day less do not believe it. To change that:\n\
+         - wait until a day before 2029-01-01 03:04 UTC, or\n\
+         - start a node with an empty data folder and a right clock, and copy every bucket there by S3.\n"
+    );
+}
+
 #[test]
 fn what_is_not_here_says_so() {
     let skipped = "Error: not needed here: no change waits for dead nodes\nFor a home that never comes back:  \
