@@ -407,7 +407,7 @@ impl ClusterState {
     }
 
     /// The nodes that lack blocks, with how many as far as they know.
-    fn refilling_nodes(&self) -> BTreeMap<NodeId, u64> {
+    pub fn refilling_nodes(&self) -> BTreeMap<NodeId, u64> {
         let own = *self.to_refill.lock().unwrap_or_else(PoisonError::into_inner);
         let others = self.nodes().into_iter().filter(|node| node.is_up);
         let said = others.filter_map(|node| Some((node.id, node.contact?.status?.to_refill?)));

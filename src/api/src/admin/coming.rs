@@ -35,15 +35,16 @@ pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire:
     let nodes = version.storage_nodes().map(|(node, _)| (*node, Progress::of(layout, version, *node)));
     let nodes: BTreeMap<NodeId, Progress> = nodes.collect();
     let now = api.model.env().clock.wall().millis();
+    let lacking = api.cluster.refilling_nodes();
     let body = |left: BTreeMap<NodeId, u64>| wire::ComingVersion {
         version: version.number,
         stage: if layout.joint().is_some() { "completing" } else { "filling" }.to_owned(),
-        nodes: nodes.iter().map(|(node, progress)| node_body(*node, progress, &left)).collect(),
+        nodes: nodes.iter().map(|(node, progress)| node_body((*node, progress), &left, &lacking)).collect(),
         ..wire::ComingVersion::default()
     };
     let mut coming = if layout.joint().is_some() {
-        let since_ms = now.saturating_sub(version.stamp.wall().millis());
-        wire::ComingVersion { seconds_left: seconds_left(since_ms, nodes.values()), ..body(BTreeMap::new()) }
+        // What is left is comparing: nobody knows its rate.
+        body(BTreeMap::new())
     } else {
         let known = Copying::look(api).await;
         let left = |(node, Progress { wanted, done }): (&NodeId, &Progress)| {
@@ -64,19 +65,16 @@ pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire:
     Some(coming)
 }
 
-/// At the rate since the version was applied; none before anything is done.
-fn seconds_left<'a>(since_ms: u64, nodes: impl Iterator<Item = &'a Progress>) -> Option<u64> {
-    let (done, wanted) = nodes.fold((0, 0), |(done, wanted), progress| {
-        (done + progress.done.len() as u64, wanted + progress.wanted.len() as u64)
-    });
-    (done > 0 && done < wanted).then(|| since_ms / 1000 * (wanted - done) / done)
-}
-
-fn node_body(node: NodeId, progress: &Progress, left: &BTreeMap<NodeId, u64>) -> wire::ComingNode {
+fn node_body(
+    (node, progress): (NodeId, &Progress),
+    left: &BTreeMap<NodeId, u64>,
+    lacking: &BTreeMap<NodeId, u64>,
+) -> wire::ComingNode {
     wire::ComingNode {
         id: node.to_string(),
         done: progress.done.len() as u64,
         wanted: progress.wanted.len() as u64,
         bytes_left: left.get(&node).copied(),
+        blocks_lacking: lacking.get(&node).copied(),
     }
 }

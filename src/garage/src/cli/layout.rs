@@ -253,6 +253,11 @@ pub fn say_coming(page: &mut Page, coming: &ComingVersion) {
     if let Some(left) = what_is_left(coming) {
         page.line(format!("  {left}"));
     }
+    for (node, blocks) in coming.nodes.iter().filter_map(|node| Some((node, node.blocks_lacking?))) {
+        let (id, plural) = (render::short_id(&node.id), if blocks == 1 { "" } else { "s" });
+        page.line(format!("  {id} lacks {blocks} block{plural}: the change waits until a home that may have them can be asked."));
+        page.line("  To see what it lacks, on that home: garage block list-errors");
+    }
 }
 
 /// How much is left to be copied, and until when.
@@ -260,9 +265,7 @@ fn what_is_left(coming: &ComingVersion) -> Option<String> {
     let time = render::about_time(coming.seconds_left?);
     let until = coming.until.as_deref().map(|until| format!(", until about {}", render::minute(until)));
     let until = until.unwrap_or_default();
-    let (Some(bytes), Some(rate)) = (coming.bytes_left, coming.bytes_per_second) else {
-        return Some(format!("about {time} left at this rate{until}"));
-    };
+    let (bytes, rate) = (coming.bytes_left?, coming.bytes_per_second?);
     let why = match coming.basis.as_deref() {
         Some("limit") => ", which copy-rate allows",
         Some("assumed") => ", which is assumed until it is measured",

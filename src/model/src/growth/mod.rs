@@ -35,7 +35,7 @@ use env::Task;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How soon unfinished work is looked at again.
+/// How soon unfinished work is looked at again, at first; twice as late each time, until something changes.
 const AGAIN_SOON: Duration = Duration::from_millis(250);
 /// How long the task sleeps when nothing is due; a change of the layout wakes it.
 const IDLE: Duration = Duration::from_secs(5);
@@ -63,18 +63,20 @@ impl Model {
 
     async fn follow_layout(self: &Arc<Self>, cluster: &Arc<ClusterState>) {
         let mut changes = cluster.layout_changes();
+        let mut soon = AGAIN_SOON;
         loop {
             changes.mark_unchanged();
             let pause = match self.grow(cluster).await {
                 Ok(Step::Idle) => IDLE,
-                Ok(Step::Unfinished) => AGAIN_SOON,
+                Ok(Step::Unfinished) => soon,
                 Err(error) => {
                     tracing::debug!(%error, "following the layout goes on later");
-                    AGAIN_SOON
+                    soon
                 }
             };
             // A change of the layout ends the pause.
-            let _ = env::timeout(pause, changes.changed()).await;
+            let has_changed = env::timeout(pause, changes.changed()).await.is_some();
+            soon = if has_changed || pause == IDLE { AGAIN_SOON } else { (pause * 2).min(IDLE / 2) };
         }
     }
 

@@ -176,7 +176,7 @@ pub struct ComingVersion {
     /// Bytes that are still to be copied; absent once copies are only compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_left: Option<u64>,
-    /// Until it is done, at the rate of now; while copies are compared, at the rate since the version was applied.
+    /// Until it is done, at the rate of now; absent once copies are only compared.
     pub seconds_left: Option<u64>,
     /// When that is, at this rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,6 +202,9 @@ pub struct ComingNode {
     /// What is to be copied still, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_left: Option<u64>,
+    /// Blocks that it lacks: as long as another node may have them, the version waits for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks_lacking: Option<u64>,
 }
 
 /// A role in force.

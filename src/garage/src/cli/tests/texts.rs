@@ -263,10 +263,23 @@ fn what_is_left_of_a_change_is_told_in_bytes_and_time() {
             r#","bytesLeft":3000000000,"bytesPerSecond":277777,"basis":"assumed""#,
             "about 3.0 GB left to copy: about 3 hours at 277.7 KB a second, which is assumed until it is measured, until about",
         ),
-        ("", "about 3 hours left at this rate, until about"),
     ] {
         assert_eq!(told(figures), format!("{node}  {left} 2026-11-30 05:10 UTC\n"));
     }
+    assert_eq!(told(""), node, "no time without bytes");
+}
+
+#[test]
+fn a_change_that_waits_for_blocks_says_so() {
+    let coming = format!(
+        r#"{{"version":2,"stage":"completing","nodes":[{{"id":"{NODE}","done":0,"wanted":9,"blocksLacking":2}}]}}"#
+    );
+    let mut page = super::super::render::Page::default();
+    super::super::layout::say_coming(&mut page, &serde_json::from_str(&coming).expect("a version"));
+    let told = page.draw(&VIEW);
+    let expected =
+        "563e1ac825ee3323 lacks 2 blocks: the change waits until a home that may have them can be asked.";
+    assert!(told.contains(expected) && told.contains("garage block list-errors"), "{told}");
 }
 
 #[test]
