@@ -23,20 +23,24 @@ pub(crate) enum Audit {
     Refill,
 }
 
-/// Has every referenced block looked for, from the beginning.
-pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) {
-    let (next, is_refill) = (COUNT_KEYS.0.to_vec(), audit == Audit::Refill);
+/// Has every referenced block looked for, from the beginning. A refill stays one, whoever asks meanwhile: until it ends
+/// nobody knows what is lacking here.
+pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) -> Result<(), StoreError> {
+    let is_refilling = match txn.get::<AuditState>(Space::Setting, AUDIT_KEY) {
+        Ok(state) => state.is_some_and(|state| state.is_refill),
+        // It may have been one.
+        Err(StoreError::Unreadable { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    let (next, is_refill) = (COUNT_KEYS.0.to_vec(), is_refilling || audit == Audit::Refill);
     txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next, is_refill });
+    Ok(())
 }
 
 impl BlockStore {
     /// Has every referenced block looked for, from the beginning.
     pub async fn start_audit(&self) -> Result<(), StoreError> {
-        let work = |txn: &mut Txn<'_>| {
-            start(txn, Audit::Look);
-            Ok(())
-        };
-        self.shared.store.commit(Intent::Free, work).await
+        self.shared.store.commit(Intent::Free, |txn| start(txn, Audit::Look)).await
     }
 
     /// One bounded step. `false`: no audit is running.

@@ -173,7 +173,7 @@ impl BlockStore {
             let remember = move |txn: &mut store::Txn<'_>| {
                 txn.put(Space::Meta, DISKS_KEY.to_vec(), &known);
                 if lost_disks > 0 {
-                    audit::start(txn, Audit::Refill);
+                    audit::start(txn, Audit::Refill)?;
                 }
                 Ok::<(), StoreError>(())
             };
