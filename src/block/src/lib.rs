@@ -55,7 +55,7 @@ use lacking::Lacking;
 use lock::Locks;
 use record::{DISKS_KEY, KnownDisks};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::{Intent, Read, Space, Store, StoreError};
 use tokio::sync::Semaphore;
 
@@ -152,6 +152,8 @@ pub(crate) struct Shared {
     pub reads: Arc<Semaphore>,
     pub writes: Arc<Semaphore>,
     pub scrubs_by_itself: bool,
+    /// Whether files without references stay for now.
+    pub keeps_files: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl BlockStore {
@@ -192,8 +194,14 @@ impl BlockStore {
                 reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
                 writes: Arc::new(Semaphore::new(config.writes_max.max(1))),
                 scrubs_by_itself: config.scrubs_by_itself,
+                keeps_files: OnceLock::new(),
             }),
         })
+    }
+
+    /// From now on no file goes while this says so, unless a disk is full: references to it may come back. Said once.
+    pub fn keep_files_while(&self, keeps: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.shared.keeps_files.set(Box::new(keeps));
     }
 
     /// Waits for the locks of all `hashes`. A task that holds a [`BlockLock`] must not ask for

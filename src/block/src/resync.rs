@@ -80,6 +80,14 @@ impl Due {
     }
 }
 
+/// How long a file without references stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grace {
+    Ms(u64),
+    /// Its end is not known.
+    Lasts,
+}
+
 /// What is to be done about a block, by its row.
 enum Verdict {
     Check,
@@ -103,14 +111,14 @@ impl BlockStore {
     pub async fn run_due(&self, now: WallTime) -> Result<Progress, BlockError> {
         self.queue_suspects(now).await?;
         self.read_lacking().await?;
-        let grace_ms = self.grace_ms().await;
-        let (due, more) = self.due_entries(now, grace_ms)?;
+        let grace = self.grace().await;
+        let (due, more) = self.due_entries(now, grace)?;
         let mut locks = Vec::new();
         let mut verdicts = Vec::new();
         for (hash, due) in due {
             let Some(lock) = self.shared.locks.try_lock(hash) else { continue };
             locks.push(lock);
-            verdicts.push((hash, due, self.judge(&hash, now, grace_ms)));
+            verdicts.push((hash, due, self.judge(&hash, now, grace)));
         }
         let mut progress = Progress { examined: verdicts.len(), ..Progress::default() };
         progress.more = more && progress.examined > 0;
@@ -248,11 +256,18 @@ impl BlockStore {
         queued
     }
 
-    /// How long an unreferenced file stays as things are.
-    async fn grace_ms(&self) -> u64 {
+    /// How long an unreferenced file stays as things are. Where its references may come back it stays until they have; on a
+    /// full disk, which could not take what else is to come, only as long as usual.
+    async fn grace(&self) -> Grace {
         let shared = Arc::clone(&self.shared);
         let is_full = move || shared.folders.iter().any(|folder| folder.is_writable() && folder.is_full());
-        if self.shared.env.tasks.blocking(is_full).await { GRACE_WHEN_FULL_MS } else { GRACE_MS }
+        let is_full = self.shared.env.tasks.blocking(is_full).await;
+        let keeps_files = self.shared.keeps_files.get().is_some_and(|keeps| keeps());
+        match (keeps_files, is_full) {
+            (true, false) => Grace::Lasts,
+            (false, true) => Grace::Ms(GRACE_WHEN_FULL_MS),
+            _ => Grace::Ms(GRACE_MS),
+        }
     }
 
     /// The first entries that are due, by block, and whether there are more. A grace that is
@@ -261,9 +276,12 @@ impl BlockStore {
     fn due_entries(
         &self,
         now: WallTime,
-        grace_ms: u64,
+        grace: Grace,
     ) -> Result<(BTreeMap<BlockHash, Due>, bool), StoreError> {
-        let ahead_ms = GRACE_MS.saturating_sub(grace_ms);
+        let ahead_ms = match grace {
+            Grace::Ms(grace_ms) => GRACE_MS.saturating_sub(grace_ms),
+            Grace::Lasts => 0,
+        };
         let last = WallTime(now.millis().saturating_add(ahead_ms).saturating_add(1));
         let end = resync_key(last, &BlockHash::from_bytes([0; 32]));
         let mut due: BTreeMap<BlockHash, Due> = BTreeMap::new();
@@ -289,16 +307,17 @@ impl BlockStore {
     }
 
     /// Decides by the row as it is under the lock.
-    fn judge(&self, hash: &BlockHash, now: WallTime, grace_ms: u64) -> Result<Verdict, StoreError> {
+    fn judge(&self, hash: &BlockHash, now: WallTime, grace: Grace) -> Result<Verdict, StoreError> {
         let row = self.shared.store.view()?.get::<RefCount>(Space::RefCount, &count_key(hash))?;
-        Ok(match row {
-            Some(row) if row.count > 0 => Verdict::Check,
-            Some(RefCount { zero_since: Some(since), .. })
+        Ok(match (row, grace) {
+            (Some(row), _) if row.count > 0 => Verdict::Check,
+            (_, Grace::Lasts) => Verdict::NotYet(grace_end(now)),
+            (Some(RefCount { zero_since: Some(since), .. }), Grace::Ms(grace_ms))
                 if since.millis().saturating_add(grace_ms) > now.millis() =>
             {
                 Verdict::NotYet(grace_end(since))
             }
-            Some(_) | None => Verdict::Remove,
+            _ => Verdict::Remove,
         })
     }
 

@@ -62,6 +62,37 @@ async fn a_full_disk_shortens_the_grace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_references_may_come_back_stays_unless_the_disk_is_full() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let keeps = Arc::new(AtomicBool::new(true));
+    let says = keeps.clone();
+    blocks.keep_files_while(move || says.load(SeqCst));
+    let gone = machine.store_block(&blocks, &noise(5000, 1)).await;
+    machine.drop_one(&blocks, gone).await;
+    for _ in 0..3 {
+        machine.clock.advance(10 * GRACE_MS);
+        assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 0);
+    }
+    // It comes back without a byte being sent; another one does not.
+    machine.store_block(&blocks, &noise(5000, 1)).await;
+    let other = machine.store_block(&blocks, &noise(5000, 2)).await;
+    machine.drop_one(&blocks, other).await;
+    keeps.store(false, SeqCst);
+    machine.clock.advance(GRACE_MS);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);
+    assert_eq!(machine.files("data"), [gone.to_string()]);
+    // On a full disk there is no room for what is to come: files go, after the usual grace.
+    keeps.store(true, SeqCst);
+    machine.drop_one(&blocks, gone).await;
+    machine.disk.available_bytes.store(1 << 20, SeqCst);
+    machine.clock.advance(GRACE_MS - 1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 0, "not sooner");
+    machine.clock.advance(1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_time_the_count_falls_to_zero_the_grace_begins_anew() {
     let machine = Machine::new();
     let blocks = machine.open().await;
