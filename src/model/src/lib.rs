@@ -65,7 +65,7 @@ use known_uploads::KnownUploads;
 use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
 use recount::Recount;
-use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep};
+use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep, Turns};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
@@ -90,6 +90,7 @@ pub struct Model {
     pub(crate) burials: Burials,
     pub(crate) damaged: DamagedRows,
     pub(crate) sweep: Sweep,
+    pub(crate) turns: Turns,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
     pub(crate) check: CheckRecord,
@@ -135,6 +136,7 @@ impl Model {
             burials: Burials::default(),
             damaged,
             sweep: Sweep::default(),
+            turns: Turns::default(),
             clocks: Arc::default(),
             audit: Audit::default(),
             check: CheckRecord::default(),

@@ -210,6 +210,49 @@ fn what_is_read_through_one_home_is_not_let_go_by_another() {
     });
 }
 
+/// Files of blocks go with the last reference to them, so what matters on a link with a long way is how many of those a
+/// home lets go in a second, and that bodies which lose meanwhile do not come first.
+#[test]
+fn over_a_long_way_references_go_by_the_hundred_whatever_loses_meanwhile() {
+    const BODIES: usize = 400;
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        for number in 0..BODIES {
+            let blocks: Vec<[u8; 8]> = (0..4).map(|block| (number * 4 + block).to_be_bytes()).collect();
+            let pieces: Vec<&[u8]> = blocks.iter().map(<[u8; 8]>::as_slice).collect();
+            homes.node(0).put(BUCKET, &key_of(number), &pieces).await;
+        }
+        for number in 0..BODIES {
+            homes.node(0).delete(BUCKET, &key_of(number)).await;
+        }
+        assert_eq!(homes.node(0).holding_references(), BODIES * 4);
+        homes.pass(Duration::from_secs(3600));
+        homes.slow_down(Duration::from_millis(50));
+        let began = tokio::time::Instant::now();
+        let mut half = None;
+        while homes.node(0).holding_references() > 0 {
+            assert!(
+                began.elapsed() < Duration::from_secs(900),
+                "{} are left",
+                homes.node(0).holding_references()
+            );
+            if !homes.model(0).reclaim_step().await.unwrap().more {
+                // Its turn has come.
+                homes.pass(Duration::from_secs(90));
+            }
+            if homes.node(0).holding_references() <= BODIES * 2 {
+                half.get_or_insert(homes.node(0).records(Space::Outbox));
+            }
+        }
+        let took = began.elapsed();
+        let per_second = (BODIES * 4) as f64 / took.as_secs_f64();
+        println!("{per_second:.1} references and {:.1} bodies per second", per_second / 4.0);
+        assert!(per_second > 100.0, "{per_second:.1} references per second");
+        assert!(half > Some(BODIES / 4), "{half:?}: all bodies came before their references");
+    });
+}
+
 #[test]
 fn slow_readers_hold_up_nobody_elses_space() {
     run(async {
