@@ -254,6 +254,34 @@ fn over_a_long_way_references_go_by_the_hundred_whatever_loses_meanwhile() {
 }
 
 #[test]
+fn a_home_that_is_filled_again_keeps_the_files_that_it_is_about_to_need() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.node(0).put(BUCKET, "film", PIECES).await;
+        let (model, hash) = (homes.model(2), base::BlockHash::of(PIECES[0]));
+        let files = || async { model.blocks().get(&hash).await.is_ok() };
+        let drop_all = |blocks: block::BlockStore| {
+            move |txn: &mut store::Txn<'_>| {
+                PIECES.iter().try_for_each(|piece| blocks.drop_reference(txn, &base::BlockHash::of(piece)))
+            }
+        };
+        // It does not answer for what it is to hold; what it held before is dropped.
+        model.peers().set_taking_part(cluster::layout::ArcSet::EMPTY);
+        model.store().commit(store::Intent::Free, drop_all(model.blocks().clone())).await.unwrap();
+        for _ in 0..3 {
+            homes.pass(Duration::from_secs(3600));
+            model.blocks().run_due(model.env().clock.wall()).await.unwrap();
+        }
+        assert!(files().await);
+        model.peers().set_taking_part(cluster::layout::ArcSet::ALL);
+        homes.pass(Duration::from_secs(3600));
+        model.blocks().run_due(model.env().clock.wall()).await.unwrap();
+        assert!(!files().await, "nothing calls for it any more");
+    });
+}
+
+#[test]
 fn slow_readers_hold_up_nobody_elses_space() {
     run(async {
         let node = Node::new().await;
