@@ -3,7 +3,7 @@
 //! Every reference that came without its file has an entry in the queue until the file is here, so the queue is where to
 //! look. A file counts when it is there: it was verified when it was written, and again before it was trusted as one.
 
-use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, count_key, parse_resync_key};
+use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, parse_resync_key};
 use crate::{BlockError, BlockStore, Shared};
 use base::BlockHash;
 use std::collections::BTreeSet;
@@ -66,7 +66,8 @@ impl BlockStore {
             return Ok(None);
         }
         let shared = self.shared.clone();
-        let look = move || referenced_in_queue(&view, (&concerns, &|hash| !shared.has_file(hash)), limit);
+        let look =
+            move || referenced_in_queue((&shared, &view), (&concerns, &|hash| !shared.has_file(hash)), limit);
         Ok(self.shared.env.tasks.blocking(look).await.map(Some)?)
     }
 
@@ -97,7 +98,7 @@ type Test<'a> = &'a dyn Fn(&BlockHash) -> bool;
 /// Queued blocks that something refers to, at most `limit`: of those that pass the first test, which costs nothing, those that
 /// pass the second one, which may read a disk.
 pub(crate) fn referenced_in_queue(
-    view: &View,
+    (shared, view): (&Shared, &View),
     (concerns, is_wanted): (Test<'_>, Test<'_>),
     limit: usize,
 ) -> Result<BTreeSet<BlockHash>, StoreError> {
@@ -106,8 +107,8 @@ pub(crate) fn referenced_in_queue(
         let Some(hash) = parse_resync_key(key).map(|(_, hash)| hash).filter(|hash| concerns(hash)) else {
             return ControlFlow::Continue(());
         };
-        match view.get::<RefCount>(Space::RefCount, &count_key(&hash)) {
-            Ok(row) => found.extend(row.filter(|row| row.count > 0 && is_wanted(&hash)).map(|_| hash)),
+        match shared.is_referenced(view, &hash) {
+            Ok(is_referenced) => found.extend((is_referenced && is_wanted(&hash)).then_some(hash)),
             Err(error) => failure = Some(error),
         }
         if failure.is_some() || found.len() >= limit {

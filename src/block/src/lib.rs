@@ -32,6 +32,7 @@ mod refcount;
 mod resync;
 mod scrub;
 mod statistics;
+mod uncounted;
 mod worker;
 
 pub use content::HashedBlock;
@@ -58,6 +59,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use store::{Intent, Read, Space, Store, StoreError};
 use tokio::sync::Semaphore;
+use uncounted::Uncounted;
 
 /// One data folder, as configured.
 #[derive(Debug, Clone)]
@@ -152,6 +154,8 @@ pub(crate) struct Shared {
     pub reads: Arc<Semaphore>,
     pub writes: Arc<Semaphore>,
     pub scrubs_by_itself: bool,
+    /// Blocks whose counts could not be read, until somebody counts them anew.
+    pub uncounted: Uncounted,
     /// Whether files without references stay for now.
     pub keeps_files: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
 }
@@ -194,6 +198,7 @@ impl BlockStore {
                 reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
                 writes: Arc::new(Semaphore::new(config.writes_max.max(1))),
                 scrubs_by_itself: config.scrubs_by_itself,
+                uncounted: Uncounted::default(),
                 keeps_files: OnceLock::new(),
             }),
         })

@@ -396,6 +396,9 @@ impl Shared {
                     Err(_) => Outcome::Unknown,
                 },
                 Err(error) => {
+                    if let StoreError::Unreadable { key, .. } = &error {
+                        self.uncounted.note_key(key);
+                    }
                     tracing::warn!(%hash, %error, "a block cannot be judged");
                     Outcome::Unknown
                 }

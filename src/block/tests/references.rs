@@ -137,6 +137,35 @@ async fn a_reference_without_its_file_is_reported_until_the_block_comes() {
     assert_eq!(blocks.get(&hash).await.unwrap(), *block.content());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_cannot_be_read_holds_up_no_other_block_and_is_set_anew() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let stored = machine.store_block(&blocks, &noise(5000, 1)).await;
+    let (absent, other) = (HashedBlock::new(noise(5000, 2).into()).unwrap(), noise(5000, 3));
+    let other = HashedBlock::new(other.into()).unwrap().hash();
+    machine.add_alone(&blocks, absent.hash()).await;
+    machine.add_alone(&blocks, other).await;
+    for hash in [stored, absent.hash()] {
+        machine.spoil_count(hash).await;
+    }
+    let lacking = blocks.lacking(|_| true, 9).await.unwrap().unwrap();
+    assert_eq!(lacking, BTreeSet::from([absent.hash(), other]), "it may be referenced");
+    blocks.start_audit().await.unwrap();
+    while blocks.audit_step(machine.now()).await.unwrap() {}
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [other]);
+    assert_eq!(blocks.take_uncounted(), BTreeSet::from([stored, absent.hash()]));
+    let counter = blocks.clone();
+    let recount = move |txn: &mut store::Txn<'_>| {
+        counter.recount_references(txn, &stored, 1)?;
+        counter.recount_references(txn, &absent.hash(), 1)
+    };
+    machine.store.commit(store::Intent::Free, recount).await.unwrap();
+    assert_eq!(blocks.reference_count(&stored).unwrap(), 1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing.len(), 1);
+    assert!(blocks.get(&stored).await.is_ok());
+}
+
 /// Homes that ask each other for what they all lost, and an operator who has it looked for, add nothing to the queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_block_has_one_entry_however_often_it_is_asked_for() {

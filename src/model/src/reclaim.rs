@@ -140,6 +140,7 @@ pub struct Progress {
 impl Model {
     /// Does some of the queued work. Call again at once while `more` is set.
     pub async fn reclaim_step(self: &Arc<Self>) -> Result<Progress, ModelError> {
+        self.mend_counts().await?;
         if !self.peers.is_alone() {
             return self.reclaim_everywhere().await;
         }
