@@ -4,7 +4,7 @@
 //! was lost, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
 
-use crate::lacking::{LACKING_MAX, referenced_in_queue};
+use crate::lacking::{LACKING_MAX, Proof, referenced_in_queue};
 use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, hash_of_count_key};
 use crate::refcount::queue;
 use crate::{BlockError, BlockStore};
@@ -71,7 +71,7 @@ impl BlockStore {
         })?;
         let shared = self.shared.clone();
         let look = move || {
-            referenced.retain(|hash| !shared.has_file(hash));
+            referenced.retain(|hash| !shared.has_file(hash, Proof::Name));
             referenced
         };
         let absent = self.shared.env.tasks.blocking(look).await;
@@ -127,7 +127,7 @@ impl BlockStore {
 
     /// How many blocks are looked for that something refers to, counted up to [`LACKING_MAX`].
     fn wanted(&self, view: &View) -> Result<u64, StoreError> {
-        let hashes = referenced_in_queue((&self.shared, view), (&|_| true, &|_| true), LACKING_MAX)?;
+        let hashes = referenced_in_queue((&self.shared, view), (&|_| true, &|_, _| true), LACKING_MAX)?;
         Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX))
     }
 }

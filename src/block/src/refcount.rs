@@ -43,7 +43,7 @@ impl BlockStore {
                     drop(lock);
                 });
             }
-            None if row.count == 1 => queue(txn, txn.now(), hash),
+            None if row.count == 1 => queue_doubted(txn, txn.now(), hash),
             // Nobody unlinks a file while its count is above 0.
             None => {}
         }
@@ -113,6 +113,13 @@ pub(crate) fn grace_end(zero_since: WallTime) -> WallTime {
 /// Queues a block to be looked at.
 pub(crate) fn queue(txn: &mut Txn<'_>, due: WallTime, hash: &BlockHash) {
     txn.put(Space::Resync, resync_key(due, hash), &ResyncEntry::default());
+}
+
+/// Queues a block whose file is to be read: that it is there is not enough.
+pub(crate) fn queue_doubted(txn: &mut Txn<'_>, due: WallTime, hash: &BlockHash) {
+    let last_failure = Some(txn.now());
+    let entry = ResyncEntry { last_failure, is_doubted: true, ..ResyncEntry::default() };
+    txn.put(Space::Resync, resync_key(due, hash), &entry);
 }
 
 /// Keeps [`Totals`] equal to the sums over all rows.

@@ -166,6 +166,29 @@ async fn a_count_that_cannot_be_read_holds_up_no_other_block_and_is_set_anew() {
     assert!(blocks.get(&stored).await.is_ok());
 }
 
+/// A reference comes while its file is damaged and nobody can send another one: that there is a file is no proof.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_lacking_where_its_reference_came_without_a_good_one() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let block = HashedBlock::new(noise(5000, 4).into()).unwrap();
+    let hash = block.hash();
+    drop(blocks.put_one(&block).await.unwrap());
+    fs::write(machine.file_of("data", &hash), b"rot").unwrap();
+    let lock = blocks.lock([hash]).await;
+    assert!(!blocks.verify(&lock, &hash).await.unwrap());
+    machine.add(&blocks, lock, hash).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(blocks.lacking(|_| true, 9).await.unwrap(), Some(BTreeSet::from([hash])));
+        assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash]);
+        blocks.retry_now(None, machine.now()).await.unwrap();
+    }
+    drop(blocks.put_one(&block).await.unwrap());
+    assert_eq!(blocks.lacking(|_| true, 9).await.unwrap(), Some(BTreeSet::new()));
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, []);
+    assert!(blocks.get(&hash).await.is_ok());
+}
+
 /// Homes that ask each other for what they all lost, and an operator who has it looked for, add nothing to the queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_block_has_one_entry_however_often_it_is_asked_for() {
