@@ -11,7 +11,7 @@ use base::BlockHash;
 use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Read, Space, StoreError, View};
 
 /// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
@@ -45,12 +45,42 @@ impl Lacking {
         self.open().remove(hash);
     }
 
+    /// A reference comes without its file: told of from now on, not when somebody has looked. Whoever drops the answer before
+    /// the reference is durable has the queue read instead.
+    pub fn expect(shared: &Arc<Shared>, hash: BlockHash) -> Expected {
+        shared.lacking.note_missing(hash);
+        Expected { shared: Arc::clone(shared), hash, is_durable: false }
+    }
+
     fn count(&self) -> u64 {
         u64::try_from(self.open().len()).unwrap_or(u64::MAX)
     }
 
     fn must_read_queue(&self) -> bool {
         !self.is_complete.load(Ordering::Relaxed) && self.open().len() <= LACKING_MAX / 2
+    }
+}
+
+/// A block that a transaction under way calls for.
+pub(crate) struct Expected {
+    shared: Arc<Shared>,
+    hash: BlockHash,
+    is_durable: bool,
+}
+
+impl Expected {
+    /// The transaction is durable.
+    pub fn stays(mut self) {
+        self.is_durable = true;
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        if !self.is_durable {
+            self.shared.lacking.note_settled(&self.hash);
+            self.shared.lacking.is_complete.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -87,12 +117,14 @@ impl BlockStore {
             return Ok(());
         }
         lacking.is_complete.store(true, Ordering::Relaxed);
-        let found = self.lacking(|_| true, LACKING_MAX).await?;
-        found.into_iter().flatten().for_each(|hash| lacking.note_missing(hash));
-        if lacking.count() >= LACKING_MAX as u64 {
+        let found = self.lacking(|_| true, LACKING_MAX).await;
+        if let Ok(Some(hashes)) = &found {
+            hashes.iter().for_each(|hash| lacking.note_missing(*hash));
+        }
+        if !matches!(found, Ok(Some(_))) || lacking.count() >= LACKING_MAX as u64 {
             lacking.is_complete.store(false, Ordering::Relaxed);
         }
-        Ok(())
+        found.map(drop)
     }
 }
 

@@ -5,6 +5,7 @@
 //! the block is queued to be looked at in the same transaction, so no crash can forget it.
 
 use crate::BlockStore;
+use crate::lacking::Lacking;
 use crate::record::{RefCount, ResyncEntry, TOTALS_KEY, Totals, count_key, resync_key};
 use base::{BlockHash, WallTime};
 use store::{Read, Space, StoreError, Txn};
@@ -43,7 +44,11 @@ impl BlockStore {
                     drop(lock);
                 });
             }
-            None if row.count == 1 => queue_doubted(txn, txn.now(), hash),
+            None if row.count == 1 => {
+                queue_doubted(txn, txn.now(), hash);
+                let expected = Lacking::expect(&self.shared, *hash);
+                txn.after_commit(move || expected.stays());
+            }
             // Nobody unlinks a file while its count is above 0.
             None => {}
         }

@@ -166,6 +166,36 @@ async fn a_count_that_cannot_be_read_holds_up_no_other_block_and_is_set_anew() {
     assert!(blocks.get(&stored).await.is_ok());
 }
 
+/// What came without its file is told of before anybody has looked for it, and not told of when it did not come.
+#[tokio::test(flavor = "multi_thread")]
+async fn references_without_files_are_lacking_from_the_moment_they_are_here() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    blocks.run_due(machine.now()).await.unwrap();
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None);
+    let stored: Vec<_> = (0..200).map(|seed| HashedBlock::new(noise(300, seed).into()).unwrap()).collect();
+    for block in &stored {
+        machine.add_alone(&blocks, block.hash()).await;
+    }
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(200), "nobody has looked at the queue yet");
+    for block in &stored[..150] {
+        drop(blocks.put_one(block).await.unwrap());
+    }
+    while blocks.run_due(machine.now()).await.unwrap().more {}
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(50));
+    for block in &stored[150..] {
+        drop(blocks.put_one(block).await.unwrap());
+    }
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None);
+    let (failing, hash) = (blocks.clone(), HashedBlock::new(noise(300, 999).into()).unwrap().hash());
+    let fail = move |txn: &mut store::Txn<'_>| {
+        failing.add_reference(txn, &hash)?;
+        Err::<(), _>(store::StoreError::Full)
+    };
+    assert!(machine.store.commit(store::Intent::Grow, fail).await.is_err());
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None);
+}
+
 /// A reference comes while its file is damaged and nobody can send another one: that there is a file is no proof.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_file_is_lacking_where_its_reference_came_without_a_good_one() {
