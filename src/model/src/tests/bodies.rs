@@ -282,6 +282,20 @@ fn a_home_that_is_filled_again_keeps_the_files_that_it_is_about_to_need() {
 }
 
 #[test]
+fn a_copy_holds_few_blocks_in_one_message_to_other_homes() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        let blocks: Vec<[u8; 8]> = (0..200usize).map(usize::to_be_bytes).collect();
+        let pieces: Vec<&[u8]> = blocks.iter().map(<[u8; 8]>::as_slice).collect();
+        homes.node(0).put(BUCKET, "film", &pieces).await;
+        let found = homes.model(1).find(BUCKET, "film", Want::Content).await.unwrap().unwrap();
+        let body = found.object.body.id().unwrap();
+        assert_eq!(homes.model(1).holds_of_messages(body).await, [64, 64, 64, 8]);
+    });
+}
+
+#[test]
 fn slow_readers_hold_up_nobody_elses_space() {
     run(async {
         let node = Node::new().await;
