@@ -12,6 +12,7 @@
 use super::dropping::ROWS_TOGETHER;
 use super::range::RowRange;
 use super::read::KeyPlace;
+use super::reading::Silent;
 use crate::batch::Write;
 use crate::multipart::COMPLETION_MS;
 use crate::reclaim::{Progress, Queued, Work};
@@ -111,13 +112,16 @@ impl Model {
             Some(alive) => self.is_free(body, alive, queued).await?,
         };
         if is_free {
-            let is_read = rows.values().any(|row| !row.dead) && self.is_read_anywhere(body).await;
-            self.readers.wait_for(body, is_read);
+            let now = self.env.clock.wall().millis();
+            let free_ms = now.saturating_sub(self.readers.free_since(body, WallTime(now)).millis());
+            let silent = if free_ms < self.timing.silence_reads_ms { Silent::MayRead } else { Silent::DoNot };
+            let is_read = rows.values().any(|row| !row.dead) && self.is_read_anywhere(body, silent).await;
             if is_read {
                 // Later: whoever downloads it goes on to its end.
                 return Err(ModelError::Unavailable);
             }
             self.kill_rows(body, rows).await?;
+            self.readers.end_waiting(body);
         } else if queued.in_doubt {
             self.settle(body).await?;
         }

@@ -282,6 +282,26 @@ fn a_home_that_is_filled_again_keeps_the_files_that_it_is_about_to_need() {
 }
 
 #[test]
+fn an_owner_that_does_not_answer_may_read_what_is_free_for_a_while() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.node(0).put(BUCKET, "film", PIECES).await;
+        homes.stop(2).await;
+        homes.node(0).delete(BUCKET, "film").await;
+        // Every home has its turn, and finds the body free.
+        homes.pass(Duration::from_secs(3600));
+        homes.tidy_up().await;
+        assert_eq!(homes.node(0).holding_references(), PIECES.len());
+        homes.pass(Duration::from_secs(11 * 60));
+        homes.tidy_up().await;
+        homes.pass(Duration::from_secs(11 * 60));
+        homes.tidy_up().await;
+        assert_eq!(homes.node(0).holding_references(), 0, "a home that is off keeps nothing for ever");
+    });
+}
+
+#[test]
 fn a_copy_holds_few_blocks_in_one_message_to_other_homes() {
     run(async {
         let homes = Homes::new(3, 3).await;
