@@ -4,12 +4,13 @@
 //! was lost, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
 
-use crate::lacking::{LACKING_MAX, referenced_in_queue};
+use crate::lacking::{LACKING_MAX, Proof, referenced_in_queue};
 use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, hash_of_count_key};
 use crate::refcount::queue;
 use crate::{BlockError, BlockStore};
 use base::WallTime;
-use store::{Intent, Read, Space, Step, StoreError, Txn, View};
+use std::ops::{Bound, ControlFlow};
+use store::{Intent, Read, Space, StoreError, Txn, View};
 
 /// Rows in one step: each costs a look-up in a folder, a few milliseconds on a cold hard disk.
 const STEP_MAX_ROWS: usize = 256;
@@ -23,20 +24,24 @@ pub(crate) enum Audit {
     Refill,
 }
 
-/// Has every referenced block looked for, from the beginning.
-pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) {
-    let (next, is_refill) = (COUNT_KEYS.0.to_vec(), audit == Audit::Refill);
+/// Has every referenced block looked for, from the beginning. A refill stays one, whoever asks meanwhile: until it ends
+/// nobody knows what is lacking here.
+pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) -> Result<(), StoreError> {
+    let is_refilling = match txn.get::<AuditState>(Space::Setting, AUDIT_KEY) {
+        Ok(state) => state.is_some_and(|state| state.is_refill),
+        // It may have been one.
+        Err(StoreError::Unreadable { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    let (next, is_refill) = (COUNT_KEYS.0.to_vec(), is_refilling || audit == Audit::Refill);
     txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next, is_refill });
+    Ok(())
 }
 
 impl BlockStore {
     /// Has every referenced block looked for, from the beginning.
     pub async fn start_audit(&self) -> Result<(), StoreError> {
-        let work = |txn: &mut Txn<'_>| {
-            start(txn, Audit::Look);
-            Ok(())
-        };
-        self.shared.store.commit(Intent::Free, work).await
+        self.shared.store.commit(Intent::Free, |txn| start(txn, Audit::Look)).await
     }
 
     /// One bounded step. `false`: no audit is running.
@@ -49,18 +54,24 @@ impl BlockStore {
         let mut referenced = Vec::new();
         let mut rows = 0;
         let mut next = None;
-        view.walk::<RefCount>(Space::RefCount, &state.next, Some(COUNT_KEYS.1), &mut |key, row| {
+        let range = (Bound::Included(state.next.as_slice()), Bound::Excluded(COUNT_KEYS.1));
+        view.scan(Space::RefCount, range.0, range.1, &mut |key, bytes| {
             if rows == STEP_MAX_ROWS {
                 next = Some(key.to_vec());
-                return Step::Stop;
+                return ControlFlow::Break(());
             }
             rows += 1;
-            referenced.extend(hash_of_count_key(key).filter(|_| row.count > 0));
-            Step::Next
+            let row = store::decode::<RefCount>(Space::RefCount, key, bytes);
+            if row.is_err() {
+                self.shared.uncounted.note_key(key);
+            }
+            let is_referenced = row.map_or(true, |row| row.count > 0);
+            referenced.extend(hash_of_count_key(key).filter(|_| is_referenced));
+            ControlFlow::Continue(())
         })?;
         let shared = self.shared.clone();
         let look = move || {
-            referenced.retain(|hash| !shared.has_file(hash));
+            referenced.retain(|hash| !shared.has_file(hash, Proof::Name));
             referenced
         };
         let absent = self.shared.env.tasks.blocking(look).await;
@@ -91,7 +102,7 @@ impl BlockStore {
 
     /// Ends a refill once nothing is missing any more.
     async fn end_refill(&self, view: &View) -> Result<bool, BlockError> {
-        if wanted(view)? > 0 {
+        if self.wanted(view)? > 0 {
             return Ok(false);
         }
         let end = |txn: &mut Txn<'_>| {
@@ -109,14 +120,14 @@ impl BlockStore {
         let view = self.shared.store.view()?;
         let state = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?;
         match state.is_some_and(|state| state.is_refill) {
-            true => Ok(Some(wanted(&view)?.max(1))),
+            true => Ok(Some(self.wanted(&view)?.max(1))),
             false => Ok(Some(self.lacking_count()).filter(|count| *count > 0)),
         }
     }
-}
 
-/// How many blocks are looked for that something refers to, counted up to [`LACKING_MAX`].
-fn wanted(view: &View) -> Result<u64, StoreError> {
-    let hashes = referenced_in_queue(view, (&|_| true, &|_| true), LACKING_MAX)?;
-    Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX))
+    /// How many blocks are looked for that something refers to, counted up to [`LACKING_MAX`].
+    fn wanted(&self, view: &View) -> Result<u64, StoreError> {
+        let hashes = referenced_in_queue((&self.shared, view), (&|_| true, &|_, _| true), LACKING_MAX)?;
+        Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX))
+    }
 }

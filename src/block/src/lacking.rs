@@ -1,15 +1,17 @@
 //! Which blocks are referred to here and have no file here: what a layout change waits for, and what an operator is told.
 //!
 //! Every reference that came without its file has an entry in the queue until the file is here, so the queue is where to
-//! look. A file counts when it is there: it was verified when it was written, and again before it was trusted as one.
+//! look. A file counts when it is there, since it was verified when it was written; where its reference came and nobody could
+//! verify it, or a reader met it damaged, it counts when it has been read.
 
-use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, count_key, parse_resync_key};
+use crate::folder::{DataFolder, Form, Found};
+use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, ResyncEntry, parse_resync_key};
 use crate::{BlockError, BlockStore, Shared};
 use base::BlockHash;
 use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Read, Space, StoreError, View};
 
 /// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
@@ -43,12 +45,42 @@ impl Lacking {
         self.open().remove(hash);
     }
 
+    /// A reference comes without its file: told of from now on, not when somebody has looked. Whoever drops the answer before
+    /// the reference is durable has the queue read instead.
+    pub fn expect(shared: &Arc<Shared>, hash: BlockHash) -> Expected {
+        shared.lacking.note_missing(hash);
+        Expected { shared: Arc::clone(shared), hash, is_durable: false }
+    }
+
     fn count(&self) -> u64 {
         u64::try_from(self.open().len()).unwrap_or(u64::MAX)
     }
 
     fn must_read_queue(&self) -> bool {
         !self.is_complete.load(Ordering::Relaxed) && self.open().len() <= LACKING_MAX / 2
+    }
+}
+
+/// A block that a transaction under way calls for.
+pub(crate) struct Expected {
+    shared: Arc<Shared>,
+    hash: BlockHash,
+    is_durable: bool,
+}
+
+impl Expected {
+    /// The transaction is durable.
+    pub fn stays(mut self) {
+        self.is_durable = true;
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        if !self.is_durable {
+            self.shared.lacking.note_settled(&self.hash);
+            self.shared.lacking.is_complete.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -66,7 +98,10 @@ impl BlockStore {
             return Ok(None);
         }
         let shared = self.shared.clone();
-        let look = move || referenced_in_queue(&view, (&concerns, &|hash| !shared.has_file(hash)), limit);
+        let look = move || {
+            let is_absent = |hash: &BlockHash, proof| !shared.has_file(hash, proof);
+            referenced_in_queue((&shared, &view), (&concerns, &is_absent), limit)
+        };
         Ok(self.shared.env.tasks.blocking(look).await.map(Some)?)
     }
 
@@ -82,32 +117,48 @@ impl BlockStore {
             return Ok(());
         }
         lacking.is_complete.store(true, Ordering::Relaxed);
-        let found = self.lacking(|_| true, LACKING_MAX).await?;
-        found.into_iter().flatten().for_each(|hash| lacking.note_missing(hash));
-        if lacking.count() >= LACKING_MAX as u64 {
+        let found = self.lacking(|_| true, LACKING_MAX).await;
+        if let Ok(Some(hashes)) = &found {
+            hashes.iter().for_each(|hash| lacking.note_missing(*hash));
+        }
+        if !matches!(found, Ok(Some(_))) || lacking.count() >= LACKING_MAX as u64 {
             lacking.is_complete.store(false, Ordering::Relaxed);
         }
-        Ok(())
+        found.map(drop)
     }
+}
+
+/// What proves that a block is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// A file of that name.
+    Name,
+    /// Its bytes.
+    Content,
 }
 
 /// Tells of a block whether it is one that is looked for.
 type Test<'a> = &'a dyn Fn(&BlockHash) -> bool;
+/// The same, where a file of it may be looked at.
+type TestOfFile<'a> = &'a dyn Fn(&BlockHash, Proof) -> bool;
 
 /// Queued blocks that something refers to, at most `limit`: of those that pass the first test, which costs nothing, those that
 /// pass the second one, which may read a disk.
 pub(crate) fn referenced_in_queue(
-    view: &View,
-    (concerns, is_wanted): (Test<'_>, Test<'_>),
+    (shared, view): (&Shared, &View),
+    (concerns, is_wanted): (Test<'_>, TestOfFile<'_>),
     limit: usize,
 ) -> Result<BTreeSet<BlockHash>, StoreError> {
     let (mut found, mut failure) = (BTreeSet::new(), None);
-    view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
+    view.scan(Space::Resync, Bound::Unbounded, Bound::Unbounded, &mut |key, bytes| {
         let Some(hash) = parse_resync_key(key).map(|(_, hash)| hash).filter(|hash| concerns(hash)) else {
             return ControlFlow::Continue(());
         };
-        match view.get::<RefCount>(Space::RefCount, &count_key(&hash)) {
-            Ok(row) => found.extend(row.filter(|row| row.count > 0 && is_wanted(&hash)).map(|_| hash)),
+        let entry = store::decode::<ResyncEntry>(Space::Resync, key, bytes).unwrap_or_default();
+        match shared.is_referenced(view, &hash) {
+            Ok(is_referenced) => {
+                found.extend((is_referenced && is_wanted(&hash, entry.proof())).then_some(hash));
+            }
             Err(error) => failure = Some(error),
         }
         if failure.is_some() || found.len() >= limit {
@@ -119,9 +170,30 @@ pub(crate) fn referenced_in_queue(
     failure.map_or(Ok(found), Err)
 }
 
+impl ResyncEntry {
+    /// What proves that its block is here.
+    pub(crate) fn proof(&self) -> Proof {
+        if self.is_doubted { Proof::Content } else { Proof::Name }
+    }
+}
+
 impl Shared {
     /// Whether a folder has a file of the block, as far as that can be seen.
-    pub fn has_file(&self, hash: &BlockHash) -> bool {
-        self.folders.iter().any(|folder| folder.holds(hash).unwrap_or(false))
+    pub fn has_file(&self, hash: &BlockHash, proof: Proof) -> bool {
+        self.folders.iter().any(|folder| self.has_file_in(folder, hash, proof).unwrap_or(false))
+    }
+
+    /// The same of one folder.
+    pub fn has_file_in(&self, folder: &DataFolder, hash: &BlockHash, proof: Proof) -> std::io::Result<bool> {
+        let holds = folder.holds(hash)?;
+        if !holds || proof == Proof::Name {
+            return Ok(holds);
+        }
+        for form in Form::ALL {
+            if let Found::Good { .. } = folder.read(hash, form, &self.codec)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

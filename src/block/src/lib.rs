@@ -32,6 +32,7 @@ mod refcount;
 mod resync;
 mod scrub;
 mod statistics;
+mod uncounted;
 mod worker;
 
 pub use content::HashedBlock;
@@ -55,9 +56,10 @@ use lacking::Lacking;
 use lock::Locks;
 use record::{DISKS_KEY, KnownDisks};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::{Intent, Read, Space, Store, StoreError};
 use tokio::sync::Semaphore;
+use uncounted::Uncounted;
 
 /// One data folder, as configured.
 #[derive(Debug, Clone)]
@@ -152,6 +154,10 @@ pub(crate) struct Shared {
     pub reads: Arc<Semaphore>,
     pub writes: Arc<Semaphore>,
     pub scrubs_by_itself: bool,
+    /// Blocks whose counts could not be read, until somebody counts them anew.
+    pub uncounted: Uncounted,
+    /// Whether files without references stay for now.
+    pub keeps_files: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl BlockStore {
@@ -173,7 +179,7 @@ impl BlockStore {
             let remember = move |txn: &mut store::Txn<'_>| {
                 txn.put(Space::Meta, DISKS_KEY.to_vec(), &known);
                 if lost_disks > 0 {
-                    audit::start(txn, Audit::Refill);
+                    audit::start(txn, Audit::Refill)?;
                 }
                 Ok::<(), StoreError>(())
             };
@@ -192,8 +198,15 @@ impl BlockStore {
                 reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
                 writes: Arc::new(Semaphore::new(config.writes_max.max(1))),
                 scrubs_by_itself: config.scrubs_by_itself,
+                uncounted: Uncounted::default(),
+                keeps_files: OnceLock::new(),
             }),
         })
+    }
+
+    /// From now on no file goes while this says so, unless a disk is full: references to it may come back. Said once.
+    pub fn keep_files_while(&self, keeps: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.shared.keeps_files.set(Box::new(keeps));
     }
 
     /// Waits for the locks of all `hashes`. A task that holds a [`BlockLock`] must not ask for

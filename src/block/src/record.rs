@@ -44,9 +44,13 @@ pub struct ResyncEntry {
     pub failures: u32,
     /// When that happened first.
     pub first_failure: Option<WallTime>,
-    /// When it happened last.
+    /// When it happened last, or nobody could verify its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<WallTime>,
+    /// Nobody could verify its file, or a reader found it damaged: one that is there proves nothing before it is read.
+    /// Never without the time, which stands before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_doubted: bool,
 }
 
 impl Record for ResyncEntry {

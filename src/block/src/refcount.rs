@@ -5,6 +5,7 @@
 //! the block is queued to be looked at in the same transaction, so no crash can forget it.
 
 use crate::BlockStore;
+use crate::lacking::Lacking;
 use crate::record::{RefCount, ResyncEntry, TOTALS_KEY, Totals, count_key, resync_key};
 use base::{BlockHash, WallTime};
 use store::{Read, Space, StoreError, Txn};
@@ -43,7 +44,11 @@ impl BlockStore {
                     drop(lock);
                 });
             }
-            None if row.count == 1 => queue(txn, txn.now(), hash),
+            None if row.count == 1 => {
+                queue_doubted(txn, txn.now(), hash);
+                let expected = Lacking::expect(&self.shared, *hash);
+                txn.after_commit(move || expected.stays());
+            }
             // Nobody unlinks a file while its count is above 0.
             None => {}
         }
@@ -113,6 +118,13 @@ pub(crate) fn grace_end(zero_since: WallTime) -> WallTime {
 /// Queues a block to be looked at.
 pub(crate) fn queue(txn: &mut Txn<'_>, due: WallTime, hash: &BlockHash) {
     txn.put(Space::Resync, resync_key(due, hash), &ResyncEntry::default());
+}
+
+/// Queues a block whose file is to be read: that it is there is not enough.
+pub(crate) fn queue_doubted(txn: &mut Txn<'_>, due: WallTime, hash: &BlockHash) {
+    let last_failure = Some(txn.now());
+    let entry = ResyncEntry { last_failure, is_doubted: true, ..ResyncEntry::default() };
+    txn.put(Space::Resync, resync_key(due, hash), &entry);
 }
 
 /// Keeps [`Totals`] equal to the sums over all rows.

@@ -7,9 +7,10 @@
 //! the queue with a growing delay; they are the list of errors that the operator sees.
 
 use crate::folder::DataFolder;
+use crate::lacking::Proof;
 use crate::lock::BlockLock;
 use crate::record::{RefCount, ResyncEntry, count_key, parse_resync_key, resync_key};
-use crate::refcount::{GRACE_MS, GRACE_WHEN_FULL_MS, change_totals, grace_end, queue};
+use crate::refcount::{GRACE_MS, GRACE_WHEN_FULL_MS, change_totals, grace_end, queue, queue_doubted};
 use crate::{BlockError, BlockStore, Shared};
 use base::{BlockHash, WallTime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,10 +75,20 @@ struct Due {
 impl Due {
     fn add(&mut self, key: &[u8], entry: ResyncEntry) {
         self.keys.push(key.to_vec());
+        let is_doubted = self.entry.is_doubted || entry.is_doubted;
         if entry.failures > self.entry.failures {
             self.entry = entry;
         }
+        self.entry.is_doubted = is_doubted;
     }
+}
+
+/// How long a file without references stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grace {
+    Ms(u64),
+    /// Its end is not known.
+    Lasts,
 }
 
 /// What is to be done about a block, by its row.
@@ -103,14 +114,14 @@ impl BlockStore {
     pub async fn run_due(&self, now: WallTime) -> Result<Progress, BlockError> {
         self.queue_suspects(now).await?;
         self.read_lacking().await?;
-        let grace_ms = self.grace_ms().await;
-        let (due, more) = self.due_entries(now, grace_ms)?;
+        let grace = self.grace().await;
+        let (due, more) = self.due_entries(now, grace)?;
         let mut locks = Vec::new();
         let mut verdicts = Vec::new();
         for (hash, due) in due {
             let Some(lock) = self.shared.locks.try_lock(hash) else { continue };
             locks.push(lock);
-            verdicts.push((hash, due, self.judge(&hash, now, grace_ms)));
+            verdicts.push((hash, due, self.judge(&hash, now, grace)));
         }
         let mut progress = Progress { examined: verdicts.len(), ..Progress::default() };
         progress.more = more && progress.examined > 0;
@@ -141,24 +152,30 @@ impl BlockStore {
 
     /// The blocks that could not be made good so far, at most `limit` of them.
     pub fn faults(&self, limit: usize) -> Result<Vec<BlockFault>, StoreError> {
-        let mut faults = Vec::new();
+        let fault = |(next_try, hash, entry): (WallTime, BlockHash, ResyncEntry)| BlockFault {
+            hash,
+            failures: entry.failures,
+            since: entry.first_failure,
+            last_try: entry.last_failure,
+            next_try,
+        };
+        Ok(self.faulty(limit)?.into_iter().map(fault).collect())
+    }
+
+    /// The same as they are stored, each with its time.
+    fn faulty(&self, limit: usize) -> Result<Vec<(WallTime, BlockHash, ResyncEntry)>, StoreError> {
+        let mut faulty = Vec::new();
         let view = self.shared.store.view()?;
         view.walk::<ResyncEntry>(Space::Resync, &[], None, &mut |key, entry| {
-            if faults.len() == limit {
+            if faulty.len() == limit {
                 return Step::Stop;
             }
             if let Some((next_try, hash)) = parse_resync_key(key).filter(|_| entry.failures > 0) {
-                faults.push(BlockFault {
-                    hash,
-                    failures: entry.failures,
-                    since: entry.first_failure,
-                    last_try: entry.last_failure,
-                    next_try,
-                });
+                faulty.push((next_try, hash, entry));
             }
             Step::Next
         })?;
-        Ok(faults)
+        Ok(faulty)
     }
 
     /// Makes faulty blocks due at `now`: these, or all. Returns how many there were.
@@ -167,16 +184,14 @@ impl BlockStore {
         only: Option<&BTreeSet<BlockHash>>,
         now: WallTime,
     ) -> Result<usize, StoreError> {
-        let mut faults = self.faults(usize::MAX)?;
-        faults.retain(|fault| only.is_none_or(|only| only.contains(&fault.hash)) && fault.next_try > now);
+        let mut faults = self.faulty(usize::MAX)?;
+        faults.retain(|(next_try, hash, _)| only.is_none_or(|only| only.contains(hash)) && *next_try > now);
         for batch in faults.chunks(RETRY_BATCH_ENTRIES) {
             let batch = batch.to_vec();
             let work = move |txn: &mut Txn<'_>| {
-                for fault in &batch {
-                    txn.delete(Space::Resync, resync_key(fault.next_try, &fault.hash));
-                    let BlockFault { failures, since, last_try, .. } = *fault;
-                    let entry = ResyncEntry { failures, first_failure: since, last_failure: last_try };
-                    txn.put(Space::Resync, resync_key(now, &fault.hash), &entry);
+                for (next_try, hash, entry) in &batch {
+                    txn.delete(Space::Resync, resync_key(*next_try, hash));
+                    txn.put(Space::Resync, resync_key(now, hash), entry);
                 }
                 Ok::<(), StoreError>(())
             };
@@ -237,7 +252,7 @@ impl BlockStore {
                 // Without references there is at most a file to remove, and a late request may
                 // still want it.
                 let referenced = row.is_ok_and(|row| row.is_some_and(|row| row.count > 0));
-                queue(txn, if referenced { now } else { grace_end(now) }, hash);
+                queue_doubted(txn, if referenced { now } else { grace_end(now) }, hash);
             }
             Ok::<(), StoreError>(())
         };
@@ -248,11 +263,18 @@ impl BlockStore {
         queued
     }
 
-    /// How long an unreferenced file stays as things are.
-    async fn grace_ms(&self) -> u64 {
+    /// How long an unreferenced file stays as things are. Where its references may come back it stays until they have; on a
+    /// full disk, which could not take what else is to come, only as long as usual.
+    async fn grace(&self) -> Grace {
         let shared = Arc::clone(&self.shared);
         let is_full = move || shared.folders.iter().any(|folder| folder.is_writable() && folder.is_full());
-        if self.shared.env.tasks.blocking(is_full).await { GRACE_WHEN_FULL_MS } else { GRACE_MS }
+        let is_full = self.shared.env.tasks.blocking(is_full).await;
+        let keeps_files = self.shared.keeps_files.get().is_some_and(|keeps| keeps());
+        match (keeps_files, is_full) {
+            (true, false) => Grace::Lasts,
+            (false, true) => Grace::Ms(GRACE_WHEN_FULL_MS),
+            _ => Grace::Ms(GRACE_MS),
+        }
     }
 
     /// The first entries that are due, by block, and whether there are more. A grace that is
@@ -261,9 +283,12 @@ impl BlockStore {
     fn due_entries(
         &self,
         now: WallTime,
-        grace_ms: u64,
+        grace: Grace,
     ) -> Result<(BTreeMap<BlockHash, Due>, bool), StoreError> {
-        let ahead_ms = GRACE_MS.saturating_sub(grace_ms);
+        let ahead_ms = match grace {
+            Grace::Ms(grace_ms) => GRACE_MS.saturating_sub(grace_ms),
+            Grace::Lasts => 0,
+        };
         let last = WallTime(now.millis().saturating_add(ahead_ms).saturating_add(1));
         let end = resync_key(last, &BlockHash::from_bytes([0; 32]));
         let mut due: BTreeMap<BlockHash, Due> = BTreeMap::new();
@@ -289,16 +314,17 @@ impl BlockStore {
     }
 
     /// Decides by the row as it is under the lock.
-    fn judge(&self, hash: &BlockHash, now: WallTime, grace_ms: u64) -> Result<Verdict, StoreError> {
+    fn judge(&self, hash: &BlockHash, now: WallTime, grace: Grace) -> Result<Verdict, StoreError> {
         let row = self.shared.store.view()?.get::<RefCount>(Space::RefCount, &count_key(hash))?;
-        Ok(match row {
-            Some(row) if row.count > 0 => Verdict::Check,
-            Some(RefCount { zero_since: Some(since), .. })
+        Ok(match (row, grace) {
+            (Some(row), _) if row.count > 0 => Verdict::Check,
+            (_, Grace::Lasts) => Verdict::NotYet(grace_end(now)),
+            (Some(RefCount { zero_since: Some(since), .. }), Grace::Ms(grace_ms))
                 if since.millis().saturating_add(grace_ms) > now.millis() =>
             {
                 Verdict::NotYet(grace_end(since))
             }
-            Some(_) | None => Verdict::Remove,
+            _ => Verdict::Remove,
         })
     }
 
@@ -321,7 +347,8 @@ impl BlockStore {
                     Outcome::Missing | Outcome::Unknown => {
                         let failures = due.entry.failures.saturating_add(1);
                         let first_failure = due.entry.first_failure.or(Some(now));
-                        let entry = ResyncEntry { failures, first_failure, last_failure: Some(now) };
+                        let entry =
+                            ResyncEntry { failures, first_failure, last_failure: Some(now), ..due.entry };
                         txn.put(Space::Resync, resync_key(next_try(now, failures), &hash), &entry);
                     }
                 }
@@ -367,7 +394,7 @@ impl Shared {
         let mut freed_bytes = 0;
         for (hash, due, verdict) in verdicts {
             let outcome = match verdict {
-                Ok(Verdict::Check) => self.check(&hash),
+                Ok(Verdict::Check) => self.check(&hash, due.entry.proof()),
                 Ok(Verdict::NotYet(due)) => Outcome::NotYet(due),
                 Ok(Verdict::Remove) => match self.unlink(&hash, &mut changed) {
                     Ok(bytes) => {
@@ -377,6 +404,9 @@ impl Shared {
                     Err(_) => Outcome::Unknown,
                 },
                 Err(error) => {
+                    if let StoreError::Unreadable { key, .. } = &error {
+                        self.uncounted.note_key(key);
+                    }
                     tracing::warn!(%hash, %error, "a block cannot be judged");
                     Outcome::Unknown
                 }
@@ -397,10 +427,10 @@ impl Shared {
         (outcomes, freed_bytes)
     }
 
-    fn check(&self, hash: &BlockHash) -> Outcome {
+    fn check(&self, hash: &BlockHash, proof: Proof) -> Outcome {
         let mut unknown = self.absent_folder().is_some();
         for folder in self.folders_for(hash) {
-            match folder.holds(hash) {
+            match self.has_file_in(folder, hash, proof) {
                 Ok(true) => return Outcome::Settled,
                 Ok(false) => {}
                 Err(error) => {

@@ -64,6 +64,27 @@ async fn an_empty_mount_point_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refill_stays_one_when_somebody_has_every_block_looked_for_meanwhile() {
+    let (machine, _, lost) = with_blocks_on_two_disks().await;
+    fs::remove_dir_all(machine.path("two")).unwrap();
+    machine.disk.mounted.lock().unwrap().clear();
+    let mut config = machine.config(&["one"]);
+    config.given_up = vec![machine.path("two")];
+    let blocks = machine.open_with(config).await.unwrap();
+    assert_eq!(blocks.lacking(|_| true, 99).await.unwrap(), None);
+    blocks.start_audit().await.unwrap();
+    assert_eq!(blocks.lacking(|_| true, 99).await.unwrap(), None, "not every block has been looked for");
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(1));
+    while blocks.audit_step(machine.now()).await.unwrap() {}
+    // And after it, as long as something is missing: whoever asks again does not end it.
+    blocks.start_audit().await.unwrap();
+    assert_eq!(blocks.lacking(|_| true, 99).await.unwrap(), None);
+    while blocks.audit_step(machine.now()).await.unwrap() {}
+    assert_eq!(blocks.lacking(|_| true, 99).await.unwrap().unwrap().len(), lost);
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(lost as u64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_not_mounted_is_left_out_and_nothing_is_written_below_it() {
     let (machine, hashes, lost) = with_blocks_on_two_disks().await;
     fs::rename(machine.path("two"), machine.path("unplugged")).unwrap();

@@ -62,6 +62,37 @@ async fn a_full_disk_shortens_the_grace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_references_may_come_back_stays_unless_the_disk_is_full() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let keeps = Arc::new(AtomicBool::new(true));
+    let says = keeps.clone();
+    blocks.keep_files_while(move || says.load(SeqCst));
+    let gone = machine.store_block(&blocks, &noise(5000, 1)).await;
+    machine.drop_one(&blocks, gone).await;
+    for _ in 0..3 {
+        machine.clock.advance(10 * GRACE_MS);
+        assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 0);
+    }
+    // It comes back without a byte being sent; another one does not.
+    machine.store_block(&blocks, &noise(5000, 1)).await;
+    let other = machine.store_block(&blocks, &noise(5000, 2)).await;
+    machine.drop_one(&blocks, other).await;
+    keeps.store(false, SeqCst);
+    machine.clock.advance(GRACE_MS);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);
+    assert_eq!(machine.files("data"), [gone.to_string()]);
+    // On a full disk there is no room for what is to come: files go, after the usual grace.
+    keeps.store(true, SeqCst);
+    machine.drop_one(&blocks, gone).await;
+    machine.disk.available_bytes.store(1 << 20, SeqCst);
+    machine.clock.advance(GRACE_MS - 1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 0, "not sooner");
+    machine.clock.advance(1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_time_the_count_falls_to_zero_the_grace_begins_anew() {
     let machine = Machine::new();
     let blocks = machine.open().await;
@@ -104,6 +135,88 @@ async fn a_reference_without_its_file_is_reported_until_the_block_comes() {
     assert!(progress.missing.is_empty() && progress.removed == 0);
     assert!(blocks.faults(10).unwrap().is_empty());
     assert_eq!(blocks.get(&hash).await.unwrap(), *block.content());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_that_cannot_be_read_holds_up_no_other_block_and_is_set_anew() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let stored = machine.store_block(&blocks, &noise(5000, 1)).await;
+    let (absent, other) = (HashedBlock::new(noise(5000, 2).into()).unwrap(), noise(5000, 3));
+    let other = HashedBlock::new(other.into()).unwrap().hash();
+    machine.add_alone(&blocks, absent.hash()).await;
+    machine.add_alone(&blocks, other).await;
+    for hash in [stored, absent.hash()] {
+        machine.spoil_count(hash).await;
+    }
+    let lacking = blocks.lacking(|_| true, 9).await.unwrap().unwrap();
+    assert_eq!(lacking, BTreeSet::from([absent.hash(), other]), "it may be referenced");
+    blocks.start_audit().await.unwrap();
+    while blocks.audit_step(machine.now()).await.unwrap() {}
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [other]);
+    assert_eq!(blocks.take_uncounted(), BTreeSet::from([stored, absent.hash()]));
+    let counter = blocks.clone();
+    let recount = move |txn: &mut store::Txn<'_>| {
+        counter.recount_references(txn, &stored, 1)?;
+        counter.recount_references(txn, &absent.hash(), 1)
+    };
+    machine.store.commit(store::Intent::Free, recount).await.unwrap();
+    assert_eq!(blocks.reference_count(&stored).unwrap(), 1);
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing.len(), 1);
+    assert!(blocks.get(&stored).await.is_ok());
+}
+
+/// What came without its file is told of before anybody has looked for it, and not told of when it did not come.
+#[tokio::test(flavor = "multi_thread")]
+async fn references_without_files_are_lacking_from_the_moment_they_are_here() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    blocks.run_due(machine.now()).await.unwrap();
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None);
+    let stored: Vec<_> = (0..200).map(|seed| HashedBlock::new(noise(300, seed).into()).unwrap()).collect();
+    for block in &stored {
+        machine.add_alone(&blocks, block.hash()).await;
+    }
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(200), "nobody has looked at the queue yet");
+    for block in &stored[..150] {
+        drop(blocks.put_one(block).await.unwrap());
+    }
+    while blocks.run_due(machine.now()).await.unwrap().more {}
+    assert_eq!(blocks.blocks_to_refill().unwrap(), Some(50));
+    for block in &stored[150..] {
+        drop(blocks.put_one(block).await.unwrap());
+    }
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None);
+    let (failing, hash) = (blocks.clone(), HashedBlock::new(noise(300, 999).into()).unwrap().hash());
+    let fail = move |txn: &mut store::Txn<'_>| {
+        failing.add_reference(txn, &hash)?;
+        Err::<(), _>(store::StoreError::Full)
+    };
+    assert!(machine.store.commit(store::Intent::Grow, fail).await.is_err());
+    assert_eq!(blocks.blocks_to_refill().unwrap(), None);
+}
+
+/// A reference comes while its file is damaged and nobody can send another one: that there is a file is no proof.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_lacking_where_its_reference_came_without_a_good_one() {
+    let machine = Machine::new();
+    let blocks = machine.open().await;
+    let block = HashedBlock::new(noise(5000, 4).into()).unwrap();
+    let hash = block.hash();
+    drop(blocks.put_one(&block).await.unwrap());
+    fs::write(machine.file_of("data", &hash), b"rot").unwrap();
+    let lock = blocks.lock([hash]).await;
+    assert!(!blocks.verify(&lock, &hash).await.unwrap());
+    machine.add(&blocks, lock, hash).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(blocks.lacking(|_| true, 9).await.unwrap(), Some(BTreeSet::from([hash])));
+        assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, [hash]);
+        blocks.retry_now(None, machine.now()).await.unwrap();
+    }
+    drop(blocks.put_one(&block).await.unwrap());
+    assert_eq!(blocks.lacking(|_| true, 9).await.unwrap(), Some(BTreeSet::new()));
+    assert_eq!(blocks.run_due(machine.now()).await.unwrap().missing, []);
+    assert!(blocks.get(&hash).await.is_ok());
 }
 
 /// Homes that ask each other for what they all lost, and an operator who has it looked for, add nothing to the queue.

@@ -72,7 +72,7 @@ use known_uploads::KnownUploads;
 use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
 use recount::Recount;
-use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep};
+use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep, Turns};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
@@ -98,6 +98,7 @@ pub struct Model {
     pub(crate) burials: Burials,
     pub(crate) damaged: DamagedRows,
     pub(crate) sweep: Sweep,
+    pub(crate) turns: Turns,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
     pub(crate) check: CheckRecord,
@@ -129,6 +130,10 @@ impl Model {
         let copy_rate = CopyRate::open(&env.clock, &store)?;
         let damaged = DamagedRows::default();
         directory.names().damaged().for_each(|(space, row_key)| damaged.note(space, row_key));
+        let peers = Arc::new(peers);
+        let filled = Arc::clone(&peers);
+        // Rows that come back call for the files that the rows before them left (rule M3 drops those first).
+        blocks.keep_files_while(move || !filled.arcs_behind().is_empty());
         Ok(Arc::new(Self {
             directory,
             events: events::Desk::new(store.latest()),
@@ -138,13 +143,14 @@ impl Model {
             deadlines: Deadlines::default(),
             readers: Arc::default(),
             memory: Memory::default(),
-            peers: Arc::new(peers),
+            peers,
             growth: Growth::new(env.clock.mono()),
             sync: SyncRecord::default(),
             copy_rate,
             burials: Burials::default(),
             damaged,
             sweep: Sweep::default(),
+            turns: Turns::default(),
             clocks: Arc::default(),
             audit: Audit::default(),
             check: CheckRecord::default(),

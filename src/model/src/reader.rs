@@ -12,10 +12,10 @@ use crate::rows::object::{BlockPiece, Body};
 use crate::rows::version::{self, Contents, PartPiece, VersionRow};
 use crate::{Model, ModelError};
 use base::id::kind;
-use base::{BlockHash, Id, PartitionHash};
+use base::{BlockHash, Id, PartitionHash, WallTime};
 use bytes::Bytes;
 use env::Task;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Read, Space, Step};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -48,8 +48,8 @@ pub struct ByteRange {
 pub(crate) struct Readers {
     reading: Mutex<BTreeMap<Id<kind::Body>, usize>>,
     /// Those of which it is proven that nothing names them, nor ever will, and that somebody reads still, through whichever
-    /// home. The proof may be gone when the reader is: the tombstone of their key is collected.
-    waited_for: Mutex<BTreeSet<Id<kind::Body>>>,
+    /// home; and when that was proven. The proof may be gone when the reader is: the tombstone of their key is collected.
+    waited_for: Mutex<BTreeMap<Id<kind::Body>, WallTime>>,
 }
 
 impl Readers {
@@ -64,17 +64,17 @@ impl Readers {
 
     /// Whether a free body is kept for its readers alone.
     pub fn is_waited_for(&self, body: Id<kind::Body>) -> bool {
-        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).contains(&body)
+        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&body)
     }
 
-    /// Takes note that a free body is kept for its readers, or not any more.
-    pub fn wait_for(&self, body: Id<kind::Body>, waits: bool) {
-        let mut waited_for = self.waited_for.lock().unwrap_or_else(PoisonError::into_inner);
-        if waits {
-            waited_for.insert(body)
-        } else {
-            waited_for.remove(&body)
-        };
+    /// Takes note that a free body is kept for its readers alone; since when.
+    pub fn free_since(&self, body: Id<kind::Body>, now: WallTime) -> WallTime {
+        *self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).entry(body).or_insert(now)
+    }
+
+    /// It has none any more.
+    pub fn end_waiting(&self, body: Id<kind::Body>) {
+        self.waited_for.lock().unwrap_or_else(PoisonError::into_inner).remove(&body);
     }
 
     /// From now on somebody reads this body.

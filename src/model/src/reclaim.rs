@@ -42,21 +42,25 @@ pub(crate) enum Work {
 
 const RELEASE_BODY: u8 = 1;
 const CLOSE_UPLOAD: u8 = 2;
-const DROP_REFERENCES: u8 = 3;
 
 impl Work {
+    /// First byte of the keys of [`Work::DropReferences`].
+    pub(crate) const DROP_REFERENCES: u8 = 3;
+    /// The first bytes of all keys.
+    pub(crate) const KINDS: [u8; 3] = [RELEASE_BODY, CLOSE_UPLOAD, Self::DROP_REFERENCES];
+
     pub(crate) fn key(self) -> Vec<u8> {
         let (mark, bytes) = match &self {
             Work::ReleaseBody(id) => (RELEASE_BODY, id.as_bytes().to_vec()),
             Work::CloseUpload(id) => (CLOSE_UPLOAD, id.as_bytes().to_vec()),
-            Work::DropReferences(id, number) => (DROP_REFERENCES, version::row_key(id, *number)),
+            Work::DropReferences(id, number) => (Self::DROP_REFERENCES, version::row_key(id, *number)),
         };
         [&[mark], bytes.as_slice()].concat()
     }
 
     pub(crate) fn parse(key: &[u8]) -> Option<Self> {
         let (mark, bytes) = key.split_first()?;
-        if *mark == DROP_REFERENCES {
+        if *mark == Self::DROP_REFERENCES {
             return version::parse_row_key(bytes).map(|(body, number)| Work::DropReferences(body, number));
         }
         let bytes: [u8; 32] = bytes.try_into().ok()?;
@@ -136,6 +140,7 @@ pub struct Progress {
 impl Model {
     /// Does some of the queued work. Call again at once while `more` is set.
     pub async fn reclaim_step(self: &Arc<Self>) -> Result<Progress, ModelError> {
+        self.mend_counts().await?;
         if !self.peers.is_alone() {
             return self.reclaim_everywhere().await;
         }
@@ -221,8 +226,13 @@ impl Model {
 
     /// Takes a finished item from the queue.
     pub(crate) async fn forget_work(&self, work: Work) -> Result<(), ModelError> {
+        self.forget_works(vec![work]).await
+    }
+
+    /// Takes finished items from the queue.
+    pub(crate) async fn forget_works(&self, works: Vec<Work>) -> Result<(), ModelError> {
         let forget = move |txn: &mut Txn<'_>| {
-            txn.delete(Space::Outbox, work.key());
+            works.iter().for_each(|work| txn.delete(Space::Outbox, work.key()));
             Ok::<_, ModelError>(())
         };
         self.store.commit(Intent::Free, forget).await

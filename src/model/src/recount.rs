@@ -1,4 +1,4 @@
-//! Counting references anew, when the operator asks: of each block the rows of the table `block_ref` that are held,
+//! Counting references anew, when the operator asks, and where a count cannot be read: of each block the rows of the table `block_ref` that are held,
 //! against the count beside them.
 //!
 //! A count follows its rows in their transactions, so there is nothing to correct unless a record was damaged or a
@@ -99,10 +99,32 @@ impl Model {
         Ok(())
     }
 
+    /// Counts anew what has a count that somebody met and could not read; whether there was one.
+    pub(crate) async fn mend_counts(self: &Arc<Self>) -> Result<bool, ModelError> {
+        let hashes: Vec<BlockHash> = self.blocks.take_uncounted().into_iter().collect();
+        for some in hashes.chunks(BLOCKS_PER_STEP) {
+            self.recount_blocks(some.to_vec()).await?;
+        }
+        Ok(!hashes.is_empty())
+    }
+
     /// One transaction, and a rest as long as it took.
     async fn recount_some(self: &Arc<Self>, hashes: Vec<BlockHash>) -> Result<(), ModelError> {
         let began = self.env.clock.mono();
-        let (blocks, count) = (self.blocks.clone(), u64::try_from(hashes.len()).unwrap_or(u64::MAX));
+        let count = u64::try_from(hashes.len()).unwrap_or(u64::MAX);
+        let corrected = if count == 0 { 0 } else { self.recount_blocks(hashes).await? };
+        {
+            let mut figures = self.recount.open();
+            figures.blocks += count;
+            figures.corrected += corrected;
+        }
+        env::sleep(self.env.clock.mono().saturating_sub(began)).await;
+        Ok(())
+    }
+
+    /// How many of these blocks had another count.
+    async fn recount_blocks(&self, hashes: Vec<BlockHash>) -> Result<u64, ModelError> {
+        let blocks = self.blocks.clone();
         let recount = move |txn: &mut Txn<'_>| {
             let mut corrected = Vec::new();
             for hash in hashes {
@@ -111,18 +133,11 @@ impl Model {
             }
             Ok::<_, ModelError>(corrected)
         };
-        let corrected =
-            if count == 0 { Vec::new() } else { self.store.commit(Intent::Free, recount).await? };
+        let corrected: Vec<BlockHash> = self.store.commit(Intent::Free, recount).await?;
         for hash in &corrected {
             tracing::warn!(%hash, "the references of a block were counted wrongly, and are counted anew");
         }
-        {
-            let mut figures = self.recount.open();
-            figures.blocks += count;
-            figures.corrected += u64::try_from(corrected.len()).unwrap_or(u64::MAX);
-        }
-        env::sleep(self.env.clock.mono().saturating_sub(began)).await;
-        Ok(())
+        Ok(u64::try_from(corrected.len()).unwrap_or(u64::MAX))
     }
 
     /// Blocks that have references and no count, among some rows from a key on; and where the next ones begin.

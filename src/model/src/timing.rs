@@ -21,6 +21,9 @@ pub struct Timing {
     pub bodies_stay_ms: u64,
     /// How much later the next replica takes its turn at work that all of them have queued.
     pub turn_ms: u64,
+    /// How long an owner of a free body that does not answer counts as one that reads it: a link that is cut between two
+    /// homes comes back meanwhile, or the download is over.
+    pub silence_reads_ms: u64,
     /// After how long an item is tried again that could not be done.
     pub again_ms: u64,
     /// How often all bodies are looked at for some that nothing names.
@@ -42,6 +45,7 @@ impl Default for Timing {
             long_round_pause: Duration::from_secs(600),
             bodies_stay_ms: 5 * 60 * 1000,
             turn_ms: 45 * 1000,
+            silence_reads_ms: 10 * 60 * 1000,
             again_ms: 60 * 1000,
             audit_every: Duration::from_secs(24 * 3600),
             swept_again: Duration::from_secs(24 * 3600),

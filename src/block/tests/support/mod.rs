@@ -118,6 +118,16 @@ impl Machine {
         self.store.commit(Intent::Free, move |txn| blocks.drop_reference(txn, &hash)).await.unwrap();
     }
 
+    /// Makes the record of a block's count one that cannot be read.
+    pub async fn spoil_count(&self, hash: BlockHash) {
+        let key = [b"b", hash.as_bytes().as_slice()].concat();
+        let spoil = move |txn: &mut Txn<'_>| {
+            txn.put_bytes(Space::RefCount, key, Bytes::from_static(b"rot"));
+            Ok::<_, StoreError>(())
+        };
+        self.store.commit(Intent::Free, spoil).await.unwrap();
+    }
+
     /// Stores a block with one reference.
     pub async fn store_block(&self, blocks: &BlockStore, content: &[u8]) -> BlockHash {
         let block = HashedBlock::new(Bytes::copy_from_slice(content)).unwrap();

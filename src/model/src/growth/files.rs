@@ -36,6 +36,10 @@ impl Model {
             let Some(lacking) = self.blocks.lacking(concerns, LACKING_MAX).await? else {
                 return Ok(ArcSet::EMPTY);
             };
+            if self.mend_counts().await? {
+                // What has a damaged count was taken for lacking.
+                continue;
+            }
             if lacking.is_empty() {
                 return Ok(arcs);
             }

@@ -123,7 +123,8 @@ impl Model {
         Ok(())
     }
 
-    /// M3: what an earlier life left in these arcs goes, before anything is pulled.
+    /// M3: what an earlier life left in these arcs goes, before anything is pulled. Files of blocks stay meanwhile: most are
+    /// called for again.
     async fn drop_stale(self: &Arc<Self>, arcs: &[u16]) -> Result<(), ModelError> {
         let standing = self.standing();
         let stale = ArcSet::of(|arc| arcs.contains(&arc) && standing.stale.contains(arc));

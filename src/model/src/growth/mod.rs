@@ -145,9 +145,7 @@ impl Model {
 
     /// Says how many of the arcs that this node owns by any version in force it does not answer for.
     pub(super) fn tell_behind(&self, cluster: &ClusterState) {
-        let (layout, me) = (cluster.layout(), self.peers.me());
-        let owns = |arc: u16| layout.in_force().any(|version| version.assignment.owners(arc).contains(&me));
-        cluster.set_behind(ArcSet::of(owns).without(&self.standing().taking_part).len());
+        cluster.set_behind(self.peers.arcs_behind().len());
     }
 
     /// Has the candidate chosen, if a quorum of every set has filled. What this node decides alone ends first.

@@ -151,6 +151,19 @@ impl Peers {
         **self.taking_part.load()
     }
 
+    /// Arcs that this node owns by any version in force and does not answer for: it lost its memory, or was given up, and is
+    /// being filled again.
+    pub(crate) fn arcs_behind(&self) -> ArcSet {
+        let layout = match self.cluster() {
+            Some(_) if self.is_alone() => return ArcSet::EMPTY,
+            Some(cluster) => cluster.layout(),
+            None => return ArcSet::ALL.without(&self.taking_part()),
+        };
+        let owns =
+            |arc: u16| layout.in_force().any(|version| version.assignment.owners(arc).contains(&self.me));
+        ArcSet::of(owns).without(&self.taking_part())
+    }
+
     /// Says which arcs this node answers for.
     pub(crate) fn set_taking_part(&self, arcs: ArcSet) {
         self.taking_part.store(Arc::new(arcs));

@@ -5,102 +5,99 @@
 //! read, written back, shows a newer entry than the one that named it; a part only when a quorum shows
 //! nobody who holds it, after the clocks have passed the last moment at which a completion is taken. Where that proves
 //! nothing, all replicas are asked (`judge`).
+//!
+//! What is due is taken kind by kind (`turns`) and done side by side, bounded; what dead rows hold goes many rows at a time
+//! (`dropping`).
 
+use super::dropping::ROWS_TOGETHER;
 use super::range::RowRange;
 use super::read::KeyPlace;
+use super::reading::Silent;
 use crate::batch::Write;
 use crate::multipart::COMPLETION_MS;
 use crate::reclaim::{Progress, Queued, Work};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow, UploadState};
-use crate::rows::version::{self, Owner, VersionRow};
+use crate::rows::version::{Owner, VersionRow};
 use crate::writer::BODY_DEADLINE_MS;
 use crate::{Model, ModelError, graves};
 use base::id::kind;
-use base::{Id, PartitionHash, WallTime};
+use base::{Id, WallTime};
+use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Intent, Read, Space, Step, StoreError};
+use store::{Intent, Read, Space, StoreError};
 
-/// Items done in one step.
-const STEP_MAX_ITEMS: usize = 64;
+/// Items that are done side by side: each is mostly waiting for other nodes.
+const AT_ONCE: usize = 8;
 /// Rows read at once.
 const ROWS_PER_PAGE: usize = 256;
+
+/// What is done by itself.
+enum Job {
+    /// What these rows hold.
+    Drop(Vec<(Work, Queued)>),
+    /// One body, or one upload.
+    One(Work, Queued),
+}
 
 impl Model {
     /// Does some of the queued work that is due.
     pub(crate) async fn reclaim_everywhere(self: &Arc<Self>) -> Result<Progress, ModelError> {
-        let works = self.due_work()?;
+        let due = self.due_work().await?;
+        let jobs = jobs(due.works).into_iter().map(|job| self.do_job(job));
+        let mut outcomes = futures_util::stream::iter(jobs).buffer_unordered(AT_ONCE);
         let mut done = 0;
-        for (work, queued) in &works {
-            let outcome = match *work {
-                Work::ReleaseBody(body) => self.release_everywhere(body, queued).await,
-                Work::CloseUpload(upload) => self.close_everywhere(upload, queued).await,
-                Work::DropReferences(body, number) => self.drop_everywhere(body, number).await,
-            };
-            match outcome {
-                Ok(()) => done += 1,
-                Err(ModelError::Store(error @ (StoreError::Failed | StoreError::Closed))) => {
-                    return Err(error.into());
-                }
-                // One that cannot be done now keeps no other from its turn.
-                Err(error) => {
-                    if !matches!(error, ModelError::Unavailable) {
-                        tracing::warn!(%error, "something that is to be let go waits");
-                        self.note_damage(&error);
-                    }
-                    self.postpone(*work, queued.clone()).await?;
-                }
-            }
+        while let Some(outcome) = outcomes.next().await {
+            done += outcome?;
         }
         self.queue_overdue().await?;
         self.audit().await?;
         let dropped = self.bury().await? + self.sweep_gone_buckets().await?;
-        Ok(Progress { done: done + dropped, more: done == STEP_MAX_ITEMS || dropped > 0 })
+        Ok(Progress { done: done + dropped, more: (due.more && done > 0) || dropped > 0 })
     }
 
-    /// Tries an item again later: other nodes are away, or nothing is proven yet.
-    async fn postpone(&self, work: Work, mut queued: Queued) -> Result<(), ModelError> {
+    /// How many items of it are done. One that cannot be done now keeps no other from its turn.
+    async fn do_job(self: &Arc<Self>, job: Job) -> Result<usize, ModelError> {
+        let (work, queued) = match job {
+            Job::Drop(works) => return self.drop_some(works).await,
+            Job::One(work, queued) => (work, queued),
+        };
+        let outcome = match work {
+            Work::ReleaseBody(body) => self.release_everywhere(body, &queued).await,
+            Work::CloseUpload(upload) => self.close_everywhere(upload, &queued).await,
+            Work::DropReferences(..) => return self.drop_some(vec![(work, queued)]).await,
+        };
+        match outcome {
+            Ok(()) => return Ok(1),
+            Err(why) => self.put_off(vec![(work, queued)], why).await?,
+        }
+        Ok(0)
+    }
+
+    /// Tries items again later: other nodes are away, or nothing is proven yet. An error: nothing can be done any more.
+    pub(super) async fn put_off(
+        &self,
+        works: Vec<(Work, Queued)>,
+        why: ModelError,
+    ) -> Result<(), ModelError> {
+        match why {
+            ModelError::Store(StoreError::Failed | StoreError::Closed) => return Err(why),
+            ModelError::Unavailable => {}
+            why => {
+                tracing::warn!(error = %why, "something that is to be let go waits");
+                self.note_damage(&why);
+            }
+        }
         let later = self.env.clock.wall().millis().saturating_add(self.timing.again_ms);
-        queued.not_before = Some(WallTime(later));
         let note = move |txn: &mut store::Txn<'_>| {
-            txn.put(Space::Outbox, work.key(), &queued);
+            for (work, queued) in works {
+                let queued = Queued { not_before: Some(WallTime(later)), ..queued };
+                txn.put(Space::Outbox, work.key(), &queued);
+            }
             Ok::<_, ModelError>(())
         };
         self.store.commit(Intent::Free, note).await
-    }
-
-    fn due_work(&self) -> Result<Vec<(Work, Queued)>, ModelError> {
-        let now = self.env.clock.wall().millis();
-        let mut due = Vec::new();
-        self.store.view()?.walk(Space::Outbox, &[], None, &mut |key, queued: Queued| {
-            if let Some(work) = Work::parse(key)
-                && self.due_ms(&work, &queued) <= now
-                && !matches!(work, Work::ReleaseBody(body) if self.readers.is_reading(body))
-            {
-                due.push((work, queued));
-            }
-            if due.len() < STEP_MAX_ITEMS { Step::Next } else { Step::Stop }
-        })?;
-        Ok(due)
-    }
-
-    fn due_ms(&self, work: &Work, queued: &Queued) -> u64 {
-        let since = queued.since.map_or(0, WallTime::millis);
-        let (partition, delay) = match work {
-            Work::ReleaseBody(body) => {
-                (PartitionHash::of_uniform(body.as_bytes()), self.timing.bodies_stay_ms)
-            }
-            Work::DropReferences(body, _) => (PartitionHash::of_uniform(body.as_bytes()), 0),
-            Work::CloseUpload(upload) => (upload::partition_of(upload), 0),
-        };
-        let placement = self.peers.placement();
-        let me = self.peers.me();
-        let place = |set: &[base::NodeId]| set.iter().position(|node| *node == me);
-        let turn = placement.sets(partition).into_iter().find_map(place).unwrap_or(0);
-        let turn = u64::try_from(turn).unwrap_or(0);
-        let due = since.saturating_add(delay).saturating_add(turn.saturating_mul(self.timing.turn_ms));
-        [queued.closed, queued.not_before].into_iter().flatten().map(WallTime::millis).fold(due, u64::max)
     }
 
     async fn release_everywhere(
@@ -115,13 +112,16 @@ impl Model {
             Some(alive) => self.is_free(body, alive, queued).await?,
         };
         if is_free {
-            let is_read = rows.values().any(|row| !row.dead) && self.is_read_anywhere(body).await;
-            self.readers.wait_for(body, is_read);
+            let now = self.env.clock.wall().millis();
+            let free_ms = now.saturating_sub(self.readers.free_since(body, WallTime(now)).millis());
+            let silent = if free_ms < self.timing.silence_reads_ms { Silent::MayRead } else { Silent::DoNot };
+            let is_read = rows.values().any(|row| !row.dead) && self.is_read_anywhere(body, silent).await;
             if is_read {
                 // Later: whoever downloads it goes on to its end.
                 return Err(ModelError::Unavailable);
             }
             self.kill_rows(body, rows).await?;
+            self.readers.end_waiting(body);
         } else if queued.in_doubt {
             self.settle(body).await?;
         }
@@ -267,26 +267,12 @@ impl Model {
         };
         self.store.commit(Intent::Free, forget).await
     }
+}
 
-    /// Lets go what a row holds that is dead here, wherever that lies.
-    async fn drop_everywhere(self: &Arc<Self>, body: Id<kind::Body>, number: u32) -> Result<(), ModelError> {
-        let (partition, key) = (PartitionHash::of_uniform(body.as_bytes()), version::row_key(&body, number));
-        let to = [key.as_slice(), &[0]].concat();
-        let range = RowRange { space: Space::Version, partition, from: key, to, limit: 1 };
-        let found = self.read_range::<VersionRow>(&range).await?;
-        let Some(row) = found.rows.into_values().next() else {
-            return self.forget_work(Work::DropReferences(body, number)).await;
-        };
-        let release = |target| Write::Release { target, referrer: Referrer::Body(body) };
-        let releases: Vec<Write> = row.contents.targets().into_iter().map(release).collect();
-        if !releases.is_empty() {
-            if found.differ || !row.dead {
-                // A quorum knows that it is dead before anything goes (doc/models/renew.rs).
-                let row = VersionRow { dead: true, ..row };
-                self.merge_everywhere(vec![Write::Version { body, number, row }], None).await?;
-            }
-            self.merge_everywhere(releases, None).await?;
-        }
-        self.forget_work(Work::DropReferences(body, number)).await
-    }
+/// The jobs of a step: what gives space back comes first.
+fn jobs(works: Vec<(Work, Queued)>) -> Vec<Job> {
+    let (rows, others): (Vec<_>, Vec<_>) =
+        works.into_iter().partition(|(work, _)| matches!(work, Work::DropReferences(..)));
+    let drops = rows.chunks(ROWS_TOGETHER).map(|rows| Job::Drop(rows.to_vec()));
+    drops.chain(others.into_iter().map(|(work, queued)| Job::One(work, queued))).collect()
 }

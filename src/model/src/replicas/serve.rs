@@ -43,6 +43,9 @@ const PAGE_MAX_BYTES: usize = 1 << 20;
 /// Blocks that are fetched at once where a disk lost them: enough that a link with a long round trip is used.
 const FETCHES_AT_ONCE: usize = 8;
 
+/// Blocks of one message that are verified at once: enough to keep a few disks busy, few of those that all readers share.
+const HELD_AT_ONCE: usize = 8;
+
 /// A request that a replica answers, whoever asks.
 pub(crate) trait Serve: Request {
     /// Answers it here.
@@ -176,13 +179,21 @@ impl Model {
         if let Some(block) = &block {
             self.blocks.put(&lock, block).await?;
         }
-        for hash in hashes {
-            if !self.blocks.verify(&lock, &hash).await? {
-                let fetched = self.fetch_elsewhere(hash).await?;
-                self.blocks.put(&lock, &fetched).await?;
-            }
+        let holds = hashes.into_iter().map(|hash| self.hold_block(&lock, hash));
+        let mut held = futures_util::stream::iter(holds).buffer_unordered(HELD_AT_ONCE);
+        while let Some(outcome) = held.next().await {
+            outcome?;
         }
+        drop(held);
         Ok(Some(lock))
+    }
+
+    async fn hold_block(self: &Arc<Self>, lock: &BlockLock, hash: BlockHash) -> Result<(), ModelError> {
+        if !self.blocks.verify(lock, &hash).await? {
+            let fetched = self.fetch_elsewhere(hash).await?;
+            self.blocks.put(lock, &fetched).await?;
+        }
+        Ok(())
     }
 
     /// Reads one row, with the bytes beside it, and those of what it puts aside, if they are wanted.

@@ -210,6 +210,111 @@ fn what_is_read_through_one_home_is_not_let_go_by_another() {
     });
 }
 
+/// Files of blocks go with the last reference to them, so what matters on a link with a long way is how many of those a
+/// home lets go in a second, and that bodies which lose meanwhile do not come first.
+#[test]
+fn over_a_long_way_references_go_by_the_hundred_whatever_loses_meanwhile() {
+    const BODIES: usize = 400;
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        for number in 0..BODIES {
+            let blocks: Vec<[u8; 8]> = (0..4).map(|block| (number * 4 + block).to_be_bytes()).collect();
+            let pieces: Vec<&[u8]> = blocks.iter().map(<[u8; 8]>::as_slice).collect();
+            homes.node(0).put(BUCKET, &key_of(number), &pieces).await;
+        }
+        for number in 0..BODIES {
+            homes.node(0).delete(BUCKET, &key_of(number)).await;
+        }
+        assert_eq!(homes.node(0).holding_references(), BODIES * 4);
+        homes.pass(Duration::from_secs(3600));
+        homes.slow_down(Duration::from_millis(50));
+        let began = tokio::time::Instant::now();
+        let mut half = None;
+        while homes.node(0).holding_references() > 0 {
+            assert!(
+                began.elapsed() < Duration::from_secs(900),
+                "{} are left",
+                homes.node(0).holding_references()
+            );
+            if !homes.model(0).reclaim_step().await.unwrap().more {
+                // Its turn has come.
+                homes.pass(Duration::from_secs(90));
+            }
+            if homes.node(0).holding_references() <= BODIES * 2 {
+                half.get_or_insert(homes.node(0).records(Space::Outbox));
+            }
+        }
+        let took = began.elapsed();
+        let per_second = (BODIES * 4) as f64 / took.as_secs_f64();
+        println!("{per_second:.1} references and {:.1} bodies per second", per_second / 4.0);
+        assert!(per_second > 100.0, "{per_second:.1} references per second");
+        assert!(half > Some(BODIES / 4), "{half:?}: all bodies came before their references");
+    });
+}
+
+#[test]
+fn a_home_that_is_filled_again_keeps_the_files_that_it_is_about_to_need() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.node(0).put(BUCKET, "film", PIECES).await;
+        let (model, hash) = (homes.model(2), base::BlockHash::of(PIECES[0]));
+        let files = || async { model.blocks().get(&hash).await.is_ok() };
+        let drop_all = |blocks: block::BlockStore| {
+            move |txn: &mut store::Txn<'_>| {
+                PIECES.iter().try_for_each(|piece| blocks.drop_reference(txn, &base::BlockHash::of(piece)))
+            }
+        };
+        // It does not answer for what it is to hold; what it held before is dropped.
+        model.peers().set_taking_part(cluster::layout::ArcSet::EMPTY);
+        model.store().commit(store::Intent::Free, drop_all(model.blocks().clone())).await.unwrap();
+        for _ in 0..3 {
+            homes.pass(Duration::from_secs(3600));
+            model.blocks().run_due(model.env().clock.wall()).await.unwrap();
+        }
+        assert!(files().await);
+        model.peers().set_taking_part(cluster::layout::ArcSet::ALL);
+        homes.pass(Duration::from_secs(3600));
+        model.blocks().run_due(model.env().clock.wall()).await.unwrap();
+        assert!(!files().await, "nothing calls for it any more");
+    });
+}
+
+#[test]
+fn an_owner_that_does_not_answer_may_read_what_is_free_for_a_while() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.node(0).put(BUCKET, "film", PIECES).await;
+        homes.stop(2).await;
+        homes.node(0).delete(BUCKET, "film").await;
+        // Every home has its turn, and finds the body free.
+        homes.pass(Duration::from_secs(3600));
+        homes.tidy_up().await;
+        assert_eq!(homes.node(0).holding_references(), PIECES.len());
+        homes.pass(Duration::from_secs(11 * 60));
+        homes.tidy_up().await;
+        homes.pass(Duration::from_secs(11 * 60));
+        homes.tidy_up().await;
+        assert_eq!(homes.node(0).holding_references(), 0, "a home that is off keeps nothing for ever");
+    });
+}
+
+#[test]
+fn a_copy_holds_few_blocks_in_one_message_to_other_homes() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        let blocks: Vec<[u8; 8]> = (0..200usize).map(usize::to_be_bytes).collect();
+        let pieces: Vec<&[u8]> = blocks.iter().map(<[u8; 8]>::as_slice).collect();
+        homes.node(0).put(BUCKET, "film", &pieces).await;
+        let found = homes.model(1).find(BUCKET, "film", Want::Content).await.unwrap().unwrap();
+        let body = found.object.body.id().unwrap();
+        assert_eq!(homes.model(1).holds_of_messages(body).await, [64, 64, 64, 8]);
+    });
+}
+
 #[test]
 fn slow_readers_hold_up_nobody_elses_space() {
     run(async {

@@ -104,6 +104,11 @@ impl Homes {
         self.machines[number].world.clock.jump(i64::try_from(by.as_millis()).unwrap());
     }
 
+    /// From now on everything that one node sends to another takes up to so long.
+    pub fn slow_down(&self, delay_max: Duration) {
+        self.net.slow_down(0, 0, Some(delay_max));
+    }
+
     /// Ends a node; what it stored stays.
     pub async fn stop(&mut self, number: usize) {
         let node = self.machines[number].running.take().unwrap();

@@ -1,6 +1,7 @@
 //! A node that was away, or that joins, takes over what others hold.
 
 use super::homes::{Homes, id};
+use super::mending::spoil;
 use super::run;
 use super::support::Bucket;
 use crate::objects::Condition;
@@ -346,6 +347,25 @@ fn what_is_copied_keeps_to_the_limit_and_what_clients_read_does_not() {
             model.read_block(hash).await.unwrap();
         }
         assert!(since(begin) < 10, "for clients: {}", since(begin));
+    });
+}
+
+#[test]
+fn a_damaged_count_of_a_block_holds_up_no_layout_change_and_is_set_anew() {
+    run(async {
+        let mut homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        homes.stop(2).await;
+        homes.node(0).put(BUCKET, "big", &[&BLOCK, b"end"]).await;
+        let hash = BlockHash::of(&BLOCK);
+        (0..2).for_each(|number| _ = take_file(homes.model(number), &hash));
+        homes.start(2).await;
+        pull_all(&homes, 2, &[0]).await;
+        let key = [b"b", hash.as_bytes().as_slice()].concat();
+        spoil(homes.model(2), Space::RefCount, key).await;
+        assert!(homes.model(2).blocks().reference_count(&hash).is_err());
+        assert_eq!(homes.model(2).with_files(ArcSet::ALL).await.unwrap(), ArcSet::ALL);
+        assert_eq!(homes.model(2).blocks().reference_count(&hash).unwrap(), 1);
     });
 }
 

@@ -288,6 +288,7 @@ impl ClusterPlan {
             round_pause: Duration::from_millis(500),
             long_round_pause: Duration::from_secs(2),
             turn_ms: 300,
+            silence_reads_ms: 2000,
             again_ms: 2000,
             ..patient
         }

@@ -42,7 +42,11 @@ impl Model {
         if let ModelError::Store(StoreError::Unreadable { space, key }) = error
             && let Some(space) = Space::named(space)
         {
-            self.damaged.note(space, key);
+            match space {
+                // Nobody else has it: it is counted anew from the rows here (`recount`).
+                Space::RefCount => self.blocks.note_uncounted(key),
+                space => self.damaged.note(space, key),
+            }
         }
     }
 
