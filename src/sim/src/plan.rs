@@ -52,6 +52,8 @@ pub enum Trouble {
     Kill,
     /// All homes lose their power.
     Blackout,
+    /// Requests between homes that are executed twice, for as long as clients work.
+    Repeat,
 }
 
 impl Trouble {
@@ -71,6 +73,9 @@ impl Trouble {
         Trouble::Blackout,
     ];
 
+    /// What happens to clusters too; drawn apart, so that all else about a seed stays what it is without.
+    pub const OF_CLUSTERS_TOO: [Trouble; 2] = [Trouble::WriteError, Trouble::Repeat];
+
     /// What happens to one node.
     pub const ALL: [Trouble; 10] = [
         Trouble::Crash,
@@ -87,8 +92,13 @@ impl Trouble {
 
     /// The kind of this name, as [`Plan`] prints it.
     pub fn from_name(name: &str) -> Option<Self> {
-        let mut all = Self::ALL.into_iter().chain(Self::OF_CLUSTERS);
+        let mut all = Self::ALL.into_iter().chain(Self::OF_CLUSTERS).chain(Self::OF_CLUSTERS_TOO);
         all.find(|trouble| format!("{trouble:?}").eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is there all the time, and does not strike now and then.
+    pub fn lasts(self) -> bool {
+        matches!(self, Trouble::Repeat)
     }
 
     /// Under what it is counted when it strikes a cluster.
@@ -110,6 +120,7 @@ impl Trouble {
             Trouble::CutOff => "weather: home cut off",
             Trouble::Kill => "weather: process ended",
             Trouble::Blackout => "weather: blackout",
+            Trouble::Repeat => "weather: requests come twice",
         }
     }
 }

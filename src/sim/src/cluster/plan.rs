@@ -161,6 +161,8 @@ pub struct ClusterPlan {
     pub forgets: Option<Forgets>,
     /// Whether a home leaves, and how.
     pub leaving: Option<Leaving>,
+    /// How many requests are executed twice, where some are.
+    pub repeats_percent: u64,
 }
 
 /// How a home is forgotten.
@@ -226,9 +228,22 @@ impl ClusterPlan {
             keeping: Keeping::of(seed),
             forgets: None,
             leaving: None,
+            repeats_percent: 0,
         }
+        .with_more_troubles()
         .with_versions()
         .with_moves()
+    }
+
+    fn with_more_troubles(mut self) -> Self {
+        let mut random = Generator::new(self.seed ^ 0x6d6f_7265);
+        for trouble in Trouble::OF_CLUSTERS_TOO {
+            if random.below(100) < 40 {
+                self.troubles.insert(trouble);
+            }
+        }
+        self.repeats_percent = [2, 10, 40][random.below(3) as usize];
+        self
     }
 
     fn with_versions(mut self) -> Self {

@@ -7,13 +7,20 @@ use super::plan::ClusterPlan;
 use super::{moves, settings, weather};
 use crate::checks::{self, Failure};
 use crate::run::Report;
-use env::sim::Generator;
+use env::sim::{Fault, Generator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Virtual time after which clients count as waiting for ever.
 const CLIENTS_MAX: Duration = Duration::from_secs(6 * 3600);
+
+/// Faults of disks that are planned, and met only if a call of their kind comes in time.
+const MET: [(Fault, &str); 3] = [
+    (Fault::ReadError, "met: read error"),
+    (Fault::WriteError, "met: write error"),
+    (Fault::SyncError, "met: failed flush"),
+];
 
 /// Runs a seed.
 pub fn run(plan: &ClusterPlan, prints: bool) -> Report {
@@ -41,6 +48,9 @@ pub fn run(plan: &ClusterPlan, prints: bool) -> Report {
         let line =
             format!("end: home {}, {} effects, {}", home.number, disk.effects(), disk.content_digest());
         book.trace.note(&line);
+        for (fault, label) in MET {
+            book.add(label, disk.struck(fault));
+        }
     }
     Report { failure: book.failure.clone(), hash: book.trace.hash(), counts: book.counts.clone() }
 }

@@ -116,7 +116,8 @@ pub async fn weather(client: &mut Client) -> Verdict {
         | Trouble::OneWayCut
         | Trouble::CutOff
         | Trouble::Kill
-        | Trouble::Blackout => return Verdict::Idle,
+        | Trouble::Blackout
+        | Trouble::Repeat => return Verdict::Idle,
     }
     client.book().trace.note(&format!("  weather: {trouble:?}"));
     Verdict::Done

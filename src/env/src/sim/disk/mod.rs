@@ -120,6 +120,11 @@ impl SimDisk {
         self.platter().plan.clear();
     }
 
+    /// How often a fault has struck so far.
+    pub fn struck(&self, fault: Fault) -> u64 {
+        self.platter().plan.struck(fault)
+    }
+
     /// Changes the room on the disk; less than is used means it is full.
     pub fn set_capacity(&self, bytes: u64) {
         self.platter().capacity_bytes = bytes;
