@@ -34,6 +34,10 @@ pub enum Damage {
     ZeroPage,
     /// The page around the byte cannot be read.
     Unreadable,
+    /// The file ends before the byte.
+    CutOff,
+    /// The file is not there any more.
+    Vanished,
 }
 
 /// Which calls fail.
