@@ -54,6 +54,8 @@ pub enum Trouble {
     Blackout,
     /// Requests between homes that are executed twice, for as long as clients work.
     Repeat,
+    /// Damage of rows at rest.
+    DamagedRow,
 }
 
 impl Trouble {
@@ -74,7 +76,8 @@ impl Trouble {
     ];
 
     /// What happens to clusters too; drawn apart, so that all else about a seed stays what it is without.
-    pub const OF_CLUSTERS_TOO: [Trouble; 2] = [Trouble::WriteError, Trouble::Repeat];
+    pub const OF_CLUSTERS_TOO: [Trouble; 4] =
+        [Trouble::WriteError, Trouble::Repeat, Trouble::Rot, Trouble::DamagedRow];
 
     /// What happens to one node.
     pub const ALL: [Trouble; 10] = [
@@ -96,9 +99,9 @@ impl Trouble {
         all.find(|trouble| format!("{trouble:?}").eq_ignore_ascii_case(name))
     }
 
-    /// Whether it is there all the time, and does not strike now and then.
-    pub fn lasts(self) -> bool {
-        matches!(self, Trouble::Repeat)
+    /// Whether it strikes a cluster now and then: the others are there all the time, or have moments of their own.
+    pub fn strikes(self) -> bool {
+        !matches!(self, Trouble::Repeat | Trouble::Rot | Trouble::DamagedRow)
     }
 
     /// Under what it is counted when it strikes a cluster.
@@ -111,7 +114,7 @@ impl Trouble {
             Trouble::Full => "weather: full disk",
             Trouble::FlippedRead => "weather: flipped read",
             Trouble::MisdirectedRead => "weather: misdirected read",
-            Trouble::Rot => "weather: rot",
+            Trouble::Rot => "decay: a block file",
             Trouble::ClockJump => "weather: clock jump",
             Trouble::Cancel => "weather: nothing",
             Trouble::Delay => "weather: slow line",
@@ -121,6 +124,7 @@ impl Trouble {
             Trouble::Kill => "weather: process ended",
             Trouble::Blackout => "weather: blackout",
             Trouble::Repeat => "weather: requests come twice",
+            Trouble::DamagedRow => "decay: a row",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::calm;
 use super::client::Client;
 use super::gathering::{Gathering, Shared};
 use super::plan::ClusterPlan;
-use super::{moves, settings, weather};
+use super::{ballast, completion, decay, moves, settings, weather};
 use crate::checks::{self, Failure};
 use crate::run::Report;
 use env::sim::{Fault, Generator};
@@ -57,6 +57,7 @@ pub fn run(plan: &ClusterPlan, prints: bool) -> Report {
 
 async fn all(homes: &Shared) -> Result<(), Failure> {
     let bucket = homes.found().await?;
+    let ballast = ballast::lay(homes).await?;
     let mut random = Generator::new(homes.plan.seed ^ 0x7275_6e00);
     let tasks = env::Tasks::inline();
     let left = Arc::new(AtomicUsize::new(homes.plan.ops));
@@ -67,8 +68,10 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
         })
         .collect();
     let weather = tasks.spawn(weather::blow(Arc::clone(homes), random.next_u64()));
+    let decay = tasks.spawn(decay::gnaw(Arc::clone(homes), homes.plan.seed ^ 0x6465_6361));
     let moves = tasks.spawn(moves::make(Arc::clone(homes), random.next_u64()));
     let settings = tasks.spawn(settings::change(Arc::clone(homes), bucket, homes.plan.seed ^ 0x7365_7474));
+    let completion = tasks.spawn(completion::watch(Arc::clone(homes)));
     let watch = tasks.spawn(weather::watch(Arc::clone(homes)));
     let working = async {
         for client in clients {
@@ -82,12 +85,15 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
     }
     weather.join().await;
     moves.join().await;
+    decay.join().await;
     settings.join().await;
     drop(watch);
     homes.stop_on_failure()?;
     homes.note("the weather is over");
     checks::linearizable::check(&homes.book().history)?;
     calm::settle(homes, bucket).await?;
+    ballast::check(homes, ballast).await?;
+    drop(completion);
     let book = homes.book();
     checks::linearizable::check(&book.history)?;
     checks::stamps::check(&book.history)

@@ -29,7 +29,7 @@ pub async fn blow(homes: Shared, seed: u64) {
     let tasks = env::Tasks::inline();
     let mut under_way = Vec::new();
     let troubles: Vec<Trouble> =
-        homes.plan.troubles.iter().copied().filter(|trouble| !trouble.lasts()).collect();
+        homes.plan.troubles.iter().copied().filter(|trouble| trouble.strikes()).collect();
     if homes.plan.has(Trouble::Repeat) {
         homes.net.repeat_requests(homes.plan.repeats_percent, REPEATED_LATE_MAX);
     }
@@ -137,9 +137,10 @@ async fn strike(homes: Shared, trouble: Trouble, seed: u64) {
             disk.occupy(0);
         }
         Trouble::ClockJump => jump(&homes, home, &mut random),
-        // Clients go away by themselves, and this one is there all the time; the others are of single nodes.
+        // Clients go away by themselves, and these have moments of their own; the others are of single nodes.
         Trouble::Cancel
         | Trouble::Repeat
+        | Trouble::DamagedRow
         | Trouble::FlippedRead
         | Trouble::MisdirectedRead
         | Trouble::Rot => {}
