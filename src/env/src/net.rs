@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A byte stream in both directions.
@@ -47,5 +48,10 @@ pub trait Net: Send + Sync + 'static {
     /// Whether no byte can leave this process: only then may a link go without encryption.
     fn stays_in_process(&self) -> bool {
         false
+    }
+    /// After how long a request that has come is executed once more, as one that was sent again since its answer was
+    /// lost. Never in the real world, where nothing but its sender repeats it.
+    fn repeats_after(&self) -> Option<Duration> {
+        None
     }
 }

@@ -35,6 +35,7 @@ mod node;
 mod peer;
 mod proof;
 mod relay;
+mod repeat;
 mod request;
 mod runtime;
 mod serving;

@@ -132,6 +132,12 @@ impl Peer {
         self.state().calling.iter().all(Option::is_some)
     }
 
+    /// Which of its processes the links lead to; none once it was forgotten.
+    pub fn process(&self) -> Option<u64> {
+        let state = self.state();
+        state.instance.filter(|_| !state.is_gone)
+    }
+
     pub fn missing(&self) -> Missing {
         let state = self.state();
         let lacks_calling = |class: &Class| state.calling[class.index()].is_none();

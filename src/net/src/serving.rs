@@ -10,6 +10,7 @@ use crate::limits::{
 };
 use crate::message::{self, Expected, Kind, MessageBody, Parts};
 use crate::peer::Peer;
+use crate::repeat::once_more;
 use crate::request::{Answer, Incoming, Level};
 use crate::shared::Shared;
 use bytes::Bytes;
@@ -121,6 +122,10 @@ async fn handle(
         attachment: received.attachment,
         level,
         limit: Duration::from_millis(u64::from(received.head.limit_ms)),
+    };
+    let call = match shared.env.net.repeats_after() {
+        Some(after) => once_more(shared, peer, (&handler, received.envelope), (call, after)).await,
+        None => call,
     };
     handler.remote(call).await
 }

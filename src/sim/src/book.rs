@@ -128,7 +128,14 @@ impl Book {
 
     /// Counts something.
     pub fn count(&mut self, what: &'static str) {
-        *self.counts.entry(what).or_default() += 1;
+        self.add(what, 1);
+    }
+
+    /// Counts something that happened so often.
+    pub fn add(&mut self, what: &'static str, times: u64) {
+        if times > 0 {
+            *self.counts.entry(what).or_default() += times;
+        }
     }
 
     /// The registers under all keys of a bucket, and under the parts of its uploads.

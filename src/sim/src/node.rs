@@ -1,10 +1,10 @@
 //! One node over what outlives it: the platter of its disk, its clock, its engine's rows.
 
 use crate::plan::{EngineChoice, Plan};
-use base::NodeId;
+use base::{BlockHash, NodeId};
 use block::{BlockConfig, BlockStore, DiskConfig};
-use env::Env;
 use env::sim::{SimOptions, SimWorld};
+use env::{Disk, Env};
 use model::{Model, Peers};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,4 +81,22 @@ impl Node {
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+/// Every block file in use in some data folders.
+pub fn block_files(disk: &dyn Disk, folders: &[PathBuf]) -> Vec<(BlockHash, PathBuf)> {
+    let mut files = Vec::new();
+    for folder in folders {
+        let folders = disk.list(&folder.join("blocks")).unwrap_or_default();
+        for entry in folders.into_iter().flat_map(|entry| disk.list(&entry.path).unwrap_or_default()) {
+            files.extend(block_of(&entry.path).map(|hash| (hash, entry.path)));
+        }
+    }
+    files
+}
+
+/// Which block a file in use holds.
+pub fn block_of(path: &Path) -> Option<BlockHash> {
+    let name = path.file_name()?.to_str()?;
+    BlockHash::from_hex(name.strip_suffix(".zst").unwrap_or(name))
 }

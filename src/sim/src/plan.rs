@@ -52,6 +52,10 @@ pub enum Trouble {
     Kill,
     /// All homes lose their power.
     Blackout,
+    /// Requests between homes that are executed twice, for as long as clients work.
+    Repeat,
+    /// Damage of rows at rest.
+    DamagedRow,
 }
 
 impl Trouble {
@@ -71,6 +75,10 @@ impl Trouble {
         Trouble::Blackout,
     ];
 
+    /// What happens to clusters too; drawn apart, so that all else about a seed stays what it is without.
+    pub const OF_CLUSTERS_TOO: [Trouble; 4] =
+        [Trouble::WriteError, Trouble::Repeat, Trouble::Rot, Trouble::DamagedRow];
+
     /// What happens to one node.
     pub const ALL: [Trouble; 10] = [
         Trouble::Crash,
@@ -87,8 +95,13 @@ impl Trouble {
 
     /// The kind of this name, as [`Plan`] prints it.
     pub fn from_name(name: &str) -> Option<Self> {
-        let mut all = Self::ALL.into_iter().chain(Self::OF_CLUSTERS);
+        let mut all = Self::ALL.into_iter().chain(Self::OF_CLUSTERS).chain(Self::OF_CLUSTERS_TOO);
         all.find(|trouble| format!("{trouble:?}").eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it strikes a cluster now and then: the others are there all the time, or have moments of their own.
+    pub fn strikes(self) -> bool {
+        !matches!(self, Trouble::Repeat | Trouble::Rot | Trouble::DamagedRow)
     }
 
     /// Under what it is counted when it strikes a cluster.
@@ -101,7 +114,7 @@ impl Trouble {
             Trouble::Full => "weather: full disk",
             Trouble::FlippedRead => "weather: flipped read",
             Trouble::MisdirectedRead => "weather: misdirected read",
-            Trouble::Rot => "weather: rot",
+            Trouble::Rot => "decay: a block file",
             Trouble::ClockJump => "weather: clock jump",
             Trouble::Cancel => "weather: nothing",
             Trouble::Delay => "weather: slow line",
@@ -110,6 +123,8 @@ impl Trouble {
             Trouble::CutOff => "weather: home cut off",
             Trouble::Kill => "weather: process ended",
             Trouble::Blackout => "weather: blackout",
+            Trouble::Repeat => "weather: requests come twice",
+            Trouble::DamagedRow => "decay: a row",
         }
     }
 }

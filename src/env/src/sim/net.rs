@@ -5,6 +5,9 @@
 //!
 //! Machines have numbers, and each direction between two of them is a [`Way`] that can be cut: then
 //! nothing arrives and nobody is told, and what was sent arrives when the way is whole again.
+//!
+//! A stream never doubles bytes, so what comes twice is whole requests: whoever serves them asks
+//! [`Net::repeats_after`].
 
 use super::rng::Generator;
 use super::way::Way;
@@ -29,6 +32,8 @@ use tokio::time::{Instant, Sleep};
 const WINDOW_BYTES: usize = 256 << 10;
 /// Streams that wait for `accept`.
 const BACKLOG: usize = 128;
+/// Before the answer is on its way, more often than not.
+const REPEATED_SOON: Duration = Duration::from_millis(20);
 /// The first port given out when port 0 is asked for, and the first of dialling ends.
 const FIRST_PORT: u16 = 20_000;
 
@@ -54,6 +59,15 @@ struct Network {
     random: Generator,
     delay_max: Duration,
     next_port: u16,
+    repeats: Repeats,
+}
+
+/// Which requests are executed twice.
+#[derive(Default)]
+struct Repeats {
+    percent: u64,
+    late_max: Duration,
+    count: u64,
 }
 
 impl SimNet {
@@ -65,6 +79,7 @@ impl SimNet {
             random: Generator::new(seed),
             delay_max,
             next_port: FIRST_PORT,
+            repeats: Repeats::default(),
         };
         Self { network: Arc::new(Mutex::new(network)), machine: 0 }
     }
@@ -89,6 +104,17 @@ impl SimNet {
         let mut network = self.network();
         let delay_max = delay_max.unwrap_or(network.delay_max);
         network.way(from, to).slow_down(delay_max);
+    }
+
+    /// Has so many percent of all requests executed twice: half of them soon, the others up to `late_max` later.
+    pub fn repeat_requests(&self, percent: u64, late_max: Duration) {
+        let mut network = self.network();
+        (network.repeats.percent, network.repeats.late_max) = (percent, late_max);
+    }
+
+    /// How many were so far.
+    pub fn repeated_requests(&self) -> u64 {
+        self.network().repeats.count
     }
 
     fn network(&self) -> MutexGuard<'_, Network> {
@@ -141,6 +167,17 @@ impl Network {
         self.next_port
     }
 
+    fn repeats_after(&mut self) -> Option<Duration> {
+        // Nothing is drawn where nothing comes twice.
+        if self.repeats.percent == 0 || self.random.below(100) >= self.repeats.percent {
+            return None;
+        }
+        self.repeats.count += 1;
+        let late_max = if self.random.coin() { REPEATED_SOON } else { self.repeats.late_max };
+        let most_us = u64::try_from(late_max.as_micros()).unwrap_or(u64::MAX);
+        Some(Duration::from_micros(self.random.below(most_us.saturating_add(1))))
+    }
+
     fn way(&mut self, from: usize, to: usize) -> Arc<Way> {
         let delay_max = self.delay_max;
         Arc::clone(self.ways.entry((from, to)).or_insert_with(|| Arc::new(Way::new(delay_max))))
@@ -183,6 +220,10 @@ impl Net for SimNet {
 
     fn stays_in_process(&self) -> bool {
         true
+    }
+
+    fn repeats_after(&self) -> Option<Duration> {
+        self.network().repeats_after()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use base::NodeId;
 use bytes::Bytes;
-use env::sim::{SimOptions, SimWorld};
+use env::sim::{SimNet, SimOptions, SimWorld};
 use env::{BoxStream, Env, Listener};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -199,7 +199,7 @@ pub fn simulated<T>(test: impl Future<Output = T>) -> T {
 
 /// Nodes in one thread on one network.
 pub struct World {
-    net: Arc<dyn env::Net>,
+    pub network: SimNet,
     seed: u64,
     starts: AtomicUsize,
     pub taps: Arc<Taps>,
@@ -247,14 +247,14 @@ impl World {
             digest: Mutex::new(blake3::Hasher::new()),
             writes: AtomicUsize::new(0),
         };
-        let net = SimWorld::new(seed, &options).net.clone();
-        Self { net: Arc::new(net), seed, starts: AtomicUsize::new(0), taps: Arc::new(taps) }
+        let network = SimWorld::new(seed, &options).net.clone();
+        Self { network, seed, starts: AtomicUsize::new(0), taps: Arc::new(taps) }
     }
 
     pub fn env(&self) -> Env {
         let start = self.starts.fetch_add(1, Ordering::SeqCst) as u64;
         let mut env = env::sim::env(self.seed.wrapping_mul(1000).wrapping_add(start));
-        env.net = Arc::new(Tapped { net: Arc::clone(&self.net), taps: Arc::clone(&self.taps) });
+        env.net = Arc::new(Tapped { net: Arc::new(self.network.clone()), taps: Arc::clone(&self.taps) });
         env
     }
 
@@ -309,6 +309,10 @@ impl env::Net for Tapped {
 
     fn stays_in_process(&self) -> bool {
         self.net.stays_in_process()
+    }
+
+    fn repeats_after(&self) -> Option<Duration> {
+        self.net.repeats_after()
     }
 }
 

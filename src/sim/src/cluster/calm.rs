@@ -7,7 +7,7 @@ use super::home::Home;
 use super::moves::leaving;
 use super::note::Which;
 use super::note::{self, Looked};
-use super::{buckets, emptying, locks, ops, settings, versions};
+use super::{buckets, decay, emptying, locks, ops, settings, versions};
 use crate::checks::Failure;
 use crate::client::Verdict;
 use crate::content::{Content, Piece, Sending};
@@ -36,10 +36,8 @@ const MEETING_MAX: Duration = Duration::from_secs(300);
 const DETOUR_MAX: Duration = Duration::from_secs(20);
 /// How long any operation may take when nothing is wrong, or one home is off.
 const CALM_ANSWER_MAX: Duration = Duration::from_secs(30);
-/// How often any write may be refused where homes forget in haste.
+/// How often anything may be refused where homes forget in haste.
 const HASTY_REFUSALS_MAX: u32 = 5;
-/// By how much clocks go on, so that everything that waits for a time is due.
-const LATER_MS: i64 = 30 * 60 * 1000;
 /// Longer than a body may be on its way.
 const DEADLINE_MS: i64 = 49 * 3600 * 1000;
 /// How long everything may take to be tidied up, while clocks go on.
@@ -67,6 +65,7 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     }
     homes.meet(MEETING_MAX).await?;
     homes.note("all homes have met");
+    decay::end(homes).await?;
     leaving::let_go(homes).await?;
     settings::settle(homes, bucket).await?;
     for home in homes.members() {
@@ -79,7 +78,7 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     locks::check(homes, bucket).await?;
     homes.note("clocks go on");
     for _ in 0..WORK_ROUNDS {
-        homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
+        homes.let_clocks_go_on();
         env::sleep(WORK_TIME).await;
     }
     read_all(homes, bucket).await?;
@@ -90,6 +89,7 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     read_all(homes, bucket).await?;
     versions::check(homes, bucket).await?;
     check_blocks(homes, bucket).await?;
+    decay::check_all_copies(homes).await?;
     for off in homes.members() {
         one_off(homes, off, bucket).await?;
     }
@@ -147,7 +147,7 @@ async fn work_without(homes: &Gathering, away: usize, bucket: Bucket) -> Result<
         must(homes, others[0], "a delete", delete).await?;
     }
     for _ in 0..WORK_ROUNDS {
-        homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
+        homes.let_clocks_go_on();
         env::sleep(WORK_TIME).await;
     }
     Ok(())
@@ -164,7 +164,7 @@ async fn check_nothing_left(homes: &Gathering) -> Result<(), Failure> {
         }
         env::sleep(TIDY_STEP).await;
         waited += TIDY_STEP;
-        homes.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
+        homes.let_clocks_go_on();
     }
     Err(Failure::new("nothing is left behind", left))
 }
@@ -316,7 +316,16 @@ async fn read_key(
     home: usize,
     (bucket, key, which): (Bucket, &'static str, Which),
 ) -> Result<Looked, Failure> {
-    let looked = note::read(homes, home, (bucket, key, which), (true, Some(CALM_ANSWER_MAX))).await;
+    let read = || note::read(homes, home, (bucket, key, which), (true, Some(CALM_ANSWER_MAX)));
+    let mut looked = read().await;
+    // In haste a read can meet the ballots under which what was deleted is deleted anew, by one home after the other.
+    for _ in 0..refusals_max(homes) {
+        if looked.is_ok() {
+            break;
+        }
+        homes.book().count("refused when all was calm");
+        looked = read().await;
+    }
     let looked = looked.map_err(|error| {
         let why = error.map_or("no answer".to_owned(), |error| error.to_string());
         Failure::new("liveness", format!("after the faults home {home} does not read {key:?}: {why}"))
@@ -359,6 +368,11 @@ pub async fn prove_alive(homes: &Gathering, home: usize, bucket: Bucket) -> Resu
     list_all(homes, home, bucket).await
 }
 
+/// How often anything may be refused when all is calm.
+fn refusals_max(homes: &Gathering) -> u32 {
+    if homes.plan.is_hasty { HASTY_REFUSALS_MAX } else { 0 }
+}
+
 /// Has a write answered. A condition may be refused: a write whose answer never came may still happen.
 async fn must<F: Future<Output = Verdict>>(
     homes: &Gathering,
@@ -367,8 +381,7 @@ async fn must<F: Future<Output = Verdict>>(
     write: impl Fn() -> F,
 ) -> Result<(), Failure> {
     // In haste a write can meet the fence of what was deleted just before, and nobody knows what became of it.
-    let refusals_max = if homes.plan.is_hasty { HASTY_REFUSALS_MAX } else { 0 };
-    for _ in 0..=refusals_max {
+    for _ in 0..=refusals_max(homes) {
         if matches!(write().await, Verdict::Done | Verdict::Refused) {
             return Ok(());
         }

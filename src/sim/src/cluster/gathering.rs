@@ -1,12 +1,14 @@
 //! All homes together: how they meet, who can be asked, and asking one of them.
 
 use super::buckets::Other;
+use super::decay::Decayed;
 use super::home::{Home, Member, address};
 use super::plan::ClusterPlan;
 use super::settings;
 use crate::book::Book;
 use crate::checks::Failure;
 use crate::client::open;
+use crate::plan::Trouble;
 use base::BucketName;
 use base::id::kind;
 use base::{Id, NodeId};
@@ -22,6 +24,8 @@ use std::time::Duration;
 const CAPACITY_BYTES: u64 = 1 << 30;
 /// How long homes that nothing keeps apart may take to meet.
 const MEETING_MAX: Duration = Duration::from_secs(90);
+/// By how much clocks go on at once.
+const LATER_MS: i64 = 30 * 60 * 1000;
 /// Between two looks at whether the weather is over.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long an operation may take before it counts as one that is never answered: many times over what
@@ -43,6 +47,9 @@ pub struct Gathering {
     /// Buckets beside the first one.
     pub others: Mutex<Vec<Other>>,
     has_rest: AtomicBool,
+    decayed: Mutex<Vec<Decayed>>,
+    /// Whether nothing decays any more, and everything is whole.
+    is_sound: AtomicBool,
     /// The homes that belong to the cluster.
     members: Mutex<Vec<usize>>,
     /// The one of them that was given up and has not come back.
@@ -57,6 +64,7 @@ impl Gathering {
         let net = SimNet::new(plan.seed ^ 0x6e65_7400, Duration::from_millis(plan.delay_ms));
         let homes = (0..plan.homes()).map(|number| Home::new(plan, number, &net)).collect();
         let (plan, book) = (plan.clone(), Mutex::default());
+        let plan_decays = plan.has(Trouble::DamagedRow);
         Self {
             plan,
             book,
@@ -65,6 +73,8 @@ impl Gathering {
             is_calm: AtomicBool::new(false),
             others: Mutex::default(),
             has_rest: AtomicBool::new(false),
+            decayed: Mutex::default(),
+            is_sound: AtomicBool::new(!plan_decays),
             members: Mutex::default(),
             away: Mutex::default(),
             leaver: Mutex::default(),
@@ -94,6 +104,26 @@ impl Gathering {
     /// Whether that may be so.
     pub fn has_rest(&self) -> bool {
         self.has_rest.load(Ordering::Relaxed)
+    }
+
+    /// What decayed and was not seen whole since.
+    pub fn decayed(&self) -> MutexGuard<'_, Vec<Decayed>> {
+        open(&self.decayed)
+    }
+
+    /// Says that nothing decays any more, and all is whole.
+    pub fn end_decay(&self) {
+        self.is_sound.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a row may be damaged somewhere.
+    pub fn may_rows_be_damaged(&self) -> bool {
+        !self.is_sound.load(Ordering::Relaxed)
+    }
+
+    /// All clocks go on, so that everything that waits for a time is due.
+    pub fn let_clocks_go_on(&self) {
+        self.homes.iter().for_each(|home| home.world.clock.jump(LATER_MS));
     }
 
     /// Says that these do too.

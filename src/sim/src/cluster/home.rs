@@ -1,9 +1,9 @@
 //! One home: the machine that stays, and the node that runs on it as the product starts it.
 
 use super::plan::ClusterPlan;
-use crate::node::DISK_BYTES;
+use crate::node::{DISK_BYTES, block_of};
 use crate::plan::EngineChoice;
-use base::NodeId;
+use base::{BlockHash, NodeId};
 use block::{BlockConfig, BlockStore};
 use cluster::membership::{Membership, MembershipOptions, NodeAddress, Rooms};
 use cluster::{ClusterOptions, ClusterSecret, ClusterState, FirstLayout};
@@ -32,7 +32,8 @@ pub struct Home {
     pub number: usize,
     /// Disk, clock and its end of the network.
     pub world: SimWorld,
-    rows: Arc<MemPlatter>,
+    /// Its metadata, where the engine is in memory.
+    pub rows: Arc<MemPlatter>,
     engine: EngineChoice,
     timing: Timing,
     running: Mutex<Running>,
@@ -107,6 +108,13 @@ impl Home {
         if with_blocks {
             self.running().data_folder = ANOTHER_DATA_FOLDER;
         }
+    }
+
+    /// The files of its blocks, whether it runs or not.
+    pub fn block_files(&self) -> Vec<(BlockHash, PathBuf)> {
+        let folder = Path::new(self.running().data_folder).join("blocks");
+        let files = self.world.disk.files_below(&folder).into_iter();
+        files.filter_map(|path| Some((block_of(&path)?, path))).collect()
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -223,6 +231,7 @@ async fn start(machine: Machine, number: usize, first_peers: Vec<NodeAddress>) -
         model.spawn_growth(),
         model.spawn_sync(),
         model.spawn_mending(),
+        model.spawn_row_check(),
         blocks.spawn_worker(fetch_missing(&model)),
     ];
     Ok(Member { env, cluster, store, blocks, model, membership, _workers: Arc::new(workers) })

@@ -90,7 +90,8 @@ enum Wish {
 
 /// The lock that a new version brings.
 pub fn pick_for_put(client: &mut Client) -> Option<Lock> {
-    if !client.homes.plan.keeping.has_locks() {
+    // Where locks are set against deletions there must be something that can be deleted.
+    if !client.homes.plan.keeping.has_locks() || client.homes.plan.races {
         return None;
     }
     match client.random.below(100) {
@@ -118,6 +119,8 @@ pub async fn change(client: &mut Client) -> Verdict {
         return hold_null(client).await;
     }
     let wish = match client.random.below(100) {
+        0..60 if client.homes.plan.races => Wish::Hold,
+        60..95 if client.homes.plan.races => Wish::Lift,
         0..40 => Wish::Hold,
         40..60 => Wish::Retain(pick_mode(client)),
         60..75 => Wish::Lift,
@@ -140,7 +143,11 @@ fn pick(client: &mut Client, wish: Wish) -> Option<usize> {
             Wish::Hold | Wish::Retain(_) => book.kept[*place].fate != Fate::Gone,
         };
         let places: Vec<usize> = (0..book.kept.len()).filter(may).collect();
-        let contested = places.iter().copied().filter(|place| book.kept[*place].fate == Fate::Unknown);
+        let fought = |place: &usize| book.kept[*place].fate == Fate::Unknown;
+        let fought_now = |place: &usize| book.kept[*place].deleting > 0;
+        let races = client.homes.plan.races && places.iter().any(fought_now);
+        let contested =
+            places.iter().copied().filter(|place| if races { fought_now(place) } else { fought(place) });
         (places.clone(), contested.collect())
     };
     if !contested.is_empty() && client.chance(70) {
@@ -161,6 +168,7 @@ async fn ask(client: &mut Client, place: usize, wish: Wish) -> Verdict {
     let before = {
         let mut book = homes.book();
         let kept = &mut book.kept[place];
+        kept.locking += 1;
         if matches!(wish, Wish::Lift | Wish::Free) {
             kept.guard.begin_to_weaken();
         }
@@ -196,6 +204,7 @@ fn judge(
     answer: Option<&Result<VersionId, ModelError>>,
 ) -> Verdict {
     let kept = &mut book.kept[place];
+    kept.locking -= 1;
     let is_weakening = matches!(wish, Wish::Lift | Wish::Free);
     let was_alone = before.guard.weakened.1 == 0 && kept.guard.weakened == before.guard.weakened;
     let mut broken = None;

@@ -6,10 +6,13 @@
 //! a life limits it. When the weather is over, everything must work through every home, and with any
 //! one of them off; then the homes must come to hold the same rows.
 
+mod ballast;
 mod buckets;
 mod calm;
 mod client;
+mod completion;
 mod copies;
+mod decay;
 mod emptying;
 mod gathering;
 mod home;

@@ -216,18 +216,23 @@ impl KeyWrite {
 /// Writes an error down; some must never come up.
 pub fn note_error(homes: &Gathering, what: &str, error: &ModelError) {
     homes.note(&format!("  {what}: {error}"));
-    let is_bug = matches!(
+    let is_of_damage = matches!(
         error,
         ModelError::Damaged
-            | ModelError::Store(StoreError::Panicked | StoreError::Unreadable { .. })
+            | ModelError::Store(StoreError::Unreadable { .. })
+            | ModelError::Block(BlockError::Store(StoreError::Unreadable { .. }))
+    );
+    let is_bug = matches!(
+        error,
+        ModelError::Store(StoreError::Panicked)
             | ModelError::Block(
-                BlockError::Store(StoreError::Panicked | StoreError::Unreadable { .. })
+                BlockError::Store(StoreError::Panicked)
                     | BlockError::WrongHash { .. }
                     | BlockError::TooLarge { .. }
                     | BlockError::Unusable { .. }
             )
     );
-    if is_bug {
+    if is_bug || is_of_damage && !homes.may_rows_be_damaged() {
         homes.book().fail(Failure::new("errors make sense", format!("{what}: {error}")));
     }
 }

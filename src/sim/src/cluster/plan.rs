@@ -23,6 +23,14 @@ const DELETE_VERSION_WEIGHT: u64 = 12;
 const GET_NULL_WEIGHT: u64 = 10;
 /// How often locks are set and lifted, where there are locks.
 const LOCK_WEIGHT: u64 = 14;
+/// How often more of both happens, where clients lock and delete the same versions.
+const RACES_WEIGHT: u64 = 40;
+/// So many clients do, on lines as slow as this.
+const RACES_CLIENTS: usize = 6;
+const RACES_DELAY_MS: u64 = 40;
+/// Faults that leave most answers there.
+const RACES_TROUBLES: [Trouble; 5] =
+    [Trouble::Cancel, Trouble::Delay, Trouble::ClockJump, Trouble::Repeat, Trouble::DamagedRow];
 /// How often objects are copied, where they are.
 const COPY_WEIGHT: u64 = 10;
 
@@ -161,6 +169,10 @@ pub struct ClusterPlan {
     pub forgets: Option<Forgets>,
     /// Whether a home leaves, and how.
     pub leaving: Option<Leaving>,
+    /// How many requests are executed twice, where some are.
+    pub repeats_percent: u64,
+    /// Whether clients lock and delete the same versions of one key at the same time.
+    pub races: bool,
 }
 
 /// How a home is forgotten.
@@ -226,9 +238,23 @@ impl ClusterPlan {
             keeping: Keeping::of(seed),
             forgets: None,
             leaving: None,
+            repeats_percent: 0,
+            races: false,
         }
+        .with_more_troubles()
         .with_versions()
         .with_moves()
+    }
+
+    fn with_more_troubles(mut self) -> Self {
+        let mut random = Generator::new(self.seed ^ 0x6d6f_7265);
+        for trouble in Trouble::OF_CLUSTERS_TOO {
+            if random.below(100) < 40 {
+                self.troubles.insert(trouble);
+            }
+        }
+        self.repeats_percent = [2, 10, 40][random.below(3) as usize];
+        self
     }
 
     fn with_versions(mut self) -> Self {
@@ -240,6 +266,15 @@ impl ClusterPlan {
         }
         if self.keeping.has_locks() {
             self.weights.push((Kind::Lock, LOCK_WEIGHT));
+            // Where versions are locked from the beginning: what was there before has no name to lock it by.
+            self.races = self.keeping == Keeping::Locks && Generator::new(self.seed ^ 0x7261_6365).coin();
+        }
+        if self.races {
+            self.keys.truncate(1);
+            // On lines like these there is time for one between two steps of another one; worse weather would leave no race.
+            (self.clients, self.delay_ms) = (RACES_CLIENTS, RACES_DELAY_MS);
+            self.troubles.retain(|trouble| RACES_TROUBLES.contains(trouble));
+            self.weights.extend([(Kind::Lock, RACES_WEIGHT), (Kind::DeleteVersion, RACES_WEIGHT)]);
         }
         if Generator::new(self.seed ^ 0x636f_6167).below(3) == 0 {
             self.weights.push((Kind::Copy, COPY_WEIGHT));
@@ -299,6 +334,15 @@ impl ClusterPlan {
         if self.first < self.storing { 2 } else { 1 }
     }
 
+    /// The number of the last version that comes into force.
+    pub fn last_version(&self) -> u64 {
+        match self.leaving {
+            None => self.versions(),
+            Some(Leaving::Away | Leaving::Replaced) => 2,
+            Some(Leaving::Twice) => 3,
+        }
+    }
+
     /// All homes.
     pub fn homes(&self) -> usize {
         self.storing + self.gateways
@@ -327,7 +371,8 @@ impl fmt::Display for ClusterPlan {
         let leaves = self.leaving.map_or(String::new(), |leaving| format!("one leaves: {leaving:?}, "));
         let moves = grows + &loses + forgotten + &leaves;
         let haste = if self.is_hasty { "forgetting in haste, " } else { "" };
-        let kept = self.keeping.label();
+        let kept =
+            self.keeping.label().to_owned() + if self.races { "locks against deletions, " } else { "" };
         let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };
         write!(
             f,

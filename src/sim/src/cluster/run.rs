@@ -4,16 +4,23 @@ use super::calm;
 use super::client::Client;
 use super::gathering::{Gathering, Shared};
 use super::plan::ClusterPlan;
-use super::{moves, settings, weather};
+use super::{ballast, completion, decay, moves, settings, weather};
 use crate::checks::{self, Failure};
 use crate::run::Report;
-use env::sim::Generator;
+use env::sim::{Fault, Generator};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Virtual time after which clients count as waiting for ever.
 const CLIENTS_MAX: Duration = Duration::from_secs(6 * 3600);
+
+/// Faults of disks that are planned, and met only if a call of their kind comes in time.
+const MET: [(Fault, &str); 3] = [
+    (Fault::ReadError, "met: read error"),
+    (Fault::WriteError, "met: write error"),
+    (Fault::SyncError, "met: failed flush"),
+];
 
 /// Runs a seed.
 pub fn run(plan: &ClusterPlan, prints: bool) -> Report {
@@ -41,12 +48,16 @@ pub fn run(plan: &ClusterPlan, prints: bool) -> Report {
         let line =
             format!("end: home {}, {} effects, {}", home.number, disk.effects(), disk.content_digest());
         book.trace.note(&line);
+        for (fault, label) in MET {
+            book.add(label, disk.struck(fault));
+        }
     }
     Report { failure: book.failure.clone(), hash: book.trace.hash(), counts: book.counts.clone() }
 }
 
 async fn all(homes: &Shared) -> Result<(), Failure> {
     let bucket = homes.found().await?;
+    let ballast = ballast::lay(homes).await?;
     let mut random = Generator::new(homes.plan.seed ^ 0x7275_6e00);
     let tasks = env::Tasks::inline();
     let left = Arc::new(AtomicUsize::new(homes.plan.ops));
@@ -57,8 +68,10 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
         })
         .collect();
     let weather = tasks.spawn(weather::blow(Arc::clone(homes), random.next_u64()));
+    let decay = tasks.spawn(decay::gnaw(Arc::clone(homes), homes.plan.seed ^ 0x6465_6361));
     let moves = tasks.spawn(moves::make(Arc::clone(homes), random.next_u64()));
     let settings = tasks.spawn(settings::change(Arc::clone(homes), bucket, homes.plan.seed ^ 0x7365_7474));
+    let completion = tasks.spawn(completion::watch(Arc::clone(homes)));
     let watch = tasks.spawn(weather::watch(Arc::clone(homes)));
     let working = async {
         for client in clients {
@@ -72,12 +85,15 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
     }
     weather.join().await;
     moves.join().await;
+    decay.join().await;
     settings.join().await;
     drop(watch);
     homes.stop_on_failure()?;
     homes.note("the weather is over");
     checks::linearizable::check(&homes.book().history)?;
     calm::settle(homes, bucket).await?;
+    ballast::check(homes, ballast).await?;
+    drop(completion);
     let book = homes.book();
     checks::linearizable::check(&book.history)?;
     checks::stamps::check(&book.history)

@@ -53,12 +53,16 @@ pub struct Kept {
     pub fate: Fate,
     /// What is known of its lock.
     pub guard: Guard,
+    /// How many set or lift its lock just now.
+    pub locking: u32,
+    /// How many delete it just now.
+    pub deleting: u32,
 }
 
 impl Kept {
     /// A version that is there; `seen` others were known when its write began.
     pub fn new(key: &'static str, id: VersionId, (value, seen): (u64, usize), lock: Option<Lock>) -> Self {
-        Self { key, id, value, seen, fate: Fate::There, guard: Guard::of(lock) }
+        Self { key, id, value, seen, fate: Fate::There, guard: Guard::of(lock), locking: 0, deleting: 0 }
     }
 }
 
@@ -83,16 +87,23 @@ pub fn covered(kept: &[Kept], place: usize) -> bool {
 
 /// Picks a version to be deleted that is certainly not current, or one that is locked and so must stay.
 fn pick(client: &mut Client, bypass: Bypass) -> Option<usize> {
-    let wants_locked = client.homes.plan.keeping.has_locks() && client.chance(40);
-    let places: Vec<usize> = {
+    let locked_percent = if client.homes.plan.races { 5 } else { 40 };
+    let wants_locked = client.homes.plan.keeping.has_locks() && client.chance(locked_percent);
+    let (mut places, contested): (Vec<usize>, Vec<usize>) = {
         let book = client.homes.book();
         let may = |place: &usize| {
             let kept = &book.kept[*place];
             let is_locked = kept.guard.protects(bypass);
-            kept.fate == Fate::There && (is_locked || !wants_locked && covered(&book.kept, *place))
+            let fits = is_locked || !wants_locked && covered(&book.kept, *place);
+            kept.fate == Fate::There && fits && (is_locked == wants_locked || !client.homes.plan.races)
         };
-        (0..book.kept.len()).filter(may).collect()
+        let places: Vec<usize> = (0..book.kept.len()).filter(may).collect();
+        let contested = places.iter().copied().filter(|place| book.kept[*place].locking > 0);
+        (places.clone(), contested.collect())
     };
+    if !contested.is_empty() && client.homes.plan.races {
+        places = contested;
+    }
     match places.len() as u64 {
         0 => None,
         count => Some(places[client.random.below(count) as usize]),
@@ -109,6 +120,7 @@ pub async fn delete(client: &mut Client) -> Verdict {
     let (kept, must_stay) = {
         let mut book = homes.book();
         let kept = &mut book.kept[place];
+        kept.deleting += 1;
         let must_stay = kept.guard.protects(bypass);
         if !must_stay {
             kept.fate = Fate::Unknown;
@@ -126,6 +138,7 @@ pub async fn delete(client: &mut Client) -> Verdict {
     homes.note(&format!("  delete: {:?} {:?}, {bypass:?}, through home {home}", kept.key, kept.id));
     let mut book = homes.book();
     let kept = &mut book.kept[place];
+    kept.deleting -= 1;
     if !must_stay && may_bypass && answer.as_ref().is_some_and(|answer| !is_in_doubt(answer)) {
         kept.guard.end_to_weaken();
     }

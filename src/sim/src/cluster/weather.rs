@@ -14,6 +14,8 @@ use std::time::Duration;
 const PAUSE_MAX_MS: u64 = 2500;
 /// The longest time a fault lasts: beyond what links and requests wait for.
 const LASTS_MAX_MS: u64 = 14_000;
+/// How late a request may come again: beyond all that its sender waits for.
+const REPEATED_LATE_MAX: Duration = Duration::from_secs(30);
 /// Calls until a planned fault of a disk strikes, at most.
 const FAULT_DELAY_MAX: u64 = 20;
 /// Effects until the power goes off, at most.
@@ -26,7 +28,11 @@ pub async fn blow(homes: Shared, seed: u64) {
     let mut random = Generator::new(seed);
     let tasks = env::Tasks::inline();
     let mut under_way = Vec::new();
-    let troubles: Vec<Trouble> = homes.plan.troubles.iter().copied().collect();
+    let troubles: Vec<Trouble> =
+        homes.plan.troubles.iter().copied().filter(|trouble| trouble.strikes()).collect();
+    if homes.plan.has(Trouble::Repeat) {
+        homes.net.repeat_requests(homes.plan.repeats_percent, REPEATED_LATE_MAX);
+    }
     while !homes.is_calm.load(Ordering::Relaxed) && !troubles.is_empty() {
         env::sleep(Duration::from_millis(random.below(PAUSE_MAX_MS))).await;
         let trouble = troubles[random.below(troubles.len() as u64) as usize];
@@ -40,6 +46,9 @@ pub async fn blow(homes: Shared, seed: u64) {
     for task in under_way {
         task.join().await;
     }
+    // What was to come again still does.
+    homes.net.repeat_requests(0, Duration::ZERO);
+    homes.book().add(Trouble::Repeat.label(), homes.net.repeated_requests());
 }
 
 /// Restarts nodes whose store takes no more writes, as their operator, or systemd, would.
@@ -119,6 +128,7 @@ async fn strike(homes: Shared, trouble: Trouble, seed: u64) {
         }
         Trouble::Blackout => blackout(&homes, &mut random).await,
         Trouble::ReadError => disk.inject(Fault::ReadError, nth),
+        Trouble::WriteError => disk.inject(Fault::WriteError, nth),
         Trouble::SyncError => disk.inject(Fault::SyncError, nth),
         Trouble::Full => {
             let room = if homes.plan.engine == EngineChoice::Memory { 0 } else { random.below(1 << 20) };
@@ -127,9 +137,10 @@ async fn strike(homes: Shared, trouble: Trouble, seed: u64) {
             disk.occupy(0);
         }
         Trouble::ClockJump => jump(&homes, home, &mut random),
-        // Clients go away by themselves; these are of single nodes.
+        // Clients go away by themselves, and these have moments of their own; the others are of single nodes.
         Trouble::Cancel
-        | Trouble::WriteError
+        | Trouble::Repeat
+        | Trouble::DamagedRow
         | Trouble::FlippedRead
         | Trouble::MisdirectedRead
         | Trouble::Rot => {}

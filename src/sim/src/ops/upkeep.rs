@@ -3,13 +3,12 @@
 use super::reading::may_reads_fail;
 use crate::checks::Failure;
 use crate::client::{Client, Verdict};
-use crate::node::{DISK_BYTES, Node};
+use crate::node::{DISK_BYTES, block_files};
 use crate::plan::{EngineChoice, Trouble};
 use base::BlockHash;
 use block::{BlockError, ScrubCommand};
 use env::sim::{Damage, Fault};
 use env::{Disk, OpenMode};
-use std::path::PathBuf;
 
 /// Calls until a planned fault strikes, at most.
 const FAULT_DELAY_MAX: u64 = 30;
@@ -116,7 +115,9 @@ pub async fn weather(client: &mut Client) -> Verdict {
         | Trouble::OneWayCut
         | Trouble::CutOff
         | Trouble::Kill
-        | Trouble::Blackout => return Verdict::Idle,
+        | Trouble::Blackout
+        | Trouble::Repeat
+        | Trouble::DamagedRow => return Verdict::Idle,
     }
     client.book().trace.note(&format!("  weather: {trouble:?}"));
     Verdict::Done
@@ -136,7 +137,8 @@ fn fill_or_free(client: &mut Client, nth: u64) {
 /// Damages a block file at rest. Content that a single node has lost stays lost: what is checked
 /// is that nobody ever reads the damaged bytes.
 fn rot(client: &mut Client) -> Verdict {
-    let files = block_files(&client.shared.node);
+    let node = &client.shared.node;
+    let files = block_files(node.env.disk.as_ref(), &node.folders);
     if files.is_empty() {
         return Verdict::Idle;
     }
@@ -155,19 +157,4 @@ fn rot(client: &mut Client) -> Verdict {
     book.rotten.insert(*hash);
     book.trace.note(&format!("  weather: {damage:?} at {offset} of {}", path.display()));
     Verdict::Done
-}
-
-/// Every block file in use.
-fn block_files(node: &Node) -> Vec<(BlockHash, PathBuf)> {
-    let disk = node.env.disk.as_ref();
-    let mut files = Vec::new();
-    for folder in &node.folders {
-        let folders = disk.list(&folder.join("blocks")).unwrap_or_default();
-        for entry in folders.into_iter().flat_map(|entry| disk.list(&entry.path).unwrap_or_default()) {
-            let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let digits = name.strip_suffix(".zst").unwrap_or(&name);
-            files.extend(BlockHash::from_hex(digits).map(|hash| (hash, entry.path)));
-        }
-    }
-    files
 }

@@ -67,6 +67,33 @@ impl MemPlatter {
         *self.rows.write().unwrap_or_else(PoisonError::into_inner) = rows;
     }
 
+    /// The rows of a keyspace as they are stored now.
+    pub fn rows(&self, space: Space) -> Vec<Row> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let of_space =
+            rows.changes.range((space, Vec::new())..).take_while(|((other, _), _)| *other == space);
+        let latest = |changes: &Changes| changes.last().and_then(|(_, value)| value.clone());
+        of_space.filter_map(|((_, key), changes)| Some((key.clone(), latest(changes)?))).collect()
+    }
+
+    /// What is stored under a key now.
+    pub fn row(&self, space: Space, key: &[u8]) -> Option<Bytes> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        rows.changes.get(&(space, key.to_vec()))?.last()?.1.clone()
+    }
+
+    /// Damages a row at rest: flips a bit of what is stored under a key, for snapshots that are open too.
+    pub fn flip_bit(&self, space: Space, key: &[u8], bit: usize) {
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let changes = rows.changes.get_mut(&(space, key.to_vec()));
+        let Some((_, Some(value))) = changes.and_then(|changes| changes.last_mut()) else { return };
+        let mut bytes = value.to_vec();
+        if let Some(byte) = bytes.get_mut(bit / 8) {
+            *byte ^= 1 << (bit % 8);
+        }
+        *value = bytes.into();
+    }
+
     fn apply(&self, batch: &Batch) {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);

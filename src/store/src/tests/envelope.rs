@@ -1,7 +1,7 @@
 //! The stored form of records: golden bytes, damage, older versions.
 
-use super::Note;
-use crate::{Record, Space, Unreadable, decode, encode};
+use super::{Note, Setup, run};
+use crate::{Intent, Read, Record, Space, StoreError, Txn, Unreadable, decode, encode};
 use serde::{Deserialize, Serialize};
 
 const KEY: &[u8] = b"some key";
@@ -69,4 +69,29 @@ fn an_older_version_is_upgraded() {
     let older = Other::<250, 2>("hi".to_owned(), 300);
     let read = decode::<Note>(Space::Meta, KEY, &encode(Space::Meta, KEY, &older)).unwrap();
     assert_eq!(read.number, 2, "made by `upgrade`");
+}
+
+#[test]
+fn a_row_that_was_damaged_at_rest_is_unreadable_for_whoever_looks() {
+    run(async {
+        let setup = Setup::new();
+        let store = setup.store();
+        let write = || {
+            store.commit(Intent::Grow, |txn: &mut Txn<'_>| {
+                txn.put(Space::Object, b"key".to_vec(), &note());
+                Ok::<_, StoreError>(())
+            })
+        };
+        write().await.unwrap();
+        let view = store.view().unwrap();
+        let [(key, value)] = &setup.platter.rows(Space::Object)[..] else { panic!("one row") };
+        assert_eq!(setup.platter.row(Space::Object, key).as_ref(), Some(value));
+        setup.platter.flip_bit(Space::Object, key, 8 * value.len() - 1);
+        for view in [view, store.view().unwrap()] {
+            let found = view.get::<Note>(Space::Object, b"key");
+            assert!(matches!(found, Err(StoreError::Unreadable { .. })), "{found:?}");
+        }
+        write().await.unwrap();
+        assert_eq!(store.view().unwrap().get::<Note>(Space::Object, b"key").unwrap(), Some(note()));
+    });
 }

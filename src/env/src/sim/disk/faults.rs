@@ -34,6 +34,10 @@ pub enum Damage {
     ZeroPage,
     /// The page around the byte cannot be read.
     Unreadable,
+    /// The file ends before the byte.
+    CutOff,
+    /// The file is not there any more.
+    Vanished,
 }
 
 /// Which calls fail.
@@ -41,6 +45,8 @@ pub enum Damage {
 pub(super) struct Plan {
     /// Calls to go until the fault strikes.
     faults: BTreeMap<Fault, u64>,
+    /// How often each has struck.
+    struck: BTreeMap<Fault, u64>,
     effects: u64,
     crash_at: Option<u64>,
     crashed: bool,
@@ -61,9 +67,14 @@ impl Plan {
         *left -= 1;
         if *left == 0 {
             self.faults.remove(&fault);
+            *self.struck.entry(fault).or_default() += 1;
             return true;
         }
         false
+    }
+
+    pub fn struck(&self, fault: Fault) -> u64 {
+        self.struck.get(&fault).copied().unwrap_or(0)
     }
 
     pub fn crash_at(&mut self, effect: Option<u64>) {

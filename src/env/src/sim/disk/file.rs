@@ -174,6 +174,12 @@ impl Inode {
         self.live_bytes = self.durable_bytes;
     }
 
+    /// Loses the end at rest, of what is durable and of what readers see.
+    pub fn cut_off(&mut self, length: u64) {
+        self.set_len(length.min(self.live_bytes));
+        self.sync();
+    }
+
     /// Changes bytes at rest, durable ones and those in the page cache.
     pub fn damage(&mut self, page: u64, change: impl Fn(&mut [u8])) {
         for pages in [&mut self.live, &mut self.durable] {

@@ -120,6 +120,11 @@ impl SimDisk {
         self.platter().plan.clear();
     }
 
+    /// How often a fault has struck so far.
+    pub fn struck(&self, fault: Fault) -> u64 {
+        self.platter().plan.struck(fault)
+    }
+
     /// Changes the room on the disk; less than is used means it is full.
     pub fn set_capacity(&self, bytes: u64) {
         self.platter().capacity_bytes = bytes;
@@ -133,6 +138,22 @@ impl SimDisk {
     /// Bytes in use, in whole pages.
     pub fn used_bytes(&self) -> u64 {
         self.platter().used_pages * PAGE_BYTES
+    }
+
+    /// What programs would see of a file, past all faults.
+    pub fn peek(&self, path: &Path) -> Option<Vec<u8>> {
+        let mut platter = self.platter();
+        let number = platter.find(path).ok()?;
+        let file = platter.file(number).ok()?;
+        let mut content = vec![0; usize::try_from(file.len()).ok()?];
+        file.read(&mut content, 0).then_some(content)
+    }
+
+    /// The files below a folder, past all faults.
+    pub fn files_below(&self, folder: &Path) -> Vec<PathBuf> {
+        let platter = self.platter();
+        let from = platter.names.live.range(folder.to_owned()..);
+        from.map(|(path, _)| path).take_while(|path| path.starts_with(folder)).cloned().collect()
     }
 
     /// A digest of every visible name and its bytes: equal for equal runs.
@@ -154,7 +175,14 @@ impl SimDisk {
     pub fn damage(&self, path: &Path, offset: u64, damage: Damage) -> io::Result<()> {
         let mut platter = self.platter();
         let number = platter.find(path)?;
+        if damage == Damage::Vanished {
+            platter.names.vanish(path);
+            platter.orphans.insert(number);
+            platter.collect(number);
+            return Ok(());
+        }
         let file = platter.file(number)?;
+        let before = file.page_count();
         let (page, within) = (offset / PAGE_BYTES, (offset % PAGE_BYTES) as usize);
         match damage {
             Damage::FlipBit => file.damage(page, |bytes| bytes[within] ^= 1),
@@ -162,7 +190,11 @@ impl SimDisk {
             Damage::Unreadable => {
                 file.unreadable.insert(page);
             }
+            Damage::CutOff => file.cut_off(offset),
+            Damage::Vanished => {}
         }
+        let lost = before - file.page_count();
+        platter.used_pages -= lost;
         Ok(())
     }
 

@@ -72,6 +72,12 @@ impl Names {
         self.change(Change::Remove(path.to_owned()));
     }
 
+    /// Takes a name away at rest: it was durable, and is not there after a crash either.
+    pub fn vanish(&mut self, path: &Path) {
+        self.remove(path);
+        self.durable.remove(path);
+    }
+
     pub fn rename(&mut self, from: &Path, to: &Path) {
         self.change(Change::Rename { from: from.to_owned(), to: to.to_owned() });
     }

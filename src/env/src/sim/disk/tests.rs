@@ -220,6 +220,25 @@ fn faults_strike_the_call_they_are_planned_for() {
 }
 
 #[test]
+fn a_file_that_was_cut_off_or_vanished_at_rest_stays_so() {
+    let disk = disk(1);
+    write_durably(&disk, "cut", &[7; 9000]);
+    write_durably(&disk, "gone", &[8; 5000]);
+    let used_bytes = disk.used_bytes();
+    disk.damage(&path("cut"), 100, Damage::CutOff).unwrap();
+    disk.damage(&path("gone"), 0, Damage::Vanished).unwrap();
+    assert_eq!(disk.used_bytes(), used_bytes - 4 * 4096);
+    for keep in [Keep::Everything, Keep::Nothing] {
+        assert_eq!(content(&disk, "cut").unwrap(), [7; 100]);
+        assert_eq!(content(&disk, "gone"), None);
+        disk.crash(keep);
+    }
+    write_durably(&disk, "gone", b"again");
+    disk.crash(Keep::Nothing);
+    assert_eq!(content(&disk, "gone").unwrap(), b"again");
+}
+
+#[test]
 fn damage_stays_until_it_is_written_over() {
     let disk = disk(1);
     write_durably(&disk, "file", &[5; 8192]);

@@ -2,7 +2,7 @@
 
 use super::super::gathering::Shared;
 use super::super::plan::Loss;
-use super::{BEFORE_MAX_MS, become_whole};
+use super::{BEFORE_MAX_MS, become_sound, become_whole};
 use crate::checks::Failure;
 use env::sim::{Generator, Keep};
 use std::time::Duration;
@@ -18,6 +18,10 @@ pub async fn lose(homes: &Shared, random: &mut Generator, loss: Loss) -> Result<
     let copy = match loss {
         Loss::Everything => MemPlatter::default(),
         Loss::Recent => {
+            // What is damaged in the copy is nobody's to mend.
+            if !become_sound(homes).await? {
+                return Ok(());
+            }
             let copy = homes.homes[home].copy_rows();
             env::sleep(COPY_AGE).await;
             copy

@@ -8,15 +8,19 @@ mod forgetting;
 pub mod leaving;
 mod memory;
 
+use super::decay;
 use super::gathering::Shared;
 use super::plan::STORE_MIN_FOR_LOSS;
 use crate::checks::Failure;
-use env::sim::Generator;
+use crate::plan::Trouble;
+use env::sim::{Fault, Generator};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The longest time before each move.
 const BEFORE_MAX_MS: u64 = 6000;
+/// Reads of a disk until one fails, at most, when others copy from it.
+const MISREAD_MAX: u64 = 24;
 /// Between two looks at whether a change has ended.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -33,6 +37,7 @@ async fn all(homes: &Shared, random: &mut Generator) -> Result<(), Failure> {
         homes.wait(Duration::from_millis(random.below(BEFORE_MAX_MS))).await;
         homes.note("  move: the other homes join");
         homes.book().count("move: growth");
+        misread(homes, random);
         grow(homes).await?;
         if !has_settled(homes).await {
             // What the first homes hold may be nowhere else yet.
@@ -51,10 +56,20 @@ async fn all(homes: &Shared, random: &mut Generator) -> Result<(), Failure> {
     }
 }
 
-/// Waits until all homes are whole, or the weather is over; whether they are. Two that lack something at the same time
+/// Waits until all homes are whole and nothing decayed lies at any, or the weather is over; whether they are. Two that lack something at the same time
 /// would wait for each other.
 async fn become_whole(homes: &Shared) -> Result<bool, Failure> {
-    while !are_whole(homes) {
+    wait_until(homes, || are_whole(homes) && decay::is_whole(homes)).await
+}
+
+/// Waits until nothing decayed lies anywhere, or the weather is over; whether that is so.
+async fn become_sound(homes: &Shared) -> Result<bool, Failure> {
+    wait_until(homes, || decay::is_whole(homes)).await
+}
+
+/// Waits until something is so, or the weather is over; whether it is.
+async fn wait_until(homes: &Shared, is_so: impl Fn() -> bool) -> Result<bool, Failure> {
+    while !is_so() {
         if homes.is_calm.load(Ordering::Relaxed) {
             return Ok(false);
         }
@@ -67,6 +82,15 @@ async fn become_whole(homes: &Shared) -> Result<bool, Failure> {
 /// Whether all homes run and answer for all that they own.
 fn are_whole(homes: &Shared) -> bool {
     homes.homes.iter().all(|home| home.node().is_some_and(|node| node.cluster.behind() == 0))
+}
+
+/// Has each disk that is copied from misread something soon, where disks do.
+fn misread(homes: &Shared, random: &mut Generator) {
+    if homes.plan.has(Trouble::ReadError) {
+        for home in &homes.homes[..homes.plan.first] {
+            home.world.disk.inject(Fault::ReadError, 1 + random.below(MISREAD_MAX));
+        }
+    }
 }
 
 /// Stages the other homes through any home that runs, and applies it.
