@@ -26,7 +26,7 @@ use base::{Id, WallTime};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Intent, Read, Space, StoreError};
+use store::{Intent, Read, Space, Step, StoreError};
 
 /// Items that are done side by side: each is mostly waiting for other nodes.
 const AT_ONCE: usize = 8;
