@@ -212,5 +212,28 @@ def settings_of_both(home):
     whole = json.loads(garage("bucket", "info", bucket, "--output", "json"))
     equal((whole["policy"], whole["lifecycleRules"]), (policy, rules), "in full as JSON")
     equal(whole["objectLock"], {"defaultMode": "governance", "defaultDays": 3, "defaultYears": None}, "lock as JSON")
+    cors = [{"AllowedMethods": ["PUT"], "AllowedOrigins": ["https://app.example"], "MaxAgeSeconds": 5}]
+    policy["Statement"][0]["Action"] = "s3:PutObject"
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 2}}}
+    block = dict.fromkeys(["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"], True)
+    for command, document, words in [
+        ("policy", policy, '"s3:PutObject"'), ("cors", {"CORSRules": cors}, "https://app.example"),
+        ("lock", lock, "governance, 2 days"), ("public-access", dict(block, RestrictPublicBuckets=False), "new policies"),
+    ]:
+        file.write_text(json.dumps(document))
+        true(words in garage("bucket", command, bucket, "--set", str(file)), f"{command} is shown as it is set")
+    equal(json.loads(home.s3.get_bucket_policy(Bucket=bucket)["Policy"]), policy, "policy in S3")
+    equal(home.s3.get_bucket_cors(Bucket=bucket)["CORSRules"], cors, "CORS in S3")
+    equal(home.s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"], lock, "lock in S3")
+    equal(home.s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"],
+          dict(block, RestrictPublicBuckets=False), "public access in S3")
+    file.write_text(json.dumps({"CORSRules": [dict(cors[0], Colour="red")]}))
+    true("Colour" in garage("bucket", "cors", bucket, "--set", str(file), code=1), "what is not known is named")
+    for command in ["policy", "cors", "lock", "public-access"]:
+        garage("bucket", command, bucket, "--none")
+    refused("NoSuchBucketPolicy", 404, home.s3.get_bucket_policy, Bucket=bucket)
+    refused("NoSuchCORSConfiguration", 404, home.s3.get_bucket_cors, Bucket=bucket)
+    equal(home.s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"],
+          {"ObjectLockEnabled": "Enabled"}, "locks stay possible")
     garage("bucket", "lifecycle", "--none", bucket)
     refused("NoSuchLifecycleConfiguration", 404, home.s3.get_bucket_lifecycle_configuration, Bucket=bucket)

@@ -78,8 +78,7 @@ def put_match(home):
     refused("PreconditionFailed", 412, home.s3.put_object, Bucket=bucket, Key="k", Body=b"three", IfMatch=etag)
     home.s3.put_object(Bucket=bucket, Key="k", Body=b"three", IfMatch=new.strip('"'))
     equal(home.s3.get_object(Bucket=bucket, Key="k")["Body"].read(), b"three", "body")
-    refused(("NoSuchKey", "PreconditionFailed"), (404, 412), home.s3.put_object, Bucket=bucket, Key="absent",
-            Body=b"x", IfMatch=etag)
+    refused("NoSuchKey", 404, home.s3.put_object, Bucket=bucket, Key="absent", Body=b"x", IfMatch=etag)
     true(home.s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1, "nothing was created")
 
 
@@ -87,6 +86,7 @@ def put_match(home):
 def unknown_conditions(home):
     bucket, etag, _ = _one(home, "condunknown")
     refused("NotImplemented", 501, home.s3.put_object, Bucket=bucket, Key="k", Body=b"x", IfNoneMatch=etag)
+    refused("NotImplemented", 501, home.s3.put_object, Bucket=bucket, Key="k", Body=b"x", IfMatch="*")
     equal(home.s3.get_object(Bucket=bucket, Key="k")["Body"].read(), b"one", "unchanged")
 
 
@@ -105,6 +105,12 @@ def complete(home):
     refused("PreconditionFailed", 412, finish, key="k", IfMatch='"wrong"')
     equal(home.s3.get_object(Bucket=bucket, Key="k")["Body"].read(), b"one", "unchanged")
     finish("new", IfNoneMatch="*")
+    names = dict(Bucket=bucket, Key="k")
+    names["UploadId"] = home.s3.create_multipart_upload(**names)["UploadId"]
+    part = {"PartNumber": 1, "ETag": home.s3.upload_part(**names, PartNumber=1, Body=b"late")["ETag"]}
+    home.s3.put_object(Bucket=bucket, Key="k", Body=b"one")
+    refused("ConditionalRequestConflict", 409, home.s3.complete_multipart_upload, **names,
+            MultipartUpload={"Parts": [part]}, IfMatch=etag)
     finish("k", IfMatch=etag)
     equal(home.s3.get_object(Bucket=bucket, Key="k")["Body"].read(), b"parts", "changed")
 

@@ -156,7 +156,7 @@ def service_key(place):
                 equal(place.read(names, Range=f"bytes={MIB - 18}-{MIB}"), body[MIB - 18 : MIB + 1], "across blocks")
     place.s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
     true("ServerSideEncryption" not in place.s3.head_object(Bucket=bucket, Key="plain"), "nothing without being asked for")
-    refused("InvalidArgument", 400, place.s3.put_object, Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="AES128")
+    refused("InvalidEncryptionAlgorithmError", 400, place.s3.put_object, Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="AES128")
     refused("NotImplemented", 501, place.s3.put_object, Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="aws:kms:dsse")
     refused("InvalidArgument", 400, place.s3.put_object, Bucket=bucket, Key="k", Body=b"", ServerSideEncryption="AES256", **_customer(KEY))
     refused("InvalidRequest", 400, place.s3.get_object, Bucket=kept, Key="k1", **_customer(KEY))

@@ -110,7 +110,10 @@ def start_after(home):
         found = _entries(home.s3.list_objects_v2(Bucket=bucket, Prefix="a/", StartAfter=after))
         equal(found, wanted, f"start-after {after!r} before, inside and behind the prefix")
     answer = home.s3.list_objects_v2(Bucket=bucket, StartAfter="a/", Delimiter="/")
-    true("a/\0prefix" in _entries(answer), "keys after the marker still make their prefix appear")
+    true("a/\0prefix" not in _entries(answer), "a prefix that is not greater than the marker is left out")
+    for after in ["a/", "a/1"]:
+        answer = home.s3.list_objects(Bucket=bucket, Marker=after, Delimiter="/")
+        true("a/\0prefix" not in _entries(answer), f"so with the marker {after!r}")
 
 
 @SUITE.case("max-keys: 0 is an empty page, over 1000 is 1000, nonsense is InvalidArgument")

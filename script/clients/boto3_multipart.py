@@ -77,8 +77,7 @@ def by_part(home):
     equal(answer["ResponseMetadata"]["HTTPStatusCode"], 206, "status")
     equal(answer["ContentRange"], f"bytes {PART_BYTES}-{PART_BYTES + len(LAST) - 1}/{PART_BYTES + len(LAST)}", "range")
     equal(home.s3.head_object(Bucket=bucket, Key="big", PartNumber=1)["ContentLength"], PART_BYTES, "HEAD part 1")
-    refused(("InvalidPart", "InvalidPartNumber", "InvalidRange"), (400, 416), home.s3.get_object, Bucket=bucket,
-            Key="big", PartNumber=3)
+    refused("InvalidPartNumber", 416, home.s3.get_object, Bucket=bucket, Key="big", PartNumber=3)
     home.s3.put_object(Bucket=bucket, Key="plain", Body=b"plain")
     equal(home.s3.get_object(Bucket=bucket, Key="plain", PartNumber=1)["Body"].read(), b"plain", "part 1 of a plain object")
 
@@ -225,8 +224,8 @@ def part_copy_ranges(home):
     home.s3.put_object(Bucket=bucket, Key="source", Body=FIRST + LAST)
     upload, place, end = Upload(home, bucket), {"Bucket": bucket, "Key": "source"}, len(FIRST + LAST)
     for text in [f"bytes=0-{end}", f"bytes={end}-{end + 2}", "bytes=5-1", "0-5", "bytes=-3", "bytes=3-", "bytes=a-b"]:
-        refused(("InvalidRange", "InvalidArgument"), (400, 416), home.s3.upload_part_copy, **upload.names,
-                PartNumber=1, CopySource=place, CopySourceRange=text)
+        code = "InvalidRequest" if text.startswith(f"bytes={end}") else "InvalidArgument"
+        refused(code, 400, home.s3.upload_part_copy, **upload.names, PartNumber=1, CopySource=place, CopySourceRange=text)
 
 
 @SUITE.case("the upload that completes last wins over a plain put")

@@ -209,6 +209,24 @@ def errors(place):
     refused("304", 304, place.s3.get_object, Bucket=bucket, Key="k", VersionId=version, IfNoneMatch=found["ETag"])
 
 
+@case("a condition of a deletion is about what is current")
+def conditional_deletion(place):
+    bucket = place.bucket()
+    place.put(bucket, "k", b"null")
+    place.keep(bucket, "Enabled")
+    first, second = place.put(bucket, "k", b"1"), place.put(bucket, "k", b"2")
+    current, before = place.get(bucket, "k")["ETag"], place.get(bucket, "k", first)["ETag"]
+    delete = lambda version, tag: place.s3.delete_object(Bucket=bucket, Key="k", VersionId=version, IfMatch=tag)
+    for version in [first, "null", second]:
+        refused("PreconditionFailed", 412, delete, version=version, tag=before)
+    for version in [first, "null"]:
+        delete(version, current)
+    equal(place.versions(bucket), [("k", second, True, False)], "what is left")
+    delete(second, current)
+    refused("NoSuchKey", 404, delete, version=second, tag="*")
+    equal(place.versions(bucket), [], "nothing is left")
+
+
 @case("many versions deleted at once")
 def many(place):
     bucket = place.bucket("Enabled")

@@ -14,7 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from home import equal
+from home import equal, refused, true
 from homes import Cluster, free_ports
 from suite import Suite
 
@@ -247,6 +247,43 @@ def one_winner(home):
             if winners:
                 body = homes.s3[race % 3].get_object(Bucket=homes.bucket, Key=f"race-{race}")["Body"].read()
                 equal(body, str(winners[0]).encode(), "what the winner wrote")
+
+
+def _let_in(call, **arguments):
+    """Calls until the home that is asked has heard of the list."""
+    deadline = time.monotonic() + CONNECTED_WITHIN_S
+    while True:
+        try:
+            return call(**arguments)
+        except ClientError as error:
+            true(time.monotonic() < deadline, f"not let in: {error}")
+            time.sleep(0.1)
+
+
+@SUITE.case("who may write by a list creates, and touches nothing of others, whichever home is asked")
+def written_by_list(home):
+    with Homes(home) as homes:
+        key, secret = homes.cluster.key("stranger")
+        strangers = [client_of(node, key, secret) for node in homes.cluster.nodes]
+        homes.s3[0].put_bucket_acl(Bucket=homes.bucket, GrantWrite=f"id={key}")
+        homes.s3[0].put_object(Bucket=homes.bucket, Key="ours", Body=b"ours")
+        for number, (stranger, other) in enumerate(zip(strangers, strangers[1:] + strangers[:1])):
+            name = dict(Bucket=homes.bucket, Key=f"theirs-{number}")
+            _let_in(stranger.put_object, **name, Body=b"1")
+            for call in [lambda: stranger.put_object(Bucket=homes.bucket, Key="ours", Body=b"x"),
+                         lambda: stranger.delete_object(Bucket=homes.bucket, Key="ours")]:
+                refused("AccessDenied", 403, call)
+            _let_in(other.put_object, **name, Body=b"2")
+            other.delete_object(**name)
+        for s3 in homes.s3:
+            equal(s3.get_object(Bucket=homes.bucket, Key="ours")["Body"].read(), b"ours", "what is not theirs")
+        names = dict(Bucket=homes.bucket, Key="late")
+        tag = homes.s3[0].put_object(**names, Body=b"1")["ETag"]
+        upload = homes.s3[1].create_multipart_upload(**names)["UploadId"]
+        part = homes.s3[2].upload_part(**names, UploadId=upload, PartNumber=1, Body=b"2")["ETag"]
+        done = dict(names, UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part}]}, IfMatch=tag)
+        homes.s3[2].put_object(**names, Body=b"1")
+        refused("ConditionalRequestConflict", 409, homes.s3[1].complete_multipart_upload, **done)
 
 
 @SUITE.case("of racers that create one bucket through three homes one wins")

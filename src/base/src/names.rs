@@ -28,6 +28,10 @@ pub enum NameError {
     PartNumber,
 }
 
+/// What names of new buckets must not begin or end with.
+const RESERVED_PREFIXES: [&str; 2] = ["sthree-", "amzn-s3-demo-"];
+const RESERVED_SUFFIXES: [&str; 3] = [".mrap", "--x-s3", "--table-s3"];
+
 impl BucketName {
     /// Checks the naming rules: 3–63 of `[a-z0-9.-]`, starts and ends alphanumeric, no `..`,
     /// not formatted as an IPv4 address, none of the reserved prefixes and suffixes.
@@ -45,6 +49,14 @@ impl BucketName {
         } else {
             Err(NameError::Bucket)
         }
+    }
+
+    /// Checks the name of a bucket that is to be created, by those rules and by the prefixes and suffixes that AWS
+    /// reserved later: buckets have them from before.
+    pub fn parse_new(name: &str) -> Result<Self, NameError> {
+        let is_reserved = RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+        if is_reserved { Err(NameError::Bucket) } else { Self::parse(name) }
     }
 
     /// The name.
@@ -172,6 +184,16 @@ mod tests {
         for bad in bad.into_iter().chain(["a".repeat(64).as_str()]) {
             assert_eq!(BucketName::parse(bad), Err(NameError::Bucket), "{bad}");
         }
+    }
+
+    #[test]
+    fn names_that_were_reserved_later_stay_and_are_not_given_anew() {
+        for name in ["sthree-a", "amzn-s3-demo-bucket", "a.mrap", "a--x-s3", "a--table-s3"] {
+            assert!(BucketName::parse(name).is_ok(), "{name}");
+            assert_eq!(BucketName::parse_new(name), Err(NameError::Bucket), "{name}");
+        }
+        assert!(BucketName::parse_new("three-mrap").is_ok());
+        assert_eq!(BucketName::parse_new("xn--a"), Err(NameError::Bucket));
     }
 
     #[test]

@@ -92,7 +92,7 @@ async fn ensure_bucket(
     owner: Option<String>,
 ) -> anyhow::Result<Option<String>> {
     let valid =
-        BucketName::parse(&name).with_context(|| format!("the first bucket cannot be named {name:?}"))?;
+        BucketName::parse_new(&name).with_context(|| format!("the first bucket cannot be named {name:?}"))?;
     // A later start writes nothing, so that it works on a full disk.
     if model.names().resolve(&name, None)?.is_none() {
         match model.create_bucket(Some(valid), owner.clone()).await {

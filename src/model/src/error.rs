@@ -43,6 +43,12 @@ pub enum ModelError {
     /// A conditional write names an object that is not there.
     #[error("the object that the condition names does not exist")]
     ConditionOnMissing,
+    /// What is under the key belongs to somebody else, and the caller may only change what is its own.
+    #[error("what is under the key belongs to somebody else")]
+    NotOwner,
+    /// The key was written or deleted since the upload began that would be completed.
+    #[error("the key was written or deleted since the upload began")]
+    ChangedMeanwhile,
     /// A part that the completion lists does not exist or has another tag.
     #[error("part {0} was not uploaded, or its tag differs")]
     InvalidPart(u16),
@@ -145,6 +151,8 @@ impl ModelError {
             | Self::AccessKeyExists
             | Self::ConditionFailed
             | Self::ConditionOnMissing
+            | Self::NotOwner
+            | Self::ChangedMeanwhile
             | Self::InvalidPart(_)
             | Self::InvalidPartOrder
             | Self::PartTooSmall(_)

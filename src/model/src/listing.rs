@@ -50,8 +50,7 @@ impl ListQuery {
         match &self.start {
             Start::First => first,
             Start::At(key) => first.max(object::prefix_start(partition, key)),
-            Start::After(key) => behind_key(partition, key, self),
-            Start::AfterEntry(entry) => behind_entry(partition, entry, self),
+            Start::After(marker) => behind_marker(partition, marker, self),
         }
     }
 }
@@ -62,11 +61,9 @@ pub enum Start {
     /// At the first key.
     #[default]
     First,
-    /// Behind this key, which need not exist.
+    /// Behind this key, which need not exist, or this common prefix. What a key is folded into lies before it: as on
+    /// AWS, behind it come only keys and prefixes that are greater.
     After(String),
-    /// Behind this entry of an earlier page: if it is a common prefix, behind all that is folded
-    /// into it.
-    AfterEntry(String),
     /// At this key: what a page's `next` says.
     At(String),
 }
@@ -234,7 +231,7 @@ fn first_upload(
     after_upload: Option<Id<kind::Upload>>,
 ) -> Vec<u8> {
     match (&query.start, after_upload) {
-        (Start::After(key) | Start::AfterEntry(key), Some(upload)) => {
+        (Start::After(key), Some(upload)) => {
             let mut start = upload::index_key(partition, key, &upload);
             start.push(0);
             object::prefix_start(partition, &query.prefix).max(start)
@@ -332,17 +329,11 @@ fn behind_key(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<
     start.max(object::prefix_start(partition, &query.prefix))
 }
 
-/// Where the rows behind everything that an entry stands for begin.
-fn behind_entry(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<u8> {
-    let folds = query.folding().is_some_and(|delimiter| {
-        marker
-            .strip_prefix(query.prefix.as_str())
-            .is_some_and(|rest| rest.find(delimiter).is_some_and(|at| at + delimiter.len() == rest.len()))
-    });
-    if folds {
-        after_prefix(&object::prefix_start(partition, marker)).unwrap_or_default()
-    } else {
-        behind_key(partition, marker, query)
+/// Where the rows behind a marker begin: behind all that is folded into the same prefix as it, if it is.
+fn behind_marker(partition: PartitionHash, marker: &str, query: &ListQuery) -> Vec<u8> {
+    match query.fold_of(marker).filter(|_| marker.starts_with(&query.prefix)) {
+        Some(folded) => after_prefix(&object::prefix_start(partition, &folded)).unwrap_or_default(),
+        None => behind_key(partition, marker, query),
     }
 }
 

@@ -51,28 +51,58 @@ pub enum Condition {
     Matches(Vec<String>),
     /// The object with this very body is under the key: nothing that was written since.
     OfBody(Id<kind::Body>),
+    /// What is under the key, if anything is, belongs to this access key, and the other condition holds. Nobody owns
+    /// what is there already.
+    OwnedBy(Option<String>, Box<Condition>),
+    /// The other condition holds, and the key was neither written nor deleted since.
+    UnchangedSince(Stamp, Box<Condition>),
 }
 
 impl Condition {
-    pub(crate) fn check(&self, current: Option<&Object>) -> Result<(), ModelError> {
-        match (self, current) {
-            (Condition::Always, _) | (Condition::Absent, None) | (Condition::Present, Some(_)) => Ok(()),
-            (Condition::Absent, Some(_)) => Err(ModelError::ConditionFailed),
-            (Condition::Present | Condition::Matches(_) | Condition::OfBody(_), None) => {
-                Err(ModelError::ConditionOnMissing)
-            }
-            (Condition::OfBody(body), Some(object)) => {
-                if object.body.id() == Some(*body) {
-                    Ok(())
-                } else {
-                    Err(ModelError::ConditionFailed)
-                }
-            }
-            (Condition::Matches(tags), Some(object)) => {
-                let tag = object.etag.to_string();
-                if tags.contains(&tag) { Ok(()) } else { Err(ModelError::ConditionFailed) }
+    /// Checks it by what is under the key now.
+    pub(crate) fn check(&self, current: Option<&ObjectRow>) -> Result<(), ModelError> {
+        let object = current.and_then(ObjectRow::live);
+        match self {
+            Self::Always => Ok(()),
+            Self::Absent if object.is_some() => Err(ModelError::ConditionFailed),
+            Self::Absent => Ok(()),
+            Self::Present => object.map(|_| ()).ok_or(ModelError::ConditionOnMissing),
+            Self::Matches(tags) => demand(object, |object| tags.contains(&object.etag.to_string())),
+            Self::OfBody(body) => demand(object, |object| object.body.id() == Some(*body)),
+            Self::OwnedBy(key, other) => match object {
+                Some(object) if !object.belongs_to(key.as_deref()) => Err(ModelError::NotOwner),
+                _ => other.check(current),
+            },
+            Self::UnchangedSince(stamp, other) => {
+                other.check(current)?;
+                let is_changed = current.is_some_and(|row| row.changed() > *stamp);
+                if is_changed { Err(ModelError::ChangedMeanwhile) } else { Ok(()) }
             }
         }
+    }
+
+    /// Checks that of a deletion of one version: as S3 has it, it is about what is current, whichever version goes. A
+    /// body is that of the version.
+    pub(crate) fn check_deletion(
+        &self,
+        current: Option<&ObjectRow>,
+        version: Option<&Slot>,
+    ) -> Result<(), ModelError> {
+        match self {
+            Self::OfBody(body) => {
+                demand(version.and_then(Slot::live), |object| object.body.id() == Some(*body))
+            }
+            _ => self.check(current),
+        }
+    }
+}
+
+/// An object of which something is true must be there.
+fn demand(object: Option<&Object>, is_so: impl Fn(&Object) -> bool) -> Result<(), ModelError> {
+    match object {
+        None => Err(ModelError::ConditionOnMissing),
+        Some(object) if is_so(object) => Ok(()),
+        Some(_) => Err(ModelError::ConditionFailed),
     }
 }
 
@@ -94,7 +124,7 @@ pub struct Deletion {
     pub key: String,
     /// The version that goes for good; none: what is current goes, or is covered by a delete marker.
     pub version: Option<VersionId>,
-    /// The condition.
+    /// The condition; it is about what is current, also where another version is named.
     pub condition: Condition,
     /// What a lock does not forbid to whoever asks.
     pub bypass: Bypass,
@@ -385,8 +415,8 @@ impl Put {
         let mode = bucket.versioning();
         let row_key = object::row_key(partition, &key);
         let old: Option<ObjectRow> = txn.get(Space::Object, &row_key)?;
+        condition.check(old.as_ref())?;
         let old = old.as_ref().and_then(ObjectRow::live);
-        condition.check(old)?;
         if bucket.quotas.value != Quotas::default() {
             let replaced = old.filter(|_| mode == Versioning::Never);
             let (used, new) = (usage::of_partition(txn, partition)?, usage::weigh(Some(&self.object)));
@@ -491,11 +521,7 @@ fn delete_in(
     let head_key = object::row_key(partition, &deletion.key);
     if let Some(id) = deletion.version {
         let held = look_in(txn, &head_key, Some(id), Want::Metadata)?;
-        if !matches!(held, Looked::Nothing) {
-            let object = if let Looked::Object(found) = &held { Some(&found.object) } else { None };
-            deletion.condition.check(object)?;
-        }
-        let delete = Change::Delete(id, deletion.bypass);
+        let delete = Change::Delete(id, deletion.bypass, deletion.condition);
         let row = versions::change_here(txn, (blocks, now), &head_key, delete)?;
         let is_marker = matches!(held, Looked::Marker(..));
         return Ok(Deleted { version: Some(id), is_marker, order: row.map(|row| row.order) });
@@ -506,9 +532,8 @@ fn delete_in(
         return Ok(Deleted::marker(row.as_ref()));
     }
     let old: Option<ObjectRow> = txn.get(Space::Object, &head_key)?;
-    let old = old.as_ref().and_then(ObjectRow::live);
-    deletion.condition.check(old)?;
-    if old.is_none() {
+    deletion.condition.check(old.as_ref())?;
+    if old.as_ref().and_then(ObjectRow::live).is_none() {
         return Ok(Deleted::default());
     }
     let write = Write::Object { partition, key: deletion.key, slot: Slot::Deleted, inline: None };

@@ -63,7 +63,7 @@ pub(super) async fn add_alias(call: Call<'_>) -> Result<Answer, AdminError> {
     let names = model.names();
     let id = find(&names, &body.bucket_id)?;
     match alias_of(body)? {
-        Alias::Global(name) => model.add_alias(BucketName::parse(&name)?, id).await?,
+        Alias::Global(name) => model.add_alias(BucketName::parse_new(&name)?, id).await?,
         Alias::Local { key, name } => {
             check_local_alias(&names, &key, &name, Some(id))?;
             model.set_local_alias(key, name, Some(id)).await?;
@@ -110,7 +110,7 @@ pub(super) fn check_local_alias(
     name: &str,
     target: Option<Id<kind::Bucket>>,
 ) -> Result<(), AdminError> {
-    BucketName::parse(name)?;
+    BucketName::parse_new(name)?;
     let row = names.key(key)?.ok_or_else(|| AdminError::NoSuchKey(key.to_owned()))?;
     let taken = row.local_aliases.get(&name.to_owned()).copied().flatten();
     match taken.filter(|id| names.buckets.contains_key(id)) {

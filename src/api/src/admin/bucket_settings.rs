@@ -3,20 +3,29 @@
 //! S3 reads and writes the same documents: nothing is kept twice, and what S3 would refuse is refused here. Always
 //! holds: a setting of another release that cannot be read is named as unreadable, never shown as if it were not there.
 
-use super::{AdminError, wire};
+use super::{AdminError, documents, wire};
+use crate::s3::cors;
 use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::lifecycle;
+use crate::s3::lock;
 use crate::s3::logging::Logging;
 use crate::s3::policy::StoredPolicy;
 use crate::s3::settings;
 use crate::s3::website;
-use crate::s3::xml::{CorsConfiguration, LifecycleConfiguration, PublicAccessBlock};
-use model::Model;
+use crate::s3::xml::{
+    CorsConfiguration, EncryptionConfiguration, LifecycleConfiguration, ObjectLockConfiguration,
+    PublicAccessBlock, XmlError,
+};
+use base::Id;
+use base::id::kind;
 use model::events::Notifications;
 use model::lifecycle::Rules;
 use model::rows::bucket::{BucketRow, Document, Setting, Versioning, Website};
 use model::rows::lock::{ObjectLock, Period, RetentionMode};
+use model::{Model, Names};
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Rules of one bucket, as in S3.
 const RULES_MAX: usize = 1000;
@@ -40,7 +49,9 @@ pub(super) fn show(row: &BucketRow, info: &mut wire::BucketInfo) {
     let block = settings::read::<PublicAccessBlock>(row, Setting::PublicAccessBlock);
     info.public_access_block = of.read(Setting::PublicAccessBlock, block).map(access_block);
     let cors = of.read(Setting::Cors, settings::read::<CorsConfiguration>(row, Setting::Cors));
-    info.cors_rule_count = cors.map_or(0, |cors| count(cors.rules.len()));
+    let rules = cors.map(|cors| cors.rules).unwrap_or_default();
+    info.cors_rule_count = count(rules.len());
+    info.cors_rules = rules.into_iter().map(documents::cors_rule).collect();
     let logging = of.read(Setting::Logging, Logging::of(row));
     info.logging = logging.map(|logging| format!("{}/{}", logging.name, logging.prefix));
     let rules = of.read(Setting::Notification, Notifications::of(row).map(Some)).unwrap_or_default();
@@ -137,10 +148,12 @@ fn notifications(notifications: Notifications) -> Vec<wire::BucketNotification> 
 }
 
 /// The settings that UpdateBucket is asked for, as they are kept.
-pub(super) fn wanted(
-    model: &Model,
+pub(super) async fn wanted(
+    model: &Arc<Model>,
+    (names, id): (&Names, Id<kind::Bucket>),
     body: &mut wire::UpdateBucket,
 ) -> Result<Vec<(Setting, Option<Document>)>, AdminError> {
+    let row = names.bucket(id)?;
     let mut settings = Vec::new();
     if let Some(word) = body.versioning.take() {
         settings.push((Setting::Versioning, versioning_of(word)?.document()));
@@ -148,7 +161,112 @@ pub(super) fn wanted(
     if let Some(rules) = body.lifecycle_rules.take() {
         settings.push((Setting::Lifecycle, lifecycle_of(model, rules)?));
     }
+    if let Some(rules) = body.cors_rules.take() {
+        settings.push((Setting::Cors, cors_of(rules)?));
+    }
+    if let Some(policy) = body.policy.take() {
+        let bucket_names: Vec<&str> = names.aliases_of(id).collect();
+        settings.push((Setting::Policy, policy_of(model, (&bucket_names, &row), policy).await?));
+    }
+    if let Some(document) = body.encryption.take() {
+        settings.push((Setting::Encryption, encryption_of(model, &document).await?));
+    }
+    if let Some(document) = body.object_lock.take() {
+        settings.extend(object_lock_of(&row, &document)?);
+    }
+    if let Some(document) = body.public_access_block.take() {
+        settings.push((Setting::PublicAccessBlock, access_block_of(&document)?));
+    }
     Ok(settings)
+}
+
+/// What S3 says against a setting, as the admin API says it.
+fn told(name: &'static str) -> impl Fn(S3Error) -> AdminError {
+    move |error| AdminError::Setting(name, error.message.into_owned())
+}
+
+/// A document, read as S3 reads it.
+fn read<T>(
+    (name, root): (&'static str, &'static str),
+    document: &Value,
+    parse: impl Fn(&[u8]) -> Result<T, XmlError>,
+) -> Result<T, AdminError> {
+    let xml = documents::xml_of(root, document).map_err(|fault| AdminError::Setting(name, fault))?;
+    parse(&xml).map_err(|error| AdminError::Setting(name, error.to_string()))
+}
+
+fn cors_of(rules: Value) -> Result<Option<Document>, AdminError> {
+    if documents::is_empty(&rules) {
+        return Ok(None);
+    }
+    let (name, document) = ("CORS configuration", json!({ "CORSRules": rules }));
+    let configuration = read((name, "CORSConfiguration"), &document, CorsConfiguration::parse)?;
+    cors::check(&configuration).map_err(told(name))?;
+    settings::document(&configuration).map(Some).map_err(told(name))
+}
+
+/// A policy names its bucket by one of its names: the first one by which it can be read.
+async fn policy_of(
+    model: &Arc<Model>,
+    (bucket_names, row): (&[&str], &BucketRow),
+    policy: Value,
+) -> Result<Option<Document>, AdminError> {
+    if documents::is_empty(&policy) {
+        return Ok(None);
+    }
+    let name = "policy";
+    let text = match policy {
+        Value::String(text) => text,
+        document => document.to_string(),
+    };
+    let (mut accepted, mut last) = (None, "the bucket has no global name that it could speak of".to_owned());
+    for bucket in bucket_names {
+        match StoredPolicy::accept(model, (bucket, row), text.as_bytes()).await {
+            Ok(policy) => {
+                accepted = Some(policy);
+                break;
+            }
+            Err(error) => last = error.message.into_owned(),
+        }
+    }
+    let policy = accepted.ok_or(AdminError::Setting(name, last))?;
+    settings::document(&policy).map(Some).map_err(told(name))
+}
+
+async fn encryption_of(model: &Arc<Model>, document: &Value) -> Result<Option<Document>, AdminError> {
+    if documents::is_empty(document) {
+        return Ok(None);
+    }
+    let (name, root) = ("encryption", "ServerSideEncryptionConfiguration");
+    let configuration = read((name, root), document, EncryptionConfiguration::parse)?;
+    encryption::check_default(model, &configuration).await.map_err(told(name))?;
+    settings::document(&configuration).map(Some).map_err(told(name))
+}
+
+/// Locks stay where they are: an empty document takes the default away and no more.
+fn object_lock_of(
+    row: &BucketRow,
+    document: &Value,
+) -> Result<Option<(Setting, Option<Document>)>, AdminError> {
+    let name = "object lock";
+    let lock = match documents::is_empty(document) {
+        true if row.object_lock()?.is_none() => return Ok(None),
+        true => ObjectLock::default(),
+        false => {
+            let root = "ObjectLockConfiguration";
+            lock::asked(read((name, root), document, ObjectLockConfiguration::parse)?).map_err(told(name))?
+        }
+    };
+    Ok(Some((Setting::ObjectLock, Some(lock::document(lock)))))
+}
+
+fn access_block_of(document: &Value) -> Result<Option<Document>, AdminError> {
+    if documents::is_empty(document) {
+        return Ok(None);
+    }
+    let name = "public access block";
+    let block = read((name, "PublicAccessBlockConfiguration"), document, PublicAccessBlock::parse)?;
+    settings::document(&block).map(Some).map_err(told(name))
 }
 
 /// Versions that were kept once are at most suspended.

@@ -45,7 +45,7 @@ pub(super) async fn info(call: Call<'_>) -> Result<Answer, AdminError> {
 pub(super) async fn create(call: Call<'_>) -> Result<Answer, AdminError> {
     let body: wire::CreateBucket = call.json_or_default()?;
     let model = &call.api.model;
-    let name = body.global_alias.as_deref().map(BucketName::parse).transpose()?;
+    let name = body.global_alias.as_deref().map(BucketName::parse_new).transpose()?;
     // Everything that can be refused is refused before something is made.
     if let Some(local) = &body.local_alias {
         check_local_alias(&model.names(), &local.access_key_id, &local.alias, None)?;
@@ -63,10 +63,7 @@ pub(super) async fn update(call: Call<'_>) -> Result<Answer, AdminError> {
     let names = call.api.model.names();
     let id = find(&names, call.required("id")?)?;
     let mut body: wire::UpdateBucket = call.json()?;
-    if body.cors_rules.is_some() {
-        return Err(AdminError::NotImplemented("UpdateBucket with corsRules"));
-    }
-    let settings = bucket_settings::wanted(&call.api.model, &mut body)?;
+    let settings = bucket_settings::wanted(&call.api.model, (&names, id), &mut body).await?;
     let website = match body.website_access {
         Some(access) => Some(website_of(access, names.buckets.get(&id).map(AsRef::as_ref))?),
         None => None,

@@ -102,9 +102,11 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("ListBuckets", "All buckets.", |call| Box::pin(buckets::list(call))),
     get("GetBucketInfo", "One bucket.", |call| Box::pin(buckets::info(call))),
     post("CreateBucket", "Makes a bucket.", |call| Box::pin(buckets::create(call))),
-    post("UpdateBucket", "Sets a bucket's quotas, web site, versioning, lifecycle rules.", |call| {
-        Box::pin(buckets::update(call))
-    }),
+    post(
+        "UpdateBucket",
+        "Sets a bucket's quotas, web site, versioning, lifecycle and CORS rules, policy, encryption, locks, public access.",
+        |call| Box::pin(buckets::update(call)),
+    ),
     post("DeleteBucket", "Deletes an empty bucket.", |call| Box::pin(buckets::delete(call))),
     post("CleanupIncompleteUploads", "Aborts old uploads.", |call| Box::pin(objects::cleanup_uploads(call))),
     get("InspectObject", "What is stored under a key.", |call| Box::pin(objects::inspect(call))),

@@ -126,6 +126,9 @@ pub enum AdminError {
     /// Lifecycle rules that S3 would refuse.
     #[error("the lifecycle rules were not set: {0}")]
     LifecycleRules(String),
+    /// A setting that S3 would refuse, too.
+    #[error("the {0} was not set: {1}")]
+    Setting(&'static str, String),
     /// Neither or both kinds of names were given.
     #[error("give either `globalAlias`, or `localAlias` with `accessKeyId`")]
     AliasKind,
@@ -190,6 +193,7 @@ impl AdminError {
             | Self::WebsiteDocuments
             | Self::WebsiteIsBlocked
             | Self::LifecycleRules(_)
+            | Self::Setting(..)
             | Self::AliasKind
             | Self::WebhookAddress(_)
             | Self::TooManyWebhooks
@@ -244,6 +248,8 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         | ModelError::WrongCustomerKey
         | ModelError::ConditionFailed
         | ModelError::ConditionOnMissing
+        | ModelError::NotOwner
+        | ModelError::ChangedMeanwhile
         | ModelError::InvalidPart(_)
         | ModelError::InvalidPartOrder
         | ModelError::PartTooSmall(_)

@@ -13,6 +13,7 @@ mod call;
 mod cluster_state;
 mod coming;
 mod copying;
+mod documents;
 mod encryption;
 mod endpoint;
 mod error;

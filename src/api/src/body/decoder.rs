@@ -88,7 +88,7 @@ impl Decoder {
         if let (Some(hash), PayloadMode::Signed(expected)) = (self.wire_hash, &self.plan.mode) {
             let computed: [u8; 32] = hash.finalize().into();
             if !bool::from(computed.ct_eq(expected)) {
-                return Err(BodyError::ContentSha256Mismatch);
+                return Err(BodyError::ContentSha256Mismatch { announced: *expected, computed });
             }
         }
         let Some(block) = block else { return Ok(Trailers::default()) };

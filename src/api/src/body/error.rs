@@ -36,7 +36,12 @@ pub enum BodyError {
     MalformedTrailer,
     /// The whole body has another SHA-256 than the signed one.
     #[error("The provided 'x-amz-content-sha256' header does not match what was computed.")]
-    ContentSha256Mismatch,
+    ContentSha256Mismatch {
+        /// What the header says.
+        announced: [u8; 32],
+        /// What was received.
+        computed: [u8; 32],
+    },
 }
 
 impl BodyError {
@@ -50,7 +55,7 @@ impl BodyError {
             Self::ChunkTooLarge => "InvalidChunkSizeError",
             Self::ChunkSignatureMismatch => "SignatureDoesNotMatch",
             Self::MalformedTrailer => "MalformedTrailerError",
-            Self::ContentSha256Mismatch => "XAmzContentSHA256Mismatch",
+            Self::ContentSha256Mismatch { .. } => "XAmzContentSHA256Mismatch",
         }
     }
 
@@ -66,7 +71,7 @@ impl BodyError {
             | Self::MalformedChunk
             | Self::ChunkTooLarge
             | Self::MalformedTrailer
-            | Self::ContentSha256Mismatch => StatusCode::BAD_REQUEST,
+            | Self::ContentSha256Mismatch { .. } => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::signature::{Placement, Verified, VerifiedForm};
 use base::Id;
 use base::id::kind;
 use model::multipart::UploadName;
-use model::objects::Want;
+use model::objects::{Condition, Want};
 use model::rows::acl::Permission;
 use model::rows::bucket::{BucketRow, Grant};
 use model::rows::object::Object;
@@ -96,6 +96,9 @@ pub enum Admission {
     ByObject(Lists, Permission),
     /// The caller, who has this access key, may if the upload is the caller's.
     ByInitiator(String),
+    /// The bucket's list lets the caller write: create objects, and replace and delete those that belong to this access
+    /// key. To nobody belong none.
+    OwnOnly(Option<String>),
 }
 
 impl Admission {
@@ -108,7 +111,7 @@ impl Admission {
             {
                 Ok(())
             }
-            Self::ByObject(..) | Self::ByInitiator(_) => Err(S3Code::AccessDenied.into()),
+            Self::ByObject(..) | Self::ByInitiator(_) | Self::OwnOnly(_) => Err(S3Code::AccessDenied.into()),
         }
     }
 
@@ -117,7 +120,18 @@ impl Admission {
         match self {
             Self::Granted => Ok(()),
             Self::ByInitiator(key) if *key == upload.initiator => Ok(()),
-            Self::ByInitiator(_) | Self::ByObject(..) => Err(S3Code::AccessDenied.into()),
+            Self::ByInitiator(_) | Self::ByObject(..) | Self::OwnOnly(_) => Err(S3Code::AccessDenied.into()),
+        }
+    }
+
+    /// The condition under which the caller may write, where the request has this one: every write and deletion of an
+    /// object asks for it. What is there is looked at where the write is decided, so that nobody is overtaken.
+    pub fn restrict(&self, condition: Condition) -> Condition {
+        match self {
+            Self::Granted => condition,
+            Self::OwnOnly(key) => Condition::OwnedBy(key.clone(), Box::new(condition)),
+            // No write is let in by these.
+            Self::ByObject(..) | Self::ByInitiator(_) => Condition::OwnedBy(None, Box::new(condition)),
         }
     }
 }
@@ -126,6 +140,8 @@ impl Admission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Judgement {
     Allowed,
+    /// The bucket's list lets the caller write what belongs to nobody else.
+    AllowedOwn,
     /// Nobody says anything: no.
     Open,
     Denied,
@@ -254,17 +270,18 @@ impl Gate {
     pub async fn check(&mut self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<(), S3Error> {
         match self.judge(model, wanted).await? {
             Judgement::Allowed => Ok(()),
-            Judgement::Open | Judgement::Denied => Err(S3Code::AccessDenied.into()),
+            Judgement::AllowedOwn | Judgement::Open | Judgement::Denied => Err(S3Code::AccessDenied.into()),
         }
     }
 
-    /// The same, but leaves to the object's list what only that can give.
+    /// The same, but leaves to the object's list what only that can give, and to the write whose the object is.
     pub async fn admit(&mut self, model: &Arc<Model>, wanted: &Wanted<'_>) -> Result<Admission, S3Error> {
         self.facts.awaits_body = wanted.access == Access::WriteByBody;
         let judgement = self.judge(model, wanted).await;
         self.facts.awaits_body = false;
         match (judgement?, wanted.actions) {
             (Judgement::Allowed, _) => Ok(Admission::Granted),
+            (Judgement::AllowedOwn, _) => Ok(Admission::OwnOnly(self.access_key.clone())),
             (Judgement::Open, _) if wanted.access == Access::WriteOrInitiator => self.by_initiator(),
             (Judgement::Open, [action]) if wanted.access.asks_object() && wanted.key.is_some() => {
                 self.by_object(action).ok_or_else(|| S3Code::AccessDenied.into())
@@ -302,7 +319,7 @@ impl Gate {
         match self.judge(model, &wanted).await? {
             Judgement::Allowed => Ok(()),
             Judgement::Open if writes => Ok(()),
-            Judgement::Open | Judgement::Denied => Err(S3Code::AccessDenied.into()),
+            Judgement::AllowedOwn | Judgement::Open | Judgement::Denied => Err(S3Code::AccessDenied.into()),
         }
     }
 
@@ -386,7 +403,10 @@ impl Gate {
             _ if wanted.access.is_in(self.grant) => Judgement::Allowed,
             _ if self.serves_site && OF_SITES.contains(&action) => Judgement::Allowed,
             Verdict::Allow if may_open && self.policy_opens => Judgement::Allowed,
-            _ if may_open && self.lists().bucket_allows(named) => Judgement::Allowed,
+            _ if may_open && self.lists().bucket_allows(named) => match acl::is_about_own(named) {
+                true => Judgement::AllowedOwn,
+                false => Judgement::Allowed,
+            },
             Verdict::Allow | Verdict::Silent => Judgement::Open,
         }
     }

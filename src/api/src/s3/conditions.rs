@@ -4,6 +4,8 @@ use super::error::{S3Code, S3Error};
 use super::head::Head;
 use super::metadata::quoted;
 use crate::dates;
+use base::WallTime;
+use http::Method;
 use http::header::{ETAG, HeaderValue};
 use model::objects::{Condition, Found};
 
@@ -37,10 +39,12 @@ pub const COPY_SOURCE: ReadConditions = ReadConditions {
 };
 
 impl ReadConditions {
-    /// Checks an object. A tag condition that holds outweighs the date condition of its kind.
-    pub fn check(&self, head: &Head, found: &Found) -> Result<(), S3Error> {
+    /// Checks an object. A tag condition that holds outweighs the date condition of its kind. That nothing was changed
+    /// since a time to come is not asked.
+    pub fn check(&self, head: &Head, found: &Found, now: WallTime) -> Result<(), S3Error> {
         let tag = found.object.etag.to_string();
         let modified_s = i64::try_from(found.modified().wall().seconds()).unwrap_or(i64::MAX);
+        let now_s = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
         let date = |name: &str| head.header(name).and_then(|text| dates::parse_http_date(&text));
         let if_match = head.header(self.if_match).map(|list| lists(&list, &tag));
         match (if_match, date(self.if_unmodified_since)) {
@@ -51,6 +55,7 @@ impl ReadConditions {
         let if_none_match = head.header(self.if_none_match).map(|list| lists(&list, &tag));
         let stale = match (if_none_match, date(self.if_modified_since)) {
             (Some(listed), _) => listed,
+            (None, Some(since)) if since > now_s => false,
             (None, Some(since)) => modified_s <= since,
             (None, None) => false,
         };
@@ -98,22 +103,15 @@ pub fn write_condition(head: &Head) -> Result<Condition, S3Error> {
     match (head.header("if-match"), head.header("if-none-match")) {
         (None, None) => Ok(Condition::Always),
         (None, Some(value)) if value == "*" => Ok(Condition::Absent),
-        (Some(list), None) if tags(&list).any(|tag| tag == "*") => Ok(Condition::Present),
+        (Some(list), None) if tags(&list).any(|tag| tag == "*") => match head.method == Method::DELETE {
+            true => Ok(Condition::Present),
+            // Of writes AWS has it for deletions only.
+            false => Err(S3Error::new(S3Code::NotImplemented).field("Header", "If-Match")),
+        },
         (Some(list), None) => Ok(Condition::Matches(tags(&list).map(str::to_owned).collect())),
         // AWS knows only the asterisk here, and no combination.
         _ => Err(S3Code::NotImplemented.into()),
     }
-}
-
-/// Checks the condition under which one version is deleted.
-pub fn check_deletion(condition: &Condition, found: &Found) -> Result<(), S3Error> {
-    let holds = match condition {
-        Condition::Always | Condition::Present => true,
-        Condition::Absent => false,
-        Condition::Matches(tags) => tags.contains(&found.object.etag.to_string()),
-        Condition::OfBody(body) => found.object.body.id() == Some(*body),
-    };
-    if holds { Ok(()) } else { Err(failed("If-Match")) }
 }
 
 /// A condition that rests on one tag, as DeleteObjects has it per key.

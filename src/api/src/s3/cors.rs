@@ -95,8 +95,11 @@ pub fn preflight(head: &Head, bucket: Option<&BucketRow>) -> Result<Reply, S3Err
     let bad = |message: &'static str| S3Error::with_message(S3Code::BadRequest, message);
     let origin = head.header("origin").filter(|origin| !origin.is_empty());
     let origin = origin.ok_or_else(|| bad("Insufficient information. Origin request header needed."))?;
-    let method = head.header("access-control-request-method").filter(|name| METHODS.contains(&name.as_str()));
-    let method = method.ok_or_else(|| bad("Invalid Access-Control-Request-Method."))?;
+    let method = head.header("access-control-request-method");
+    let method = method.ok_or_else(|| forbidden(head, "OPTIONS", S3Code::AccessForbidden.message()))?;
+    if !METHODS.contains(&method.as_str()) {
+        return Err(bad("Invalid Access-Control-Request-Method."));
+    }
     let wanted = head.header("access-control-request-headers").unwrap_or_default().to_ascii_lowercase();
     let wanted: Vec<&str> = wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     let bucket = bucket.ok_or_else(|| forbidden(head, &method, "CORSResponse: Bucket not found"))?;

@@ -18,7 +18,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderName;
 use md5::{Digest, Md5};
-use model::ModelError;
 use model::encryption::cipher::Key;
 use model::encryption::ring::{NAME_MAX_BYTES, OWN_NAME};
 use model::encryption::{Wish, unwrap_by_customer};
@@ -26,7 +25,9 @@ use model::multipart::UploadName;
 use model::objects::Found;
 use model::rows::bucket::{BucketRow, Setting};
 use model::rows::encryption::{Encryption, Keeper};
+use model::{Model, ModelError};
 use percent_encoding::percent_decode_str;
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 const METHOD: HeaderName = HeaderName::from_static("x-amz-server-side-encryption");
@@ -253,9 +254,12 @@ pub fn of_bucket(row: &BucketRow) -> Result<Option<EncryptionConfiguration>, S3E
 }
 
 /// Refuses a default that could not be obeyed.
-pub async fn check_default(call: &Call, configuration: &EncryptionConfiguration) -> Result<(), S3Error> {
+pub async fn check_default(
+    model: &Arc<Model>,
+    configuration: &EncryptionConfiguration,
+) -> Result<(), S3Error> {
     if let Some(wish) = default_wish(configuration, None)? {
-        call.api.model.check_encryption(&wish).await?;
+        model.check_encryption(&wish).await?;
     }
     Ok(())
 }
@@ -318,6 +322,11 @@ fn default_wish(
     }
 }
 
+/// Whether a bucket's setting asks for a named key.
+pub fn uses_named_keys(bucket: &NamedBucket) -> Result<bool, S3Error> {
+    Ok(of_bucket(&bucket.row)?.is_some_and(|configured| configured.algorithm.as_deref() == Some(KMS)))
+}
+
 fn blocked(bucket: &NamedBucket) -> S3Error {
     let message = "The bucket blocks server-side encryption with customer-provided keys (SSE-C).";
     S3Error::with_message(S3Code::AccessDenied, message).field("BucketName", bucket.name.as_str())
@@ -330,8 +339,10 @@ fn unknown_method(method: &str) -> S3Error {
             S3Error::with_message(S3Code::NotImplemented, message)
         }
         _ => {
-            let message = "The encryption method specified is not supported";
-            S3Error::invalid_argument(METHOD.as_str(), method, message)
+            let message = "The encryption request that you specified is not valid. The valid values are AES256 and aws:kms.";
+            S3Error::with_message(S3Code::InvalidEncryptionAlgorithmError, message)
+                .field("ArgumentName", METHOD.as_str())
+                .field("ArgumentValue", method)
         }
     }
 }

@@ -209,10 +209,15 @@ fn shown_mode(mode: RetentionMode) -> LockMode {
     }
 }
 
-/// Whether the request asks to do what governance forbids.
-pub fn asks_bypass(head: &Head) -> Result<bool, S3Error> {
-    match head.header(BYPASS) {
+/// Whether the request asks to do what governance forbids, of a bucket that has locks.
+pub fn asks_bypass(call: &Call) -> Result<bool, S3Error> {
+    match call.head.header(BYPASS) {
         None => Ok(false),
+        Some(text) if configuration(call.bucket()?)?.is_none() => {
+            let message =
+                "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
+            Err(S3Error::invalid_argument(BYPASS, text, message))
+        }
         Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
         Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
         Some(text) => Err(S3Error::invalid_argument(BYPASS, text, "It must be true or false")),
@@ -222,7 +227,7 @@ pub fn asks_bypass(head: &Head) -> Result<bool, S3Error> {
 /// Whether the request may do what governance forbids: it asks for that, and the caller has the permission.
 pub async fn bypass(call: &Call, gate: &mut Gate, key: &str) -> Result<Bypass, S3Error> {
     let actions = &["s3:BypassGovernanceRetention"];
-    match asks_bypass(&call.head)?
+    match asks_bypass(call)?
         && may(call, gate, Wanted { access: Access::Owner, actions, key: Some(key) }).await?
     {
         true => Ok(Bypass::Governance),

@@ -3,6 +3,7 @@
 
 use super::S3Api;
 use super::access::{Access, Admission, Caller, Gate};
+use super::conditions::write_condition;
 use super::error::S3Error;
 use super::form::Form;
 use super::head::Head;
@@ -13,7 +14,7 @@ use super::versions;
 use base::Id;
 use base::id::kind;
 use futures_util::future::BoxFuture;
-use model::objects::{Found, Want};
+use model::objects::{Condition, Found, Want};
 use model::rows::bucket::BucketRow;
 use std::sync::Arc;
 
@@ -150,6 +151,11 @@ impl Call {
     /// The object that the request names: if it is there, and the caller may have it.
     pub async fn find(&self, want: Want) -> Result<Found, S3Error> {
         versions::find(self, want).await
+    }
+
+    /// The condition under which the request writes or deletes its object.
+    pub fn write_condition(&self) -> Result<Condition, S3Error> {
+        Ok(self.admission.restrict(write_condition(&self.head)?))
     }
 
     /// The bucket, which exists if the route names one.

@@ -144,6 +144,8 @@ impl From<ModelError> for S3Error {
             ModelError::BucketAlreadyYours => S3Code::BucketAlreadyOwnedByYou,
             ModelError::BucketNotEmpty => S3Code::BucketNotEmpty,
             ModelError::ConditionFailed => S3Code::PreconditionFailed,
+            ModelError::NotOwner => S3Code::AccessDenied,
+            ModelError::ChangedMeanwhile => S3Code::ConditionalRequestConflict,
             ModelError::InvalidPart(_) => S3Code::InvalidPart,
             ModelError::InvalidPartOrder => S3Code::InvalidPartOrder,
             ModelError::PartTooSmall(_) => S3Code::EntityTooSmall,

@@ -3,7 +3,6 @@
 //! A request that names a version asks for other actions than one that does not ([`action`]). Always holds: only
 //! answers about buckets that keep versions, or kept them, show which version they speak of.
 
-use super::conditions::check_deletion;
 use super::error::{S3Code, S3Error};
 use super::events::{self, Change};
 use super::head::Head;
@@ -15,10 +14,10 @@ use base::Stamp;
 use http::StatusCode;
 use http::header::{ALLOW, HeaderName, HeaderValue, LAST_MODIFIED};
 use model::events::{EventKind, Outcome};
-use model::objects::{Condition, Deleted, Deletion, Found, Looked, Want};
+use model::objects::{Deleted, Found, Looked, Want};
 use model::rows::bucket::{BucketRow, Versioning};
 use model::rows::past::VersionId;
-use model::{Bypass, Model, ModelError};
+use model::{Model, ModelError};
 use std::sync::Arc;
 
 /// The query parameter that names a version.
@@ -83,6 +82,16 @@ pub fn show_deleted(reply: &mut Reply, bucket: &BucketRow, deleted: Deleted) {
     }
 }
 
+/// The object whose tags a request asks for, or the version of it. Of a delete marker AWS says that it has none, also
+/// where no version is named.
+pub async fn find_tagged(call: &Call) -> Result<Found, S3Error> {
+    let (key, version) = (call.head.object_key()?, named(&call.head)?);
+    match lookup::look(call, call.bucket()?, (key, version), &call.admission, Want::Metadata).await? {
+        Seen::Object(found) => Ok(*found),
+        Seen::Marker(id, made) => Err(marker_named(id, made)),
+    }
+}
+
 /// The object that a request names, or the version of it.
 pub async fn find(call: &Call, want: Want) -> Result<Found, S3Error> {
     let (key, version) = (call.head.object_key()?, named(&call.head)?);
@@ -105,7 +114,7 @@ pub async fn set_tags(
     let watch = events::announce(call, Change::of_version(kind, key, version)).await?;
     let ended = call.api.model.set_object_tags(bucket.id, (key.to_owned(), version), tags).await;
     let changed = |version: &VersionId| Outcome { at: None, version: shown(&bucket.row, *version) };
-    let version = watch.settle(ended, changed).map_err(|error| of_change(&call.head, error))?;
+    let version = watch.settle(ended, changed)?;
     let mut reply = Reply::empty(status);
     show(&mut reply, shown(&bucket.row, version));
     Ok(reply)
@@ -147,35 +156,6 @@ pub(super) fn seen(looked: Looked, (key, version): (&str, Option<VersionId>)) ->
         (Looked::Nothing, None) => Err(no_such_key(key)),
         (Looked::Nothing, Some(version)) => Err(no_such_version(key, version)),
     }
-}
-
-/// What a request to delete asks the model for. A condition of one that names a version is about that version.
-pub async fn deletion(
-    model: &Arc<Model>,
-    bucket: &NamedBucket,
-    (key, version): (String, Option<VersionId>),
-    condition: Condition,
-    bypass: Bypass,
-) -> Result<Deletion, S3Error> {
-    let Some(id) = version.filter(|_| condition != Condition::Always) else {
-        return Ok(Deletion { key, version, condition, bypass });
-    };
-    if id == VersionId::Null {
-        // Without versions it is the object. With them it could be replaced between the check and the deletion.
-        return match bucket.row.versioning() {
-            Versioning::Never => Ok(Deletion { key, version: None, condition, bypass }),
-            Versioning::Enabled | Versioning::Suspended => Err(S3Error::with_message(
-                S3Code::NotImplemented,
-                "The null version cannot be deleted under a condition in a bucket with versions.",
-            )),
-        };
-    }
-    // The content of a named version never changes.
-    match look(model, bucket, (&key, version), Want::Metadata).await? {
-        Seen::Object(found) => check_deletion(&condition, &found)?,
-        Seen::Marker(..) => return Err(S3Code::PreconditionFailed.into()),
-    }
-    Ok(Deletion { key, version, condition: Condition::Always, bypass })
 }
 
 /// A delete marker was named where an object is needed.

@@ -136,10 +136,11 @@ impl SignatureError {
             | Self::FormMalformed(_)
             | Self::InvalidContentSha256 => "InvalidArgument",
             Self::AuthorizationHeaderMalformed(_) => "AuthorizationHeaderMalformed",
-            Self::AuthorizationQueryParametersError(_) => "AuthorizationQueryParametersError",
+            Self::AuthorizationQueryParametersError(_) | Self::PresignedLifetimeOutOfRange => {
+                "AuthorizationQueryParametersError"
+            }
             Self::InvalidDate
             | Self::HeadersNotSigned(_)
-            | Self::PresignedLifetimeOutOfRange
             | Self::PresignedExpired { .. }
             | Self::PresignedNotYetValid => "AccessDenied",
             Self::RequestTimeTooSkewed { .. } => "RequestTimeTooSkewed",
@@ -158,11 +159,11 @@ impl SignatureError {
             | Self::InvalidContentSha256
             | Self::AuthorizationHeaderMalformed(_)
             | Self::FormMalformed(_)
-            | Self::AuthorizationQueryParametersError(_) => StatusCode::BAD_REQUEST,
+            | Self::AuthorizationQueryParametersError(_)
+            | Self::PresignedLifetimeOutOfRange => StatusCode::BAD_REQUEST,
             Self::InvalidDate
             | Self::HeadersNotSigned(_)
             | Self::RequestTimeTooSkewed { .. }
-            | Self::PresignedLifetimeOutOfRange
             | Self::PresignedExpired { .. }
             | Self::PresignedNotYetValid
             | Self::InvalidAccessKeyId(_)

@@ -231,7 +231,7 @@ fn a_presigned_request_lives_as_long_as_it_says() {
         let query = PRESIGNED_QUERY.replace("86400", lifetime);
         let error = TestRequest { query, ..presigned_example() }.verify().unwrap_err();
         assert_eq!(error, SignatureError::PresignedLifetimeOutOfRange, "{lifetime:?}");
-        assert_eq!((error.code(), error.status().as_u16()), ("AccessDenied", 403));
+        assert_eq!((error.code(), error.status().as_u16()), ("AuthorizationQueryParametersError", 400));
     }
     for lifetime in ["1", "604800"] {
         let query = PRESIGNED_QUERY.replace("86400", lifetime);

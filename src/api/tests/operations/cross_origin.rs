@@ -49,7 +49,7 @@ async fn a_preflight_for_what_no_rule_allows_is_refused() {
         (preflight("/", "GET"), 403, "AccessForbidden"),
         (preflight(&path, "GET").without("origin"), 400, "BadRequest"),
         (preflight(&path, "BREW"), 400, "BadRequest"),
-        (Req::new("OPTIONS", &path).header("origin", PAGE), 400, "BadRequest"),
+        (Req::new("OPTIONS", &path).header("origin", PAGE), 403, "AccessForbidden"),
     ];
     for (request, status, code) in cases {
         let answer = home.send_unsigned(&request).await;

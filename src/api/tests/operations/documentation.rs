@@ -2,7 +2,7 @@
 //! `UPDATE_DOC=1 cargo test -p api --test operations documentation` writes them anew.
 
 use api::s3::access::Access;
-use api::s3::acl::{Needed, needed};
+use api::s3::acl::{Needed, is_about_own, needed};
 use api::s3::operation::{OPERATIONS, Operation, Target};
 use api::s3::parameters::table::{Decision, Place, TABLE, Verdict, decision};
 use api::s3::versions;
@@ -50,7 +50,11 @@ fn by_list(operation: &Operation) -> String {
         Permission::WriteAcp => "WRITE_ACP",
         Permission::FullControl => "FULL_CONTROL",
     };
+    let is_about_own = operation.actions.iter().any(|action| is_about_own(action));
     match needed.as_deref() {
+        Some([Needed::OfBucket(permission)]) if is_about_own => {
+            format!("{} of the bucket, but for objects of others", name(*permission))
+        }
         Some([Needed::OfBucket(permission)]) => format!("{} of the bucket", name(*permission)),
         Some([Needed::OfObject(permission)]) => format!("{} of the object", name(*permission)),
         _ => String::new(),

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod access_lists;
+mod answers;
 mod authorization;
 mod bad_input;
 mod bucket_policy;

@@ -63,7 +63,7 @@ impl Rule {
         matches!(self, Self::ListsOpenToAll | Self::ListsOpenToStranger)
     }
 
-    fn allows(self, (operation, of_version): (&Operation, bool), who: Option<Who>) -> bool {
+    fn allows(self, operation: &Operation, who: Option<Who>) -> bool {
         let name = operation.name;
         let row = ROWS.iter().find(|row| row.operation == name).expect("a row");
         let granted = who.is_some_and(|who| row.allowed.contains(&who));
@@ -74,10 +74,8 @@ impl Rule {
                 who == Some(Owner) && POLICY_OPERATIONS.contains(&name)
             }
             Self::PolicyAllows => granted || who.is_some() || operation.access != Access::Owner,
-            Self::ListsOpenToAll => granted || is_open_by_lists(name, of_version),
-            Self::ListsOpenToStranger => {
-                granted || (who == Some(Stranger) && is_open_by_lists(name, of_version))
-            }
+            Self::ListsOpenToAll => granted || is_open_by_lists(name),
+            Self::ListsOpenToStranger => granted || (who == Some(Stranger) && is_open_by_lists(name)),
         }
     }
 }
@@ -94,13 +92,12 @@ async fn open_lists(home: &Home, shelf: &Shelf, headers: &[(&str, &str)]) {
     }
 }
 
-/// No list lets anybody delete a version for good.
-fn is_open_by_lists(operation: &str, of_version: bool) -> bool {
+/// What is there belongs to the bucket's owner: no list lets anybody else delete it.
+fn is_open_by_lists(operation: &str) -> bool {
     let opens = |header: &str| OPENS.iter().find(|(known, ..)| *known == header).expect("a permission");
     let (_, bucket_read, object_read) = opens("x-amz-grant-read");
     let (_, bucket_write, _) = opens("x-amz-grant-write");
-    let is_open = [bucket_read, object_read, bucket_write].iter().any(|opened| opened.contains(&operation));
-    is_open && !(of_version && operation == "DeleteObject")
+    [bucket_read, object_read, bucket_write].iter().any(|opened| opened.contains(&operation))
 }
 
 /// What a copy reads lies in a bucket of its own, which these two may read and the rule is not about.
@@ -110,7 +107,7 @@ fn reads_elsewhere(operation: &Operation, who: Option<Who>) -> bool {
 }
 
 /// Whether nothing was done because the caller may not. Keys that may not be deleted are named in a 200.
-fn is_denial(request: &Req, answer: &Answer) -> bool {
+pub fn is_denial(request: &Req, answer: &Answer) -> bool {
     let of_keys = answer.text().contains("<Code>AccessDenied") && !answer.text().contains("<Deleted>");
     answer.is_refusal(&request.method, 403, "AccessDenied") || (answer.status == 200 && of_keys)
 }
@@ -159,8 +156,7 @@ async fn nobody_is_let_in_and_nobody_kept_out_against_the_rules() {
                     Some(who) => home.send_as(who, &request).await,
                     None => home.send_unsigned(&request).await,
                 };
-                let row = (operation, of_version);
-                let is_allowed = rule.allows(row, who) && !reads_elsewhere(operation, who);
+                let is_allowed = rule.allows(operation, who) && !reads_elsewhere(operation, who);
                 cells += 1;
                 // Whoever is let in may still be told that there is no such setting.
                 let is_denied = is_denial(&request, &answer);

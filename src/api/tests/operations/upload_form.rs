@@ -129,7 +129,8 @@ async fn what_the_policy_does_not_allow_is_not_stored() {
             501,
             "NotImplemented",
         ),
-        ("{\"key\": \"k\"}", &[("key", "k"), ("Key", "k")], b"x", 400, "InvalidArgument"),
+        // Both values count, and the policy is asked of them together.
+        ("{\"key\": \"k\"}", &[("key", "k"), ("Key", "k")], b"x", 403, "AccessDenied"),
     ];
     for (conditions, fields, file, status, code) in cases {
         let answer = post(&home, &shelf, conditions, fields, file).await;
@@ -235,7 +236,8 @@ fn telling(row: &str) -> (String, &'static str) {
         "x-amz-server-side-encryption" => (row, "AES256"),
         "x-amz-sdk-checksum-algorithm" => (row, "SHA256"),
         "content-md5" => (row, "1B2M2Y8AsgTpgAmY7PhCfg=="),
-        "if-match" | "if-none-match" => (row, "*"),
+        "if-match" => (row, "\"other\""),
+        "if-none-match" => (row, "*"),
         "x-amz-expected-bucket-owner" => (row, "123456789012"),
         _ => (row, "something"),
     };
@@ -243,7 +245,7 @@ fn telling(row: &str) -> (String, &'static str) {
 }
 
 /// What the request itself may say: what it is to fail by. Each of these values makes it fail.
-const FAILS_BY: [&str; 3] = ["content-md5", "if-none-match", "x-amz-expected-bucket-owner"];
+const FAILS_BY: [&str; 4] = ["content-md5", "if-match", "if-none-match", "x-amz-expected-bucket-owner"];
 
 /// What an object is, to its owner and to everybody.
 async fn appearance(home: &Home, shelf: &Shelf) -> (Vec<(String, String)>, String, u16) {

@@ -143,7 +143,7 @@ async fn a_delete_marker_hides_and_can_be_removed() {
         assert_code(&answer, 405, "MethodNotAllowed");
         assert_eq!(answer.header("x-amz-delete-marker"), Some("true"));
         let current = home.root(&at(method, &shelf, "k").query("tagging", "").body(body.as_bytes())).await;
-        assert_code(&current, 404, "NoSuchKey");
+        assert_code(&current, 405, "MethodNotAllowed");
         assert_eq!(current.header("x-amz-delete-marker"), Some("true"));
     }
     let copy = at("PUT", &shelf, "copy");
@@ -290,7 +290,7 @@ async fn many_versions_go_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_condition_is_about_the_version_that_is_named() {
+async fn a_condition_of_a_deletion_is_about_what_is_current() {
     let home = Home::new().await;
     let shelf = versioned(&home).await;
     let first = put(&home, &shelf, "k", b"first").await;
@@ -300,11 +300,33 @@ async fn a_condition_is_about_the_version_that_is_named() {
     let named = |method: &str| at(method, &shelf, "k").query("versionId", &first);
     assert_eq!(home.root(&named("GET").header("if-match", &tag_of_first)).await.status, 200);
     assert_eq!(home.root(&named("GET").header("if-match", &tag_of_second)).await.status, 412);
-    assert_eq!(home.root(&named("DELETE").header("if-match", &tag_of_second)).await.status, 412);
-    assert_eq!(home.root(&named("DELETE").header("if-match", &tag_of_first)).await.status, 204);
+    assert_eq!(home.root(&named("DELETE").header("if-match", &tag_of_first)).await.status, 412);
+    assert_eq!(home.root(&named("DELETE").header("if-match", &tag_of_second)).await.status, 204);
     assert_eq!(ids(&home, &shelf, "k").await, [second]);
-    let null = at("DELETE", &shelf, "thing").query("versionId", "null").header("if-match", "*");
-    assert_eq!(home.root(&null).await.status, 501);
+    // A version that is not there, under a condition that does not hold.
+    assert_eq!(home.root(&named("DELETE").header("if-match", &tag_of_first)).await.status, 412);
+    let unknown = at("DELETE", &shelf, "k").query("versionId", UNKNOWN);
+    assert_eq!(home.root(&unknown.clone().header("if-match", &tag_of_second)).await.status, 204);
+    // The null version, below another one.
+    put(&home, &shelf, "thing", b"above").await;
+    let tag = home.root(&at("HEAD", &shelf, "thing")).await.header("etag").unwrap().to_owned();
+    let null = at("DELETE", &shelf, "thing").query("versionId", "null");
+    assert_eq!(home.root(&null.clone().header("if-match", "\"other\"")).await.status, 412);
+    assert_eq!(home.root(&null.header("if-match", &tag)).await.status, 204);
+    assert_eq!(ids(&home, &shelf, "thing").await.len(), 1);
+    // Where a marker is current, nothing is there that a condition could be about.
+    let marker = id_of(&delete(&home, &shelf, "thing").await);
+    let marked = at("DELETE", &shelf, "thing").query("versionId", &marker).header("if-match", "*");
+    assert_code(&home.root(&marked).await, 404, "NoSuchKey");
+    let entry = |tag: &str| {
+        let tag = tag.trim_matches('"');
+        let body = format!(
+            "<Delete><Object><Key>k</Key><VersionId>{UNKNOWN}</VersionId><ETag>{tag}</ETag></Object></Delete>"
+        );
+        of_bucket("POST", &shelf, "delete").body(body.as_bytes()).content_md5()
+    };
+    assert!(home.root(&entry(&tag_of_first)).await.text().contains("<Code>PreconditionFailed</Code>"));
+    assert!(home.root(&entry(&tag_of_second)).await.text().contains("<Deleted>"));
 }
 
 #[tokio::test(start_paused = true)]

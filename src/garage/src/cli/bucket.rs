@@ -1,5 +1,6 @@
 //! `garage bucket`: make, show, change and delete buckets.
 
+use super::bucket_documents::{self, DocumentArguments, Kind};
 use super::bucket_settings::{self, LifecycleArguments, VersioningArguments};
 use super::client::Answer;
 use super::confirm::{Yes, confirm};
@@ -70,6 +71,36 @@ pub enum BucketCommand {
     Versioning(VersioningArguments),
     /// Show what of a bucket goes by itself, and when; or set it from a file.
     Lifecycle(LifecycleArguments),
+    /// Show who may use a bucket beside its keys; or set that from a file.
+    #[command(
+        after_long_help = "The file is that of `aws s3api put-bucket-policy`; the bucket is called in it by a global name:\n  \
+                           {\"Statement\": {\"Effect\": \"Allow\", \"Principal\": \"*\", \"Action\": \"s3:GetObject\",\n                 \
+                           \"Resource\": \"arn:aws:s3:::photos/*\"}}"
+    )]
+    Policy(DocumentArguments),
+    /// Show which web pages may use a bucket from a browser; or set that from a file.
+    #[command(after_long_help = "The file is that of `aws s3api put-bucket-cors`:\n  \
+                           {\"CORSRules\": [{\"AllowedOrigins\": [\"https://app.example\"], \"AllowedMethods\": [\"GET\", \"PUT\"],\n                  \
+                           \"AllowedHeaders\": [\"*\"]}]}")]
+    Cors(DocumentArguments),
+    /// Show what is encrypted without being asked for; or set that from a file.
+    #[command(
+        after_long_help = "The file is that of `aws s3api put-bucket-encryption`; what is stored already stays as it is:\n  \
+                           {\"Rules\": [{\"ApplyServerSideEncryptionByDefault\": {\"SSEAlgorithm\": \"AES256\"}}]}"
+    )]
+    Encryption(DocumentArguments),
+    /// Show whether versions can be locked, and for how long new ones are; or set that from a file.
+    #[command(
+        after_long_help = "The file is that of `aws s3api put-object-lock-configuration`. The bucket must keep versions. Locks are \
+                           there for good:\n--none takes away the default of new versions only.\n  \
+                           {\"ObjectLockEnabled\": \"Enabled\",\n   \"Rule\": {\"DefaultRetention\": {\"Mode\": \"GOVERNANCE\", \"Days\": 30}}}"
+    )]
+    Lock(DocumentArguments),
+    /// Show what policies and lists must not open to everybody; or set that from a file.
+    #[command(after_long_help = "The file is that of `aws s3api put-public-access-block`:\n  \
+                           {\"BlockPublicAcls\": true, \"IgnorePublicAcls\": true, \"BlockPublicPolicy\": true,\n   \
+                           \"RestrictPublicBuckets\": true}")]
+    PublicAccess(DocumentArguments),
     /// Limit what a bucket may hold.
     #[command(
         after_long_help = "Examples:\n  garage bucket set-quotas photos --max-size 30G --max-objects none"
@@ -167,6 +198,11 @@ pub async fn run(session: &Session, command: BucketCommand) -> Result<Report, Cl
             update(session, &id, &bucket_settings::versioning(&asked)).await
         }
         BucketCommand::Lifecycle(asked) => bucket_settings::lifecycle(session, asked).await,
+        BucketCommand::Policy(asked) => bucket_documents::run(session, Kind::Policy, asked).await,
+        BucketCommand::Cors(asked) => bucket_documents::run(session, Kind::Cors, asked).await,
+        BucketCommand::Encryption(asked) => bucket_documents::run(session, Kind::Encryption, asked).await,
+        BucketCommand::Lock(asked) => bucket_documents::run(session, Kind::Lock, asked).await,
+        BucketCommand::PublicAccess(asked) => bucket_documents::run(session, Kind::PublicAccess, asked).await,
         BucketCommand::SetQuotas(quotas) => set_quotas(session, quotas).await,
         BucketCommand::CleanupIncompleteUploads { older_than, buckets } => {
             cleanup(session, older_than, &buckets).await

@@ -1,6 +1,4 @@
 //! `garage bucket versioning` and `garage bucket lifecycle`; and what `garage bucket info` says of settings.
-//!
-//! What only S3 sets is shown here and not set: object lock, encryption, policy, CORS.
 
 use super::error::CliError;
 use super::render::Page;

@@ -96,6 +96,17 @@ pub enum CliError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A file of another setting of a bucket is none.
+    SettingFile {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        holds: &'static str,
+        /// The command that takes it.
+        command: &'static str,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// What is not said over a network.
     OnlyHere {
         /// What is done.
@@ -254,6 +265,11 @@ impl fmt::Display for CliError {
                 "{} holds no lifecycle rules: {source}\nSee garage bucket lifecycle --help for what it may hold.",
                 path.display()
             ),
+            Self::SettingFile { path, holds, command, source } => write!(
+                out,
+                "{} holds no {holds}: {source}\nSee garage bucket {command} --help for what it may hold.",
+                path.display()
+            ),
             Self::OnlyHere { what } => {
                 write!(
                     out,
@@ -311,7 +327,10 @@ impl CliError {
             Self::AmbiguousNode { .. } => "AmbiguousNode",
             Self::NeedsYes { .. } => "NeedsYes",
             Self::Declined => "Declined",
-            Self::UnreadableFile { .. } | Self::RulesFile { .. } | Self::Secret(_) => "FileUnusable",
+            Self::UnreadableFile { .. }
+            | Self::RulesFile { .. }
+            | Self::SettingFile { .. }
+            | Self::Secret(_) => "FileUnusable",
             Self::NotConnected { .. } => "NotConnected",
             Self::NobodyWaits | Self::SeveralWait { .. } => "NotWaiting",
             Self::NobodyIsSkipped | Self::NotHere { .. } | Self::RemoteNode | Self::OnlyHere { .. } => {

@@ -8,6 +8,7 @@
 
 mod block;
 mod bucket;
+mod bucket_documents;
 mod bucket_settings;
 mod client;
 mod confirm;

@@ -185,12 +185,12 @@ impl Model {
             Due::Marker(id) => {
                 let goes = moment.drops_marker(row, &place.key, id, &rules)
                     && self.newest_past(place, id).await?.is_none();
-                Ok(goes.then_some(Change::Delete(id, Bypass::Nothing)))
+                Ok(goes.then_some(Change::Delete(id, Bypass::Nothing, Condition::Always)))
             }
             Due::Past { id, above } if row.current() != Some(id) => {
                 let beside = self.beside_now(place, row, (id, above), rules.newer_wanted()).await?;
                 let is_over = beside.is_some_and(|beside| beside.is_over(&place.key, &rules, *moment));
-                Ok(is_over.then_some(Change::Delete(id, Bypass::Nothing)))
+                Ok(is_over.then_some(Change::Delete(id, Bypass::Nothing, Condition::Always)))
             }
             Due::Past { .. } | Due::Upload(_) => Ok(None),
         }
@@ -293,11 +293,11 @@ impl Here<'_> {
                 if !goes {
                     return Ok(false);
                 }
-                Change::Delete(id, Bypass::Nothing)
+                Change::Delete(id, Bypass::Nothing, Condition::Always)
             }
             Due::Past { id, above } => match self.beside(txn, (&head_key, &row), (id, above))? {
                 Some(beside) if beside.is_over(key, self.rules, self.moment) => {
-                    Change::Delete(id, Bypass::Nothing)
+                    Change::Delete(id, Bypass::Nothing, Condition::Always)
                 }
                 _ => return Ok(false),
             },

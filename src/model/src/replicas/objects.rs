@@ -86,7 +86,7 @@ impl Model {
         condition: Condition,
     ) -> Result<Position, ModelError> {
         let decided = self.decide(&place, |current| {
-            condition.check(current.and_then(ObjectRow::live))?;
+            condition.check(current)?;
             let Entry { object, inline, body } = entry.clone();
             Ok(Some(Proposal { body, ..Proposal::plain(Slot::Live(Box::new(object)), inline) }))
         });
@@ -193,12 +193,12 @@ impl Model {
             let order = self.delete_decided(bucket, deletion).await?;
             return Ok(Deleted { version: Some(id), is_marker: false, order });
         }
-        let Some(found) = self.find_version(&place, id, Want::Metadata).await? else {
+        let found = self.find_version(&place, id, Want::Metadata).await?;
+        if found.is_none() && condition == Condition::Always {
             return Ok(Deleted { version: Some(id), ..Deleted::default() });
-        };
-        condition.check(found.slot.live())?;
-        let row = self.change_versions(&place, Change::Delete(id, bypass)).await?;
-        let is_marker = found.slot == Slot::Marker;
+        }
+        let row = self.change_versions(&place, Change::Delete(id, bypass, condition)).await?;
+        let is_marker = found.is_some_and(|found| found.slot == Slot::Marker);
         Ok(Deleted { version: Some(id), is_marker, order: row.map(|row| row.order) })
     }
 
@@ -210,7 +210,7 @@ impl Model {
         let Deletion { key, condition, .. } = deletion;
         let place = KeyPlace::of(bucket, key);
         let decided = self.decide(&place, |current| {
-            condition.check(current.and_then(ObjectRow::live))?;
+            condition.check(current)?;
             Ok(current.is_some().then(|| Proposal::plain(Slot::Deleted, None)))
         });
         Ok(decided.await?.map(Stamp::proposal))

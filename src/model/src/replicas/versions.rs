@@ -35,7 +35,7 @@ pub(crate) enum Change {
     /// A new version.
     Add(Box<Add>),
     /// Deletes a version for good, if it is not locked to whoever asks.
-    Delete(VersionId, Bypass),
+    Delete(VersionId, Bypass, Condition),
     /// Says once more that there is nothing, if there is nothing.
     Bury,
     /// Writes what is said about a version anew, of the current one unless it is named.
@@ -160,7 +160,7 @@ impl Model {
             Change::Bury if current.is_some_and(|row| row.current().is_some()) => return Ok(None),
             Change::Bury => made(Slot::Deleted, versions::lineage_beside(current, None), Beside::default()),
             Change::Add(add) => {
-                add.condition.check(current.and_then(ObjectRow::live))?;
+                add.condition.check(current)?;
                 let Add { mode, mut slot, inline, body, retention, .. } = *add;
                 // Only who has not heard yet that the bucket keeps versions for good would replace a locked one.
                 if mode != Versioning::Enabled
@@ -177,15 +177,16 @@ impl Model {
                 let beside = Beside { own: inline, aside };
                 Proposal { slot, lineage: Some(Box::new(lineage)), beside, body }
             }
-            Change::Delete(id, bypass) => match current.filter(|row| row.current() == Some(id)) {
+            Change::Delete(id, bypass, condition) => match current.filter(|row| row.current() == Some(id)) {
                 Some(row) => {
+                    condition.check_deletion(current, Some(&row.slot))?;
                     lock::check_removal(&row.slot, opened.retention_clock, bypass)?;
                     self.propose_what_follows(place, current, id).await?
                 }
                 None => {
-                    let Some((past, _)) = self.past_version(place, id, Want::Metadata).await? else {
-                        return Ok(None);
-                    };
+                    let past = self.past_version(place, id, Want::Metadata).await?;
+                    condition.check_deletion(current, past.as_ref().map(|(past, _)| &past.slot))?;
+                    let Some((past, _)) = past else { return Ok(None) };
                     lock::check_removal(&past.slot, opened.retention_clock, bypass)?;
                     self.propose_beside(place, current, (versions::gone(id), None)).await?
                 }

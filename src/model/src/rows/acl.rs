@@ -51,7 +51,7 @@ pub enum Permission {
     /// List a bucket, get an object.
     #[serde(rename = "r")]
     Read,
-    /// Put and delete the objects of a bucket.
+    /// Put objects into a bucket; replace and delete those that belong to the grantee.
     #[serde(rename = "w")]
     Write,
     /// See the list.

@@ -165,6 +165,14 @@ pub struct Rare {
     pub encryption: Option<Encryption>,
 }
 
+impl Object {
+    /// Whether it belongs to this access key. Nothing belongs to nobody.
+    pub fn belongs_to(&self, access_key: Option<&str>) -> bool {
+        let owner = self.rare.acl.as_ref().and_then(|list| list.owner.as_deref());
+        owner.is_some() && owner == access_key
+    }
+}
+
 impl Rare {
     fn is_none(&self) -> bool {
         *self == Self::default()
@@ -305,6 +313,12 @@ impl ObjectRow {
     /// When the content was committed: what S3 shows as the time of the last change.
     pub fn modified(&self) -> Stamp {
         self.live().and_then(|object| object.rare.modified).unwrap_or(self.made())
+    }
+
+    /// When something was last written to the key or deleted there. What is said about an object beside its content
+    /// does not count.
+    pub fn changed(&self) -> Stamp {
+        if self.live().is_some() { self.modified() } else { self.stamp }
     }
 
     /// When its version was made.

@@ -290,7 +290,7 @@ async fn list(
         }
         match all.last().unwrap() {
             VersionEntry::Prefix(prefix) => {
-                (query.keys.start, query.after) = (Start::AfterEntry(prefix.clone()), None);
+                (query.keys.start, query.after) = (Start::After(prefix.clone()), None);
             }
             entry => {
                 let (key, id, ..) = seen(entry).unwrap();

@@ -1,7 +1,7 @@
 //! Changes of keys with versions on a node that is alone: the same decisions, each in one transaction.
 
 use super::{bytes_beside, gone, lineage_above, lineage_beside, past_here};
-use crate::objects::Want;
+use crate::objects::{Condition, Want};
 use crate::replicas::Change;
 use crate::rows::bucket::Versioning;
 use crate::rows::object::{Aside, Beside, Lineage, ObjectRow, Slot};
@@ -31,7 +31,7 @@ pub(crate) fn change_here(
     let stamp = txn.stamp();
     let next = match change {
         Change::Add(mut add) => {
-            add.condition.check(current.as_ref().and_then(ObjectRow::live))?;
+            add.condition.check(current.as_ref())?;
             if let Some(replaced) = replaced_by(txn, head_key, (current.as_ref(), add.mode))? {
                 lock::check_removal(&replaced, now, Bypass::Nothing)?;
             }
@@ -41,7 +41,9 @@ pub(crate) fn change_here(
         }
         // A node that is alone has nobody to agree with.
         Change::Bury => None,
-        Change::Delete(id, bypass) => delete(txn, head_key, current.as_ref(), (id, now, bypass))?,
+        Change::Delete(id, bypass, condition) => {
+            delete(txn, head_key, current.as_ref(), (id, now, bypass, condition))?
+        }
         Change::Edit(id, edit) => {
             let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
             match current.as_ref().filter(|row| is_current(row)) {
@@ -74,9 +76,10 @@ fn delete(
     txn: &Txn<'_>,
     head_key: &[u8],
     current: Option<&ObjectRow>,
-    (id, now, bypass): (VersionId, WallTime, Bypass),
+    (id, now, bypass, condition): (VersionId, WallTime, Bypass, Condition),
 ) -> Result<Option<Next>, ModelError> {
     if let Some(row) = current.filter(|row| row.current() == Some(id)) {
+        condition.check_deletion(current, Some(&row.slot))?;
         lock::check_removal(&row.slot, now, bypass)?;
         let Some((next, past)) = newest_past(txn, head_key, id)? else {
             let lineage = lineage_beside(Some(row), Some(gone(id)));
@@ -89,7 +92,9 @@ fn delete(
         return Ok(Some(Next { slot: past.slot, lineage, own }));
     }
     let held: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
-    let Some(held) = held.filter(|row| row.slot != Slot::Deleted) else { return Ok(None) };
+    let held = held.filter(|row| row.slot != Slot::Deleted);
+    condition.check_deletion(current, held.as_ref().map(|row| &row.slot))?;
+    let Some(held) = held else { return Ok(None) };
     lock::check_removal(&held.slot, now, bypass)?;
     let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
     let own = current.map_or(Ok(None), |row| bytes_beside(txn, head_key, &row.slot))?;

@@ -55,14 +55,7 @@ pub fn check_form(query: &ListQuery, page: &ListPage) -> Result<(), Failure> {
         let behind_start = match &query.start {
             Start::First => true,
             Start::At(start) => name_of(entry).as_bytes() >= start.as_bytes(),
-            Start::AfterEntry(start) => name_of(entry).as_bytes() > start.as_bytes(),
-            // Keys behind the marker may be folded into a prefix before it.
-            Start::After(start) => match entry {
-                ListEntry::Object(listed) => listed.key.as_bytes() > start.as_bytes(),
-                ListEntry::Prefix(prefix) => {
-                    prefix.as_bytes() > start.as_bytes() || start.starts_with(prefix)
-                }
-            },
+            Start::After(start) => name_of(entry).as_bytes() > start.as_bytes(),
         };
         if !behind_start {
             return fail("an entry before the start");
@@ -81,8 +74,7 @@ pub fn says_about(query: &ListQuery, page: &ListPage, key: &str) -> Option<Needs
     let reached = match &query.start {
         Start::First => true,
         Start::At(start) => key.as_bytes() >= start.as_bytes(),
-        Start::After(start) => key.as_bytes() > start.as_bytes(),
-        Start::AfterEntry(start) => name.as_bytes() > start.as_bytes(),
+        Start::After(start) => name.as_bytes() > start.as_bytes(),
     };
     let cut = page.next.as_ref().is_some_and(|next| name.as_bytes() >= next.as_bytes());
     if !reached || cut {

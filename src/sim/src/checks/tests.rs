@@ -175,7 +175,7 @@ fn pages_are_judged_by_order_form_and_reach() {
     for bad in bad {
         assert_eq!(property(listing::check_form(&first, &bad)), Some("I4 listing"), "{bad:?}");
     }
-    assert!(listing::check_form(&query(Start::AfterEntry("a".to_owned())), &good).is_err());
+    assert!(listing::check_form(&query(Start::After("a".to_owned())), &good).is_err());
     assert_eq!(listing::says_about(&first, &good, "a"), Some(Needs::Tag(0)));
     assert_eq!(listing::says_about(&first, &good, "a!"), Some(Needs::Unseen));
     assert_eq!(listing::says_about(&first, &good, "a/b"), None);

@@ -36,7 +36,7 @@ pub async fn list(client: &mut Client) -> Verdict {
         };
         let Some(next) = page.next.clone() else { return Verdict::Done };
         query.start = match page.entries.last() {
-            Some(last) if client.chance(30) => Start::AfterEntry(listing::name_of(last).to_owned()),
+            Some(last) if client.chance(30) => Start::After(listing::name_of(last).to_owned()),
             _ => Start::At(next),
         };
         client.pause(20).await;

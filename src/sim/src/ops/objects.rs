@@ -73,8 +73,9 @@ pub fn needs_of(condition: &Condition) -> Needs {
     match condition {
         Condition::Always => Needs::Open,
         Condition::Absent => Needs::Absent,
-        // No client of the simulator asks for a body.
+        // No client of the simulator asks for a body, or for whose it is and since when.
         Condition::Present | Condition::OfBody(_) => Needs::Present,
+        Condition::OwnedBy(_, other) | Condition::UnchangedSince(_, other) => needs_of(other),
         Condition::Matches(tags) => matched_tag(tags).map_or(Needs::Present, Needs::Tag),
     }
 }

@@ -14,7 +14,7 @@ async fn a_bucket_is_made_shown_changed_and_deleted() {
         "id": id, "created": made["created"], "globalAliases": ["photos"], "websiteAccess": false,
         "websiteConfig": null, "versioning": "disabled", "lifecycleRuleCount": 0, "lifecycleRulesEnabled": 0,
         "lifecycleRules": [], "objectLock": null, "encryption": null, "policy": null, "publicAccessBlock": null,
-        "corsRuleCount": 0,
+        "corsRuleCount": 0, "corsRules": [],
         "logging": null, "notifications": [], "keys": [], "objects": 0, "bytes": 0, "unfinishedUploads": 0,
         "unfinishedMultipartUploads": 0, "unfinishedMultipartUploadParts": 0,
         "unfinishedMultipartUploadBytes": 0, "quotas": { "maxSize": null, "maxObjects": null }
@@ -58,7 +58,21 @@ async fn bad_wishes_change_nothing() {
         (json!({ "websiteAccess": { "enabled": true } }), 400, "InvalidRequest"),
         (json!({ "websiteAccess": { "enabled": false, "indexDocument": "a" } }), 400, "InvalidRequest"),
         (json!({ "quotas": { "maxSize": -1 } }), 400, "InvalidRequest"),
-        (json!({ "corsRules": [] }), 501, "NotImplemented"),
+        (json!({ "corsRules": [{ "AllowedOrigins": ["*"] }] }), 400, "InvalidRequest"),
+        (
+            json!({ "corsRules": [{ "AllowedOrigins": ["*"], "AllowedMethods": ["TRACE"] }] }),
+            400,
+            "InvalidRequest",
+        ),
+        (json!({ "corsRules": { "Other": 1 } }), 400, "InvalidRequest"),
+        (json!({ "policy": "{" }), 400, "InvalidRequest"),
+        (json!({ "policy": { "Statement": [], "More": 1 } }), 400, "InvalidRequest"),
+        (json!({ "encryption": { "Rules": [] } }), 400, "InvalidRequest"),
+        (json!({ "encryption": [1] }), 400, "InvalidRequest"),
+        (json!({ "objectLock": { "ObjectLockEnabled": "Disabled" } }), 400, "InvalidRequest"),
+        // Nothing is kept yet that could be locked.
+        (json!({ "objectLock": { "ObjectLockEnabled": "Enabled" } }), 400, "InvalidRequest"),
+        (json!({ "publicAccessBlock": { "BlockPublicAcls": "maybe" } }), 400, "InvalidRequest"),
         (json!({ "versioning": "disabled" }), 400, "InvalidRequest"),
         (json!({ "lifecycleRules": [{}] }), 400, "InvalidRequest"),
     ] {
@@ -113,6 +127,50 @@ async fn versioning_and_lifecycle_rules_are_set_as_s3_sets_them() {
     assert_eq!(home.ok(&format!("GetBucketInfo?id={id}"), Value::Null).await, shown);
     let none = home.ok(&update, json!({ "versioning": "suspended", "lifecycleRules": [] })).await;
     assert_eq!((&none["versioning"], &none["lifecycleRules"]), (&json!("suspended"), &json!([])));
+}
+
+#[tokio::test]
+async fn documents_are_set_as_s3_sets_them() {
+    let home = Home::new().await;
+    let id = home.bucket("photos").await;
+    let (update, info) = (format!("UpdateBucket?id={id}"), format!("GetBucketInfo?id={id}"));
+    let cors = json!([{ "AllowedOrigins": ["https://app.example"], "AllowedMethods": ["GET"] }]);
+    let statement = json!({ "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::photos/*" });
+    let policy = json!({ "Statement": [statement] });
+    let lock = json!({ "ObjectLockEnabled": "Enabled",
+        "Rule": { "DefaultRetention": { "Mode": "COMPLIANCE", "Years": 2 } } });
+    let wish = json!({ "versioning": "enabled", "corsRules": cors, "policy": policy.to_string(),
+        "publicAccessBlock": { "BlockPublicAcls": true } });
+    home.ok(&update, wish).await;
+    let shown = home.ok(&update, json!({ "objectLock": lock })).await;
+    assert_eq!((&shown["corsRules"], &shown["corsRuleCount"], &shown["policy"]), (&cors, &json!(1), &policy));
+    assert_eq!(shown["objectLock"]["defaultYears"], 2);
+    assert_eq!(shown["publicAccessBlock"]["blockPublicAcls"], true);
+    // What S3 refuses is refused here, and changes nothing.
+    let foreign = policy.to_string().replace("photos", "others");
+    for wrong in [json!({ "policy": foreign }), json!({ "objectLock": lock, "policy": "[]" })] {
+        home.refused(&update, wrong, 400, "InvalidRequest").await;
+    }
+    let blocked =
+        json!({ "publicAccessBlock": { "BlockPublicPolicy": true }, "policy": "", "corsRules": [] });
+    let shown = home.ok(&update, blocked).await;
+    assert_eq!((&shown["corsRules"], &shown["policy"]), (&json!([]), &Value::Null));
+    home.refused(&update, json!({ "policy": policy }), 400, "InvalidRequest").await;
+    // Of a lock only the default can go.
+    let emptied = json!({ "objectLock": {}, "encryption": {}, "publicAccessBlock": {} });
+    let shown = home.ok(&update, emptied).await;
+    assert_eq!(shown["objectLock"]["defaultMode"], Value::Null);
+    assert_eq!((&shown["objectLock"].is_object(), &shown["publicAccessBlock"]), (&true, &Value::Null));
+    assert_eq!(home.ok(&update, json!({ "policy": policy })).await["policy"], policy, "the document itself");
+    // What is not given stays, and so it is with what other clients leave empty.
+    let before = home.ok(&info, Value::Null).await;
+    let nothing = json!({ "policy": null, "corsRules": null, "objectLock": null });
+    assert_eq!(home.ok(&update, nothing).await, before);
+    // Without locks there is no default to take away.
+    let other = home.bucket("other").await;
+    let shown = home.ok(&format!("UpdateBucket?id={other}"), json!({ "objectLock": {} })).await;
+    assert_eq!(shown["objectLock"], Value::Null);
 }
 
 #[tokio::test]

@@ -83,6 +83,9 @@ pub struct BucketInfo {
     /// How many CORS rules it has.
     #[serde(default)]
     pub cors_rule_count: u64,
+    /// The rules, as AWS's tools show them.
+    #[serde(default)]
+    pub cors_rules: Vec<serde_json::Value>,
     /// Settings that this node cannot read, since a newer release has set them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable_settings: Vec<String>,
@@ -289,9 +292,21 @@ pub struct UpdateBucket {
     pub website_access: Option<WebsiteAccess>,
     /// Limits: both are set.
     pub quotas: Option<Quotas>,
-    /// Not implemented yet: refused when given.
+    /// The CORS rules, as AWS's tools have them: all of them are replaced, and none is left by an empty list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors_rules: Option<serde_json::Value>,
+    /// The policy: its text, or the document itself. An empty one removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<serde_json::Value>,
+    /// What is encrypted without being asked for: the document of AWS's tools, as of the next two. An empty one removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<serde_json::Value>,
+    /// Whether versions can be locked, for good, and how new ones are. An empty one leaves no default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object_lock: Option<serde_json::Value>,
+    /// What must not be public. An empty one removes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_access_block: Option<serde_json::Value>,
     /// The lifecycle rules: all of them are replaced, and none is left by an empty list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle_rules: Option<Vec<LifecycleRule>>,

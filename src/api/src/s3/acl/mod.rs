@@ -64,6 +64,12 @@ pub fn needed(action: &str) -> Option<Needed> {
     }
 }
 
+/// Whether a bucket's list gives an action only as far as nobody else's objects are concerned: WRITE creates, and
+/// replaces and deletes what belongs to the grantee.
+pub fn is_about_own(action: &str) -> bool {
+    needed(action) == Some(Needed::OfBucket(Permission::Write))
+}
+
 /// What lists give one caller in one bucket.
 #[derive(Debug, Clone)]
 pub struct Lists {
@@ -156,11 +162,13 @@ fn owner_of_written(
     Ok(caller.access_key().filter(|_| stays && stranger).map(str::to_owned))
 }
 
-/// A list as S3 shows it; that of a bucket or object for which none is kept, or where none counts.
+/// A list as S3 shows it: what of it counts. That of a bucket or object for which none is kept, or where none counts.
 pub fn shown(bucket: &BucketRow, list: Option<Acl>) -> Result<xml::AccessControlPolicy, S3Error> {
     let counts = Ownership::of(bucket)? != Ownership::BucketOwnerEnforced;
     let list = list.filter(|_| counts).unwrap_or_else(|| Acl::of_owner(None));
-    let grants = list.grants.iter().map(|grant| xml::AclGrant {
+    let groups_count = !blocks(bucket).ignore_public_acls;
+    let effective = list.grants.iter().filter(|grant| groups_count || !grant.grantee.is_public());
+    let grants = effective.map(|grant| xml::AclGrant {
         grantee: shown_grantee(&grant.grantee),
         permission: permission_name(grant.permission).to_owned(),
     });

@@ -197,7 +197,7 @@ fn headers_say_what_is_wished() {
         (vec![("x-amz-grant-read", "id=GK1,")], S3Code::InvalidArgument),
         (vec![("x-amz-grant-read", "arn=GK1")], S3Code::InvalidArgument),
         (vec![("x-amz-grant-read", "uri=http://example/all")], S3Code::InvalidArgument),
-        (vec![("x-amz-grant-read", "emailAddress=\"a@b.example\"")], S3Code::UnresolvableGrantByEmailAddress),
+        (vec![("x-amz-grant-read", "emailAddress=\"a@b.example\"")], S3Code::MethodNotAllowed),
     ];
     for (headers, code) in refused {
         assert_eq!(wish(&headers), Err(code), "{headers:?}");
@@ -279,7 +279,7 @@ fn documents_say_what_is_wished() {
         (grant(&(id(ME) + "<URI>x</URI>"), "READ"), S3Code::MalformedACLError),
         (grant("<Name>x</Name>", "READ"), S3Code::MalformedACLError),
         (grant("<URI>http://example/all</URI>", "READ"), S3Code::InvalidArgument),
-        (grant("<EmailAddress>a@b.example</EmailAddress>", "READ"), S3Code::UnresolvableGrantByEmailAddress),
+        (grant("<EmailAddress>a@b.example</EmailAddress>", "READ"), S3Code::MethodNotAllowed),
         ("<Grant><Permission>READ</Permission></Grant>".to_owned(), S3Code::MalformedACLError),
         (" ".repeat(64 << 10), S3Code::MaxMessageLengthExceeded),
     ];

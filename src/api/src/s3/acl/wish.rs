@@ -210,7 +210,7 @@ impl Wish {
             let grantee = match grant.grantee {
                 AclGrantee::User(user) => key_or_owner(user.id),
                 AclGrantee::Group(uri) => group(&uri)?,
-                AclGrantee::Email(_) => return Err(S3Code::UnresolvableGrantByEmailAddress.into()),
+                AclGrantee::Email(_) => return Err(S3Code::MethodNotAllowed.into()),
             };
             Ok(AclGrant { grantee, permission })
         });
@@ -328,7 +328,7 @@ fn granted(name: &str, text: &str, permission: Permission) -> Result<Vec<AclGran
         let grantee = match kind.trim().to_ascii_lowercase().as_str() {
             "id" => key_or_owner(value.to_owned()),
             "uri" => group(value)?,
-            "emailaddress" => return Err(S3Code::UnresolvableGrantByEmailAddress.into()),
+            "emailaddress" => return Err(S3Code::MethodNotAllowed.into()),
             _ => return Err(invalid()),
         };
         Ok(AclGrant { grantee, permission })

@@ -10,6 +10,7 @@ use crate::checksum::ChecksumError;
 use crate::dates;
 use crate::s3::xml::XmlError;
 use crate::signature::{SignatureError, SignatureMismatch};
+use base::id::encode_hex;
 
 /// AWS's and our allowance for a client's clock: 15 minutes.
 const SKEW_MAX_MS: &str = "900000";
@@ -46,9 +47,15 @@ impl From<BodyError> for S3Error {
             BodyError::ChunkTooLarge => S3Code::InvalidChunkSizeError,
             BodyError::ChunkSignatureMismatch => S3Code::SignatureDoesNotMatch,
             BodyError::MalformedTrailer => S3Code::MalformedTrailerError,
-            BodyError::ContentSha256Mismatch => S3Code::XAmzContentSHA256Mismatch,
+            BodyError::ContentSha256Mismatch { .. } => S3Code::XAmzContentSHA256Mismatch,
         };
-        Self::with_message(code, error.to_string())
+        let told = Self::with_message(code, error.to_string());
+        match error {
+            BodyError::ContentSha256Mismatch { announced, computed } => told
+                .field("ClientComputedContentSHA256", encode_hex(&announced))
+                .field("S3ComputedContentSHA256", encode_hex(&computed)),
+            _ => told,
+        }
     }
 }
 
@@ -113,10 +120,10 @@ fn signature_code(error: &SignatureError) -> S3Code {
         | SignatureError::FormMalformed(_)
         | SignatureError::InvalidContentSha256 => S3Code::InvalidArgument,
         SignatureError::AuthorizationHeaderMalformed(_) => S3Code::AuthorizationHeaderMalformed,
-        SignatureError::AuthorizationQueryParametersError(_) => S3Code::AuthorizationQueryParametersError,
+        SignatureError::AuthorizationQueryParametersError(_)
+        | SignatureError::PresignedLifetimeOutOfRange => S3Code::AuthorizationQueryParametersError,
         SignatureError::InvalidDate
         | SignatureError::HeadersNotSigned(_)
-        | SignatureError::PresignedLifetimeOutOfRange
         | SignatureError::PresignedExpired { .. }
         | SignatureError::PresignedNotYetValid => S3Code::AccessDenied,
         SignatureError::RequestTimeTooSkewed { .. } => S3Code::RequestTimeTooSkewed,

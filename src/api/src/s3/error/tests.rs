@@ -136,7 +136,7 @@ fn body_and_checksum_errors_keep_their_code_and_status() {
         BodyError::ChunkTooLarge,
         BodyError::ChunkSignatureMismatch,
         BodyError::MalformedTrailer,
-        BodyError::ContentSha256Mismatch,
+        BodyError::ContentSha256Mismatch { announced: [0; 32], computed: [0; 32] },
     ] {
         let told = S3Error::from(error);
         assert_eq!((told.code.name(), told.status()), (error.code(), error.status()), "{error:?}");

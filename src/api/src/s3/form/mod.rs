@@ -65,6 +65,15 @@ impl Fields {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Takes a field in. One that stands there already has both values, with a comma between them, as on AWS: nobody
+    /// sees one of them without the other.
+    fn add(&mut self, name: String, value: &str) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = format!("{known},{value}"),
+            None => self.0.push((name, value.to_owned())),
+        }
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
@@ -101,11 +110,7 @@ impl Form {
         let mut form = Self { parser, decoder, fields, length, left_bytes };
         loop {
             match form.next(incoming).await? {
-                Event::Field(name, _) if form.fields.get(&name).is_some() => {
-                    let message = "A field stands more than once in the form.";
-                    return Err(S3Error::invalid_argument(&name, "", message));
-                }
-                Event::Field(name, value) => form.fields.0.push((name, value)),
+                Event::Field(name, value) => form.fields.add(name, &value),
                 Event::File(file_name) => {
                     form.name_file(&file_name);
                     return Ok(form);

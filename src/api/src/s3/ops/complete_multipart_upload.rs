@@ -19,6 +19,7 @@ use base::PartNumber;
 use model::events::{EventKind, Outcome};
 use model::lifecycle::Traits;
 use model::multipart::{Completed, Completion, NamedPart, Part, Planned};
+use model::objects::Condition;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -56,6 +57,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
         Planned::Ready(completion) => {
             encryption::check_upload(&call, &name, completion.row.encryption.as_deref())?;
             check_size(head.header("x-amz-mp-object-size").as_deref(), completion.size())?;
+            check_numbers(&completion)?;
             check_type(expected_type, &completion)?;
             check_part_checksums(&listed, &completion.parts)?;
             let checksum = whole_checksum(&completion)?;
@@ -68,6 +70,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
             described = Some((size, tags));
             let change = Change::creation(EventKind::CompleteMultipartUpload, &name.key, of);
             let watch = events::announce(&call, change).await?;
+            let condition = call.admission.restrict(since_begun(condition, &completion));
             let ended = call.api.model.complete_upload(name.clone(), *completion, stored, condition).await;
             let outcome = |done: &Completed| Outcome { at: Some(done.stamp), version: done.version };
             watch.settle(ended, outcome)?
@@ -101,6 +104,24 @@ fn checksum_type(head: &Head) -> Result<Option<ChecksumType>, S3Error> {
     ChecksumType::from_name(&text).map(Some).ok_or_else(|| ChecksumError::UnknownType.into())
 }
 
+/// With a condition, nothing may have happened to the key since the upload began: its parts are of what was there then.
+fn since_begun(condition: Condition, completion: &Completion) -> Condition {
+    match condition {
+        Condition::Always => Condition::Always,
+        condition => Condition::UnchangedSince(completion.row.initiated, Box::new(condition)),
+    }
+}
+
+/// Parts with checksums are numbered from 1 without gaps: readers count the parts of an object so.
+fn check_numbers(completion: &Completion) -> Result<(), S3Error> {
+    let numbers = completion.parts.iter().map(|part| part.number.get());
+    if completion.row.checksum.is_none() || numbers.eq((1..).take(completion.parts.len())) {
+        return Ok(());
+    }
+    let message = "The parts of an upload with checksums must be numbered from 1 without gaps.";
+    Err(S3Error::with_message(S3Code::InvalidPartOrder, message))
+}
+
 /// The type that the request names must be the one the upload was opened with; without one, the
 /// checksum is over the whole object.
 fn check_type(expected: Option<ChecksumType>, completion: &Completion) -> Result<(), S3Error> {
@@ -108,8 +129,12 @@ fn check_type(expected: Option<ChecksumType>, completion: &Completion) -> Result
     let kind = if composite { ChecksumType::Composite } else { ChecksumType::FullObject };
     match expected.filter(|expected| *expected != kind) {
         None => Ok(()),
+        // AWS's pages say BadDigest, and this is what it answers.
         Some(_) => {
-            let message = "The checksum type is not the one the upload was created with.";
+            let begun = if completion.row.checksum.is_some() { kind.name() } else { "null" };
+            let message = format!(
+                "The upload was created using the {begun} checksum mode. The complete request must use the same checksum mode."
+            );
             Err(S3Error::with_message(S3Code::InvalidRequest, message))
         }
     }

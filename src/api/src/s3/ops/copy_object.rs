@@ -4,7 +4,6 @@ use super::copy_source::{self, CopySource};
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
 use crate::s3::access::Access;
 use crate::s3::acl;
-use crate::s3::conditions::write_condition;
 use crate::s3::encryption::{self, Sealing};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::events::{self, Change};
@@ -39,7 +38,7 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let head = &call.head;
     let (bucket, key) = (call.bucket()?, head.object_key()?);
-    let place = Place { bucket: bucket.id, key: key.to_owned(), condition: write_condition(head)? };
+    let place = Place { bucket: bucket.id, key: key.to_owned(), condition: call.write_condition()? };
     // That of the source stays with it.
     let (acl, lock) = (acl::written(&call).await?, lock::written(&call)?);
     let source = copy_source::find(&call).await?;

@@ -28,7 +28,7 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let (api, key) = (&call.api, call.caller.key()?);
     let text = call.head.bucket.as_deref().unwrap_or_default();
-    let name = BucketName::parse(text)
+    let name = BucketName::parse_new(text)
         .map_err(|_| S3Error::new(S3Code::InvalidBucketName).field("BucketName", text))?;
     // Before the body is read, as everywhere.
     if !may_ask(&call, key, text)? {

@@ -2,7 +2,6 @@
 //! for good; nothing there is fine.
 
 use crate::s3::access::Access;
-use crate::s3::conditions::write_condition;
 use crate::s3::error::S3Error;
 use crate::s3::events;
 use crate::s3::intake::Incoming;
@@ -12,6 +11,7 @@ use crate::s3::reply::Reply;
 use crate::s3::versions;
 use http::StatusCode;
 use model::Bypass;
+use model::objects::Deletion;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -25,12 +25,11 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let (head, bucket, model) = (&call.head, call.bucket()?, &call.api.model);
     let (key, version) = (head.object_key()?.to_owned(), versions::named(head)?);
-    let bypass = match lock::asks_bypass(head)? {
+    let bypass = match lock::asks_bypass(&call)? {
         true => lock::bypass(&call, &mut call.api.gate(&call.caller, head, bucket), &key).await?,
         false => Bypass::Nothing,
     };
-    let condition = write_condition(head)?;
-    let deletion = versions::deletion(model, bucket, (key, version), condition, bypass).await?;
+    let deletion = Deletion { key, version, condition: call.write_condition()?, bypass };
     let watch = events::announce(&call, events::deletion(bucket, &deletion)).await?;
     let deleted = watch.settle(model.delete_object(bucket.id, deletion).await, events::deleted)?;
     let mut reply = Reply::empty(StatusCode::NO_CONTENT);

@@ -11,7 +11,6 @@ use crate::s3::intake::Incoming;
 use crate::s3::lock;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
-use crate::s3::versions;
 use crate::s3::xml::{DELETE_BODY_MAX_BYTES, Delete, DeleteError, DeleteResult, Deleted, ObjectToDelete};
 use model::objects::Deletion;
 use model::rows::past::VersionId;
@@ -28,7 +27,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let headers = &call.head.headers;
-    lock::asks_bypass(&call.head)?;
+    lock::asks_bypass(&call)?;
     let plan = BodyPlan::from_request(headers, call.caller.verified())?;
     let requested = RequestChecksums::from_headers(headers)?;
     if !requested.protects_body() {
@@ -75,15 +74,15 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
 
 /// What one entry asks for, if the caller may do that.
 async fn allowed(call: &Call, gate: &mut Gate, object: &ObjectToDelete) -> Result<Deletion, S3Error> {
-    let (model, version) = (&call.api.model, object.version_id.as_deref());
+    let version = object.version_id.as_deref();
     // AWS calls an id that cannot be one unknown here.
     let id = version.map(|text| VersionId::parse(text).ok_or(S3Code::NoSuchVersion)).transpose()?;
     let (access, actions) = (OPERATION.access, OPERATION.actions);
     gate.facts.set_version(version);
-    gate.check(model, &Wanted { access, actions, key: Some(&object.key) }).await?;
-    let condition = tag_condition(object.etag.as_deref());
+    let admission = gate.admit(&call.api.model, &Wanted { access, actions, key: Some(&object.key) }).await?;
+    let condition = admission.restrict(tag_condition(object.etag.as_deref()));
     let bypass = lock::bypass(call, gate, &object.key).await?;
-    versions::deletion(model, call.bucket()?, (object.key.clone(), id), condition, bypass).await
+    Ok(Deletion { key: object.key.clone(), version: id, condition, bypass })
 }
 
 fn delete_error(key: String, version_id: Option<String>, error: &S3Error) -> DeleteError {

@@ -7,7 +7,6 @@ use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
 use crate::s3::versions;
 use crate::s3::xml::Tagging;
-use model::objects::Want;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -19,7 +18,7 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
-    let found = call.find(Want::Metadata).await?;
+    let found = versions::find_tagged(&call).await?;
     let mut reply = Reply::xml(Tagging { tags: found.object.tags }.render());
     versions::show(&mut reply, versions::shown(&call.bucket()?.row, found.version));
     Ok(reply)

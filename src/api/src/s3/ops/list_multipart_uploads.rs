@@ -30,7 +30,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     if after_upload.is_none() && !upload_marker.is_empty() && !key_marker.is_empty() {
         return Err(S3Error::invalid_argument("upload-id-marker", upload_marker, "Invalid uploadId marker"));
     }
-    let start = if key_marker.is_empty() { Start::First } else { Start::AfterEntry(key_marker.clone()) };
+    let start = if key_marker.is_empty() { Start::First } else { Start::After(key_marker.clone()) };
     let query = ListQuery { prefix: owned("prefix"), delimiter: delimiter.clone(), start, limit };
     let bucket = call.bucket()?;
     let page = call.api.model.list_uploads(bucket.id, query, after_upload).await?;

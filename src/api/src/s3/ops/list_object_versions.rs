@@ -61,7 +61,7 @@ fn start(head: &Head) -> Result<(Start, Option<(String, VersionId)>), S3Error> {
     let marker = |name: &str| head.parameter(name).filter(|text| !text.is_empty());
     match (marker("key-marker"), marker("version-id-marker")) {
         (None, None) => Ok((Start::First, None)),
-        (Some(key), None) => Ok((Start::AfterEntry(key.to_owned()), None)),
+        (Some(key), None) => Ok((Start::After(key.to_owned()), None)),
         (Some(key), Some(text)) => {
             let message = "Invalid version id specified";
             let id = VersionId::parse(text)

@@ -28,7 +28,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let query = ListQuery {
         prefix: text("prefix"),
         delimiter: delimiter.clone(),
-        start: start.map_or(Start::First, |marker| Start::AfterEntry(marker.to_owned())),
+        start: start.map_or(Start::First, |marker| Start::After(marker.to_owned())),
         limit,
     };
     let bucket = call.bucket()?;

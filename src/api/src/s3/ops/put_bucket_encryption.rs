@@ -23,7 +23,7 @@ pub const OPERATION: Operation = Operation {
 async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let document = settings::receive(&call, body, ENCRYPTION_BODY_MAX_BYTES).await?;
     let configuration = EncryptionConfiguration::parse(&document)?;
-    encryption::check_default(&call, &configuration).await?;
+    encryption::check_default(&call.api.model, &configuration).await?;
     settings::write(&call, Setting::Encryption, &configuration).await?;
     Ok(Reply::empty(StatusCode::OK))
 }

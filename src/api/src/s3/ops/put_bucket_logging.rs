@@ -1,8 +1,10 @@
 //! PutBucketLogging: sets in which bucket the requests to this one are logged, or that they are not.
 
 use crate::s3::access::Access;
+use crate::s3::encryption;
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::intake::Incoming;
+use crate::s3::lock;
 use crate::s3::logging::Logging;
 use crate::s3::operation::{Call, Operation, Route, Target};
 use crate::s3::reply::Reply;
@@ -51,6 +53,13 @@ async fn checked(call: &Call, asked: LoggingEnabled) -> Result<Logging, S3Error>
     };
     if !call.caller.grant(&target.row).owner {
         let message = "The owner for the bucket to be logged and the target bucket must be the same.";
+        return Err(refused(&asked.bucket, message));
+    }
+    if lock::configuration(&target)?.is_some() {
+        return Err(refused(&asked.bucket, "The target bucket for logging cannot have Object Lock enabled."));
+    }
+    if encryption::uses_named_keys(&target)? {
+        let message = "The target bucket for logging cannot have SSE-KMS as its default encryption.";
         return Err(refused(&asked.bucket, message));
     }
     Ok(Logging::to(&target, asked.prefix))

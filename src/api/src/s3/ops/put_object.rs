@@ -4,7 +4,6 @@ use crate::body::BodyPlan;
 use crate::checksum::{BodyChecksums, ChecksumAlgorithm, ObjectChecksum, RequestChecksums};
 use crate::s3::access::Access;
 use crate::s3::acl;
-use crate::s3::conditions::write_condition;
 use crate::s3::encryption::{self, Sealing};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::events::{self, Change};
@@ -98,7 +97,7 @@ impl Upload {
         // S3 keeps a CRC-64 of what comes without a checksum.
         let algorithm = requested.checksum.algorithm().or(requested.wanted_algorithm);
         Ok(Self {
-            place: Place { bucket, key, condition: write_condition(head)? },
+            place: Place { bucket, key, condition: call.write_condition()? },
             headers: metadata::read_headers(&head.headers)?,
             tags: tags::of_object(head)?,
             acl: acl::written(call).await?,

@@ -85,9 +85,13 @@ fn source_range(text: &str, size: u64) -> Result<ByteRange, S3Error> {
     if first > last {
         return Err(malformed());
     }
+    if first >= size {
+        let message = "The specified copy range is invalid for the source object size";
+        return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+    }
     if last >= size {
         let message = format!("Range specified is not valid for source object of size: {size}");
-        return Err(S3Error::with_message(S3Code::InvalidRange, message));
+        return Err(S3Error::invalid_argument("x-amz-copy-source-range", text, message));
     }
     Ok(ByteRange { start: first, end: last + 1 })
 }

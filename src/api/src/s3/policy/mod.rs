@@ -23,10 +23,13 @@ use super::head::{Head, header_text};
 use super::settings;
 use super::tags;
 use super::versions;
+use super::xml::PublicAccessBlock;
 use crate::tls::TlsVersion;
+use model::Model;
 use model::rows::bucket::{BucketRow, Setting};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A policy as it is kept. The bucket is named in it by one of its names: by this one it is evaluated, whatever
 /// name a request uses.
@@ -39,6 +42,30 @@ pub struct StoredPolicy {
 }
 
 impl StoredPolicy {
+    /// A document as it may be kept: it can be read, the keys that it names are there, and it makes nothing public that
+    /// must not be. The bucket is called this way in it.
+    pub async fn accept(
+        model: &Arc<Model>,
+        (bucket, row): (&str, &BucketRow),
+        document: &[u8],
+    ) -> Result<Self, S3Error> {
+        let policy = Policy::parse(document, bucket)?;
+        for id in policy.keys() {
+            // Made on another node a moment ago?
+            if !model.knows_key(id).await? {
+                let message = format!("Invalid principal in policy: there is no access key {id}");
+                return Err(S3Error::with_message(S3Code::MalformedPolicy, message));
+            }
+        }
+        let blocks: Option<PublicAccessBlock> = settings::read(row, Setting::PublicAccessBlock)?;
+        if policy.is_public() && blocks.unwrap_or_default().block_public_policy {
+            let message = "Public policies are prevented by the BlockPublicPolicy setting of this bucket.";
+            return Err(S3Error::with_message(S3Code::AccessDenied, message));
+        }
+        let text = String::from_utf8(document.to_vec()).map_err(|_| S3Code::MalformedPolicy)?;
+        Ok(Self { bucket: bucket.to_owned(), text })
+    }
+
     /// The policy of a bucket, if it has one.
     pub fn of(bucket: &BucketRow) -> Result<Option<Self>, S3Error> {
         settings::read(bucket, Setting::Policy)

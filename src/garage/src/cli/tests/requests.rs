@@ -238,6 +238,30 @@ fn buckets() {
             "bucket lifecycle --none photos",
             vec![find_bucket(), change_bucket(r#"{"lifecycleRules":[],"quotas":null,"websiteAccess":null}"#)],
         ),
+        ("bucket policy photos", vec![find_bucket()]),
+        (
+            "bucket policy photos --none",
+            vec![find_bucket(), change_bucket(r#"{"policy":"","quotas":null,"websiteAccess":null}"#)],
+        ),
+        (
+            "bucket cors --none photos",
+            vec![find_bucket(), change_bucket(r#"{"corsRules":[],"quotas":null,"websiteAccess":null}"#)],
+        ),
+        (
+            "bucket encryption --none photos",
+            vec![find_bucket(), change_bucket(r#"{"encryption":{},"quotas":null,"websiteAccess":null}"#)],
+        ),
+        (
+            "bucket lock --none photos",
+            vec![find_bucket(), change_bucket(r#"{"objectLock":{},"quotas":null,"websiteAccess":null}"#)],
+        ),
+        (
+            "bucket public-access photos --none",
+            vec![
+                find_bucket(),
+                change_bucket(r#"{"publicAccessBlock":{},"quotas":null,"websiteAccess":null}"#),
+            ],
+        ),
         (
             "bucket set-quotas photos --max-objects 10",
             vec![

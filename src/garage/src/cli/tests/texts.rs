@@ -164,6 +164,15 @@ fn buckets() {
         assert_eq!(printed(line), info, "{line}");
     }
     assert_eq!(printed("bucket lifecycle photos").lines().next(), Some("ID  Status  About  What goes"));
+    for (line, wanted) in [
+        ("bucket policy photos", "No policy is set.\n"),
+        ("bucket cors photos", "No CORS configuration is set.\n"),
+        ("bucket encryption photos", "No encryption is set.\n"),
+        ("bucket lock photos", "No object lock is set.\n"),
+        ("bucket public-access photos", "No public access block is set.\n"),
+    ] {
+        assert_eq!(printed(line), wanted, "{line}");
+    }
     assert_eq!(
         printed("bucket list"),
         format!(
