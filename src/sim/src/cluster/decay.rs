@@ -187,12 +187,13 @@ impl Decayed {
             What::Row { space, key } => {
                 home.rows.row(*space, key).is_none_or(|value| store::passes(*space, key, &value))
             }
-            What::File { hash, path, whole } => match home.world.disk.peek(path) {
-                Some(now) => BlockHash::of(&now) == *whole,
-                None => {
-                    home.node().is_some_and(|node| node.blocks.is_counted(hash).is_ok_and(|counted| !counted))
-                }
-            },
+            What::File { hash, path, whole } => {
+                let is_good = |now: Vec<u8>| BlockHash::of(&now) == *whole;
+                // One that nothing calls for goes in its own time, and is verified before anything does again.
+                let count = || home.node().map(|node| node.blocks.reference_count(hash));
+                let is_wanted = || !matches!(count(), Some(Ok(0)));
+                home.world.disk.peek(path).is_some_and(is_good) || !is_wanted()
+            }
         }
     }
 }
