@@ -26,6 +26,7 @@ def options(parser):
     parser.add_argument("--objects", type=int, default=20_000)
     parser.add_argument("--per-second", type=float, default=20)
     parser.add_argument("--rtt", type=float, help="milliseconds between the homes, which are network namespaces then")
+    parser.add_argument("--mbit", type=float, help="million bits a second that each home sends at most (with --rtt, or 30 ms)")
     parser.add_argument("--flush-ms", type=int, help="so much longer each flush of each home takes: a very busy disk")
     parser.add_argument("--blocks", type=int, default=20, help="objects of 1 to 8 MiB among them, which move as blocks")
     parser.add_argument("--kills", type=int, default=0, help="how often the first home is killed while the others copy")
@@ -33,10 +34,10 @@ def options(parser):
 
 
 def run(frame):
-    if frame.options.rtt is None:
+    if frame.options.rtt is None and frame.options.mbit is None:
         grow(frame)
         return
-    with Wan(3, frame.options.rtt):
+    with Wan(3, frame.options.rtt or 30, mbit=frame.options.mbit):
         grow(frame, wide=True)
 
 

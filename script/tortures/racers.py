@@ -18,6 +18,7 @@ SHOWN_ROUNDS = 10
 def options(parser):
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--racers", type=int, default=100)
+    parser.add_argument("--kib", type=int, default=0, help="size of what each writes; above 64 it lies in blocks (default: its number only)")
 
 
 def run(frame):
@@ -27,7 +28,7 @@ def run(frame):
         won, told, wrong, seconds = Counter(), Counter(), 0, []
         for race in range(frame.options.rounds):
             begin = time.monotonic()
-            answers = one_race(clients, race)
+            answers = one_race(clients, race, frame.options.kib * 1024)
             seconds.append(time.monotonic() - begin)
             winners = [number for number, answer in answers.items() if answer == WON]
             won[len(winners)] += 1
@@ -58,14 +59,15 @@ def may_hold(held, winners, answers):
     return held == winners[0] if winners else held is None or answers[held] == 503
 
 
-def one_race(clients, race):
+def one_race(clients, race, size_bytes):
     """The status that each racer got."""
     answers, start = {}, threading.Barrier(len(clients))
 
     def put(number, s3):
+        body = str(number).encode().ljust(size_bytes)
         start.wait()
         try:
-            s3.put_object(Bucket=BUCKET, Key=f"race/{race}", Body=str(number).encode(), IfNoneMatch="*")
+            s3.put_object(Bucket=BUCKET, Key=f"race/{race}", Body=body, IfNoneMatch="*")
         except ClientError as error:
             answers[number] = error.response["ResponseMetadata"]["HTTPStatusCode"]
             assert answers[number] in (409, 412, 503), answers[number]
