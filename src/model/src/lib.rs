@@ -174,6 +174,12 @@ impl Model {
         &self.env
     }
 
+    /// The time that the machine's clock shows, or a later one that this node has heard of or begun with: what it stores is no
+    /// later than that.
+    pub fn latest_time(&self) -> WallTime {
+        self.env.clock.wall().max(self.store.latest().wall())
+    }
+
     /// The metadata store.
     pub fn store(&self) -> &Store {
         &self.store

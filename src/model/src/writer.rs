@@ -297,8 +297,8 @@ impl FinishedBody {
 impl Unsettled {
     /// For a body of which nothing has been sent.
     pub fn new(model: &Arc<Model>, body: Id<kind::Body>) -> Self {
-        // By what this node has heard, too: a replica measures it by that.
-        let now = model.env.clock.wall().max(model.store.latest().wall());
+        // A replica measures it by what it has heard, too.
+        let now = model.latest_time();
         let deadline = WallTime(now.millis().saturating_add(BODY_DEADLINE_MS));
         Self {
             model: Arc::clone(model),

@@ -57,7 +57,7 @@ impl Model {
             return Ok(());
         }
         let unknown = self.unknown_bodies(held.iter().map(|held| held.body).collect()).await?;
-        let now = self.env.clock.wall().max(self.store.latest().wall());
+        let now = self.latest_time();
         for Held { row_key, target, body } in held.into_iter().filter(|held| unknown.contains(&held.body)) {
             let since = progress.doubted_since(&row_key, now);
             let deadline = WallTime(since.millis().saturating_add(BODY_DEADLINE_MS));

@@ -59,7 +59,7 @@ pub async fn find(call: &Call) -> Result<CopySource, S3Error> {
         }
     };
     let opened = encryption::open_source(&call.head, (bucket.id, &key), &mut found)?;
-    COPY_SOURCE.check(&call.head, &found, call.api.model.env().clock.wall())?;
+    COPY_SOURCE.check(&call.head, &found, call.api.model.latest_time())?;
     Ok(CopySource { bucket, key, version, found, opened })
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn describe(call: &Call, want: Want) -> Result<(Reply, Found, B
     let mut found = call.find(want).await?;
     // Whoever lacks the key learns nothing by conditions either.
     let opened = encryption::open(head, (call.bucket()?.id, head.object_key()?), &mut found)?;
-    READ.check(head, &found, call.api.model.env().clock.wall())?;
+    READ.check(head, &found, call.api.model.latest_time())?;
     refuse_overrides(call)?;
     let size = found.object.size;
     let mut reply = Reply::empty(StatusCode::OK);
