@@ -70,6 +70,9 @@ pub enum ModelError {
     /// No quorum of the nodes that keep this answered. A write may have happened or not.
     #[error("too few of the nodes that keep this can be reached; try again")]
     Unavailable,
+    /// It took so long that its replicas may have forgotten what came meanwhile: none of them took it, nor ever will.
+    #[error("the request took too long on its way; try again")]
+    Fenced,
     /// Somebody is about to delete the bucket.
     #[error("the bucket is about to be deleted; try again")]
     BucketBusy,
@@ -164,6 +167,7 @@ impl ModelError {
             | Self::NeedsVersions
             | Self::KeepsVersions
             | Self::NewerSetting
+            | Self::Fenced
             | Self::Damaged => true,
         }
     }

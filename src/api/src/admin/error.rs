@@ -241,9 +241,11 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         ModelError::NoSuchEncryptionKey => (S::NOT_FOUND, "NoSuchEncryptionKey"),
         ModelError::EncryptionKeyExists => (S::CONFLICT, "EncryptionKeyAlreadyExists"),
         ModelError::Store(error) => of_store(error),
-        ModelError::Block(_) | ModelError::Unavailable | ModelError::BucketBusy | ModelError::NoLayout => {
-            (S::SERVICE_UNAVAILABLE, "ServiceUnavailable")
-        }
+        ModelError::Block(_)
+        | ModelError::Unavailable
+        | ModelError::Fenced
+        | ModelError::BucketBusy
+        | ModelError::NoLayout => (S::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
         ModelError::CustomerKeyNeeded
         | ModelError::WrongCustomerKey
         | ModelError::ConditionFailed

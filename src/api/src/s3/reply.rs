@@ -152,7 +152,7 @@ impl From<ModelError> for S3Error {
             ModelError::ChecksumMismatch => S3Code::BadDigest,
             ModelError::RangeNotSatisfiable => S3Code::InvalidRange,
             ModelError::QuotaExceeded => S3Code::QuotaExceeded,
-            ModelError::Unavailable | ModelError::BucketBusy | ModelError::NoLayout => {
+            ModelError::Unavailable | ModelError::Fenced | ModelError::BucketBusy | ModelError::NoLayout => {
                 S3Code::ServiceUnavailable
             }
             ModelError::Locked => S3Code::AccessDenied,

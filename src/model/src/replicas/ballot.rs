@@ -359,6 +359,8 @@ impl Model {
                 self.store.observe(above).await?;
                 Ok(Ended::Lost)
             }
+            // Its birth was too early: another ballot gives it a new one, and nothing of this one is anywhere.
+            Err(ModelError::Fenced) => Ok(Ended::Moved),
             Ok(_) | Err(ModelError::Unavailable) => Ok(Ended::Unclear),
             Err(error) => Err(error),
         }

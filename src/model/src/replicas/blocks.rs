@@ -47,25 +47,26 @@ impl Model {
             }
         }
         let others: Vec<NodeId> = holders.into_iter().filter(|node| *node != self.peers.me()).collect();
-        match self.seek_block(*hash, &others).await {
+        match self.seek_block(*hash, &others, HEDGE_AFTER).await {
             Sought::Found(block) => Ok(block.into_content()),
             Sought::Nowhere | Sought::Unknown => Err(failure.into()),
         }
     }
 
     /// A block from the other nodes that may have it: the owners first, then the other members, one of which may have
-    /// been an owner a moment ago.
+    /// been an owner a moment ago. Nobody waits for it: a second home is asked only where the first one has failed, since
+    /// on a slow line the blocks that come side by side have pauses of their own.
     pub(crate) async fn seek_elsewhere(self: &Arc<Self>, hash: BlockHash) -> Sought {
         let me = self.peers.me();
         let mut nodes = self.holders_of(&hash);
         nodes.retain(|node| *node != me);
-        let sought = self.seek_block(hash, &nodes).await;
+        let sought = self.seek_block(hash, &nodes, READ_LIMIT).await;
         if matches!(sought, Sought::Found(_)) {
             return sought;
         }
         let mut others = self.peers.others_up();
         others.retain(|node| !nodes.contains(node));
-        match self.seek_block(hash, &others).await {
+        match self.seek_block(hash, &others, READ_LIMIT).await {
             Sought::Found(block) => Sought::Found(block),
             // What counts is what the owners said.
             Sought::Nowhere | Sought::Unknown => sought,
@@ -74,7 +75,12 @@ impl Model {
 
     /// Asks one node after the other, the next one as soon as one fails or is slow: it goes on where the longest part
     /// that came so far ends.
-    pub(crate) async fn seek_block(self: &Arc<Self>, hash: BlockHash, nodes: &[NodeId]) -> Sought {
+    pub(crate) async fn seek_block(
+        self: &Arc<Self>,
+        hash: BlockHash,
+        nodes: &[NodeId],
+        patience: Duration,
+    ) -> Sought {
         let (begun, asked) = (Begun::default(), nodes.len());
         let mut running = futures_util::stream::FuturesUnordered::new();
         let mut nodes = nodes.iter();
@@ -85,8 +91,11 @@ impl Model {
                 return if begun.denials() == asked { Sought::Nowhere } else { Sought::Unknown };
             }
             let next = futures_util::StreamExt::next(&mut running);
-            let heard =
-                if nodes.len() > 0 { begun.while_more_comes(pin!(next)).await } else { Some(next.await) };
+            let heard = if nodes.len() > 0 {
+                begun.while_more_comes(patience, pin!(next)).await
+            } else {
+                Some(next.await)
+            };
             if let Some(Some(Some(block))) = heard {
                 return Sought::Found(block);
             }
@@ -183,11 +192,15 @@ impl Begun {
         self.open().iter().map(Bytes::len).sum()
     }
 
-    /// What a question comes to; `None` once nothing more has come for [`HEDGE_AFTER`].
-    async fn while_more_comes<T>(&self, mut question: impl Future<Output = T> + Unpin) -> Option<T> {
+    /// What a question comes to; `None` once nothing more has come for so long.
+    async fn while_more_comes<T>(
+        &self,
+        patience: Duration,
+        mut question: impl Future<Output = T> + Unpin,
+    ) -> Option<T> {
         loop {
             let before = self.size_bytes();
-            let heard = env::timeout(HEDGE_AFTER, &mut question).await;
+            let heard = env::timeout(patience, &mut question).await;
             if heard.is_some() || self.size_bytes() == before {
                 return heard;
             }

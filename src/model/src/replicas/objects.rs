@@ -106,7 +106,13 @@ impl Model {
             writes.push(Write::Object { partition, key, slot: slot.clone(), inline });
             let (birth, deadline) = (position.order, body.map(|body| body.deadline));
             let batch = Batch { position, birth, deadline, writes, block: None, under: None };
-            let steps = self.store_everywhere(batch).await?;
+            let steps = match self.store_everywhere(batch).await {
+                Err(ModelError::Fenced) => {
+                    position = self.position_in(partition).await?;
+                    continue;
+                }
+                steps => steps?,
+            };
             let Some(WriteStep::Again { above }) = steps.get(&number) else {
                 let is_done = steps.get(&number) == Some(&WriteStep::Done);
                 return if is_done { Ok(position) } else { Err(ModelError::Unavailable) };

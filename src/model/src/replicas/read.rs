@@ -275,7 +275,7 @@ impl Model {
             Ok(steps) => Ok(steps.get(&0).copied().unwrap_or(WriteStep::Unknown)),
             // With one replica away, a promise that one of the others gave keeps it from a quorum for good:
             // taking over helps where waiting does not. Nothing new was put forward, so that is always safe.
-            Err(ModelError::Unavailable) => Ok(WriteStep::Unknown),
+            Err(ModelError::Unavailable | ModelError::Fenced) => Ok(WriteStep::Unknown),
             Err(error) => Err(error),
         }
     }

@@ -8,6 +8,7 @@ use base::{NodeId, PartitionHash, Stamp, WallTime};
 use block::{BlockError, HashedBlock};
 use bytes::Bytes;
 use cluster::{Placement, View};
+use net::CallError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,8 @@ struct Round {
     views_differ: bool,
     /// Whether it was older than the fence of a replica.
     is_fenced: bool,
+    /// Who surely has nothing of it, nor ever will: a fence never falls.
+    untouched: BTreeSet<Member>,
 }
 
 /// Who keeps a partition, as members of one question.
@@ -103,6 +106,7 @@ impl Round {
             gone: BTreeSet::new(),
             views_differ: false,
             is_fenced: false,
+            untouched: BTreeSet::new(),
         })
     }
 
@@ -137,7 +141,10 @@ impl Round {
                 self.failure = Some(ModelError::BucketBusy);
                 self.views_differ = true;
             }
-            Some(Reply::Fenced) => self.is_fenced = true,
+            Some(Reply::Fenced) => {
+                self.is_fenced = true;
+                self.untouched.insert(member);
+            }
             _ => {}
         }
     }
@@ -152,6 +159,16 @@ impl Round {
         let stops = |quorum: &Quorum| !quorum.possible_without(&self.gone);
         let is_gone = self.decided.values().any(|(_, quorum, _)| stops(quorum));
         if is_gone { Some(ModelError::NoSuchBucket) } else { self.failure.take() }
+    }
+
+    /// Whether nobody has anything of it, nor ever will.
+    fn is_untouched(&self) -> bool {
+        self.is_fenced && self.untouched.len() == self.nodes.len()
+    }
+
+    /// Whether that may turn out yet.
+    fn may_be_untouched(&self) -> bool {
+        self.is_fenced && self.untouched == self.lost
     }
 
     /// Whether those who did not answer, or said no, leave it undecided for good.
@@ -182,6 +199,9 @@ impl Model {
                 batch.birth = self.store.stamp().await?;
                 continue;
             }
+            if round.is_untouched() && attempt == 1 {
+                return Err(ModelError::Fenced);
+            }
             if !round.views_differ {
                 return Err(round.failure().unwrap_or(failure));
             }
@@ -207,8 +227,11 @@ impl Model {
                 Ok(Reply::Done(stored)) => round.take(&batch.writes, member, &stored),
                 other => {
                     tracing::debug!(node = %round.nodes[member], ?other, "a replica did not store a write");
+                    if matches!(other, Err(CallError::NotConnected(_))) {
+                        round.untouched.insert(member);
+                    }
                     round.lose(member, other.ok());
-                    if round.is_hopeless() {
+                    if round.is_hopeless() && !round.may_be_untouched() {
                         break;
                     }
                 }

@@ -234,7 +234,7 @@ fn a_block_goes_on_where_another_node_ended_and_is_never_what_nobody_stored() {
         // What came before was something else, or more than there is: all of it is asked for again.
         assert_eq!(read(Begun::of_for_test(&[1; 3000])).await.unwrap(), BLOCK);
         assert_eq!(read(Begun::of_for_test(&[7; 6000])).await.unwrap(), BLOCK);
-        let found = reader.seek_block(hash, &[id(9), id(1)]).await;
+        let found = reader.seek_block(hash, &[id(9), id(1)], Duration::from_millis(700)).await;
         assert!(matches!(found, Sought::Found(block) if block.content() == &BLOCK[..]));
     });
 }

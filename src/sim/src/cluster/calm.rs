@@ -37,7 +37,7 @@ const DETOUR_MAX: Duration = Duration::from_secs(20);
 /// How long any operation may take when nothing is wrong, or one home is off.
 const CALM_ANSWER_MAX: Duration = Duration::from_secs(30);
 /// How often anything may be refused where homes forget in haste.
-const HASTY_REFUSALS_MAX: u32 = 5;
+const HASTY_REFUSALS_MAX: u32 = 15;
 /// Longer than a body may be on its way.
 const DEADLINE_MS: i64 = 49 * 3600 * 1000;
 /// How long everything may take to be tidied up, while clocks go on.
