@@ -29,11 +29,11 @@ CAUGHT_UP_WITHIN_S = 20
 class Homes:
     """A running cluster, of three unless more zones are named, with a client for each node and a bucket."""
 
-    def __init__(self, home, around=None, zones=None):
+    def __init__(self, home, around=None, zones=None, wide=False, read_timeout=20):
         self.folder = tempfile.mkdtemp(prefix="garage-homes-")
         self.zones = zones
-        self.cluster = Cluster(home.server.binary, self.folder, len(zones or "123"), first_port=free_ports())
-        self.bucket = "photos"
+        self.cluster = Cluster(home.server.binary, self.folder, len(zones or "123"), first_port=free_ports(), wide=wide)
+        self.bucket, self.read_timeout = "photos", read_timeout
         for node in self.cluster.nodes:
             node.around = around or {}
 
@@ -42,7 +42,7 @@ class Homes:
         self.cluster.form(self.zones)
         self.wait_until_serving(self.cluster.nodes)
         key, secret = self.cluster.key()
-        self.s3 = [client_of(node, key, secret) for node in self.cluster.nodes]
+        self.s3 = [client_of(node, key, secret, self.read_timeout) for node in self.cluster.nodes]
         self.s3[0].create_bucket(Bucket=self.bucket)
         return self
 

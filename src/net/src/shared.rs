@@ -12,6 +12,7 @@ use crate::message::{self, Expected, Kind, MessageBody, MessageError, Parts, Rec
 use crate::peer::Peer;
 use crate::request::{Answer, Class, Courier, Incoming, Level, Outgoing, Request};
 use crate::runtime::{TaskGroup, Timer};
+use crate::window::Place;
 use base::NodeId;
 use bytes::Bytes;
 use env::{Changes, Env, Watcher};
@@ -199,14 +200,9 @@ impl Shared {
         let is_stream = attached.is_none();
         let size_bytes = call.body.len() + attached.unwrap_or(0) as usize;
         let limit = call.limit + time_on_the_line(size_bytes);
-        let place = if class == Class::Bulk && size_bytes >= LARGE_MIN_BYTES {
-            let enter = pin!(peer.window.enter(size_bytes, || self.env.clock.mono()));
-            match select(enter, pin!(unwanted)).await {
-                Either::Left((place, _)) => Some(place),
-                Either::Right(_) => return Err(CallError::Busy(to)),
-            }
-        } else {
-            None
+        let place = match class == Class::Bulk && size_bytes >= LARGE_MIN_BYTES {
+            true => Some(self.enter_window(&peer, size_bytes, unwanted).await?),
+            false => None,
         };
         let mut message = MessageBody::new(Parts {
             kind: Kind::Request,
@@ -240,14 +236,11 @@ impl Shared {
             received.map_err(|error| CallError::Unknown { node: to, cause: no_answer(error) })
         };
         let received = env::timeout(limit, work).await;
-        if let Some(place) = place {
-            let now = self.env.clock.mono();
-            match &received {
-                Some(Ok(_)) => place.answered(now),
-                None => place.failed(now),
-                // The line is gone.
-                Some(Err(_)) => {}
-            }
+        match (place, &received) {
+            (Some(place), Some(Ok(_))) => place.answered(self.env.clock.mono()),
+            (Some(place), None) => place.failed(self.env.clock.mono()),
+            // The line is gone, or nobody asked for its window.
+            (Some(_), Some(Err(_))) | (None, _) => {}
         }
         let received = match received {
             Some(result) => result?,
@@ -257,6 +250,20 @@ impl Shared {
         let accepted = self.courier.open(to, &received.envelope);
         accepted.map_err(|refusal| CallError::Unknown { node: to, cause: NoAnswer::NotAccepted(refusal) })?;
         Ok(received)
+    }
+
+    /// Waits for room in a peer's window, as long as the request is wanted.
+    async fn enter_window<'a>(
+        &self,
+        peer: &'a Peer,
+        size_bytes: usize,
+        unwanted: impl Future<Output = ()> + Send,
+    ) -> Result<Place<'a>, CallError> {
+        let enter = pin!(peer.window.enter(size_bytes, || self.env.clock.mono()));
+        match select(enter, pin!(unwanted)).await {
+            Either::Left((place, _)) => Ok(place),
+            Either::Right(_) => Err(CallError::Busy(peer.id)),
+        }
     }
 }
 

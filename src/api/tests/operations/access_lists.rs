@@ -1,7 +1,7 @@
 //! Access control lists over HTTP: they open what they say to whom they say, travel with what they belong to, and
 //! are refused where they would not count.
 
-use super::calls::{ACL, Sample, VERSIONING, form, part_list, thing};
+use super::calls::{ACL, Sample, VERSIONING, bucket, form, object, ok, part_list, thing};
 use super::client::{Answer, Req};
 use super::home::{CONTENT, Home, Shelf, Who};
 use super::matrix::is_denial;
@@ -24,20 +24,6 @@ pub async fn opened_up(home: &Home, shelf: Shelf) -> Shelf {
         assert_eq!(answer.status, 204, "{setting}");
     }
     shelf
-}
-
-fn bucket(method: &str, shelf: &Shelf) -> Req {
-    Req::new(method, &format!("/{}", shelf.bucket))
-}
-
-fn object(method: &str, shelf: &Shelf, key: &str) -> Req {
-    Req::new(method, &format!("/{}/{key}", shelf.bucket))
-}
-
-async fn ok(home: &Home, request: &Req) -> Answer {
-    let answer = home.root(request).await;
-    assert!(answer.status < 300, "{} {}: {}", request.method, request.path, answer.text());
-    answer
 }
 
 fn id(home: &Home, who: Who) -> String {

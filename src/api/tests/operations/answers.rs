@@ -1,23 +1,9 @@
 //! Answers where AWS's documents, or what was recorded of it, say which: conditions, checksums, dates, settings.
 
 use super::access_lists::open_shelf;
-use super::calls::{ENCRYPTION, LOCK, TAGS, VERSIONING, form, logging, part_list, thing};
+use super::calls::{ENCRYPTION, LOCK, TAGS, VERSIONING, bucket, form, logging, object, ok, part_list, thing};
 use super::client::{Answer, Req};
 use super::home::{CONTENT, Home, Shelf, Who};
-
-fn bucket(method: &str, shelf: &Shelf) -> Req {
-    Req::new(method, &format!("/{}", shelf.bucket))
-}
-
-fn object(method: &str, shelf: &Shelf, key: &str) -> Req {
-    Req::new(method, &format!("/{}/{key}", shelf.bucket))
-}
-
-async fn ok(home: &Home, request: &Req) -> Answer {
-    let answer = home.root(request).await;
-    assert!(answer.status < 300, "{} {}: {}", request.method, request.path, answer.text());
-    answer
-}
 
 async fn told(home: &Home, request: &Req, status: u16, code: &str) -> Answer {
     let answer = home.root(request).await;

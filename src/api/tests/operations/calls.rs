@@ -1,6 +1,6 @@
 //! One good request for each operation, on a shelf of its own.
 
-use super::client::Req;
+use super::client::{Answer, Req};
 use super::home::{Home, Shelf, Who};
 
 /// How to call one operation.
@@ -23,8 +23,21 @@ const fn on_locked(operation: &'static str, make: fn(&Home, &Shelf) -> Req) -> S
     Sample { on_locked: true, ..sample(operation, 200, make) }
 }
 
-fn bucket(method: &str, shelf: &Shelf) -> Req {
+/// A request about the shelf's bucket.
+pub fn bucket(method: &str, shelf: &Shelf) -> Req {
     Req::new(method, &format!("/{}", shelf.bucket))
+}
+
+/// A request about a key of it.
+pub fn object(method: &str, shelf: &Shelf, key: &str) -> Req {
+    Req::new(method, &format!("/{}/{key}", shelf.bucket))
+}
+
+/// What the owner is answered to a request that must succeed.
+pub async fn ok(home: &Home, request: &Req) -> Answer {
+    let answer = home.root(request).await;
+    assert!(answer.status < 300, "{} {}: {}", request.method, request.path, answer.text());
+    answer
 }
 
 pub fn thing(method: &str, shelf: &Shelf) -> Req {

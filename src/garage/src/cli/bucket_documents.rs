@@ -117,13 +117,8 @@ pub async fn run(session: &Session, kind: Kind, asked: DocumentArguments) -> Res
 }
 
 fn read(session: &Session, kind: Kind, file: &Path) -> Result<Value, CliError> {
-    let unread = |source| CliError::UnreadableFile { path: file.to_owned(), source };
-    let content = env::read_file(session.env.disk.as_ref(), file).map_err(unread)?;
-    let content = content.ok_or_else(|| unread(std::io::ErrorKind::NotFound.into()))?;
-    let text =
-        String::from_utf8(content.to_vec()).map_err(|_| unread(std::io::ErrorKind::InvalidData.into()))?;
     let (command, holds) = kind.words();
-    kind.of_file(text).map_err(|source| CliError::SettingFile {
+    kind.of_file(session.read_text(file)?).map_err(|source| CliError::SettingFile {
         path: file.to_owned(),
         holds,
         command,

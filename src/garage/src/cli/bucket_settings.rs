@@ -80,10 +80,13 @@ pub async fn lifecycle(session: &Session, asked: LifecycleArguments) -> Result<R
 }
 
 fn read_rules(session: &Session, file: &Path) -> Result<Vec<LifecycleRule>, CliError> {
-    let unread = |source| CliError::UnreadableFile { path: file.to_owned(), source };
-    let content = env::read_file(session.env.disk.as_ref(), file).map_err(unread)?;
-    let content = content.ok_or_else(|| unread(std::io::ErrorKind::NotFound.into()))?;
-    parse_rules(&content).map_err(|source| CliError::RulesFile { path: file.to_owned(), source })
+    let (holds, command) = ("lifecycle rules", "lifecycle");
+    parse_rules(&session.read_file(file)?).map_err(|source| CliError::SettingFile {
+        path: file.to_owned(),
+        holds,
+        command,
+        source,
+    })
 }
 
 /// Reads a configuration as AWS's tools have it, or the list in it.

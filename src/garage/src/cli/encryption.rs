@@ -111,10 +111,7 @@ async fn change_secret(session: &Session, file: &Path) -> Result<Report, CliErro
     if session.config.is_none() {
         return Err(CliError::OnlyHere { what: "the encryption secret is changed" });
     }
-    let unread = |source| CliError::UnreadableFile { path: file.to_owned(), source };
-    let content = env::read_file(session.env.disk.as_ref(), file).map_err(unread)?;
-    let content = content.ok_or_else(|| unread(std::io::ErrorKind::NotFound.into()))?;
-    let text = String::from_utf8(content).map_err(|_| unread(std::io::ErrorKind::InvalidData.into()))?;
+    let text = session.read_text(file)?;
     let body = ChangeEncryptionSecret { secret: text.trim().to_owned() };
     let answer = session.client.post::<EncryptionSecretChanged>("ChangeEncryptionSecret", &[], &body).await?;
     let mut page = Page::default();

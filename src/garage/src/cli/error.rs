@@ -89,14 +89,7 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
-    /// A file of lifecycle rules is none.
-    RulesFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A file of another setting of a bucket is none.
+    /// A file of a bucket's setting is none.
     SettingFile {
         /// The file.
         path: PathBuf,
@@ -260,11 +253,6 @@ impl fmt::Display for CliError {
             Self::UnreadableFile { path, source } => {
                 write!(out, "the file {} cannot be used: {source}", path.display())
             }
-            Self::RulesFile { path, source } => write!(
-                out,
-                "{} holds no lifecycle rules: {source}\nSee garage bucket lifecycle --help for what it may hold.",
-                path.display()
-            ),
             Self::SettingFile { path, holds, command, source } => write!(
                 out,
                 "{} holds no {holds}: {source}\nSee garage bucket {command} --help for what it may hold.",
@@ -327,10 +315,7 @@ impl CliError {
             Self::AmbiguousNode { .. } => "AmbiguousNode",
             Self::NeedsYes { .. } => "NeedsYes",
             Self::Declined => "Declined",
-            Self::UnreadableFile { .. }
-            | Self::RulesFile { .. }
-            | Self::SettingFile { .. }
-            | Self::Secret(_) => "FileUnusable",
+            Self::UnreadableFile { .. } | Self::SettingFile { .. } | Self::Secret(_) => "FileUnusable",
             Self::NotConnected { .. } => "NotConnected",
             Self::NobodyWaits | Self::SeveralWait { .. } => "NotWaiting",
             Self::NobodyIsSkipped | Self::NotHere { .. } | Self::RemoteNode | Self::OnlyHere { .. } => {

@@ -53,6 +53,21 @@ pub struct Session {
 }
 
 impl Session {
+    /// The content of a file that a command names.
+    pub fn read_file(&self, file: &Path) -> Result<Vec<u8>, CliError> {
+        let unread = |source| CliError::UnreadableFile { path: file.to_owned(), source };
+        let content = env::read_file(self.env.disk.as_ref(), file).map_err(unread)?;
+        content.ok_or_else(|| unread(std::io::ErrorKind::NotFound.into()))
+    }
+
+    /// The same, where it must be text.
+    pub fn read_text(&self, file: &Path) -> Result<String, CliError> {
+        String::from_utf8(self.read_file(file)?).map_err(|_| CliError::UnreadableFile {
+            path: file.to_owned(),
+            source: std::io::ErrorKind::InvalidData.into(),
+        })
+    }
+
     /// Finds the node that the options and the environment mean.
     pub async fn open(
         global: &Global,

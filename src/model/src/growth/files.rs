@@ -95,10 +95,8 @@ impl Model {
 
     /// Has a file of a block stored here; `false`: nobody has one.
     async fn fetch_file(self: &Arc<Self>, hash: BlockHash) -> Result<bool, ModelError> {
-        let mut room = self.copy_rate.room().await;
-        match self.seek_elsewhere(hash).await {
+        match self.copy_elsewhere(hash).await {
             Sought::Found(block) => {
-                room.took(block.content().len() as u64);
                 self.blocks.put_one(&block).await?;
                 Ok(true)
             }

@@ -47,10 +47,8 @@ impl Model {
             }
         }
         let others: Vec<NodeId> = holders.into_iter().filter(|node| *node != self.peers.me()).collect();
-        match self.seek_block(*hash, &others, HEDGE_AFTER).await {
-            Sought::Found(block) => Ok(block.into_content()),
-            Sought::Nowhere | Sought::Unknown => Err(failure.into()),
-        }
+        let found = self.seek_block(*hash, &others, HEDGE_AFTER).await.found();
+        found.map(HashedBlock::into_content).ok_or_else(|| failure.into())
     }
 
     /// A block from the other nodes that may have it: the owners first, then the other members, one of which may have
@@ -71,6 +69,16 @@ impl Model {
             // What counts is what the owners said.
             Sought::Nowhere | Sought::Unknown => sought,
         }
+    }
+
+    /// A block from the others, for what is copied in the background: as soon as the limit of copying leaves room.
+    pub(crate) async fn copy_elsewhere(self: &Arc<Self>, hash: BlockHash) -> Sought {
+        let mut room = self.copy_rate.room().await;
+        let sought = self.seek_elsewhere(hash).await;
+        if let Sought::Found(block) = &sought {
+            room.took(block.content().len() as u64);
+        }
+        sought
     }
 
     /// Asks one node after the other, the next one as soon as one fails or is slow: it goes on where the longest part
@@ -130,7 +138,7 @@ impl Model {
         node: NodeId,
         (mut parts, begun): (Vec<Bytes>, &Begun),
     ) -> Option<Bytes> {
-        let mut length = parts.iter().map(Bytes::len).sum::<usize>();
+        let mut length = length_of(&parts);
         let request = GetBlock { hash, from: u32::try_from(length).ok()? };
         let asked: Result<Answer<bool>, CallError> =
             self.ask_one(node, request, Bytes::new(), READ_LIMIT).await;
@@ -156,6 +164,10 @@ impl Model {
     }
 }
 
+fn length_of(parts: &[Bytes]) -> usize {
+    parts.iter().map(Bytes::len).sum()
+}
+
 /// What came of looking for a block at some nodes.
 #[derive(Debug)]
 pub(crate) enum Sought {
@@ -165,6 +177,16 @@ pub(crate) enum Sought {
     Nowhere,
     /// None gave it, and not all could be asked.
     Unknown,
+}
+
+impl Sought {
+    /// The block, if it was found.
+    pub fn found(self) -> Option<HashedBlock> {
+        match self {
+            Self::Found(block) => Some(block),
+            Self::Nowhere | Self::Unknown => None,
+        }
+    }
 }
 
 /// The longest beginning of a block that came from anybody so far, and how many said that they have none of it. Nothing
@@ -189,7 +211,7 @@ impl Begun {
     }
 
     fn size_bytes(&self) -> usize {
-        self.open().iter().map(Bytes::len).sum()
+        length_of(&self.open())
     }
 
     /// What a question comes to; `None` once nothing more has come for so long.
@@ -213,9 +235,8 @@ impl Begun {
 
     /// Takes note of a beginning, if it is longer. The parts themselves are shared.
     pub fn offer(&self, parts: &[Bytes]) {
-        let length = |parts: &[Bytes]| parts.iter().map(Bytes::len).sum::<usize>();
         let mut longest = self.open();
-        if length(parts) > length(&longest) {
+        if length_of(parts) > length_of(&longest) {
             *longest = parts.to_vec();
         }
     }

@@ -4,7 +4,6 @@
 //! (rule V2): a write is never counted under a layout that its replica has left. The clock takes in the
 //! request's stamp first (T1): its header was heard before it came here, and what an answer rests on is settled.
 
-use super::blocks::Sought;
 use super::bury::{AskGraves, Forget};
 use super::mend::AskRow;
 use super::messages::{
@@ -354,10 +353,7 @@ impl Model {
         self: &Arc<Self>,
         hash: BlockHash,
     ) -> Result<HashedBlock, ModelError> {
-        match self.seek_elsewhere(hash).await {
-            Sought::Found(block) => Ok(block),
-            Sought::Nowhere | Sought::Unknown => Err(BlockError::Missing { hash }.into()),
-        }
+        self.seek_elsewhere(hash).await.found().ok_or_else(|| BlockError::Missing { hash }.into())
     }
 
     /// What a coordinator is told of an error here. A row that cannot be read is mended behind its back.
@@ -392,11 +388,8 @@ impl Model {
 
     /// Stores a block that a reference calls for and that is not here.
     pub async fn fetch_missing(self: &Arc<Self>, hash: BlockHash) -> Result<(), ModelError> {
-        let mut room = self.copy_rate.room().await;
-        let fetched = self.fetch_elsewhere(hash).await?;
-        room.took(fetched.content().len() as u64);
-        drop(room);
-        self.blocks.put_one(&fetched).await?;
+        let block = self.copy_elsewhere(hash).await.found().ok_or(BlockError::Missing { hash })?;
+        self.blocks.put_one(&block).await?;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::tables::{Tables, Upkeep};
 use crate::{Model, ModelError};
 use crate::{batch, graves};
 use base::{BlockHash, Stamp};
-use block::{BlockError, BlockLock, HashedBlock};
+use block::{BlockLock, HashedBlock};
 use cluster::View;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,15 +137,7 @@ impl Model {
         if is_here {
             return Ok(None);
         }
-        let mut room = self.copy_rate.room().await;
-        match self.fetch_elsewhere(hash).await {
-            Ok(block) => {
-                room.took(block.content().len() as u64);
-                Ok(Some(block))
-            }
-            Err(ModelError::Block(BlockError::Missing { .. })) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(self.copy_elsewhere(hash).await.found())
     }
 }
 
