@@ -14,6 +14,7 @@ import time
 from backup import CLIENTS, make_tree, stored, until_done
 from growing import stands_alone
 from several import Several
+from three_homes import figures
 
 FILLED_WITHIN_S = 600
 
@@ -50,6 +51,7 @@ def one_client(frame, homes, name, tree, size_bytes):
         raise change.error
     frame.figure(f"{name}: backed up in", f"{backed_up - begin:.0f} s, {tries} runs of the client")
     frame.figure(f"{name}: killed, given its place, filled after", ", ".join(f"{at - begin:.0f} s" for at in change.times))
+    frame.figure(f"{name}: the new home took over, MiB", f"{change.moved_bytes / (1 << 20):.0f}, {change.blocks:.0f} blocks among it")
     frame.demand(tries == 1, f"{name}: the client is not started again")
     frame.demand(change.times[1] < backed_up, f"{name}: the home is replaced while the backup runs")
     for through in [first, new]:
@@ -80,7 +82,7 @@ class Replacement(threading.Thread):
         super().__init__(daemon=True)
         self.first, self.dead, self.new, self.size_bytes = first, dead, new, size_bytes
         self.dead_id = dead.id().split("@")[0]
-        self.times, self.error = [], None
+        self.times, self.error, self.moved_bytes, self.blocks = [], None, 0, 0
 
     def run(self):
         try:
@@ -92,6 +94,8 @@ class Replacement(threading.Thread):
             self.times.append(time.monotonic())
             self.wait_until_filled()
             self.times.append(time.monotonic())
+            told = figures(self.new)
+            self.moved_bytes, self.blocks = told["garage_sync_bytes_total"], told["garage_sync_blocks_total"]
         except Exception as error:  # shown by the run
             self.error = error
 

@@ -119,7 +119,6 @@ fn tables(out: &mut Exposition, api: &AdminApi, figures: &LocalFigures, usage: U
     out.value("garage_metadata_bytes", &[], figures.metadata_bytes);
 }
 
-/// What nodes compare with each other, and what this one took over.
 /// One figure of a webhook.
 type Figure = fn(&WebhookInfo) -> u64;
 
@@ -141,6 +140,7 @@ fn webhooks(out: &mut Exposition, api: &AdminApi) {
     }
 }
 
+/// What nodes compare with each other, and what this one took over.
 fn sync(out: &mut Exposition, api: &AdminApi) {
     out.gauge("garage_table_rows", "Rows that replicas compare, deleted ones too");
     for (table, rows) in api.model.table_rows().unwrap_or_default() {

@@ -7,9 +7,15 @@ use super::Version;
 use base::Stamp;
 use serde::{Deserialize, Serialize};
 
-/// How many accepted versions a replica remembers. Two passed the search; with none at all a
-/// coordinator whose answer was lost cannot learn that its write was stored.
-pub(super) const HISTORY_MAX: usize = 2;
+/// How many accepted versions a replica remembers however old they are. Two passed the search; with
+/// none at all a coordinator whose answer was lost cannot learn that its write was stored.
+const HISTORY_MIN: usize = 2;
+/// How many of the last minute it remembers: so many may overtake a plain write on its way before nobody
+/// can say any more that it was never stored. Any number from two to all passed the search.
+const HISTORY_MAX: usize = 16;
+/// What is older than the newest by this is forgotten beyond [`HISTORY_MIN`], milliseconds: longer than a
+/// write is on its way.
+const HISTORY_MS: u64 = 60_000;
 
 /// What a replica holds of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,7 +31,7 @@ pub struct Replica<V> {
 pub struct Memory {
     /// Nothing below this ballot is accepted any more.
     pub promise: Option<Stamp>,
-    /// (order, id) of the versions accepted last, the newest order first; at most two.
+    /// (order, id) of the versions accepted last, the newest order first; two, or those of the last minute.
     pub history: Vec<(Stamp, Stamp)>,
     /// Whether older ones were pushed out of `history`.
     pub forgot: bool,
@@ -146,9 +152,41 @@ impl Memory {
     fn remember(&mut self, order: Stamp, id: Stamp) {
         // What is accepted is newer than all that was: it goes to the front.
         self.history.insert(0, (order, id));
-        if self.history.len() > HISTORY_MAX {
-            self.history.truncate(HISTORY_MAX);
+        let is_recent = |old: Stamp| old.wall().millis().saturating_add(HISTORY_MS) > order.wall().millis();
+        let recent = self.history.iter().take_while(|(old, _)| is_recent(*old)).count();
+        let kept = recent.clamp(HISTORY_MIN, HISTORY_MAX);
+        if self.history.len() > kept {
+            self.history.truncate(kept);
             self.forgot = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(count: u64, apart_ms: u64) -> Memory {
+        let mut memory = Memory::default();
+        for number in 1..=count {
+            let stamp = Stamp { time: (number * apart_ms) << Stamp::COUNTER_BITS, node: 2 };
+            memory.remember(stamp, stamp);
+        }
+        memory
+    }
+
+    #[test]
+    fn of_a_key_that_is_written_seldom_two_are_remembered() {
+        let memory = written(9, HISTORY_MS);
+        assert_eq!((memory.history.len(), memory.forgot), (HISTORY_MIN, true));
+    }
+
+    #[test]
+    fn of_a_key_that_many_write_at_once_those_of_the_last_minute_are_remembered() {
+        assert_eq!((written(9, 1).history.len(), written(9, 1).forgot), (9, false));
+        let memory = written(100, 1);
+        assert_eq!((memory.history.len(), memory.forgot), (HISTORY_MAX, true));
+        assert!(!memory.can_tell(Stamp { time: 84 << Stamp::COUNTER_BITS, node: 2 }));
+        assert!(memory.can_tell(Stamp { time: 85 << Stamp::COUNTER_BITS, node: 2 }));
     }
 }

@@ -1,20 +1,23 @@
 //! What is searched on every test run, and, with `--ignored`, what takes minutes.
 
 use super::search::{Found, breadth_first, walk};
-use super::world::Scope;
+use super::world::{CLOSE, FAR_APART, Scope};
 use super::{Fault, Op};
 use env::sim::SimRng;
 
 fn scope(scripts: &[&[Op]], clocks: &[u64], fault: Fault) -> Scope {
     let scripts = scripts.iter().map(|script| script.to_vec()).collect();
-    Scope { scripts, clocks: clocks.to_vec(), last_time: 3, attempts: 2, fault }
+    Scope { scripts, clocks: clocks.to_vec(), last_time: 3, attempts: 2, step_bits: FAR_APART, fault }
 }
 
 /// Searched to the end: no history without an explanation.
 fn exhausted(scripts: &[&[Op]], clocks: &[u64], limit: usize) {
-    match breadth_first(&scope(scripts, clocks, Fault::None), limit) {
-        Found::Nothing { states } => println!("{scripts:?} {clocks:?}: {states} states, exhausted"),
-        other => panic!("{scripts:?} {clocks:?}: {other:#?}"),
+    for step_bits in [FAR_APART, CLOSE] {
+        let scope = Scope { step_bits, ..scope(scripts, clocks, Fault::None) };
+        match breadth_first(&scope, limit) {
+            Found::Nothing { states } => println!("{scripts:?} {clocks:?}: {states} states, exhausted"),
+            other => panic!("{scripts:?} {clocks:?} {step_bits}: {other:#?}"),
+        }
     }
 }
 

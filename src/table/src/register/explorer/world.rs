@@ -12,6 +12,11 @@ use std::rc::Rc;
 
 const REPLICAS: usize = 3;
 
+/// Two steps of a clock are more than a minute apart.
+pub(super) const FAR_APART: u32 = 32;
+/// They are within one millisecond: replicas remember all of a short script.
+pub(super) const CLOSE: u32 = 0;
+
 /// What is searched: the scripts and how far clocks and attempts go.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
@@ -21,7 +26,19 @@ pub(super) struct Scope {
     /// No stamp lies above this; what would need one is not followed further.
     pub last_time: u64,
     pub attempts: u8,
+    /// Bits by which a step of a clock is shifted: with [`FAR_APART`] replicas forget all but two versions.
+    pub step_bits: u32,
     pub fault: Fault,
+}
+
+impl Scope {
+    fn stamp(&self, client: usize, time: u64) -> Stamp {
+        Stamp { time: time << self.step_bits, node: 2 * client as u64 }
+    }
+
+    fn time_of(&self, stamp: Stamp) -> u64 {
+        stamp.time >> self.step_bits
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -128,7 +145,7 @@ impl World {
         if time > scope.last_time || self.clients[client].attempt >= scope.attempts {
             return false;
         }
-        let stamp = Stamp { time, node: 2 * client as u64 };
+        let stamp = scope.stamp(client, time);
         let op = scope.scripts[client][self.clients[client].next];
         let id = match &self.clients[client].work {
             Work::Write(_, version) => version.id,
@@ -217,7 +234,7 @@ impl World {
             Step::Wait | Step::Read(ReadStep::Wait) | Step::Ballot(BallotStep::Wait) => Some(true),
             Step::Done | Step::Ballot(BallotStep::Done) => Some(self.finish(scope, client, Answer::Done)),
             Step::Again(above) | Step::Ballot(BallotStep::Lost { above }) => {
-                let time = self.clients[client].last_time.max(above.time) + 1;
+                let time = self.clients[client].last_time.max(scope.time_of(above)) + 1;
                 self.send_first(scope, client, time).then_some(true)
             }
             Step::Unknown => self.stop(client),
@@ -250,14 +267,14 @@ impl World {
 
     /// G9: a reader in whose way a promise is runs a ballot of its own.
     fn take_over(&mut self, scope: &Scope, client: usize) -> Option<bool> {
-        let time = self.time_above_promises(client);
+        let time = self.time_above_promises(scope, client);
         self.clients[client].work = Work::Idle;
         self.send_first(scope, client, time).then_some(true)
     }
 
-    fn time_above_promises(&self, client: usize) -> u64 {
+    fn time_above_promises(&self, scope: &Scope, client: usize) -> u64 {
         let promised = self.replicas.iter().filter_map(|replica| replica.memory.promise).max();
-        self.clients[client].last_time.max(promised.map_or(0, |stamp| stamp.time)) + 1
+        self.clients[client].last_time.max(promised.map_or(0, |stamp| scope.time_of(stamp))) + 1
     }
 
     fn stop(&mut self, client: usize) -> Option<bool> {
@@ -267,7 +284,7 @@ impl World {
 
     /// G12: another ballot tells what came of a decision. Where that is out of scope, it stays unknown.
     fn look_again(&mut self, scope: &Scope, client: usize) -> Option<bool> {
-        let time = self.time_above_promises(client);
+        let time = self.time_above_promises(scope, client);
         if self.send_first(scope, client, time) { Some(true) } else { self.stop(client) }
     }
 
