@@ -58,6 +58,8 @@ struct Network {
     ways: BTreeMap<(usize, usize), Arc<Way>>,
     random: Generator,
     delay_max: Duration,
+    /// Bytes a second from any machine to any other one; `None`: any number.
+    rate: Option<u64>,
     next_port: u16,
     repeats: Repeats,
 }
@@ -78,10 +80,18 @@ impl SimNet {
             ways: BTreeMap::new(),
             random: Generator::new(seed),
             delay_max,
+            rate: None,
             next_port: FIRST_PORT,
             repeats: Repeats::default(),
         };
         Self { network: Arc::new(Mutex::new(network)), machine: 0 }
+    }
+
+    /// Lets no more than so many bytes a second go from a machine to another one. To be said before anybody dials.
+    #[must_use]
+    pub fn with_rate(self, bytes_per_s: Option<u64>) -> Self {
+        self.network().rate = bytes_per_s;
+        self
     }
 
     /// The same network as another machine sees it.
@@ -180,7 +190,9 @@ impl Network {
 
     fn way(&mut self, from: usize, to: usize) -> Arc<Way> {
         let delay_max = self.delay_max;
-        Arc::clone(self.ways.entry((from, to)).or_insert_with(|| Arc::new(Way::new(delay_max))))
+        // Within a machine nothing is slow.
+        let rate = self.rate.filter(|_| from != to);
+        Arc::clone(self.ways.entry((from, to)).or_insert_with(|| Arc::new(Way::new(delay_max, rate))))
     }
 
     fn stream_pair(&mut self, there: Arc<Way>, back: Arc<Way>) -> (SimStream, SimStream) {
@@ -280,7 +292,7 @@ impl Pipe {
     fn send(&mut self, bytes: &[u8]) {
         let longest_us = u64::try_from(self.way.delay_max().as_micros()).unwrap_or(u64::MAX);
         let delay = Duration::from_micros(self.random.below(longest_us.saturating_add(1)));
-        let arrival = Instant::now() + delay;
+        let arrival = self.way.send(bytes.len()) + delay;
         let arrival = self.last_arrival.map_or(arrival, |last| last.max(arrival));
         self.last_arrival = Some(arrival);
         self.held_bytes += bytes.len();

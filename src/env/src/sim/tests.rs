@@ -88,6 +88,32 @@ fn bytes_cross_the_network_in_order_and_both_ways() {
 }
 
 #[test]
+fn a_line_with_a_rate_carries_no_more_than_that_whatever_streams_share_it() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let here = super::SimNet::new(3, Duration::ZERO).with_rate(Some(50_000));
+        let there = here.of_machine(1);
+        let listener = there.listen(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let begin = tokio::time::Instant::now();
+        let send = async || {
+            let mut stream = here.connect(address).await.unwrap();
+            stream.write_all(&[7; 100_000]).await.unwrap();
+        };
+        let receive = async || {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).await.unwrap();
+            assert_eq!(received.len(), 100_000);
+        };
+        tokio::join!(send(), send(), receive(), receive());
+        let took = begin.elapsed().as_secs_f64();
+        assert!((3.9..4.1).contains(&took), "{took}");
+    });
+}
+
+#[test]
 fn nobody_listens_means_refused_and_a_closed_end_is_noticed() {
     let world = SimWorld::new(3, &SimOptions::default());
     run(async {

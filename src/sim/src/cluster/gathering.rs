@@ -61,7 +61,8 @@ pub struct Gathering {
 impl Gathering {
     /// Empty machines.
     pub fn new(plan: &ClusterPlan) -> Self {
-        let net = SimNet::new(plan.seed ^ 0x6e65_7400, Duration::from_millis(plan.delay_ms));
+        let net = SimNet::new(plan.seed ^ 0x6e65_7400, Duration::from_millis(plan.delay_ms))
+            .with_rate(plan.bytes_per_s);
         let homes = (0..plan.homes()).map(|number| Home::new(plan, number, &net)).collect();
         let (plan, book) = (plan.clone(), Mutex::default());
         let plan_decays = plan.has(Trouble::DamagedRow);

@@ -38,6 +38,10 @@ const COPY_WEIGHT: u64 = 10;
 const BUCKET_WEIGHT: u64 = 25;
 /// How often a home leaves.
 const LEAVING_PERCENT: u64 = 15;
+/// Where lines carry little, in percent.
+const SLOW_LINES_PERCENT: u64 = 20;
+/// Bytes a second there: a block takes up to a tenth of a second, and homes that gossip take a share of it.
+const SLOW_LINES: [u64; 3] = [30_000, 100_000, 400_000];
 
 /// So many homes store where one may lose its memory: the others have all that was acknowledged.
 pub const STORE_MIN_FOR_LOSS: usize = 3;
@@ -147,6 +151,8 @@ pub struct ClusterPlan {
     pub pool: u64,
     /// Most milliseconds a chunk is under way.
     pub delay_ms: u64,
+    /// What goes from a home to another one in a second, in bytes, where that is little.
+    pub bytes_per_s: Option<u64>,
     /// By how much each clock is off.
     pub skews_ms: Vec<i64>,
     /// Faults in use.
@@ -227,6 +233,7 @@ impl ClusterPlan {
             block_bytes: [64, 500, 3000][random.below(3) as usize],
             pool: 2 + random.below(6),
             delay_ms: [1, 5, 40, 200][random.below(4) as usize],
+            bytes_per_s: rate_of(seed),
             skews_ms,
             troubles,
             is_wild: random.below(3) == 0,
@@ -354,9 +361,17 @@ impl ClusterPlan {
     }
 }
 
+/// Whether lines are slow; drawn apart, so that all else about a seed stays what it is without.
+fn rate_of(seed: u64) -> Option<u64> {
+    let mut random = Generator::new(seed ^ 0x7261_7465);
+    let is_slow = random.below(100) < SLOW_LINES_PERCENT;
+    is_slow.then(|| SLOW_LINES[random.below(SLOW_LINES.len() as u64) as usize])
+}
+
 impl fmt::Display for ClusterPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { engine, storing, gateways, clients, keys, delay_ms, skews_ms, troubles, .. } = self;
+        let rate = self.bytes_per_s.map_or(String::new(), |rate| format!("{rate} bytes a second, "));
         let grows = if self.first < *storing && self.leaving.is_none() {
             format!("from {} homes, ", self.first)
         } else {
@@ -376,7 +391,7 @@ impl fmt::Display for ClusterPlan {
         let faults = if self.is_wild { "overlapping faults" } else { "faults one by one" };
         write!(
             f,
-            "{engine:?}, {storing} homes and {gateways} gateways, {clients} clients, {} keys, up to {delay_ms} ms, \
+            "{engine:?}, {storing} homes and {gateways} gateways, {clients} clients, {} keys, up to {delay_ms} ms, {rate}\
              clocks {skews_ms:?}, {moves}{haste}{kept}{faults} {troubles:?}",
             keys.len()
         )
