@@ -4,7 +4,7 @@
 use super::AdminApi;
 use super::cluster_state::LocalFigures;
 use super::nodes::{RELEASE, RUST_VERSION};
-use super::wire::WebhookInfo;
+use super::wire::{WebhookInfo, ZoneCopies};
 use crate::metrics::Exposition;
 use cluster::layout::ReplicationFactor;
 use cluster::{Health, HealthStatus};
@@ -14,12 +14,18 @@ use model::usage::Usage;
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything there is to tell.
-pub(super) fn render(api: &AdminApi, figures: &LocalFigures, health: &Health, usage: Usage) -> String {
+pub(super) fn render(
+    api: &AdminApi,
+    figures: &LocalFigures,
+    (health, of_zones): (&Health, &[ZoneCopies]),
+    usage: Usage,
+) -> String {
     let mut out = Exposition::default();
     out.gauge("garage_build_info", "Release and compiler of this node");
     out.value("garage_build_info", &[("version", RELEASE), ("rustversion", RUST_VERSION)], 1);
     disks(&mut out, figures);
     cluster(&mut out, api, health);
+    zones(&mut out, of_zones);
     blocks(&mut out, figures);
     tables(&mut out, api, figures, usage);
     sync(&mut out, api);
@@ -73,6 +79,26 @@ fn cluster(out: &mut Exposition, api: &AdminApi, health: &Health) {
     }
 }
 
+/// One figure of a zone; none: not known, and left out.
+type ZoneFigure = fn(&ZoneCopies) -> Option<u64>;
+
+fn zones(out: &mut Exposition, zones: &[ZoneCopies]) {
+    let figures: [(&str, &str, ZoneFigure); 4] = [
+        ("garage_zone_copies", "Partitions that the nodes of the zone keep", |zone| Some(zone.copies)),
+        ("garage_zone_copies_proven", "Those that are proven complete", |zone| zone.copies_proven),
+        ("garage_zone_blocks_lacking", "Blocks that are missing there", |zone| zone.blocks_lacking),
+        ("garage_zone_bytes_to_come", "Bytes still to be copied there", |zone| zone.bytes_to_come),
+    ];
+    for (name, help, value) in figures {
+        out.gauge(name, help);
+        for zone in zones {
+            if let Some(value) = value(zone) {
+                out.value(name, &[("zone", &zone.zone)], value);
+            }
+        }
+    }
+}
+
 fn blocks(out: &mut Exposition, figures: &LocalFigures) {
     let blocks = &figures.blocks;
     let gauges = [
@@ -119,7 +145,6 @@ fn tables(out: &mut Exposition, api: &AdminApi, figures: &LocalFigures, usage: U
     out.value("garage_metadata_bytes", &[], figures.metadata_bytes);
 }
 
-/// What nodes compare with each other, and what this one took over.
 /// One figure of a webhook.
 type Figure = fn(&WebhookInfo) -> u64;
 
@@ -141,6 +166,7 @@ fn webhooks(out: &mut Exposition, api: &AdminApi) {
     }
 }
 
+/// What nodes compare with each other, and what this one took over.
 fn sync(out: &mut Exposition, api: &AdminApi) {
     out.gauge("garage_table_rows", "Rows that replicas compare, deleted ones too");
     for (table, rows) in api.model.table_rows().unwrap_or_default() {
