@@ -283,8 +283,8 @@ impl Shared {
 
     /// The same as long as the store does not take the disk for gone: nothing is concluded from what is not found.
     pub fn absent_unrecorded(&self) -> Option<BlockError> {
-        let unrecorded = self.folders.iter().filter(|folder| !folder.contact.is_recorded());
-        unrecorded.into_iter().find_map(|folder| Some(disk_failed(folder, folder.check_present().err()?)))
+        let mut unrecorded = self.folders.iter().filter(|folder| !folder.contact.is_recorded());
+        unrecorded.find_map(|folder| Some(disk_failed(folder, folder.check_present().err()?)))
     }
 
     /// Sets files aside that a reader found damaged. Without waiting: whoever holds the lock is

@@ -36,8 +36,8 @@ fn plug_in(machine: &Machine, name: &str) {
 }
 
 fn content_of(hash: &BlockHash) -> HashedBlock {
-    let contents = (0..BLOCKS).map(|seed| HashedBlock::new(noise(BLOCK_BYTES, seed).into()).unwrap());
-    contents.into_iter().find(|block| block.hash() == *hash).unwrap()
+    let mut contents = (0..BLOCKS).map(|seed| HashedBlock::new(noise(BLOCK_BYTES, seed).into()).unwrap());
+    contents.find(|block| block.hash() == *hash).unwrap()
 }
 
 async fn look(machine: &Machine, blocks: &BlockStore) {
@@ -169,8 +169,7 @@ async fn a_node_without_any_disk_takes_no_blocks_and_fetches_none() {
 async fn a_reference_whose_file_was_on_it_is_not_overlooked_though_it_comes_late() {
     let (machine, blocks, lost) = running().await;
     // Written, and its reference is on its way while everything is looked for.
-    let late = (100..).map(|seed| HashedBlock::new(noise(BLOCK_BYTES, seed).into()).unwrap());
-    let mut late = late.into_iter();
+    let mut late = (100..).map(|seed| HashedBlock::new(noise(BLOCK_BYTES, seed).into()).unwrap());
     let (lock, hash) = loop {
         let block = late.next().unwrap();
         let (lock, _) = blocks.put_one(&block).await.unwrap();
