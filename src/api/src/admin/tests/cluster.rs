@@ -285,7 +285,7 @@ async fn node_endpoints_answer_by_node() {
     assert!(figures["success"][&id]["freeform"].as_str().unwrap().contains("blocks to look at"));
 
     let workers = home.ok("ListWorkers?node=self", json!({})).await;
-    assert_eq!(workers["success"][&id].as_array().unwrap().len(), 6);
+    assert_eq!(workers["success"][&id].as_array().unwrap().len(), 7);
     let busy = home.ok("ListWorkers?node=self", json!({ "busyOnly": true })).await;
     assert_eq!(busy["success"][&id], json!([]));
     let scrub = home.ok("GetWorkerInfo?node=self", json!({ "id": 2 })).await;

@@ -241,8 +241,8 @@ fn with_zones(endpoint: &str, zones: &str) -> (StatusCode, String) {
 
 #[test]
 fn copies_are_told_zone_by_zone_and_unknown_is_never_nothing() {
-    let spaced = |text: &str| {
-        text.lines().map(|line| line.split_whitespace().collect()).collect::<Vec<Vec<_>>>().concat()
+    let spaced = |text: &str| -> Vec<String> {
+        text.lines().flat_map(|line| line.split_whitespace().map(str::to_owned)).collect()
     };
     for line in ["status", "health"] {
         let told = run(line, |endpoint| with_zones(endpoint, ZONES)).text();
