@@ -1,4 +1,5 @@
-"""A home of several disks that loses one: noticed at start, filled again without a command, and said until it is done."""
+"""A home that loses a disk: noticed at its start and while it runs, filled again without a command, and said until it is
+done."""
 
 import json
 import random
@@ -51,6 +52,10 @@ class Disks(Homes):
     def health(self, number):
         return json.loads(self.cluster.nodes[number].cli("json-api", "GetClusterHealth"))
 
+    def zone(self, number, zone):
+        """What a home says of the copies in a zone."""
+        return next(found for found in self.health(number)["zones"] if found["zone"] == zone)
+
 
 def _wait(is_so, what, within_s=FILLED_WITHIN_S):
     wait_until(is_so, what, within_s)
@@ -86,6 +91,70 @@ def replaced(home):
         for dead in [0, 1]:
             homes.cluster.nodes[dead].stop(signal.SIGKILL)
             homes.check(LOST)
+            homes.restart(dead)
+
+
+@SUITE.case("one of two disks vanishes under a running home: it is said within seconds, and filled without a command")
+def vanishes(home):
+    with Disks(home) as homes:
+        homes.fill()
+        wanted, away = homes.blocks(0), homes.disks[1].with_name("unplugged")
+        lost = len(list(homes.disks[1].glob("blocks/*/*")))
+        equal(0 < lost < len(wanted), True, f"{lost} of {len(wanted)} blocks were on the disk")
+        zone = homes.zone(0, "home3")
+        equal((zone["copiesProven"], zone["blocksLacking"]), (1024, 0), "before")
+        begin = time.monotonic()
+        homes.disks[1].rename(away)
+        homes.check(LOST)
+        _wait(lambda: _says(homes.health(LOST), "is gone"), "it says so itself", 20)
+        print(f"      noticed after {time.monotonic() - begin:.1f} s")
+        for number in [0, 1]:
+            _wait(lambda: _says(homes.health(number), "1 disk of storage node"), f"home {number} says it", 20)
+        homes.s3[LOST].put_object(Bucket=homes.bucket, Key="meanwhile", Body=b"x" * OBJECT_BYTES)
+        homes.wanted["meanwhile"] = b"x" * OBJECT_BYTES
+        _wait(lambda: homes.blocks(LOST) == homes.blocks(0), "every block is on the other disk")
+        print(f"      {lost} blocks on the other disk after {time.monotonic() - begin:.1f} s")
+        _wait(lambda: not _says(homes.health(0), "lacks blocks"), "and nothing is lacking any more")
+        zone = homes.zone(0, "home3")
+        equal((zone["blocksLacking"], zone["bytesToCome"]), (0, 0), "the zone has everything")
+        equal(homes.disks[1].exists(), False, "nothing was written in its place")
+        away.rename(homes.disks[1])
+        _wait(lambda: homes.health(0)["status"] == "healthy", "it is used again without a restart", 30)
+        equal("is back and is used again" in homes.cluster.nodes[LOST].log_path.read_text(), True, "the log says so")
+        for dead in [0, 1]:
+            homes.cluster.nodes[dead].stop(signal.SIGKILL)
+            homes.check(LOST)
+            homes.restart(dead)
+
+
+@SUITE.case("the only disk of a home vanishes under it: the others take every put, it says why, and it is filled later")
+def vanishes_whole(home):
+    with Homes(home) as homes:
+        node, disk = homes.cluster.nodes[LOST], homes.cluster.nodes[LOST].folder / "data"
+        before = random.Random(7).randbytes(OBJECT_BYTES)
+        homes.s3[0].put_object(Bucket=homes.bucket, Key="before", Body=before)
+        disk.rename(node.folder / "unplugged")
+        bodies = {number: random.Random(number).randbytes(OBJECT_BYTES) for number in range(3)}
+        for number, body in bodies.items():
+            homes.s3[number].put_object(Bucket=homes.bucket, Key=f"{number}", Body=body)
+        for number in [0, 1]:
+            health = lambda: json.loads(homes.cluster.nodes[number].cli("json-api", "GetClusterHealth"))
+            _wait(lambda: _says(health(), "no disk left that takes blocks"), f"home {number} says it", 20)
+        told = node.try_cli("health")
+        equal(f"the disk of the data folder {disk} is gone" in told.stdout, True, told.stdout)
+        equal("PROVEN COPIES BY ZONE" in node.cli("status"), True, "the table")
+        equal(disk.exists(), False, "nothing was written in its place")
+        for through in range(3):
+            got = homes.s3[through].get_object(Bucket=homes.bucket, Key="before")["Body"].read()
+            equal(got == before, True, f"read through {through}")
+        (node.folder / "unplugged").rename(disk)
+        healthy = lambda: json.loads(node.cli("json-api", "GetClusterHealth"))["status"] == "healthy"
+        _wait(healthy, "it is filled again without a restart")
+        for dead in [0, 1]:
+            homes.cluster.nodes[dead].stop(signal.SIGKILL)
+            for key, body in {"before": before, **{f"{key}": body for key, body in bodies.items()}}.items():
+                got = homes.s3[LOST].get_object(Bucket=homes.bucket, Key=key)["Body"].read()
+                equal(got == body, True, f"{key} without home {dead + 1}")
             homes.restart(dead)
 
 

@@ -1,14 +1,15 @@
 //! The audit: for each referenced block, is there a file?
 //!
 //! Scrub walks the files and cannot see what is absent; this walks the rows. It runs when a disk
-//! was lost, and when the operator asks. Blocks without a file are queued, and from then on
+//! was lost or vanished, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
 
 use crate::lacking::{LACKING_MAX, Proof, referenced_in_queue};
 use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, hash_of_count_key};
 use crate::refcount::queue;
 use crate::{BlockError, BlockStore};
-use base::WallTime;
+use base::{BlockHash, WallTime};
+use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow};
 use store::{Intent, Read, Space, StoreError, Txn, View};
 
@@ -41,11 +42,13 @@ pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) -> Result<(), StoreError> {
 impl BlockStore {
     /// Has every referenced block looked for, from the beginning.
     pub async fn start_audit(&self) -> Result<(), StoreError> {
+        let _turn = self.shared.audit_turn.lock().await;
         self.shared.store.commit(Intent::Free, |txn| start(txn, Audit::Look)).await
     }
 
     /// One bounded step. `false`: no audit is running.
     pub async fn audit_step(&self, now: WallTime) -> Result<bool, BlockError> {
+        let _turn = self.shared.audit_turn.lock().await;
         let view = self.shared.store.view()?;
         let Some(state) = view.get::<AuditState>(Space::Setting, AUDIT_KEY)? else { return Ok(false) };
         if state.next == COUNT_KEYS.1 {
@@ -102,7 +105,7 @@ impl BlockStore {
 
     /// Ends a refill once nothing is missing any more.
     async fn end_refill(&self, view: &View) -> Result<bool, BlockError> {
-        if self.wanted(view)? > 0 {
+        if !self.wanted(view)?.is_empty() {
             return Ok(false);
         }
         let end = |txn: &mut Txn<'_>| {
@@ -114,20 +117,8 @@ impl BlockStore {
         Ok(false)
     }
 
-    /// How many blocks this node lacks, as far as is known; `None`: none. Since it lost a disk at least one, until it is
-    /// certain that there are no more. Counted up to a thousand.
-    pub fn blocks_to_refill(&self) -> Result<Option<u64>, StoreError> {
-        let view = self.shared.store.view()?;
-        let state = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?;
-        match state.is_some_and(|state| state.is_refill) {
-            true => Ok(Some(self.wanted(&view)?.max(1))),
-            false => Ok(Some(self.lacking_count()).filter(|count| *count > 0)),
-        }
-    }
-
-    /// How many blocks are looked for that something refers to, counted up to [`LACKING_MAX`].
-    fn wanted(&self, view: &View) -> Result<u64, StoreError> {
-        let hashes = referenced_in_queue((&self.shared, view), (&|_| true, &|_, _| true), LACKING_MAX)?;
-        Ok(u64::try_from(hashes.len()).unwrap_or(u64::MAX))
+    /// The blocks that are looked for and that something refers to, at most [`LACKING_MAX`].
+    pub(crate) fn wanted(&self, view: &View) -> Result<BTreeSet<BlockHash>, StoreError> {
+        referenced_in_queue((&self.shared, view), (&|_| true, &|_, _| true), LACKING_MAX)
     }
 }

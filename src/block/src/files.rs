@@ -44,6 +44,16 @@ pub(crate) struct Counters {
     pub disk_errors: AtomicU64,
 }
 
+/// What a reader met.
+#[derive(Default)]
+struct Reading<'a> {
+    content: Option<Bytes>,
+    /// Files that looked damaged.
+    damaged: Vec<(&'a DataFolder, Form)>,
+    /// What a disk said that refused.
+    failure: Option<BlockError>,
+}
+
 impl BlockStore {
     /// Stores a block durably, unless a verified file of it is here already. `lock` must cover
     /// it and must be kept until its reference is committed.
@@ -121,10 +131,11 @@ impl BlockStore {
 }
 
 impl Shared {
-    /// The folders in the order in which to try them for a block.
+    /// The folders in the order in which to try them for a block, but for those whose disks are gone.
     pub fn folders_for(&self, hash: &BlockHash) -> impl Iterator<Item = &DataFolder> {
         let disks: Vec<_> = self.folders.iter().map(|folder| (folder.id, folder.weight)).collect();
-        place::order(&disks, hash).into_iter().map(|index| &self.folders[index])
+        let ordered = place::order(&disks, hash).into_iter().map(|index| &self.folders[index]);
+        ordered.filter(|folder| !folder.contact.is_lost())
     }
 
     fn put(&self, block: &HashedBlock) -> Result<Stored, BlockError> {
@@ -185,11 +196,18 @@ impl Shared {
                 Err(error) => Err(WriteFailure::Failed(error)),
             };
             match written {
-                Ok(()) => return Ok(()),
+                // Gone meanwhile: the file counts as lost with everything else that is there.
+                Ok(()) if folder.contact.is_lost() => {
+                    failure = folder.check_present().err().map(|source| disk_failed(folder, source));
+                }
+                Ok(()) => {
+                    folder.contact.note_success();
+                    return Ok(());
+                }
                 Err(WriteFailure::Full) => full = true,
                 Err(WriteFailure::Failed(source)) => {
                     self.note_disk_error(folder, &source);
-                    failure = Some(BlockError::DiskFailed { path: folder.path.clone(), source });
+                    failure = Some(disk_failed(folder, source));
                 }
             }
         }
@@ -202,33 +220,44 @@ impl Shared {
 
     fn no_writable_folder(&self) -> BlockError {
         match self.folders.iter().find(|folder| folder.has_failed()) {
-            Some(folder) => BlockError::DiskFailed {
-                path: folder.path.clone(),
-                source: io::Error::other("an earlier flush failed; restart the node after checking the disk"),
-            },
-            None => BlockError::NoFolder,
+            Some(folder) => {
+                let text = "an earlier flush failed; restart the node after checking the disk";
+                disk_failed(folder, io::Error::other(text))
+            }
+            None => self.absent_folder().unwrap_or(BlockError::NoFolder),
         }
     }
 
-    fn get(self: &Arc<Self>, hash: &BlockHash) -> Result<Bytes, BlockError> {
-        let mut damaged = Vec::new();
-        let mut failure = None;
+    /// Reads and verifies the files of a block until one is good.
+    fn read_any(&self, hash: &BlockHash) -> Reading<'_> {
+        let mut reading = Reading::default();
         for folder in self.folders_for(hash) {
             for form in Form::ALL {
                 match folder.read(hash, form, &self.codec) {
                     Ok(Found::Absent) => {}
-                    Ok(Found::Damaged) => damaged.push((folder, form)),
+                    Ok(Found::Damaged) => reading.damaged.push((folder, form)),
                     Ok(Found::Good { content, stored_bytes }) => {
+                        folder.contact.note_success();
                         self.counters.read_bytes.fetch_add(stored_bytes, Ordering::Relaxed);
-                        self.set_damaged_aside(hash, &damaged);
-                        return Ok(content.into());
+                        reading.content = Some(content.into());
+                        return reading;
                     }
                     Err(source) => {
                         self.note_disk_error(folder, &source);
-                        failure = Some(BlockError::DiskFailed { path: folder.path.clone(), source });
+                        reading.failure = Some(disk_failed(folder, source));
                     }
                 }
             }
+        }
+        reading
+    }
+
+    fn get(self: &Arc<Self>, hash: &BlockHash) -> Result<Bytes, BlockError> {
+        let read = self.unless_moved(|| self.read_any(hash), |reading| reading.content.is_some());
+        let Reading { content, damaged, failure } = read;
+        if let Some(content) = content {
+            self.set_damaged_aside(hash, &damaged);
+            return Ok(content);
         }
         self.locks.suspect(*hash);
         self.set_damaged_aside(hash, &damaged);
@@ -246,13 +275,16 @@ impl Shared {
         }))
     }
 
-    /// A folder whose disk has vanished: what it held is not missing, only out of reach.
+    /// A folder whose disk is gone: whoever asks for a block that is not found is not told that there is none.
     pub fn absent_folder(&self) -> Option<BlockError> {
-        let absent = |folder: &DataFolder| {
-            let source = folder.check_present().err()?;
-            Some(BlockError::DiskFailed { path: folder.path.clone(), source })
-        };
+        let absent = |folder: &DataFolder| Some(disk_failed(folder, folder.check_present().err()?));
         self.folders.iter().find_map(absent)
+    }
+
+    /// The same as long as the store does not take the disk for gone: nothing is concluded from what is not found.
+    pub fn absent_unrecorded(&self) -> Option<BlockError> {
+        let mut unrecorded = self.folders.iter().filter(|folder| !folder.contact.is_recorded());
+        unrecorded.find_map(|folder| Some(disk_failed(folder, folder.check_present().err()?)))
     }
 
     /// Sets files aside that a reader found damaged. Without waiting: whoever holds the lock is
@@ -307,6 +339,7 @@ impl Shared {
         match folder.set_aside(hash, form) {
             Ok(()) => tracing::error!(%hash, folder = %folder_path, "a damaged block was set aside"),
             Err(error) => {
+                folder.contact.note_error(&error);
                 self.counters.disk_errors.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%hash, folder = %folder_path, %error, "a damaged block cannot be set aside");
             }
@@ -316,5 +349,12 @@ impl Shared {
     pub fn note_disk_error(&self, folder: &DataFolder, error: &io::Error) {
         self.counters.disk_errors.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(folder = %folder.path.display(), %error, "a data folder refused an operation");
+        folder.contact.note_error(error);
+        // The first who meets a disk that is gone has it taken for gone.
+        let _ = folder.check_present();
     }
+}
+
+fn disk_failed(folder: &DataFolder, source: io::Error) -> BlockError {
+    BlockError::DiskFailed { path: folder.path.clone(), source }
 }

@@ -9,6 +9,7 @@
 //! writers (10 times the throughput of one), so each writer syncs its folder itself.
 
 use crate::codec::Codec;
+use crate::contact::{Contact, is_of_the_device};
 use crate::marker;
 use base::BlockHash;
 use base::limits::BLOCK_SIZE_BYTES;
@@ -58,6 +59,14 @@ pub(crate) enum Found {
     Good { content: Vec<u8>, stored_bytes: u64 },
 }
 
+/// The bytes of a file, whatever they are.
+enum Bytes {
+    Absent,
+    /// More than any block takes, or sectors that cannot be read.
+    Damaged,
+    Whole(Vec<u8>),
+}
+
 /// Why a file could not be written.
 pub(crate) enum WriteFailure {
     Full,
@@ -71,9 +80,9 @@ pub(crate) struct DataFolder {
     /// Share of the blocks, relative to the other folders.
     pub weight: u64,
     pub read_only: bool,
+    /// Whether its disk is there.
+    pub contact: Contact,
     disk: Arc<dyn Disk>,
-    /// Holds the lock on the marker for as long as the folder is used.
-    _marker: Box<dyn DiskFile>,
     /// A flush failed: what is on the disk is unknown, so nothing more is written to it.
     failed: AtomicBool,
     /// Which of the 256 folders exist, durably.
@@ -112,8 +121,8 @@ impl DataFolder {
             id,
             weight: weight.max(1),
             read_only,
+            contact: Contact::new(marker),
             disk,
-            _marker: marker,
             failed: AtomicBool::new(false),
             made,
             next_temporary: AtomicU64::new(0),
@@ -122,7 +131,7 @@ impl DataFolder {
 
     /// Whether new files may be written here.
     pub fn is_writable(&self) -> bool {
-        !self.read_only && !self.has_failed()
+        !self.read_only && !self.has_failed() && !self.contact.is_lost()
     }
 
     /// Whether a failed flush has stopped all writes here.
@@ -131,16 +140,58 @@ impl DataFolder {
     }
 
     /// An error when the disk is not there any more, so that an empty mount point is never taken
-    /// for a disk that has lost everything.
+    /// for a disk that has lost everything. Whoever meets it first has the disk taken for gone.
     pub fn check_present(&self) -> io::Result<()> {
-        if self.disk.exists(&marker::path_in(&self.path))? {
-            Ok(())
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the marker file is gone: is the disk still mounted?",
-            ))
+        if self.contact.is_lost() {
+            return Err(gone());
         }
+        match self.disk.exists(&marker::path_in(&self.path)) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.contact.note_marker_gone();
+                Err(gone())
+            }
+            Err(error) => {
+                if is_of_the_device(&error) {
+                    self.contact.note_marker_gone();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads the marker: another disk, or none, in this place is noticed, and so is the right one when it is back. Says
+    /// what may be wrong with one that is back.
+    pub fn look_at_marker(&self) -> io::Result<()> {
+        if self.contact.refuses() {
+            return Ok(());
+        }
+        let is_own = match marker::read(self.disk.as_ref(), &self.path) {
+            Ok(found) => matches!(found, Some(Ok(marker)) if marker.disk == self.id),
+            Err(error) if is_of_the_device(&error) => false,
+            Err(error) => return Err(error),
+        };
+        match (is_own, self.contact.is_lost()) {
+            (true, true) => self.come_back(),
+            (true, false) => Ok(()),
+            (false, _) => {
+                self.contact.note_marker_gone();
+                Ok(())
+            }
+        }
+    }
+
+    /// Uses a disk again that was gone: as at a start, but for what unfinished writes left behind, which the next start
+    /// sweeps, since one of them may still be under way.
+    fn come_back(&self) -> io::Result<()> {
+        if !self.read_only {
+            // Folders that were made and not flushed may be gone, or may be there without having been flushed.
+            self.made.iter().for_each(|made| made.store(false, Ordering::Release));
+            self.disk.create_dir_all(&self.path.join("tmp"))?;
+            self.disk.create_dir_all(&self.path.join("blocks"))?;
+            self.disk.sync_dir(&self.path.join("blocks"))?;
+        }
+        self.contact.come_back(|| self.disk.open(&marker::path_in(&self.path), OpenMode::Read))
     }
 
     /// Whether `length` bytes leave the reserve alone.
@@ -178,30 +229,44 @@ impl DataFolder {
         Ok(found)
     }
 
+    /// The bytes of a file as they are stored, verified; `None`: it is not there, or damaged.
+    pub fn read_stored(&self, hash: &BlockHash, form: Form, codec: &Codec) -> io::Result<Option<Vec<u8>>> {
+        let bytes = self.bytes_at(&self.file_path(hash, form))?;
+        Ok(match bytes {
+            Bytes::Whole(stored) => content_of(&stored, hash, form, codec).is_some().then_some(stored),
+            Bytes::Absent | Bytes::Damaged => None,
+        })
+    }
+
     fn read_at(&self, path: &Path, hash: &BlockHash, form: Form, codec: &Codec) -> io::Result<Found> {
+        let stored = match self.bytes_at(path)? {
+            Bytes::Absent => return Ok(Found::Absent),
+            Bytes::Damaged => return Ok(Found::Damaged),
+            Bytes::Whole(stored) => stored,
+        };
+        let stored_bytes = stored.len() as u64;
+        Ok(match content_of(&stored, hash, form, codec) {
+            Some(content) => Found::Good { content: content.unwrap_or(stored), stored_bytes },
+            None => Found::Damaged,
+        })
+    }
+
+    fn bytes_at(&self, path: &Path) -> io::Result<Bytes> {
         let file = match self.disk.open(path, OpenMode::Read) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Absent),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Bytes::Absent),
             Err(error) => return Err(error),
         };
         let stored_bytes = file.len()?;
         if stored_bytes > BLOCK_SIZE_BYTES as u64 {
-            return Ok(Found::Damaged);
+            return Ok(Bytes::Damaged);
         }
         let mut stored = vec![0; stored_bytes as usize];
         match file.read_exact_at(&mut stored, 0) {
-            Ok(()) => {}
-            Err(error) if is_damage(&error) => return Ok(Found::Damaged),
-            Err(error) => return Err(error),
+            Ok(()) => Ok(Bytes::Whole(stored)),
+            Err(error) if is_damage(&error) => Ok(Bytes::Damaged),
+            Err(error) => Err(error),
         }
-        let content = match form {
-            Form::Plain => Some(stored),
-            Form::Compressed => codec.decompress(&stored),
-        };
-        Ok(match content {
-            Some(content) if BlockHash::of(&content) == *hash => Found::Good { content, stored_bytes },
-            _ => Found::Damaged,
-        })
     }
 
     /// Whether a file of this block is there, unverified.
@@ -263,6 +328,12 @@ impl DataFolder {
         Ok(freed_bytes)
     }
 
+    /// Removes one file of a block; durable when it returns.
+    pub fn unlink(&self, hash: &BlockHash, form: Form) -> io::Result<()> {
+        self.disk.remove_file(&self.file_path(hash, form))?;
+        self.sync_name(hash)
+    }
+
     /// Sets a damaged file aside, so that it is neither read again nor lost to a curious operator.
     pub fn set_aside(&self, hash: &BlockHash, form: Form) -> io::Result<()> {
         let path = self.file_path(hash, form);
@@ -307,8 +378,13 @@ impl DataFolder {
         self.disk.exists(&self.folder_of(hash)).unwrap_or(true)
     }
 
+    /// The name of a file.
+    pub fn file_name(hash: &BlockHash, form: Form) -> String {
+        format!("{hash}{}", form.suffix())
+    }
+
     fn file_path(&self, hash: &BlockHash, form: Form) -> PathBuf {
-        self.folder_of(hash).join(format!("{hash}{}", form.suffix()))
+        self.folder_of(hash).join(Self::file_name(hash, form))
     }
 
     fn make_folder(&self, hash: &BlockHash) -> io::Result<PathBuf> {
@@ -332,6 +408,10 @@ impl DataFolder {
     }
 }
 
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "its disk is gone: is it still mounted?")
+}
+
 /// Errors that mean the bytes are not there, rather than that the system is short of something.
 fn is_damage(error: &io::Error) -> bool {
     /// EIO: the disk cannot read these sectors.
@@ -345,6 +425,15 @@ fn is_full(error: &io::Error) -> bool {
 
 fn write_failure(error: io::Error) -> WriteFailure {
     if is_full(&error) { WriteFailure::Full } else { WriteFailure::Failed(error) }
+}
+
+/// Whether stored bytes are a block, and its content where that is not those bytes themselves.
+fn content_of(stored: &[u8], hash: &BlockHash, form: Form, codec: &Codec) -> Option<Option<Vec<u8>>> {
+    let content = match form {
+        Form::Plain => None,
+        Form::Compressed => Some(codec.decompress(stored)?),
+    };
+    (BlockHash::of(content.as_deref().unwrap_or(stored)) == *hash).then_some(content)
 }
 
 /// Which of the 256 folders this is.

@@ -5,7 +5,7 @@
 //! verify it, or a reader met it damaged, it counts when it has been read.
 
 use crate::folder::{DataFolder, Form, Found};
-use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, ResyncEntry, parse_resync_key};
+use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, ResyncEntry, count_key, parse_resync_key};
 use crate::{BlockError, BlockStore, Shared};
 use base::BlockHash;
 use std::collections::BTreeSet;
@@ -16,6 +16,17 @@ use store::{Read, Space, StoreError, View};
 
 /// Missing blocks are counted up to here: the count is told every few seconds, and more of them say nothing else.
 pub(crate) const LACKING_MAX: usize = 1000;
+
+/// What a node lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refill {
+    /// Blocks that something here refers to and that are not here, as far as is known: at least one.
+    pub blocks: u64,
+    /// What their files took; `None` where that is not known of each.
+    pub stored_bytes: Option<u64>,
+    /// Whether there are no more.
+    pub is_counted: bool,
+}
 
 /// Blocks that were found missing and were not seen here since, so that counting them costs nothing.
 #[derive(Default)]
@@ -86,15 +97,17 @@ impl Drop for Expected {
 
 impl BlockStore {
     /// The blocks that something here refers to and that have no file here, of those that `concerns` takes, at most `limit`;
-    /// `None` as long as it is not known: a disk was lost, and not every block has been looked for yet.
+    /// `None` as long as it is not known: a disk was lost or is gone, and not every block has been looked for yet.
     pub async fn lacking(
         &self,
         concerns: impl Fn(&BlockHash) -> bool + Send + 'static,
         limit: usize,
     ) -> Result<Option<BTreeSet<BlockHash>>, BlockError> {
+        // Before the view: what is recorded meanwhile is in it.
+        let is_loss_unrecorded = self.shared.is_loss_unrecorded();
         let view = self.shared.store.view()?;
         let audit = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?;
-        if audit.is_some_and(|audit| audit.is_refill && audit.next != COUNT_KEYS.1) {
+        if is_loss_unrecorded || audit.is_some_and(|audit| audit.is_refill && audit.next != COUNT_KEYS.1) {
             return Ok(None);
         }
         let shared = self.shared.clone();
@@ -103,6 +116,38 @@ impl BlockStore {
             referenced_in_queue((&shared, &view), (&concerns, &is_absent), limit)
         };
         Ok(self.shared.env.tasks.blocking(look).await.map(Some)?)
+    }
+
+    /// What this node lacks; `None`: nothing. Since it lost a disk, or one is gone, it is at least one block, until it is
+    /// certain that there are no more.
+    pub fn refill(&self) -> Result<Option<Refill>, StoreError> {
+        let is_loss_unrecorded = self.shared.is_loss_unrecorded();
+        let view = self.shared.store.view()?;
+        let audit = view.get::<AuditState>(Space::Setting, AUDIT_KEY)?.filter(|audit| audit.is_refill);
+        let is_refill = is_loss_unrecorded || audit.is_some();
+        let hashes = if is_refill { self.wanted(&view)? } else { self.shared.lacking.open().clone() };
+        if hashes.is_empty() && !is_refill {
+            return Ok(None);
+        }
+        let is_looked_for = match audit {
+            Some(audit) => audit.next == COUNT_KEYS.1,
+            None => self.shared.lacking.is_complete.load(Ordering::Relaxed),
+        };
+        let is_counted =
+            is_looked_for && !is_loss_unrecorded && !hashes.is_empty() && hashes.len() < LACKING_MAX;
+        let mut stored_bytes = is_counted.then_some(0u64);
+        for hash in hashes.iter().take_while(|_| is_counted) {
+            let row = view.get::<RefCount>(Space::RefCount, &count_key(hash)).ok().flatten();
+            let known = row.map(|row| row.stored_bytes).filter(|bytes| *bytes > 0);
+            stored_bytes = stored_bytes.zip(known).map(|(sum, more)| sum.saturating_add(more));
+        }
+        let blocks = u64::try_from(hashes.len()).unwrap_or(u64::MAX).max(1);
+        Ok(Some(Refill { blocks, stored_bytes, is_counted }))
+    }
+
+    /// How many blocks this node lacks, as far as is known, counted up to a thousand; `None`: none.
+    pub fn blocks_to_refill(&self) -> Result<Option<u64>, StoreError> {
+        Ok(self.refill()?.map(|refill| refill.blocks))
     }
 
     /// How many blocks this node is known to lack, counted up to a thousand.
@@ -180,7 +225,10 @@ impl ResyncEntry {
 impl Shared {
     /// Whether a folder has a file of the block, as far as that can be seen.
     pub fn has_file(&self, hash: &BlockHash, proof: Proof) -> bool {
-        self.folders.iter().any(|folder| self.has_file_in(folder, hash, proof).unwrap_or(false))
+        let holds = |folder: &DataFolder| {
+            !folder.contact.is_lost() && self.has_file_in(folder, hash, proof).unwrap_or(false)
+        };
+        self.unless_moved(|| self.folders.iter().any(holds), |is_here| *is_here)
     }
 
     /// The same of one folder.

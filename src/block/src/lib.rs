@@ -16,6 +16,7 @@
 
 mod audit;
 mod codec;
+mod contact;
 mod content;
 mod error;
 mod files;
@@ -27,24 +28,29 @@ mod marker;
 mod open;
 mod pace;
 mod place;
+mod rebalance;
 pub mod record;
 mod refcount;
 mod resync;
 mod scrub;
 mod statistics;
 mod uncounted;
+mod vanish;
 mod worker;
 
 pub use content::HashedBlock;
 pub use error::{BlockError, UnusableFolder};
 pub use files::Stored;
+pub use lacking::Refill;
 pub use lock::BlockLock;
 pub use look::{HASH_DIGITS, Presence};
 pub use pace::{Pace, REST_FACTOR_MAX};
+pub use rebalance::RebalanceStatus;
 pub use refcount::{GRACE_MS, GRACE_WHEN_FULL_MS};
 pub use resync::{BlockFault, Progress};
 pub use scrub::{SCRUB_INTERVAL_MS, ScrubCommand, ScrubStatus};
 pub use statistics::{DiskState, DiskStatistics, Statistics};
+pub use vanish::LOOK_INTERVAL;
 
 use audit::Audit;
 use base::{BlockHash, NodeId};
@@ -56,6 +62,7 @@ use lacking::Lacking;
 use lock::Locks;
 use record::{DISKS_KEY, KnownDisks};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use store::{Intent, Read, Space, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -151,6 +158,12 @@ pub(crate) struct Shared {
     pub locks: Arc<Locks>,
     pub counters: Counters,
     pub lacking: Lacking,
+    /// Whoever takes a step of the audit, or begins it.
+    pub audit_turn: tokio::sync::Mutex<()>,
+    /// A disk is here again: blocks that were not found are looked for at once.
+    pub is_disk_back: AtomicBool,
+    /// Files that were moved from one disk to another one since the start.
+    pub moves: AtomicU64,
     pub reads: Arc<Semaphore>,
     pub writes: Arc<Semaphore>,
     pub scrubs_by_itself: bool,
@@ -167,6 +180,8 @@ impl BlockStore {
         let (known_before, doors) = (known.clone(), env.clone());
         let checked = config.clone();
         let opened = env.tasks.blocking(move || open::open_folders(&doors, &checked, &known)).await?;
+        let is_here = |id: &[u8; 16]| opened.folders.iter().any(|folder| folder.id == *id);
+        let is_disk_back = known_before.disks.iter().any(|disk| disk.is_away && is_here(&disk.id));
         if opened.known != known_before {
             let (known, lost_disks) = (opened.known, opened.lost_disks);
             if lost_disks > 0 {
@@ -195,6 +210,9 @@ impl BlockStore {
                 locks: Arc::default(),
                 counters: Counters::default(),
                 lacking: Lacking::default(),
+                audit_turn: tokio::sync::Mutex::default(),
+                is_disk_back: AtomicBool::new(is_disk_back),
+                moves: AtomicU64::new(0),
                 reads: Arc::new(Semaphore::new(config.reads_max.max(1))),
                 writes: Arc::new(Semaphore::new(config.writes_max.max(1))),
                 scrubs_by_itself: config.scrubs_by_itself,

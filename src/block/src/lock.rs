@@ -120,6 +120,15 @@ impl Locks {
         self.slots().get(hash).and_then(|slot| slot.held)
     }
 
+    /// Forgets what the holders of all locks know, and has those blocks looked at: a disk is gone.
+    pub fn doubt_all(&self) {
+        let mut slots = self.slots();
+        slots.values_mut().for_each(|slot| slot.held = None);
+        let hashes: Vec<BlockHash> = slots.keys().copied().collect();
+        drop(slots);
+        hashes.into_iter().for_each(|hash| self.suspect(hash));
+    }
+
     /// Notes that a reference is durable.
     pub fn note_referenced(&self, hash: &BlockHash) {
         if let Some(slot) = self.slots().get_mut(hash) {

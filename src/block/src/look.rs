@@ -72,6 +72,10 @@ impl BlockStore {
 
 impl Shared {
     fn presence(&self, hash: &BlockHash) -> Presence {
+        self.unless_moved(|| self.presence_now(hash), |presence| *presence == Presence::Good)
+    }
+
+    fn presence_now(&self, hash: &BlockHash) -> Presence {
         let is_away = self.absent_folder().is_some() || !self.away.is_empty();
         let mut presence = if is_away { Presence::Unknown } else { Presence::Absent };
         for folder in self.folders_for(hash) {

@@ -2,7 +2,7 @@
 //!
 //! `RefCount`: tag `b` ‖ hash (the tag keeps blocks apart from other counted targets).
 //! `Resync`: due time in milliseconds (8 bytes, big endian) ‖ hash.
-//! `Meta`: the disks known to this node, and the totals. `Setting`: where scrub stands.
+//! `Meta`: the disks known to this node, and the totals. `Setting`: where scrub, the audit and the rebalance stand.
 
 use base::{BlockHash, WallTime};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,9 @@ pub(crate) const TOTALS_KEY: &[u8] = b"block.totals";
 pub(crate) const DISKS_KEY: &[u8] = b"block.disks";
 /// Key of [`ScrubState`] in `Setting`.
 pub(crate) const SCRUB_KEY: &[u8] = b"block.scrub";
+
+/// Key of [`RebalanceState`] in `Setting`.
+pub(crate) const REBALANCE_KEY: &[u8] = b"block.rebalance";
 
 /// Key of [`AuditState`] in `Setting`; absent when no audit is running.
 pub(crate) const AUDIT_KEY: &[u8] = b"block.audit";
@@ -74,18 +77,41 @@ impl Record for Totals {
 
 /// A disk that this node has stored blocks on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredDisk", into = "StoredDisk")]
 pub struct KnownDisk {
     /// The number in its marker.
     pub id: [u8; 16],
-    /// Where it was last seen: as bytes, since the name of a folder need not be text.
-    #[serde(with = "path_bytes")]
+    /// Where it was last seen.
     pub path: PathBuf,
     /// Whether a file system of its own was mounted there: an empty folder in its place is a mount point then.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_mounted: bool,
-    /// Whether it was not there at the last start, and its blocks were taken for lost.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether it was not there at the last start, or vanished since, and its blocks were taken for lost.
     pub is_away: bool,
+}
+
+/// The same as it is stored. Fields are known by their places, so none is left out before one that is not.
+#[derive(Serialize, Deserialize)]
+struct StoredDisk {
+    id: [u8; 16],
+    /// As bytes, since the name of a folder need not be text.
+    #[serde(with = "path_bytes")]
+    path: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is_mounted: Option<bool>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_away: bool,
+}
+
+impl From<StoredDisk> for KnownDisk {
+    fn from(StoredDisk { id, path, is_mounted, is_away }: StoredDisk) -> Self {
+        Self { id, path, is_mounted: is_mounted.unwrap_or(false), is_away }
+    }
+}
+
+impl From<KnownDisk> for StoredDisk {
+    fn from(KnownDisk { id, path, is_mounted, is_away }: KnownDisk) -> Self {
+        Self { id, path, is_mounted: (is_mounted || is_away).then_some(is_mounted), is_away }
+    }
 }
 
 /// A path as the bytes it consists of.
@@ -139,6 +165,28 @@ pub struct ScrubState {
 
 impl Record for ScrubState {
     const KIND: u8 = 44;
+    const VERSION: u8 = 1;
+}
+
+/// Where the move of blocks to the disks they belong on stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RebalanceState {
+    /// The next file to look at, or `None` when no pass is running.
+    pub position: Option<ScrubPosition>,
+    /// When the last whole pass ended.
+    pub completed: Option<WallTime>,
+    /// Files looked at in this pass, or in the last one when none is running.
+    pub files: u64,
+    /// Blocks moved in the same pass.
+    pub moved: u64,
+    /// Bytes of their files.
+    pub moved_bytes: u64,
+    /// Blocks that were in use or could not be moved, and stay where they are.
+    pub left: u64,
+}
+
+impl Record for RebalanceState {
+    const KIND: u8 = 49;
     const VERSION: u8 = 1;
 }
 
@@ -199,4 +247,25 @@ pub(crate) fn parse_resync_key(key: &[u8]) -> Option<(WallTime, BlockHash)> {
     let (due, hash) = key.split_at_checked(8)?;
     let due = u64::from_be_bytes(due.try_into().ok()?);
     Some((WallTime(due), BlockHash::from_bytes(hash.try_into().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use store::Space;
+
+    #[test]
+    fn a_disk_is_stored_without_what_it_is_not_and_read_as_it_was() {
+        for (is_mounted, is_away, bytes) in
+            [(false, false, 0), (true, false, 1), (true, true, 2), (false, true, 2)]
+        {
+            let disk = KnownDisk { id: [7; 16], path: "/disk".into(), is_mounted, is_away };
+            let known = KnownDisks { disks: vec![disk] };
+            let stored = store::encode(Space::Meta, DISKS_KEY, &known);
+            assert_eq!(store::decode::<KnownDisks>(Space::Meta, DISKS_KEY, &stored).unwrap(), known);
+            let plain = KnownDisk { is_mounted: false, is_away: false, ..known.disks[0].clone() };
+            let least = store::encode(Space::Meta, DISKS_KEY, &KnownDisks { disks: vec![plain] });
+            assert_eq!(stored.len() - least.len(), bytes, "one byte for each");
+        }
+    }
 }

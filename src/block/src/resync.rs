@@ -44,7 +44,8 @@ pub struct Progress {
     pub removed: usize,
     /// Bytes those files took.
     pub freed_bytes: u64,
-    /// Referenced blocks without a file: to be fetched from another node and [`BlockStore::put`].
+    /// Referenced blocks without a file: to be fetched from another node and [`BlockStore::put`]. None as long as no disk
+    /// takes any.
     pub missing: Vec<BlockHash>,
     /// More entries are due already.
     pub more: bool,
@@ -137,7 +138,8 @@ impl BlockStore {
             match outcome {
                 Outcome::Missing => {
                     self.shared.lacking.note_missing(*hash);
-                    progress.missing.push(*hash);
+                    // Whoever has no room for it does not fetch it.
+                    progress.missing.extend(self.takes_blocks().then_some(*hash));
                 }
                 Outcome::Unknown => {}
                 Outcome::Removed | Outcome::Settled | Outcome::NotYet(_) => {
@@ -428,7 +430,7 @@ impl Shared {
     }
 
     fn check(&self, hash: &BlockHash, proof: Proof) -> Outcome {
-        let mut unknown = self.absent_folder().is_some();
+        let mut unknown = self.absent_unrecorded().is_some();
         for folder in self.folders_for(hash) {
             match self.has_file_in(folder, hash, proof) {
                 Ok(true) => return Outcome::Settled,
@@ -452,11 +454,13 @@ impl Shared {
 
     /// Removes all files of a block and notes the folders to be synced.
     fn unlink(&self, hash: &BlockHash, changed: &mut BTreeSet<(usize, PathBuf)>) -> Result<u64, BlockError> {
-        if let Some(absent) = self.absent_folder() {
+        if let Some(absent) = self.absent_unrecorded() {
             return Err(absent);
         }
         let mut freed_bytes = 0;
-        for (index, folder) in self.folders.iter().enumerate().filter(|(_, folder)| !folder.read_only) {
+        // What a disk that is gone still has of it is an orphan when it is back, for scrub.
+        let is_changed = |folder: &DataFolder| !folder.read_only && !folder.contact.is_lost();
+        for (index, folder) in self.folders.iter().enumerate().filter(|(_, folder)| is_changed(folder)) {
             freed_bytes += self.unlink_in(folder, hash)?;
             if folder.has_folder_of(hash) {
                 changed.insert((index, folder.folder_of(hash)));

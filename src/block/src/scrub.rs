@@ -204,13 +204,13 @@ impl Shared {
         folders
     }
 
-    fn first_position(&self) -> Option<ScrubPosition> {
+    pub(crate) fn first_position(&self) -> Option<ScrubPosition> {
         let disk = self.walk_order().first()?.id;
         Some(ScrubPosition { disk, folder: 0, after: String::new() })
     }
 
     /// The folder after this one.
-    fn next_folder(&self, position: &ScrubPosition) -> Option<ScrubPosition> {
+    pub(crate) fn next_folder(&self, position: &ScrubPosition) -> Option<ScrubPosition> {
         if let Some(folder) = position.folder.checked_add(1) {
             return Some(ScrubPosition { folder, after: String::new(), disk: position.disk });
         }
@@ -218,7 +218,7 @@ impl Shared {
         Some(ScrubPosition { disk: next.id, folder: 0, after: String::new() })
     }
 
-    fn done_permille(&self, position: &ScrubPosition) -> u32 {
+    pub(crate) fn done_permille(&self, position: &ScrubPosition) -> u32 {
         let before = self.folders.iter().filter(|folder| folder.id < position.disk).count();
         let done = before * FOLDERS + usize::from(position.folder);
         u32::try_from(done * 1000 / (self.folders.len() * FOLDERS)).unwrap_or(1000)
@@ -241,7 +241,8 @@ impl Shared {
     /// Checks the next files of one folder, and returns the last name when the step is full. A
     /// disk that is not there any more, or never was, counts as a folder without files.
     fn scrub_folder(self: &Arc<Self>, position: &ScrubPosition, findings: &mut Findings) -> Option<String> {
-        let folder = self.folders.iter().find(|folder| folder.id == position.disk)?;
+        let is_here = |folder: &&DataFolder| folder.id == position.disk && !folder.contact.is_lost();
+        let folder = self.folders.iter().find(is_here)?;
         let listed = folder.check_present().and_then(|()| folder.list(position.folder));
         let blocks = listed.unwrap_or_else(|error| {
             self.note_disk_error(folder, &error);

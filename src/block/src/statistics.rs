@@ -58,7 +58,7 @@ pub enum DiskState {
     ReadOnly,
     /// A flush failed: reads only until a restart.
     Failed,
-    /// The disk has vanished.
+    /// The disk is gone: nothing is written to it, and nothing on it counts as here.
     Absent,
 }
 
@@ -67,6 +67,12 @@ impl BlockStore {
     pub fn stored_bytes(&self) -> Result<u64, StoreError> {
         let totals = self.shared.store.view()?.get::<Totals>(Space::Meta, TOTALS_KEY)?;
         Ok(totals.unwrap_or_default().stored_bytes)
+    }
+
+    /// Room on all disks that are there. Reads the disks.
+    pub fn room(&self) -> Option<env::Space> {
+        let there = self.shared.folders.iter().filter(|folder| folder.check_present().is_ok());
+        env::Space::together(there.filter_map(|folder| folder.space().ok()))
     }
 
     /// The current figures. Reads the disks, so call it through blocking work.
@@ -107,6 +113,7 @@ fn disk_away(path: &Path) -> DiskStatistics {
 }
 
 fn disk_statistics(folder: &DataFolder) -> DiskStatistics {
+    let space = folder.check_present().ok().and_then(|()| folder.space().ok());
     let state = match folder.check_present() {
         Err(_) => DiskState::Absent,
         Ok(()) if folder.has_failed() => DiskState::Failed,
@@ -114,5 +121,5 @@ fn disk_statistics(folder: &DataFolder) -> DiskStatistics {
         Ok(()) if folder.is_full() => DiskState::Full,
         Ok(()) => DiskState::Ready,
     };
-    DiskStatistics { path: folder.path.clone(), space: folder.space().ok(), state }
+    DiskStatistics { path: folder.path.clone(), space, state }
 }

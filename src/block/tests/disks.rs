@@ -339,6 +339,7 @@ async fn a_disk_that_vanishes_is_neither_written_to_nor_taken_for_empty() {
     assert_eq!(blocks.statistics().unwrap().disks[0].state, DiskState::Absent);
     fs::remove_dir(machine.path("data")).unwrap();
     fs::rename(machine.path("unplugged"), machine.path("data")).unwrap();
+    blocks.look_at_disks(machine.now()).await.unwrap();
     assert!(blocks.get(&hash).await.is_ok());
     blocks.retry_now(None, machine.now()).await.unwrap();
     assert_eq!(blocks.run_due(machine.now()).await.unwrap().removed, 1);

@@ -1,6 +1,7 @@
 //! Whether the cluster serves, and if not fully, why.
 
 use crate::layout::{Layout, PARTITIONS, arcs};
+use crate::membership::BlockState;
 use base::NodeId;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,6 +42,8 @@ pub enum Reason {
     NodeBehind(NodeId, u64),
     /// A storage node lacks so many blocks, as far as is known.
     Refilling(NodeId, u64),
+    /// Another storage node says that disks of it are gone, or that none is left that takes blocks.
+    DisksGone(NodeId, BlockState),
     /// The clock of a node is so many hours ahead of this node's: nothing that it says is believed.
     ClockAhead(NodeId, u64),
     /// A node believes nothing that this one says, because of this node's clock.
@@ -55,8 +58,10 @@ pub enum Reason {
     MetadataFull,
     /// A data folder of this node has no room for blocks.
     DataFull(PathBuf),
-    /// A data folder of this node takes no writes, or is gone.
+    /// A data folder of this node takes no writes since a flush failed.
     DataFolder(PathBuf),
+    /// The disk of a data folder of this node is gone.
+    DiskGone(PathBuf),
     /// No data folder of this node takes writes.
     NoDataFolder,
 }
@@ -83,6 +88,14 @@ impl fmt::Display for Reason {
                 "storage node {node} lacks blocks that it should keep, at least {blocks}; those that another node has are \
                  fetched (`garage block list-errors` on that node)"
             ),
+            Reason::DisksGone(node, BlockState { takes_none: true, .. }) => write!(
+                f,
+                "storage node {node} has no disk left that takes blocks: it stores none until one is mounted there again"
+            ),
+            Reason::DisksGone(node, BlockState { disks_gone, .. }) => {
+                let (plural, verb) = if *disks_gone == 1 { ("", "is") } else { ("s", "are") };
+                write!(f, "{disks_gone} disk{plural} of storage node {node} {verb} gone: `garage health` there says which")
+            }
             Reason::ClockAhead(node, hours) => write!(
                 f,
                 "the clock of node {node} is {hours} hours ahead of this node's, so nothing that it says is believed: set \
@@ -111,10 +124,20 @@ impl fmt::Display for Reason {
             Reason::DataFull(path) => {
                 write!(f, "the data folder {} is full: free some space or add a folder", path.display())
             }
-            Reason::DataFolder(path) => {
-                write!(f, "the data folder {} takes no writes or is gone", path.display())
+            Reason::DataFolder(path) => write!(
+                f,
+                "the data folder {} takes no writes since a flush failed: check its disk, then restart this node",
+                path.display()
+            ),
+            Reason::DiskGone(path) => write!(
+                f,
+                "the disk of the data folder {} is gone: nothing is written to it, and what it held is not relied on; mount it \
+                 again, and restart this node if it is not used again within a minute",
+                path.display()
+            ),
+            Reason::NoDataFolder => {
+                f.write_str("no data folder of this node takes writes: bodies that need a file are refused here")
             }
-            Reason::NoDataFolder => f.write_str("no data folder of this node takes writes"),
         }
     }
 }
@@ -127,6 +150,9 @@ pub struct LocalService {
     /// What is wrong and leaves some requests refused.
     pub failures: Vec<Reason>,
 }
+
+/// What is asked of other nodes: in contact, arcs not answered for, whether any disk takes blocks.
+type Others<'a> = (&'a dyn Fn(NodeId) -> bool, &'a dyn Fn(NodeId) -> u64, &'a dyn Fn(NodeId) -> bool);
 
 /// The figures of GetClusterHealth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,17 +179,18 @@ pub struct Health {
 
 impl Health {
     /// Judges the versions in force. `own` is this node; `connected` says of another node whether
-    /// it is in contact, and for how many of its arcs it does not answer yet; `nodes` is how many are known and how many of them are in contact.
+    /// it is in contact, for how many of its arcs it does not answer yet, and whether it has a disk that takes blocks; `nodes` is how many are known and how many of them are in contact.
     pub(crate) fn judge(
         layout: &Layout,
         own: (NodeId, &LocalService),
         (known_nodes, connected_nodes): (usize, usize),
-        (connected, behind): (&dyn Fn(NodeId) -> bool, &dyn Fn(NodeId) -> u64),
+        (connected, behind, takes_blocks): Others<'_>,
     ) -> Self {
         let (own_id, service) = own;
         let reachable = |node: NodeId| node == own_id || connected(node);
-        let serves =
-            |node: NodeId| if node == own_id { service.failures.is_empty() } else { connected(node) };
+        let serves = |node| {
+            if node == own_id { service.failures.is_empty() } else { connected(node) && takes_blocks(node) }
+        };
         let good = |node: NodeId| serves(node) && behind(node) == 0;
         let mut reasons = [service.failures.as_slice(), service.complaints.as_slice()].concat();
         if layout.current().number == 0 {

@@ -4,7 +4,7 @@ use crate::health::{Health, LocalService, Reason};
 use crate::joining::{self, Invitations, JoinedCluster, Waiting};
 use crate::keeper::{AdoptError, Keeper};
 use crate::layout::{CAPACITY_MIN_BYTES, ClusterId, Layout, LayoutError, Moment, Role};
-use crate::membership::{Contact, Membership};
+use crate::membership::{BlockState, Contact, Membership};
 use crate::node_key::NodeKey;
 use crate::placement::Placement;
 use crate::safety::Safety;
@@ -439,6 +439,13 @@ impl ClusterState {
         let mut service = service.clone();
         let refilling = self.refilling_nodes().into_iter();
         service.complaints.extend(refilling.map(|(node, blocks)| Reason::Refilling(node, blocks)));
-        Health::judge(&self.layout(), (self.id(), &service), counts, (&is_up, &behind))
+        let blocks_of = |node: &Node| node.contact.as_ref()?.status.as_ref().map(|status| status.blocks);
+        let there = nodes.iter().filter(|node| up.contains(&node.id));
+        let said: BTreeMap<NodeId, BlockState> =
+            there.filter_map(|node| Some((node.id, blocks_of(node)?))).collect();
+        let gone = said.iter().filter(|(_, blocks)| blocks.disks_gone > 0 || blocks.takes_none);
+        service.complaints.extend(gone.map(|(node, blocks)| Reason::DisksGone(*node, *blocks)));
+        let takes_blocks = |node| said.get(&node).is_none_or(|blocks| !blocks.takes_none);
+        Health::judge(&self.layout(), (self.id(), &service), counts, (&is_up, &behind, &takes_blocks))
     }
 }

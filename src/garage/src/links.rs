@@ -4,11 +4,10 @@ use crate::config::{Bind, Config};
 use crate::listening::{every_ipv4_address, port_is_taken};
 use anyhow::{Context, anyhow, bail};
 use cluster::ClusterState;
-use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
+use cluster::membership::{BlockState, Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
 use env::{Env, Space};
 use model::Model;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Takes part in the cluster.
@@ -84,15 +83,20 @@ fn room(env: &Env, config: &Config, model: &Arc<Model>) -> Arc<dyn Fn() -> Rooms
     let disk = Arc::clone(&env.disk);
     let metadata = config.metadata_dir.clone();
     let (blocks, model) = (model.blocks().clone(), Arc::downgrade(model));
-    let data: Vec<PathBuf> = config.data_dirs.iter().map(|folder| folder.path.clone()).collect();
     Arc::new(move || {
-        let look = |folder: &PathBuf| disk.space(folder).ok();
         let told = |space: Space| (space.available_bytes, space.total_bytes);
+        let refill = blocks.refill().ok().flatten();
         Rooms {
-            data: Space::together(data.iter().filter_map(look)).map(told),
-            metadata: look(&metadata).map(told),
+            data: blocks.room().map(told),
+            metadata: disk.space(&metadata).ok().map(told),
             stored_bytes: blocks.stored_bytes().ok(),
-            to_refill: blocks.blocks_to_refill().ok().flatten(),
+            to_refill: refill.map(|refill| refill.blocks),
+            blocks: BlockState {
+                lacking_bytes: refill.and_then(|refill| refill.stored_bytes),
+                is_counted: refill.is_some_and(|refill| refill.is_counted),
+                disks_gone: u64::try_from(blocks.gone_disks()).unwrap_or(u64::MAX),
+                takes_none: !blocks.takes_blocks(),
+            },
             copying: model.upgrade().map(|model| model.copy_speed()).unwrap_or_default(),
         }
     })

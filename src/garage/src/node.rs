@@ -163,6 +163,8 @@ pub async fn start(env: Env, config: Config, line: &CommandLine) -> anyhow::Resu
         webhook::spawn(&model, WebhookClient::new(&env, trust::reader(&env)), sender),
         model.spawn_secret_keeper(secrets::keep(&env, config.encryption.file.clone())),
         blocks.spawn_worker(fetch_missing(&model)),
+        blocks.spawn_disk_watch(),
+        blocks.spawn_rebalancer(),
     ];
     workers.extend(certificates.all().map(|certificate| certificate.keep()));
     Ok(RunningNode {

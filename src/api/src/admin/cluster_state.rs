@@ -1,6 +1,6 @@
 //! Endpoints about the cluster as a whole: nodes, health, figures.
 
-use super::coming::coming_body;
+use super::zones::Outlook;
 use super::{AdminApi, AdminError, Answer, Call, webhooks, wire};
 use crate::sizes::size;
 use base::{NodeId, WallTime};
@@ -60,9 +60,8 @@ fn judge(store: &Store, blocks: &Statistics) -> LocalService {
         match disk.state {
             DiskState::Ready | DiskState::ReadOnly => {}
             DiskState::Full => service.complaints.push(Reason::DataFull(disk.path.clone())),
-            DiskState::Failed | DiskState::Absent => {
-                service.complaints.push(Reason::DataFolder(disk.path.clone()));
-            }
+            DiskState::Failed => service.complaints.push(Reason::DataFolder(disk.path.clone())),
+            DiskState::Absent => service.complaints.push(Reason::DiskGone(disk.path.clone())),
         }
     }
     if !blocks.disks.iter().any(|disk| matches!(disk.state, DiskState::Ready | DiskState::Full)) {
@@ -105,11 +104,13 @@ pub(super) async fn status(call: Call<'_>) -> Result<Answer, AdminError> {
         wire::NodeStatus { forgotten: layout.is_given_up(node.id), ..node_status(&node, role, own) }
     });
     let nodes = nodes.collect();
+    let Outlook { coming, zones } = Outlook::look(call.api, &layout).await;
     Ok(Answer::json(&wire::ClusterStatus {
         layout_version: layout.newest().number,
         nodes,
         safety: cluster.safety().sentences(),
-        coming: coming_body(call.api, &layout).await,
+        zones,
+        coming,
     }))
 }
 
@@ -174,9 +175,11 @@ pub(super) async fn current_health(api: &AdminApi) -> Result<Health, AdminError>
 
 pub(super) async fn health(call: Call<'_>) -> Result<Answer, AdminError> {
     let health = current_health(call.api).await?;
+    let Outlook { coming, zones } = Outlook::look(call.api, &call.api.cluster.layout()).await;
     Ok(Answer::json(&wire::ClusterHealth {
         safety: call.api.cluster.safety().sentences(),
-        coming: coming_body(call.api, &call.api.cluster.layout()).await,
+        zones,
+        coming,
         status: health.status.name().to_owned(),
         known_nodes: health.known_nodes,
         connected_nodes: health.connected_nodes,

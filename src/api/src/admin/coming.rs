@@ -29,8 +29,21 @@ impl Progress {
     }
 }
 
+/// What a node has still to copy for a version that its nodes are being filled for; none: nobody knows.
+pub(super) fn bytes_left(known: &Copying, layout: &Layout, version: &Version, node: NodeId) -> Option<u64> {
+    let Progress { wanted, done } = Progress::of(layout, version, node);
+    known.bytes_left((node, version.number), (&wanted, &done))
+}
+
 /// What is known of the version that is coming, if there is one.
 pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire::ComingVersion> {
+    let is_filling = layout.coming().is_some() && layout.joint().is_none();
+    let known = if is_filling { Copying::look(api).await } else { Copying::default() };
+    coming_by(api, layout, &known)
+}
+
+/// The same by what is known of bytes and rates.
+pub(super) fn coming_by(api: &AdminApi, layout: &Layout, known: &Copying) -> Option<wire::ComingVersion> {
     let version = layout.coming()?;
     let nodes = version.storage_nodes().map(|(node, _)| (*node, Progress::of(layout, version, *node)));
     let nodes: BTreeMap<NodeId, Progress> = nodes.collect();
@@ -46,11 +59,8 @@ pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire:
         // What is left is comparing: nobody knows its rate.
         body(BTreeMap::new())
     } else {
-        let known = Copying::look(api).await;
-        let left = |(node, Progress { wanted, done }): (&NodeId, &Progress)| {
-            Some((*node, known.bytes_left((*node, version.number), (wanted, done))?))
-        };
-        let left: BTreeMap<NodeId, u64> = nodes.iter().filter_map(left).collect();
+        let left = nodes.keys().filter_map(|node| Some((*node, bytes_left(known, layout, version, *node)?)));
+        let left: BTreeMap<NodeId, u64> = left.collect();
         let estimate = known.estimate(&left, layout.current().storage_nodes().count());
         wire::ComingVersion {
             bytes_left: (left.len() == nodes.len()).then(|| left.values().sum()),
@@ -60,9 +70,13 @@ pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire:
             ..body(left)
         }
     };
-    let end = |seconds: u64| now.saturating_add(seconds.saturating_mul(1000));
-    coming.until = coming.seconds_left.map(|seconds| crate::dates::iso8601_ms(end(seconds)));
+    coming.until = coming.seconds_left.map(|seconds| end_of(now, seconds));
     Some(coming)
+}
+
+/// When something ends that takes so long from now on.
+pub(super) fn end_of(now_ms: u64, seconds: u64) -> String {
+    crate::dates::iso8601_ms(now_ms.saturating_add(seconds.saturating_mul(1000)))
 }
 
 fn node_body(

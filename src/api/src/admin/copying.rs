@@ -67,6 +67,11 @@ impl Copying {
         arcs.iter().map(of_arc).try_fold(0, |sum: u64, bytes| Some(sum.saturating_add(bytes?)))
     }
 
+    /// What so many arcs hold on average.
+    pub fn bytes_of_any(&self, arcs: u64) -> Option<u64> {
+        Some(self.mean?.saturating_mul(arcs))
+    }
+
     /// What a node has still to copy of these arcs, some of which are done. It says how much came already, arcs that it is in
     /// the middle of too.
     pub fn bytes_left(
@@ -82,13 +87,18 @@ impl Copying {
 
     /// How long it takes until each of these nodes has copied so much; they do it side by side. So many homes send.
     pub fn estimate(&self, by_node: &BTreeMap<NodeId, u64>, senders: usize) -> Option<Estimate> {
+        self.estimates(by_node, senders).into_values().max_by_key(|estimate| estimate.seconds)
+    }
+
+    /// The same of each of those that have anything to copy.
+    pub fn estimates(&self, by_node: &BTreeMap<NodeId, u64>, senders: usize) -> BTreeMap<NodeId, Estimate> {
         let receivers = by_node.values().filter(|bytes| **bytes > 0).count();
         let one = |(node, bytes): (&NodeId, &u64)| {
             let (rate, basis) = self.rate_of(*node, (senders, receivers));
             let seconds = bytes.div_ceil(rate.max(1));
-            (*bytes > 0).then_some(Estimate { seconds, rate, basis })
+            (*bytes > 0).then_some((*node, Estimate { seconds, rate, basis }))
         };
-        by_node.iter().filter_map(one).max_by_key(|estimate| estimate.seconds)
+        by_node.iter().filter_map(one).collect()
     }
 
     fn rate_of(&self, node: NodeId, (senders, receivers): (usize, usize)) -> (u64, Basis) {
@@ -131,6 +141,14 @@ impl Copying {
             basis: estimate.map(|estimate| word(estimate.basis).to_owned()),
         };
         (body, estimate.map(|estimate| sentence(bytes, estimate)))
+    }
+}
+
+#[cfg(test)]
+impl Copying {
+    /// Arcs of so many bytes each.
+    pub fn with_mean(bytes: u64) -> Self {
+        Self { mean: Some(bytes), ..Self::default() }
     }
 }
 

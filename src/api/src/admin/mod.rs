@@ -34,6 +34,7 @@ mod variables;
 mod webhooks;
 pub mod wire;
 mod workers;
+mod zones;
 
 pub use access::{Access, Origin};
 pub use call::{Answer, Call};

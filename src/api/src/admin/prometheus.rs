@@ -4,7 +4,7 @@
 use super::AdminApi;
 use super::cluster_state::LocalFigures;
 use super::nodes::{RELEASE, RUST_VERSION};
-use super::wire::WebhookInfo;
+use super::wire::{WebhookInfo, ZoneCopies};
 use crate::metrics::Exposition;
 use cluster::layout::ReplicationFactor;
 use cluster::{Health, HealthStatus};
@@ -14,12 +14,18 @@ use model::usage::Usage;
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Everything there is to tell.
-pub(super) fn render(api: &AdminApi, figures: &LocalFigures, health: &Health, usage: Usage) -> String {
+pub(super) fn render(
+    api: &AdminApi,
+    figures: &LocalFigures,
+    (health, of_zones): (&Health, &[ZoneCopies]),
+    usage: Usage,
+) -> String {
     let mut out = Exposition::default();
     out.gauge("garage_build_info", "Release and compiler of this node");
     out.value("garage_build_info", &[("version", RELEASE), ("rustversion", RUST_VERSION)], 1);
     disks(&mut out, figures);
     cluster(&mut out, api, health);
+    zones(&mut out, of_zones);
     blocks(&mut out, figures);
     tables(&mut out, api, figures, usage);
     sync(&mut out, api);
@@ -70,6 +76,26 @@ fn cluster(out: &mut Exposition, api: &AdminApi, health: &Health) {
     for node in api.cluster.nodes().iter().filter(|node| layout.current().roles.contains_key(&node.id)) {
         let id = node.id.to_string();
         out.value("cluster_layout_node_connected", &[("id", &id)], is(node.is_up));
+    }
+}
+
+/// One figure of a zone; none: not known, and left out.
+type ZoneFigure = fn(&ZoneCopies) -> Option<u64>;
+
+fn zones(out: &mut Exposition, zones: &[ZoneCopies]) {
+    let figures: [(&str, &str, ZoneFigure); 4] = [
+        ("garage_zone_copies", "Partitions that the nodes of the zone keep", |zone| Some(zone.copies)),
+        ("garage_zone_copies_proven", "Those that are proven complete", |zone| zone.copies_proven),
+        ("garage_zone_blocks_lacking", "Blocks that are missing there", |zone| zone.blocks_lacking),
+        ("garage_zone_bytes_to_come", "Bytes still to be copied there", |zone| zone.bytes_to_come),
+    ];
+    for (name, help, value) in figures {
+        out.gauge(name, help);
+        for zone in zones {
+            if let Some(value) = value(zone) {
+                out.value(name, &[("zone", &zone.zone)], value);
+            }
+        }
     }
 }
 

@@ -44,9 +44,12 @@ async fn launch_one(api: &AdminApi, what: wire::RepairType) -> Result<&'static s
         wire::RepairType::Aliases => {
             "Nothing to start: a bucket and its names change in one step, and homes compare theirs all the time."
         }
+        wire::RepairType::Rebalance if api.model.blocks().start_rebalance().await? => {
+            "Blocks are moved to the disks that they belong on by the capacities in data_dir; see the worker Block \
+             rebalance."
+        }
         wire::RepairType::Rebalance => {
-            "Nothing was started: a block is found on whichever disk of its home it lies. This release does not move \
-             blocks to a disk that was added; new ones go there."
+            "Nothing to start: fewer than two data folders of this home take blocks."
         }
         wire::RepairType::ClearResyncQueue => {
             "The queue was not emptied: what is in it is to be fetched or to be removed, and nothing else would \

@@ -1,6 +1,7 @@
 //! Endpoints for machines that ask without JSON: health checks, proxies, Prometheus.
 
 use super::cluster_state::{current_health, local_figures, total_usage};
+use super::zones::Outlook;
 use super::{AdminError, Answer, Call, prometheus};
 use crate::web::host;
 use cluster::HealthStatus;
@@ -39,6 +40,7 @@ pub(super) async fn metrics(call: Call<'_>) -> Result<Answer, AdminError> {
     let figures = local_figures(api).await?;
     let health = api.cluster.health(&figures.service);
     let usage = total_usage(api)?;
-    let body = prometheus::render(api, &figures, &health, usage);
+    let zones = Outlook::look(api, &api.cluster.layout()).await.zones;
+    let body = prometheus::render(api, &figures, (&health, &zones), usage);
     Ok(Answer { status: StatusCode::OK, content_type: Some(prometheus::CONTENT_TYPE), body: body.into() })
 }

@@ -2,8 +2,10 @@
 
 use super::cluster_state::local_figures;
 use super::{AdminApi, AdminError, Answer, Call, wire};
+use crate::sizes::size;
 use base::WallTime;
-use block::ScrubStatus;
+use block::record::RebalanceState;
+use block::{RebalanceStatus, ScrubStatus};
 use model::lifecycle::{Counts, LifecycleFigures};
 use model::{CheckFigures, RecountFigures, SyncFigures};
 
@@ -87,7 +89,28 @@ async fn workers(api: &AdminApi) -> Result<Vec<wire::WorkerInfo>, AdminError> {
         freeform: describe_check(&check),
         ..worker(6, "Row check", check.running)
     };
-    Ok(vec![resync, scrubbing, syncing, expiring, recounting, checking])
+    let moving = api.model.blocks().rebalance_status()?;
+    let rebalancing = wire::WorkerInfo {
+        progress: moving.running.then(|| percent(moving.done_permille)),
+        tranquility: Some(pace.resync),
+        freeform: describe_rebalance(&moving),
+        ..worker(7, "Block rebalance", moving.running)
+    };
+    Ok(vec![resync, scrubbing, syncing, expiring, recounting, checking, rebalancing])
+}
+
+fn describe_rebalance(moving: &RebalanceStatus) -> Vec<String> {
+    let state = match (moving.running, moving.state.completed) {
+        (true, _) => "moving blocks to the disks that they belong on".to_owned(),
+        (false, None) => "waits for `garage repair rebalance`".to_owned(),
+        (false, completed) => last_pass(completed),
+    };
+    let RebalanceState { files, moved, moved_bytes, left, .. } = &moving.state;
+    let found = format!(
+        "{files} files looked at, {moved} blocks ({}) moved, {left} left where they were",
+        size(*moved_bytes)
+    );
+    vec![state, found]
 }
 
 fn describe_recount(recount: &RecountFigures) -> Vec<String> {

@@ -270,6 +270,8 @@ pub struct TestDisk {
     pub skip_flush: AtomicBool,
     /// Folders that are mount points.
     pub mounted: Mutex<std::collections::BTreeSet<PathBuf>>,
+    /// A folder whose disk refuses everything, but for what the system has in its memory: its marker.
+    pub refusing: Mutex<Option<PathBuf>>,
 }
 
 impl Default for TestDisk {
@@ -282,6 +284,7 @@ impl Default for TestDisk {
             available_bytes: AtomicU64::new(0),
             skip_flush: AtomicBool::new(false),
             mounted: Mutex::default(),
+            refusing: Mutex::default(),
         }
     }
 }
@@ -321,6 +324,15 @@ impl TestDisk {
         }
     }
 
+    fn touch(&self, path: &Path) -> io::Result<()> {
+        let refusing = self.refusing.lock().unwrap();
+        let is_refused = refusing.as_ref().is_some_and(|folder| path.starts_with(folder));
+        if is_refused && !path.ends_with("garage-marker") {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(())
+    }
+
     fn flush(&self) -> io::Result<bool> {
         if self.fail_flush.load(SeqCst) {
             return Err(io::Error::from_raw_os_error(5));
@@ -340,9 +352,11 @@ pub struct TestDoor(pub Arc<TestDisk>);
 impl Disk for TestDoor {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         self.0.change()?;
+        self.0.touch(path)?;
         REAL.create_dir_all(path)
     }
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        self.0.touch(path)?;
         if mode != OpenMode::Read {
             self.0.change()?;
         }
@@ -350,20 +364,25 @@ impl Disk for TestDoor {
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.change()?;
+        self.0.touch(from)?;
         REAL.rename(from, to)
     }
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.0.change()?;
+        self.0.touch(path)?;
         REAL.remove_file(path)
     }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.0.change()?;
+        self.0.touch(path)?;
         if self.0.flush()? { REAL.sync_dir(path) } else { Ok(()) }
     }
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.0.touch(path)?;
         REAL.list(path)
     }
     fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.0.touch(path)?;
         REAL.exists(path)
     }
     fn space(&self, path: &Path) -> io::Result<Room> {

@@ -147,6 +147,7 @@ impl Inner {
             waiting: self.state.asks_for(rooms.data.map_or(0, |(free, _)| free)),
             behind: Some(self.state.behind()),
             to_refill: rooms.to_refill,
+            blocks: rooms.blocks,
             copying: rooms.copying,
         };
         self.state.set_to_refill(rooms.to_refill);

@@ -77,6 +77,23 @@ pub struct CopySpeed {
     pub filling: Option<(u64, u64)>,
 }
 
+/// What a node says of its disks for blocks, and of the blocks that it lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockState {
+    /// Bytes of the blocks that it lacks, where all of them are known.
+    #[serde(default)]
+    pub lacking_bytes: Option<u64>,
+    /// Whether it lacks no more than the blocks it tells of.
+    #[serde(default)]
+    pub is_counted: bool,
+    /// Disks that are gone.
+    #[serde(default)]
+    pub disks_gone: u64,
+    /// No disk is left that takes blocks.
+    #[serde(default)]
+    pub takes_none: bool,
+}
+
 /// How a node says that it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeStatus {
@@ -104,6 +121,9 @@ pub struct NodeStatus {
     /// Blocks that it lacks, as far as it knows; `None`: none.
     #[serde(default)]
     pub to_refill: Option<u64>,
+    /// More about its blocks.
+    #[serde(default)]
+    pub blocks: BlockState,
     /// How fast it copies.
     #[serde(default)]
     pub copying: CopySpeed,

@@ -17,7 +17,7 @@ pub(crate) mod saved;
 mod tests;
 
 pub use address::{InvalidAddress, NodeAddress};
-pub use gossip::{CopySpeed, NodeStatus};
+pub use gossip::{BlockState, CopySpeed, NodeStatus};
 
 use crate::joining::{Host, Waiting};
 use crate::state::ClusterState;
@@ -59,6 +59,8 @@ pub struct Rooms {
     pub stored_bytes: Option<u64>,
     /// Blocks that it lacks, as far as it knows; `None`: none.
     pub to_refill: Option<u64>,
+    /// More about its blocks.
+    pub blocks: BlockState,
     /// How fast it copies from others.
     pub copying: CopySpeed,
 }

@@ -1,8 +1,9 @@
 //! What counts as healthy.
 
 use super::{options, real_env, role, stranger};
-use crate::layout::Role;
-use crate::{ClusterOptions, ClusterState, FirstLayout, HealthStatus, LocalService, Reason};
+use crate::layout::{Layout, Moment, Role};
+use crate::membership::BlockState;
+use crate::{ClusterOptions, ClusterState, FirstLayout, Health, HealthStatus, LocalService, Reason};
 
 fn state(first_layout: FirstLayout) -> (tempfile::TempDir, std::sync::Arc<ClusterState>) {
     let folder = tempfile::tempdir().unwrap();
@@ -58,4 +59,32 @@ fn a_node_with_a_role_that_never_came_is_known_and_not_up() {
     let health = state.health(&LocalService::default());
     assert_eq!((health.known_nodes, health.connected_nodes), (2, 1));
     assert_eq!(health.status, HealthStatus::Healthy, "a gateway stores nothing");
+}
+
+#[test]
+fn disks_that_are_gone_are_told_of_other_nodes() {
+    let said = |disks_gone, takes_none| {
+        let blocks = BlockState { disks_gone, takes_none, ..BlockState::default() };
+        Reason::DisksGone(stranger(), blocks).to_string()
+    };
+    assert!(said(1, false).starts_with("1 disk of storage node"), "{}", said(1, false));
+    assert!(said(2, false).starts_with("2 disks of storage node"));
+    assert!(said(1, true).contains("no disk left that takes blocks"));
+}
+
+#[test]
+fn a_node_without_a_disk_for_blocks_makes_no_quorum() {
+    let (_folder, state) = state(FirstLayout::Empty);
+    let own = state.id();
+    let assign = |layout: &Layout, at: &Moment| {
+        layout.assign(own, role("home"), at)?.assign(stranger(), role("office"), at)?.apply(1, at)
+    };
+    let layout = state.change_layout(assign).unwrap();
+    let judged = |takes_blocks: bool| {
+        let others: (&dyn Fn(_) -> bool, &dyn Fn(_) -> u64, &dyn Fn(_) -> bool) =
+            (&|_| true, &|_| 0, &|_| takes_blocks);
+        Health::judge(&layout, (own, &LocalService::default()), (2, 2), others)
+    };
+    assert_eq!((judged(true).storage_nodes_ok, judged(true).partitions_quorum), (2, 1024));
+    assert_eq!((judged(false).storage_nodes_ok, judged(false).partitions_quorum), (1, 0));
 }

@@ -4,6 +4,7 @@ use super::error::CliError;
 use super::layout::say_coming;
 use super::render::Page;
 use super::session::{Report, Session};
+use super::zones;
 use api::admin::wire::ClusterHealth;
 use clap::Args;
 
@@ -51,6 +52,10 @@ fn page(health: &ClusterHealth) -> Page {
         for reason in &health.reasons {
             page.line(format!("- {reason}"));
         }
+    }
+    if !health.zones.is_empty() {
+        page.gap();
+        zones::say(&mut page, &health.zones);
     }
     if let Some(coming) = &health.coming {
         page.gap();

@@ -35,6 +35,7 @@ mod values;
 mod webhook;
 mod which_nodes;
 mod worker;
+mod zones;
 
 use crate::config::Flags;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};

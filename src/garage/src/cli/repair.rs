@@ -40,7 +40,7 @@ pub enum RepairWhat {
     BlockRc,
     /// Names of buckets.
     Aliases,
-    /// Places of blocks on several disks.
+    /// Move blocks to a disk that was added, by the capacities in data_dir.
     Rebalance,
     /// The queue of blocks to look at.
     ClearResyncQueue,

@@ -6,6 +6,7 @@ use super::layout::say_coming;
 use super::node::rpc_address;
 use super::render::{self, Page, Style, View};
 use super::session::{Report, Session};
+use super::zones;
 use api::admin::wire::{ClusterStatus, NodeRole, NodeStatus};
 
 /// After this time without a word a node may be gone for good.
@@ -60,6 +61,10 @@ fn page(status: &ClusterStatus, view: &View) -> Page {
             .columns(&["ID", "Hostname", "Address"], strangers.into_iter().map(stranger_row).collect());
         page.line("They know the secret and have a layout of their own, so nothing is shared with them.");
         page.line("To have one join this cluster, start it with an empty data folder.");
+    }
+    if zones::are_worth_showing(&status.zones) {
+        page.gap();
+        zones::say(&mut page, &status.zones);
     }
     if let Some(coming) = &status.coming {
         page.gap();

@@ -43,6 +43,10 @@ impl Model {
             if lacking.is_empty() {
                 return Ok(arcs);
             }
+            if !self.blocks.takes_blocks() {
+                tracing::debug!("no arc is filled while blocks are missing and no disk takes any");
+                return Ok(ArcSet::EMPTY);
+            }
             let (nowhere, left) = self.fetch_files(&lacking).await;
             if !left.is_empty() {
                 tracing::debug!(blocks = left.len(), "some arcs wait for blocks that cannot be had now");

@@ -43,7 +43,7 @@ pub(crate) mod record_kind {
     pub const EVENT_INTENT: u8 = 37;
     pub const EVENT: u8 = 38;
     pub const EVENT_BACKLOG: u8 = 39;
-    /// 40 to 45, and 47, are the block store's.
+    /// 40 to 45, 47 and 49 are the block store's.
     pub const ROW_CHECK: u8 = 46;
     pub const COPY_RATE: u8 = 48;
 }

@@ -233,6 +233,7 @@ async fn start(machine: Machine, number: usize, first_peers: Vec<NodeAddress>) -
         model.spawn_mending(),
         model.spawn_row_check(),
         blocks.spawn_worker(fetch_missing(&model)),
+        blocks.spawn_disk_watch(),
     ];
     Ok(Member { env, cluster, store, blocks, model, membership, _workers: Arc::new(workers) })
 }

@@ -5,6 +5,7 @@ use crate::admin::wire;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::path::Path;
 
 #[tokio::test]
 async fn status_health_and_statistics_of_one_node() {
@@ -21,8 +22,20 @@ async fn status_health_and_statistics_of_one_node() {
     assert!(node.data_partition.is_some_and(|space| space.available > 0 && space.total >= space.available));
     assert!(node.metadata_partition.is_some());
 
+    let zone = json!({
+        "zone": "home", "copies": 1024, "copiesProven": 1024, "copiesUnknown": 0, "blocksLacking": 0,
+        "blocksLackingIsExact": true, "bytesLacking": 0, "bytesToCome": 0, "secondsLeft": null, "until": null,
+        "nodes": [{
+            "id": id, "hostname": "pc", "isUp": true, "lastSeenSecsAgo": null, "copies": 1024, "copiesProven": 1024,
+            "blocksLacking": 0, "blocksLackingIsExact": true, "bytesLacking": 0, "bytesToCome": 0, "secondsLeft": null,
+            "disksGone": 0,
+        }],
+    });
+    assert_eq!(serde_json::to_value(&status.zones).unwrap(), json!([zone]));
+
     let health = home.ok("GetClusterHealth", Value::Null).await;
     let expected = json!({
+        "zones": [zone],
         "status": "healthy", "knownNodes": 1, "connectedNodes": 1, "storageNodes": 1, "storageNodesOk": 1,
         "storageNodesUp": 1, "partitions": 1024, "partitionsQuorum": 1024, "partitionsAllOk": 1024, "reasons": [], "webhooks": [],
         "safety": ["If the disk of this machine fails now, everything is lost: keep another copy."]
@@ -72,6 +85,28 @@ async fn a_full_disk_is_degraded_and_says_what_is_full() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_gone_is_told_and_what_it_held_is_not_called_nothing() {
+    let home = Home::new().await;
+    let disk = &home.world.env().disk;
+    let (marker, aside) = (Path::new("/data/garage-marker"), Path::new("/data/marker"));
+    disk.rename(marker, aside).unwrap();
+    let health = home.ok("GetClusterHealth", Value::Null).await;
+    assert_eq!(health["status"], "unavailable", "there is no other disk");
+    let reasons = health["reasons"].to_string();
+    assert!(reasons.contains("no data folder of this node takes writes"), "{reasons}");
+    assert!(reasons.contains("the disk of the data folder /data is gone"), "{reasons}");
+    let zone = &health["zones"][0];
+    assert_eq!((&zone["blocksLacking"], &zone["blocksLackingIsExact"]), (&json!(1), &json!(false)));
+    assert_eq!((&zone["bytesToCome"], &zone["nodes"][0]["disksGone"]), (&Value::Null, &json!(1)));
+    let metrics = home.raw(Proof::None, Method::GET, "/metrics", Bytes::new()).await.1;
+    assert!(metrics.contains("garage_zone_blocks_lacking{zone=\"home\"} 1\n"), "{metrics}");
+    assert!(!metrics.contains("garage_zone_bytes_to_come{"), "what is not known is left out");
+    disk.rename(aside, marker).unwrap();
+    home.model.blocks().look_at_disks(home.world.env().clock.wall()).await.unwrap();
+    assert_eq!(home.ok("GetClusterHealth", Value::Null).await["status"], "healthy");
+}
+
+#[tokio::test]
 async fn machines_are_answered_in_text() {
     let home = Home::new().await;
     let get = async |path: &str| home.raw(Proof::None, Method::GET, path, Bytes::new()).await;
@@ -107,6 +142,10 @@ async fn machines_are_answered_in_text() {
         "cluster_available 1",
         "garage_replication_factor 1",
         "cluster_partitions_all_ok 1024",
+        "garage_zone_copies{zone=\"home\"} 1024",
+        "garage_zone_copies_proven{zone=\"home\"} 1024",
+        "garage_zone_blocks_lacking{zone=\"home\"} 0",
+        "garage_zone_bytes_to_come{zone=\"home\"} 0",
         "table_size{table_name=\"bucket\"} 2",
         "block_resync_queue_length 0",
         "api_admin_request_counter{api_endpoint=\"Health\"} 1",
@@ -246,7 +285,7 @@ async fn node_endpoints_answer_by_node() {
     assert!(figures["success"][&id]["freeform"].as_str().unwrap().contains("blocks to look at"));
 
     let workers = home.ok("ListWorkers?node=self", json!({})).await;
-    assert_eq!(workers["success"][&id].as_array().unwrap().len(), 6);
+    assert_eq!(workers["success"][&id].as_array().unwrap().len(), 7);
     let busy = home.ok("ListWorkers?node=self", json!({ "busyOnly": true })).await;
     assert_eq!(busy["success"][&id], json!([]));
     let scrub = home.ok("GetWorkerInfo?node=self", json!({ "id": 2 })).await;

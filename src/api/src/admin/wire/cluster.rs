@@ -15,9 +15,70 @@ pub struct ClusterStatus {
     /// What may fail now, in sentences.
     #[serde(default)]
     pub safety: Vec<String>,
+    /// What is proven of the copies in each zone.
+    #[serde(default)]
+    pub zones: Vec<ZoneCopies>,
     /// The version that data is being moved for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coming: Option<ComingVersion>,
+}
+
+/// What is proven of the copies in a zone, as its nodes say. What is not known is null or absent, never 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneCopies {
+    /// The zone.
+    pub zone: String,
+    /// Partitions that its nodes keep: one that two of them keep counts twice.
+    pub copies: u64,
+    /// Those of them that are proven complete; null: nothing is known of any of its nodes.
+    pub copies_proven: Option<u64>,
+    /// Those of them on nodes of which nothing is known now.
+    pub copies_unknown: u64,
+    /// Blocks that are missing there; null: not known of all of its nodes.
+    pub blocks_lacking: Option<u64>,
+    /// Whether no more are missing: otherwise at least so many are.
+    pub blocks_lacking_is_exact: bool,
+    /// What those blocks take.
+    pub bytes_lacking: Option<u64>,
+    /// Bytes that are still to be copied to it.
+    pub bytes_to_come: Option<u64>,
+    /// Until they are, at the rate of now.
+    pub seconds_left: Option<u64>,
+    /// When that is.
+    pub until: Option<String>,
+    /// Its storage nodes.
+    pub nodes: Vec<NodeCopies>,
+}
+
+/// A node in [`ZoneCopies`], with the same figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCopies {
+    /// The node.
+    pub id: String,
+    /// Its machine's name.
+    pub hostname: Option<String>,
+    /// Whether it is in contact.
+    pub is_up: bool,
+    /// For a node that is not: since when, if it ever was.
+    pub last_seen_secs_ago: Option<u64>,
+    /// Partitions that it keeps.
+    pub copies: u64,
+    /// Those that are proven complete.
+    pub copies_proven: Option<u64>,
+    /// Blocks that are missing there.
+    pub blocks_lacking: Option<u64>,
+    /// Whether no more are missing.
+    pub blocks_lacking_is_exact: bool,
+    /// What those blocks take.
+    pub bytes_lacking: Option<u64>,
+    /// Bytes that are still to be copied to it.
+    pub bytes_to_come: Option<u64>,
+    /// Until they are.
+    pub seconds_left: Option<u64>,
+    /// Disks of it that are gone.
+    pub disks_gone: Option<u64>,
 }
 
 /// A node in [`ClusterStatus`].
@@ -103,6 +164,9 @@ pub struct ClusterHealth {
     /// What may fail now, in sentences.
     #[serde(default)]
     pub safety: Vec<String>,
+    /// What is proven of the copies in each zone.
+    #[serde(default)]
+    pub zones: Vec<ZoneCopies>,
     /// The version that data is being moved for. This makes nothing degraded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coming: Option<ComingVersion>,

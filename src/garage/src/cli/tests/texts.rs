@@ -208,6 +208,62 @@ fn health_says_why_and_by_exit_code() {
     assert_eq!(unavailable.report.unwrap().exit, 2);
 }
 
+/// Three zones: one whole, one away, one that is being filled; a fourth with a node of each kind.
+const ZONES: &str = r#"[
+    {"zone":"attic","copies":1024,"copiesProven":1024,"copiesUnknown":0,"blocksLacking":0,"blocksLackingIsExact":true,
+     "bytesLacking":0,"bytesToCome":0,"secondsLeft":null,"until":null,"nodes":[{"id":"a1","hostname":"pc","isUp":true,
+     "lastSeenSecsAgo":null,"copies":1024,"blocksLackingIsExact":true}]},
+    {"zone":"cellar","copies":1024,"copiesProven":null,"copiesUnknown":1024,"blocksLacking":null,
+     "blocksLackingIsExact":false,"bytesLacking":null,"bytesToCome":null,"secondsLeft":null,"until":null,
+     "nodes":[{"id":"c1","hostname":"old","isUp":false,"lastSeenSecsAgo":7200,"copies":1024,"blocksLackingIsExact":false}]},
+    {"zone":"office","copies":1024,"copiesProven":700,"copiesUnknown":0,"blocksLacking":12,"blocksLackingIsExact":true,
+     "bytesLacking":9000000,"bytesToCome":3000000000,"secondsLeft":10800,"until":"2026-11-30T05:10:11.000Z",
+     "nodes":[{"id":"o1","hostname":"nas","isUp":true,"lastSeenSecsAgo":null,"copies":1024,"blocksLackingIsExact":true}]},
+    {"zone":"shed","copies":1024,"copiesProven":500,"copiesUnknown":524,"blocksLacking":null,"blocksLackingIsExact":false,
+     "bytesLacking":null,"bytesToCome":null,"secondsLeft":null,"until":null,"nodes":[
+     {"id":"s1","hostname":"one","isUp":true,"lastSeenSecsAgo":null,"copies":500,"blocksLackingIsExact":true},
+     {"id":"s2","hostname":"two","isUp":false,"lastSeenSecsAgo":null,"copies":524,"blocksLackingIsExact":false}]}]"#;
+
+/// The table of [`ZONES`].
+const ZONES_TABLE: &str = "\
+    ==== PROVEN COPIES BY ZONE ====\n\
+    Zone    Proven partitions         Missing blocks  Still to come                                   Last heard\n\
+    attic   1024 of 1024              none            nothing                                         now\n\
+    cellar  unknown of 1024           unknown         unknown                                         2 hours ago\n\
+    office  700 of 1024               12 (9.0 MB)     about 3.0 GB, 3 hours, until 2026-11-30 05:10 UTC  now\n\
+    shed    500 of 1024, 524 unknown  unknown         unknown                                         two: not since this node started\n";
+
+/// What a node says, with zones beside it.
+fn with_zones(endpoint: &str, zones: &str) -> (StatusCode, String) {
+    let (status, body) = one_of_each(endpoint);
+    (status, body.replacen('{', &format!(r#"{{"zones":{zones},"#), 1))
+}
+
+#[test]
+fn copies_are_told_zone_by_zone_and_unknown_is_never_nothing() {
+    let spaced = |text: &str| -> Vec<String> {
+        text.lines().flat_map(|line| line.split_whitespace().map(str::to_owned)).collect()
+    };
+    for line in ["status", "health"] {
+        let told = run(line, |endpoint| with_zones(endpoint, ZONES)).text();
+        let table = told.find("==== PROVEN").map_or("", |at| &told[at..]);
+        assert_eq!(spaced(table), spaced(ZONES_TABLE), "{told}");
+    }
+}
+
+#[test]
+fn one_zone_that_has_everything_is_no_table_of_the_status() {
+    const WHOLE: &str = r#"[{"zone":"home","copies":1024,"copiesProven":1024,"copiesUnknown":0,"blocksLacking":0,
+        "blocksLackingIsExact":true,"bytesLacking":0,"bytesToCome":0,"secondsLeft":null,"until":null,"nodes":[]}]"#;
+    let told =
+        |line, zones: fn(&str) -> (StatusCode, String)| run(line, zones).text().contains("PROVEN COPIES");
+    assert!(!told("status", |endpoint| with_zones(endpoint, WHOLE)));
+    assert!(told("health", |endpoint| with_zones(endpoint, WHOLE)), "a report on health has it always");
+    let lacking =
+        |endpoint: &str| with_zones(endpoint, &WHOLE.replace(r#""blocksLacking":0"#, r#""blocksLacking":3"#));
+    assert!(told("status", lacking));
+}
+
 #[test]
 fn what_is_staged_is_applied_by_a_whole_line() {
     let staged = printed("layout assign -z dc2 -c 1G 563e");
