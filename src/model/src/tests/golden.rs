@@ -18,7 +18,7 @@ use crate::rows::event::{BacklogRow, Cause, Delivery, Event, IntentRow, QueuedRo
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::lock::{Lock, Retention, RetentionMode};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
-use crate::rows::object::{Aside, Lineage, ObjectRow, Rare, Register, Slot};
+use crate::rows::object::{Lineage, ObjectRow, Rare, Register, Slot};
 use crate::rows::past::{self, PastBody, PastRow, VersionId};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::standing::{STANDING_KEY, Standing};
@@ -153,9 +153,18 @@ fn objects() -> Vec<Line> {
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
     let versioned = |is_named| {
-        let aside = Aside { id: VersionId::Named(Stamp::ZERO), made: Stamp::ZERO, slot: Slot::Marker };
+        let aside = crate::versions::aside(VersionId::Named(Stamp::ZERO), Stamp::ZERO, Slot::Marker);
         let aside = Some(aside).filter(|_| is_named);
         let lineage = Some(Box::new(Lineage { made: STAMP, is_named, aside }));
+        ObjectRow { lineage, ..live(Body::Inline(HASH)) }
+    };
+    let several_gone = {
+        let aside = crate::versions::all_gone(&[
+            VersionId::Named(STAMP),
+            VersionId::Null,
+            VersionId::Named(Stamp::ZERO),
+        ]);
+        let lineage = Some(Box::new(Lineage { made: STAMP, is_named: true, aside }));
         ObjectRow { lineage, ..live(Body::Inline(HASH)) }
     };
     let past = |name: &str, id: VersionId, slot: Slot| {
@@ -178,6 +187,7 @@ fn objects() -> Vec<Line> {
         line("inline", Space::Inline, object::row_key(partition, "a"), InlineBody(vec![0, 1, 0xff])),
         row("object.version", versioned(true)),
         row("object.null_version", versioned(false)),
+        row("object.versions_gone", several_gone),
         row("object.decided", ObjectRow { before: vec![STAMP, Stamp::ZERO], ..live(Body::Inline(HASH)) }),
         past("past.null", VersionId::Null, Slot::Deleted),
         past("past.named", VersionId::Named(STAMP), live(Body::Blocks(BODY, pieces())).slot),
