@@ -207,9 +207,12 @@ pub struct Checksum {
     pub algorithm: u8,
     /// Whether it covers the parts' checksums rather than the content.
     pub composite: bool,
-    /// The digest.
+    /// The digest; or, where that is said below, what only the object's data key makes one.
     #[serde(with = "serde_bytes")]
     pub value: Vec<u8>,
+    /// Whether it is sealed by the object's data key: that of a customer (SSE-C), who alone may test a guess of the content.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_sealed: bool,
 }
 
 /// Where an object's bytes are.

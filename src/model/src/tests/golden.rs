@@ -73,7 +73,7 @@ fn line<R: Record + PartialEq + std::fmt::Debug>(name: &str, space: Space, key: 
 }
 
 fn checksum() -> Checksum {
-    Checksum { algorithm: 3, composite: true, value: vec![0xca, 0xfe] }
+    Checksum { algorithm: 3, composite: true, value: vec![0xca, 0xfe], is_sealed: false }
 }
 
 fn pieces() -> Vec<BlockPiece> {
@@ -150,6 +150,13 @@ fn objects() -> Vec<Line> {
         }
         row
     };
+    let sealed_checksum = {
+        let mut row = sealed.clone();
+        if let Slot::Live(object) = &mut row.slot {
+            object.checksum = Some(Checksum { is_sealed: true, ..checksum() });
+        }
+        row
+    };
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
     let versioned = |is_named| {
@@ -181,6 +188,7 @@ fn objects() -> Vec<Line> {
         row("object.governed", locked(RetentionMode::Governance)),
         row("object.complying", locked(RetentionMode::Compliance)),
         row("object.sealed", sealed),
+        row("object.sealed_checksum", sealed_checksum),
         row("object.blocks", live(Body::Blocks(BODY, pieces()))),
         row("object.rows", live(Body::Rows(BODY))),
         row("object.composite", live(Body::Composite(BODY))),
