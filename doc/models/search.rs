@@ -225,6 +225,12 @@ pub const fn without(rule: &'static str, scope: &'static str) -> Case {
     Case { left_out: Some(rule), violates: true, ..all(scope) }
 }
 
+/// The same, in the long mode only.
+#[allow(dead_code, reason = "not every model has larger scopes")]
+pub const fn long_without(rule: &'static str, scope: &'static str) -> Case {
+    Case { long: true, ..without(rule, scope) }
+}
+
 /// This rule turned out to be unnecessary.
 #[allow(dead_code, reason = "not every model has rules to spare")]
 pub const fn not_needed(rule: &'static str, scope: &'static str) -> Case {

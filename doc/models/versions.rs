@@ -3,23 +3,24 @@
 //! Modelled: one key on two or three replicas, each with a *head* (the register: what is current) and *past* rows
 //! (one per version that was displaced, live or gone; one shared by all null versions). Every change is a ballot
 //! of the head; its row carries the one past row that changes with it (`aside`): the version that it displaced, or
-//! the one that it deletes. A replica stores both or none, whatever brought the head: accept, write-back,
-//! stabilising, sync. Puts in an enabled and in a suspended bucket, If-None-Match, deletes of a version (current or
-//! not), reads of the current version, of one version, of all; plain writes of coordinators that do not know yet that
+//! the one that it deletes; one that deletes several names the others too. A replica stores all of that or none, whatever
+//! brought the head: accept, write-back, stabilising, sync. Puts in an enabled and in a suspended bucket, If-None-Match,
+//! deletes of a version (current or not) and of two at once, reads of the current version, of one version, of all; plain writes of coordinators that do not know yet that
 //! versions were enabled; locks that are set on a version, which then must not be removed. Requests lost, delayed, duplicated for ever, reordered; coordinators that stop anywhere;
 //! heads and single past rows synced between replicas.
 //!
 //! Not modelled: layout changes and lost memory (change.rs), collection of tombstones (collect.rs, promise.rs).
 //!
 //! Checked: every answer fits a linearizable history of the stack of live versions. An operation whose outcome is
-//! unknown may take effect later.
+//! unknown may take effect later. Of two versions that are deleted at once each goes by itself, in any order: S3 promises no
+//! more.
 //!
 //! Stamps and ballots: round * clients + client. Orders of the head: 2 * ballot + 1 for a new one, one less for one
 //! that is proposed again. Versions are numbered from 1; what is older lies lower in the stack. Beside its number a
 //! version says whether it is locked, and whether it got a name though its writer knew of no versions.
 
 mod search;
-use search::{Model, Outcome, all, long, mix, not_needed, without};
+use search::{Model, Outcome, all, long, long_without, mix, not_needed, without};
 
 const NODES: usize = 3;
 const CLIENTS: usize = 3;
@@ -39,6 +40,7 @@ const RULES: &[(&str, &str)] = &[
     ("settle", "past rows that differ are written to a quorum before they are answered or decided on"),
     ("back", "heads that differ are written back before a version is answered"),
     ("again", "after heads were written back, a reader of versions asks again"),
+    ("ahead", "a past row that is newer than the head that was read is not answered: the head is behind it, and read again"),
     ("head-first", "the version in the head is live, whatever its past row says"),
     ("by-decision", "past rows are ordered by the decision that wrote them; without: gone wins"),
     ("ballot", "a version that is not current is deleted by a ballot, not by a past row alone"),
@@ -50,6 +52,9 @@ const RULES: &[(&str, &str)] = &[
     ("convert", "a plain head that is newer than one with versions is decided on as a null version above it; without, readers wait"),
     ("shadow", "a suspended put leaves the past row of the null version alone; without: it deletes it"),
     ("successor-quorum", "what follows a deleted version is looked for at those who promised"),
+    ("successor-stays", "what follows is none of the versions that the same ballot deletes"),
+    ("together", "of several versions that a ballot deletes all rows come along whatever way the head comes, not with the accept alone"),
+    ("judge-each", "of several versions each one's lock is judged; without: that of the first"),
     ("judge-inside", "whether a version is locked is judged within the ballot that deletes it; without: by a read before"),
     ("null-stays", "a suspended put does not replace a locked null version"),
     ("named-above", "a plain head that is decided on above a locked null version gets a name"),
@@ -66,6 +71,8 @@ enum Op {
     New,
     /// Deletes the version of this number; 0 is the null version.
     Cut(u8),
+    /// Deletes two versions by one ballot; each may be refused by itself.
+    CutBoth(u8, u8),
     /// Locks the version of this number.
     Lock(u8),
     Read,
@@ -100,6 +107,8 @@ struct Head {
     /// Name of the past row that goes with it, plus one; which version is live there.
     aside: u8,
     kept: u8,
+    /// Further past rows that it deletes: a bit per name.
+    gone: u8,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -126,6 +135,8 @@ struct Client {
     past_differ: bool,
     heard: u8,
     stored: u8,
+    /// What it will answer once what it put forward is stored.
+    result: u8,
 }
 
 type History = (u32, [u32; CLIENTS]);
@@ -151,6 +162,9 @@ const SETTLE: u8 = 6;
 const ACCEPT: u8 = 7;
 /// Outcome unknown, for ever.
 const LOST: u8 = 9;
+/// Of the outcome of an operation: only one of the two versions that it deletes was deleted so far. What is beside it
+/// is which ones were, and which ones were refused.
+const HALF: u32 = 1 << 31;
 
 #[derive(Clone, Copy)]
 enum Step {
@@ -225,6 +239,11 @@ impl Versions {
             *row = other;
         }
     }
+    fn merge_gone(&self, past: &mut [Past; VERSIONS], head: Head) {
+        for name in (0..VERSIONS).filter(|name| head.gone >> name & 1 == 1) {
+            self.merge_past(&mut past[name], Past { by: head.by, live: 0 });
+        }
+    }
     /// Whether it holds the head now, or did.
     fn store(&self, node: &mut Node, head: Head, accept: bool) -> bool {
         if node.accepted >> head.order & 1 == 1 {
@@ -246,6 +265,9 @@ impl Versions {
         if head.aside > 0 && (accept || self.on("embed")) {
             let other = Past { by: head.by, live: head.kept };
             self.merge_past(&mut node.past[head.aside as usize - 1], other);
+        }
+        if accept || self.on("embed") && self.on("together") {
+            self.merge_gone(&mut node.past, head);
         }
         true
     }
@@ -385,7 +407,7 @@ impl Versions {
         let op = self.op(state, who).expect("it is at work");
         let (enough, done) = (self.is_quorum(client.heard), self.is_quorum(client.stored));
         match client.phase {
-            PLAIN | ACCEPT if done => self.answer(state, who, 0, visit),
+            PLAIN | ACCEPT if done => self.answer(state, who, u32::from(client.result), visit),
             ASK if enough => {
                 let back = client.differ && self.on("back") || client.differ && op == Op::Read;
                 let settle = client.past_differ && op != Op::Read && self.on("settle");
@@ -408,6 +430,10 @@ impl Versions {
                     visit(Step::Decide(who as u8, "deletes without a ballot"), None, next);
                 } else if client.named.order > 0 && !client.found.versioned && self.on("convert") {
                     // By a ballot only.
+                } else if op != Op::Read && !client.differ && self.is_behind(&client) && self.on("ahead") {
+                    let mut next = state.clone();
+                    next.clients[who] = Client { next: client.next, phase: ASK, stamp: client.stamp, ..Client::default() };
+                    visit(Step::Decide(who as u8, "reads again"), None, next);
                 } else if back || settle {
                     let mut next = state.clone();
                     next.clients[who].phase = BACK;
@@ -429,6 +455,10 @@ impl Versions {
             SETTLE if done => self.evaluate(state, who, visit),
             _ => {}
         }
+    }
+    /// Whether a past row that was heard of is newer than every head that was.
+    fn is_behind(&self, client: &Client) -> bool {
+        client.past.iter().any(|row| 2 * row.by > client.found.order)
     }
     fn prepared(&self, state: &State, who: usize, visit: Visit) {
         let client = state.clients[who];
@@ -454,11 +484,13 @@ impl Versions {
             let Head { aside, kept, by, .. } = next.clients[who].found;
             self.merge_past(&mut next.clients[who].past[aside as usize - 1], Past { by, live: kept });
         }
+        let found = next.clients[who].found;
+        self.merge_gone(&mut next.clients[who].past, found);
         (next.clients[who].phase, next.clients[who].stored) = (STABLE, 0);
         visit(Step::Decide(who as u8, "stabilises"), None, next);
     }
     fn settle_or_evaluate(&self, state: &State, who: usize, visit: Visit) {
-        let looks = matches!(self.op(state, who), Some(Op::Cut(_) | Op::Lock(_) | Op::Null));
+        let looks = matches!(self.op(state, who), Some(Op::Cut(_) | Op::CutBoth(..) | Op::Lock(_) | Op::Null));
         if looks && state.clients[who].past_differ && self.on("settle") {
             let mut next = state.clone();
             (next.clients[who].phase, next.clients[who].stored) = (SETTLE, 0);
@@ -472,6 +504,7 @@ impl Versions {
         let (ballot, held) = (client.stamp, client.found.version);
         let made = self.version_of(who, client.next);
         let mut head = Head { order: 2 * ballot + 1, by: ballot, versioned: true, ..Head::default() };
+        let mut result = 0;
         let keep = |head: &mut Head| {
             if held != 0 && self.on("aside") {
                 (head.aside, head.kept) = (self.name(held) + 1, held);
@@ -505,7 +538,7 @@ impl Versions {
             }
             Op::Lock(_) => return self.answer(state, who, 1, visit),
             Op::Cut(name) if held != 0 && self.name(held) == name => {
-                head.version = self.successor(state, &client, name);
+                head.version = self.successor(state, &client, 1 << name);
                 (head.aside, head.kept) = (name + 1, 0);
             }
             Op::Cut(name) if client.past[name as usize].live != 0 => {
@@ -520,6 +553,28 @@ impl Versions {
                 }
             }
             Op::Cut(_) => return self.answer(state, who, 0, visit),
+            Op::CutBoth(one, other) => {
+                let is_locked = |name: u8| self.live(&client, name) & LOCKED != 0;
+                let refused = |name: u8| is_locked(if self.on("judge-each") { name } else { one });
+                let goes = |name: &u8| self.live(&client, *name) != 0 && !refused(*name);
+                result = u8::from(refused(one)) | u8::from(refused(other)) << 1;
+                let going: Vec<u8> = [one, other].into_iter().filter(goes).collect();
+                let Some(first) = going.first() else { return self.answer(state, who, u32::from(result), visit) };
+                let set = going.iter().fold(0, |set, name| set | 1 << name);
+                head.version = match held != 0 && set >> self.name(held) & 1 == 1 {
+                    true => self.successor(state, &client, if self.on("successor-stays") { set } else { 1 << self.name(held) }),
+                    false => held,
+                };
+                (head.aside, head.kept, head.gone) = (first + 1, 0, set & !(1 << first));
+                if head.version == held && !self.on("raise") {
+                    let mut next = state.clone();
+                    going.iter().for_each(|name| next.clients[who].past[*name as usize] = Past { by: ballot, live: 0 });
+                    (next.clients[who].phase, next.clients[who].stored, next.clients[who].found) =
+                        (BACK, 0, Head::default());
+                    next.clients[who].result = result;
+                    return visit(Step::Decide(who as u8, "deletes without the head"), None, next);
+                }
+            }
             _ => return,
         }
         let mut next = state.clone();
@@ -527,13 +582,14 @@ impl Versions {
             next.birth[made as usize] = head.order;
         }
         next.asked[head.order as usize] = head;
-        (next.clients[who].phase, next.clients[who].stored) = (ACCEPT, 0);
+        (next.clients[who].phase, next.clients[who].stored, next.clients[who].result) = (ACCEPT, 0, result);
         visit(Step::Decide(who as u8, "puts forward"), None, next);
     }
-    fn successor(&self, state: &State, client: &Client, name: u8) -> u8 {
+    /// The newest past version that is live, but for a set of names.
+    fn successor(&self, state: &State, client: &Client, except: u8) -> u8 {
         let one = state.nodes[client.heard.trailing_zeros() as usize].past;
         let past = if self.on("successor-quorum") { client.past } else { one };
-        let others = (0..VERSIONS).filter(|other| *other as u8 != name);
+        let others = (0..VERSIONS).filter(|other| except >> other & 1 == 0);
         let age = |version: &u8| state.birth[(version & NUMBER) as usize];
         others.map(|other| past[other].live).max_by_key(age).unwrap_or(0)
     }
@@ -571,6 +627,8 @@ impl Versions {
         // Births only order the answer: they are not in a client's memory, but in that of the rows it read.
         match op {
             Op::Read => u32::from(client.found.version),
+            Op::Cut(_) => 0,
+            Op::CutBoth(..) => u32::from(client.result),
             _ => u32::MAX,
         }
     }
@@ -596,6 +654,21 @@ impl Versions {
 
     // The specification.
 
+    /// The next outcomes of an operation that has one so far, and the stack after each.
+    fn effects(&self, who: usize, op: Op, next: u8, (stack, outcome): (u32, u32)) -> Vec<(u32, u32)> {
+        let Op::CutBoth(one, other) = op else {
+            let effect = (outcome == 0).then(|| self.effect(who, op, next, stack)).flatten();
+            return effect.map(|(stack, result)| (stack, result + 1)).into_iter().collect();
+        };
+        // Each version goes by itself, in any order: S3 promises no more.
+        let (done, refused) = if outcome & HALF != 0 { (outcome >> 2 & 3, outcome & 3) } else { (0, 0) };
+        let cut = |(bit, name): (u32, u8)| {
+            let (stack, result) = self.effect(who, Op::Cut(name), next, stack)?;
+            let (done, refused) = (done | 1 << bit, refused | result << bit);
+            Some((stack, if done == 3 { refused + 1 } else { HALF | done << 2 | refused }))
+        };
+        [(0, one), (1, other)].into_iter().filter(|(bit, _)| done >> bit & 1 == 0).filter_map(cut).collect()
+    }
     fn effect(&self, who: usize, op: Op, next: u8, stack: u32) -> Option<(u32, u32)> {
         let mut live = unpack(stack);
         let made = self.version_of(who, next);
@@ -640,6 +713,7 @@ impl Versions {
                 live.iter().copied().find(|version| self.name(*version) == name).map_or(0, u32::from)
             }
             Op::List => stack,
+            Op::CutBoth(..) => return None,
         };
         if live.len() > 5 {
             return None;
@@ -656,7 +730,8 @@ impl Versions {
             }
             seen.push(history);
             let (stack, outcomes) = history;
-            if outcomes[who] != 0 {
+            let is_open = |outcome: u32| outcome == 0 || outcome & HALF != 0;
+            if !is_open(outcomes[who]) {
                 if outcomes[who] == result + 1 {
                     let mut outcomes = outcomes;
                     outcomes[who] = 0;
@@ -664,15 +739,16 @@ impl Versions {
                 }
                 continue;
             }
-            for client in (0..self.scripts.len()).filter(|client| outcomes[*client] == 0) {
+            for client in (0..self.scripts.len()).filter(|client| is_open(outcomes[*client])) {
                 if state.clients[client].phase == IDLE {
                     continue;
                 }
                 let op = self.op(state, client).expect("it is at work");
-                let Some((after, outcome)) = self.effect(client, op, state.clients[client].next, stack) else { continue };
-                let mut outcomes = outcomes;
-                outcomes[client] = outcome + 1;
-                open.push((after, outcomes));
+                for (after, outcome) in self.effects(client, op, state.clients[client].next, (stack, outcomes[client])) {
+                    let mut outcomes = outcomes;
+                    outcomes[client] = outcome;
+                    open.push((after, outcomes));
+                }
             }
         }
         fits.sort_unstable();
@@ -758,7 +834,7 @@ impl Model for Versions {
         for client in &state.clients[..self.scripts.len()] {
             mix(&mut hash, u64::from(client.next) << 24 | u64::from(client.phase) << 16 | u64::from(client.stamp));
             mix(&mut hash, word_of(client.found) << 2 | u64::from(client.differ) << 1 | u64::from(client.past_differ));
-            mix(&mut hash, word_of(client.named));
+            mix(&mut hash, word_of(client.named) << 2 | u64::from(client.result));
             client.past.iter().for_each(|row| mix(&mut hash, u64::from(row.by) << 8 | u64::from(row.live)));
         }
         state.asked.iter().for_each(|head| mix(&mut hash, word_of(*head)));
@@ -838,12 +914,12 @@ impl Versions {
 }
 
 fn word_of(head: Head) -> u64 {
-    let Head { order, by, version, versioned, aside, kept } = head;
-    [order, by, version, aside, kept].iter().fold(u64::from(versioned), |word, part| word << 8 | u64::from(*part))
+    let Head { order, by, version, versioned, aside, kept, gone } = head;
+    [order, by, version, aside, kept, gone].iter().fold(u64::from(versioned), |word, part| word << 8 | u64::from(*part))
 }
 
 /// `NODES SETUP SCRIPTS [sync] [rounds=N]`, scripts of the clients between slashes: p put, n null put, w plain write,
-/// e If-None-Match, a number deletes that version, k and a number locks it, r reads, g and a number reads a version, l lists.
+/// e If-None-Match, a number deletes that version, x and two numbers both by one ballot, k and a number locks it, r reads, g and a number reads a version, l lists.
 fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
     let words: Vec<&str> = scope.split(' ').collect();
     let mut scripts = vec![];
@@ -858,6 +934,10 @@ fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
                 'e' => Op::New,
                 'r' => Op::Read,
                 'l' => Op::List,
+                'x' => {
+                    let mut version = || letters.next().and_then(number).expect("a version");
+                    Op::CutBoth(version(), version())
+                }
                 'k' => Op::Lock(letters.next().and_then(number).expect("a version")),
                 'g' => Op::Get(letters.next().and_then(number).expect("a version")),
                 digit => Op::Cut(number(digit).expect("an operation")),
@@ -903,10 +983,26 @@ fn main() {
         all("3 plain k0/w/l rounds=1"),
         all("2 null k0/w/ll sync"),
         all("3 plain k0/w/pl rounds=1"),
+        all("2 two x12/p/ll sync"),
+        all("2 null x02/n/ll"),
+        all("3 two x12/p/l rounds=1"),
+        all("3 two x12/r/l rounds=1"),
+        all("2 two k1/x12/ll sync"),
+        all("3 two k2/x12/l rounds=1"),
+        all("2 two px12/1/ll"),
+        long("3 two x12/2/rl sync rounds=1"),
+        long("3 two x12/p/ll sync rounds=1"),
+        long("3 null x02/n/ll sync rounds=1"),
+        long("3 plain w/px13/l rounds=2"),
+        long_without("raise", "3 two 2/x13/pl rounds=1"),
+        without("successor-stays", "2 two x12/p/ll sync"),
+        without("together", "3 two px12/l sync"),
+        without("judge-each", "2 two k2/x12/ll sync"),
         without("judge-inside", "3 two k1/1/g1 rounds=1"),
         without("judge-inside", "3 named k1/1/g1 rounds=1"),
         without("null-stays", "2 null k0/n/ll sync"),
         without("named-above", "3 plain k0/w/pl rounds=1"),
+        long_without("ahead", "3 two 2/1/ll sync rounds=1"),
         without("embed", "3 null n/p/l rounds=1"),
         without("aside", "2 two p/2/ll sync"),
         without("settle", "3 null n/p/ll sync rounds=1"),
@@ -916,7 +1012,7 @@ fn main() {
         without("by-decision", "2 null 0np/l rounds=4"),
         without("ballot", "2 two p/2/ll sync"),
         without("stabilise", "2 null n/p/ll sync"),
-        without("raise", "2 two p/2/ll sync"),
+        long_without("raise", "3 two 2/1/pl rounds=1"),
         without("shadow", "2 null n/p/ll sync"),
         without("successor-quorum", "3 two p/3/l rounds=1"),
         not_needed("flag", "3 plain p/w/l"),

@@ -80,13 +80,13 @@ class Place:
     def read(self, names, **more):
         return self.s3.get_object(**names, **more)["Body"].read()
 
-    def multipart(self, names, parts, of_part=None, **more):
+    def multipart(self, names, parts, of_part=None, of_whole=None, **more):
         of_part = of_part or {}
         names = dict(names)
         names["UploadId"] = self.s3.create_multipart_upload(**names, **more)["UploadId"]
         sent = [self.s3.upload_part(**names, PartNumber=number, Body=part, **of_part) for number, part in enumerate(parts, 1)]
         listed = [{"PartNumber": number, "ETag": part["ETag"]} for number, part in enumerate(sent, 1)]
-        return self.s3.complete_multipart_upload(**names, MultipartUpload={"Parts": listed})
+        return self.s3.complete_multipart_upload(**names, MultipartUpload={"Parts": listed}, **(of_whole or {}))
 
 
 case = Cases()
@@ -197,7 +197,8 @@ def multipart(place):
         ("service", {"ServerSideEncryption": "AES256"}, {}, {}), ("customer", _customer(KEY), _customer(KEY), _written(KEY)),
     ]:
         names = dict(Bucket=bucket, Key=name)
-        done = place.multipart(names, body, of_part, ChecksumAlgorithm="CRC32", **more)
+        done = place.multipart(names, body, of_part, shown, ChecksumAlgorithm="CRC32", **more)
+        true("ChecksumCRC32" in done, f"{name}: the checksum of the whole")
         got = place.s3.get_object(**names, ChecksumMode="ENABLED", **of_part)
         true(got["Body"].read() == whole and got["ETag"] == done["ETag"], f"{name}: the whole")
         equal(done.get("ServerSideEncryption"), more.get("ServerSideEncryption"), f"{name}: the answer to the completion")
@@ -209,6 +210,44 @@ def multipart(place):
             true(place.read(names, PartNumber=number, **of_part) == part, f"{name}: part {number}")
         parts = place.s3.get_object_attributes(**names, ObjectAttributes=["ObjectParts"], **shown)["ObjectParts"]
         equal([part["Size"] for part in parts["Parts"]], [len(part) for part in body], "sizes of parts")
+
+
+@case("checksums that clients ask for are shown to who has the key, and are made of the parts' with it alone")
+def checksums(place):
+    bucket = place.bucket()
+    names = dict(Bucket=bucket, Key="whole")
+    put = place.s3.put_object(**names, Body=b"content", ChecksumAlgorithm="SHA256", **_customer(KEY))
+    wanted = base64.b64encode(hashlib.sha256(b"content").digest()).decode()
+    equal(put["ChecksumSHA256"], wanted, "answer to put")
+    for call in [place.s3.head_object, place.s3.get_object]:
+        equal(call(**names, ChecksumMode="ENABLED", **_customer(KEY))["ChecksumSHA256"], wanted, "shown")
+    attributes = place.s3.get_object_attributes(**names, ObjectAttributes=["Checksum"], **_written(KEY))
+    equal(attributes["Checksum"]["ChecksumSHA256"], wanted, "attributes")
+    equal(place.s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ChecksumAlgorithm"], ["SHA256"], "listed")
+    for target in [KEY, OTHER]:
+        copied = dict(Bucket=bucket, Key="copied")
+        place.s3.copy_object(
+            **copied, CopySource=names, ChecksumAlgorithm="SHA256", **_customer(target), **_customer(KEY, "CopySource")
+        )
+        shown = place.s3.head_object(**copied, ChecksumMode="ENABLED", **_customer(target))
+        equal(shown["ChecksumSHA256"], wanted, "of a copy")
+    names = dict(Bucket=bucket, Key="parts")
+    begun = {**names, "UploadId": place.s3.create_multipart_upload(**names, ChecksumAlgorithm="SHA256", **_customer(KEY))["UploadId"]}
+    sent = place.s3.upload_part(**begun, PartNumber=1, Body=b"part", ChecksumAlgorithm="SHA256", **_customer(KEY))
+    of_part = base64.b64encode(hashlib.sha256(b"part").digest()).decode()
+    true("ChecksumSHA256" not in place.s3.list_parts(**begun)["Parts"][0], "without the key it is not told")
+    equal(place.s3.list_parts(**begun, **_written(KEY))["Parts"][0]["ChecksumSHA256"], of_part, "with it it is")
+    listed = lambda checksum: {"Parts": [{"PartNumber": 1, "ETag": sent["ETag"], "ChecksumSHA256": checksum}]}
+    complete = place.s3.complete_multipart_upload
+    refused("InvalidRequest", 400, complete, **begun, MultipartUpload=listed(of_part))
+    refused("InvalidPart", 400, complete, **begun, MultipartUpload=listed(wanted), **_written(KEY))
+    done = complete(**begun, MultipartUpload=listed(of_part), **_written(KEY))
+    composite = base64.b64encode(hashlib.sha256(hashlib.sha256(b"part").digest()).digest()).decode() + "-1"
+    equal(done["ChecksumSHA256"], composite, "of the whole")
+    shown = place.s3.head_object(**names, ChecksumMode="ENABLED", **_customer(KEY))
+    equal(shown["ChecksumSHA256"], composite, "of the whole")
+    parts = place.s3.get_object_attributes(**names, ObjectAttributes=["ObjectParts"], **_written(KEY))["ObjectParts"]["Parts"]
+    equal(parts[0]["ChecksumSHA256"], of_part, "attributes of the part")
 
 
 @case("parts must come with the key of their upload")

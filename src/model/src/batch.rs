@@ -316,7 +316,7 @@ fn stands_against(old: Option<&ObjectRow>, version: &Version<Content>) -> Option
     Some(row.promise().max(row.order))
 }
 
-/// Stores a row of a key, and the past row that comes with it.
+/// Stores a row of a key, and the past rows that come with it.
 pub(crate) fn put_row(
     tables: &Tables<'_>,
     txn: &mut Txn<'_>,
@@ -331,6 +331,9 @@ pub(crate) fn put_row(
     if fits(&row.slot, beside.aside.as_ref()) {
         let key = past::beside(key, id);
         table::apply(&tables.pasts, txn, key, &row, beside.aside.map(to_inline))?;
+    }
+    for (id, row) in new.also_gone() {
+        table::apply(&tables.pasts, txn, past::beside(key, id), &row, None)?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::rows::webhook::WebhookRow;
 use arc_swap::ArcSwap;
 use base::id::kind;
 use base::{Id, PartitionHash, WallTime};
+use env::{Changes, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -52,13 +53,21 @@ pub struct Directory {
     names: ArcSwap<Names>,
     /// What changed could not be read once: everything is to be read.
     has_missed: AtomicBool,
+    /// Noted whenever rows of the ring were written.
+    ring_changes: Changes,
 }
 
 impl Directory {
     /// Reads the tables.
     pub fn open(store: &Store) -> Result<Arc<Self>, StoreError> {
         let names = ArcSwap::from_pointee(Names::read(store)?);
-        Ok(Arc::new(Self { store: store.clone(), names, has_missed: AtomicBool::new(false) }))
+        let (has_missed, ring_changes) = (AtomicBool::new(false), Changes::default());
+        Ok(Arc::new(Self { store: store.clone(), names, has_missed, ring_changes }))
+    }
+
+    /// Watches the rows of the ring: woken once what was written is seen here.
+    pub(crate) fn watch_ring(&self) -> Watcher {
+        self.ring_changes.watch()
     }
 
     /// The tables as they are now.
@@ -84,15 +93,16 @@ impl Directory {
 
     /// Reads these rows again. Only the committer calls it: one at a time, in the order of the changes.
     fn refresh(&self, changed: &[(Space, Vec<u8>)]) {
-        let read = if self.has_missed.load(Ordering::Relaxed) {
-            Names::read(&self.store)
-        } else {
-            self.names().with(&self.store, changed)
-        };
+        let has_missed = self.has_missed.load(Ordering::Relaxed);
+        let read =
+            if has_missed { Names::read(&self.store) } else { self.names().with(&self.store, changed) };
         self.has_missed.store(read.is_err(), Ordering::Relaxed);
         match read {
             Ok(names) => self.names.store(Arc::new(names)),
             Err(error) => tracing::error!(%error, "the tables of buckets and keys cannot be read"),
+        }
+        if has_missed || changed.iter().any(|(space, _)| *space == Space::Ring) {
+            self.ring_changes.note();
         }
     }
 }

@@ -5,6 +5,7 @@
 //! parts go only when it is closed.
 
 use crate::admin::read_bucket;
+use crate::encryption::open_checksums;
 use crate::listing::ListedUpload;
 use crate::objects::{Condition, Found, ObjectMeta, Place, Put, Written};
 use crate::replicas::{Entry, RowRange};
@@ -347,6 +348,7 @@ impl Model {
             }
             next = more;
         }
+        open_checksums(&found.access, &mut parts)?;
         Ok(parts)
     }
 

@@ -4,7 +4,7 @@
 use crate::admin::read_bucket;
 use crate::encryption::Access;
 use crate::reader::{ByteRange, Reading};
-use crate::replicas::{Add, Change, Entry, KeyPlace};
+use crate::replicas::{Add, Change, Entry, KeyPlace, Removal};
 use crate::rows::acl::Acl;
 use crate::rows::bucket::{Quotas, Versioning};
 use crate::rows::encryption::Encryption;
@@ -79,6 +79,11 @@ impl Condition {
                 if is_changed { Err(ModelError::ChangedMeanwhile) } else { Ok(()) }
             }
         }
+    }
+
+    /// Whether it is about what is current.
+    pub(crate) fn is_about_current(&self) -> bool {
+        !matches!(self, Self::Always | Self::OfBody(_))
     }
 
     /// Checks that of a deletion of one version: as S3 has it, it is about what is current, whichever version goes. A
@@ -521,8 +526,8 @@ fn delete_in(
     let head_key = object::row_key(partition, &deletion.key);
     if let Some(id) = deletion.version {
         let held = look_in(txn, &head_key, Some(id), Want::Metadata)?;
-        let delete = Change::Delete(id, deletion.bypass, deletion.condition);
-        let row = versions::change_here(txn, (blocks, now), &head_key, delete)?;
+        let removal = Removal { id, bypass: deletion.bypass, condition: deletion.condition };
+        let row = versions::change_here(txn, (blocks, now), &head_key, Change::Delete(removal))?;
         let is_marker = matches!(held, Looked::Marker(..));
         return Ok(Deleted { version: Some(id), is_marker, order: row.map(|row| row.order) });
     }

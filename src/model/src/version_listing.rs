@@ -278,6 +278,11 @@ impl Page {
         let mut shown = Vec::new();
         for (id, mut rows) in past {
             rows.sort_by_key(|(by, _)| std::cmp::Reverse(*by));
+            // It went ahead of the decision that it is part of, which the rows of the key are behind.
+            if rows[0].0 > head.head.0 {
+                self.begin_at(row_key);
+                return Some(Merged::Differ(key, None));
+            }
             let is_even = rows.len() == replicas && rows.iter().all(|(by, _)| *by == rows[0].0);
             let (_, newest) = rows.swap_remove(0);
             if !is_told(newest.made) {

@@ -2,8 +2,8 @@
 //! (doc/decisions/0007; `doc/models/versions.rs` has what goes wrong otherwise).
 //!
 //! The row of a key is a register: what is current. In a bucket that keeps versions each change of a key is a decision
-//! about that register, and its row carries the one past row that changes with it: the version that it displaced,
-//! or the one that it deletes. Reading what is current is the same as without versions.
+//! about that register, and its row carries the past row that changes with it: the version that it displaced,
+//! or those that it deletes. Reading what is current is the same as without versions.
 
 mod local;
 
@@ -30,7 +30,7 @@ pub(crate) fn lineage_above(mode: Versioning, stamp: Stamp, current: Option<&Obj
     let displaced = current.and_then(|row| Some((row, row.current()?)));
     // A null version that is written over a null one replaces it.
     let kept = displaced.filter(|(_, id)| is_named || *id != VersionId::Null);
-    let aside = kept.map(|(row, id)| Aside { id, made: row.made(), slot: row.slot.clone() });
+    let aside = kept.map(|(row, id)| aside(id, row.made(), row.slot.clone()));
     Lineage { made: stamp, is_named, aside }
 }
 
@@ -44,13 +44,20 @@ pub(crate) fn lineage_beside(current: Option<&ObjectRow>, aside: Option<Aside>) 
     }
 }
 
+/// What becomes of one past row.
+pub(crate) fn aside(id: VersionId, made: Stamp, slot: Slot) -> Aside {
+    Aside { id, made, slot, also_gone: Vec::new() }
+}
+
 /// The past row of a version that is deleted.
 pub(crate) fn gone(id: VersionId) -> Aside {
-    let made = match id {
-        VersionId::Null => Stamp::ZERO,
-        VersionId::Named(stamp) => stamp,
-    };
-    Aside { id, made, slot: Slot::Deleted }
+    aside(id, id.made(), Slot::Deleted)
+}
+
+/// The past rows of versions that are deleted together; none if there are none.
+pub(crate) fn all_gone(ids: &[VersionId]) -> Option<Aside> {
+    let (first, others) = ids.split_first()?;
+    Some(Aside { also_gone: others.to_vec(), ..gone(*first) })
 }
 
 /// Whether what a ballot found newest was written by somebody who knew of no versions.
@@ -95,6 +102,12 @@ pub(crate) fn held_past(view: &View, request: &ReadPast) -> Result<HeldPast, Mod
             let row_key = past::row_key(request.partition, &request.key, id);
             if let Some((row, inline)) = past_here(view, &row_key, want)? {
                 held.rows.push((id, row, inline));
+            }
+        }
+        Which::Versions(ref ids) => {
+            for id in ids {
+                let row_key = past::row_key(request.partition, &request.key, *id);
+                held.rows.extend(past_here(view, &row_key, want)?.map(|(row, inline)| (*id, row, inline)));
             }
         }
         Which::Body(body) => {

@@ -4,8 +4,8 @@
 //!
 //! - nothing is deleted unless *every* storage node has answered, and none has a file of the block, not even a damaged
 //!   one, and each of them could read all its disks;
-//! - what is deleted is the very version, or body, that was shown to need the block, never what was written since; a
-//!   null version that can still be overwritten is left alone;
+//! - what is deleted is the very version, or body, that was shown to need the block, never what was written since: of a
+//!   null version the transaction, or the ballot, that deletes it looks which body it has;
 //! - locks of versions stand.
 
 use super::blocks::{describe, parse};
@@ -19,7 +19,6 @@ use futures_util::future::join_all;
 use model::Bypass;
 use model::multipart::UploadName;
 use model::objects::{Condition, Deletion};
-use model::rows::bucket::Versioning;
 use model::rows::past::VersionId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,7 +61,7 @@ async fn what_needs(api: &AdminApi, hash: BlockHash) -> Result<BTreeSet<Doomed>,
             Some(_) if version.ref_deleted => {}
             Some(backlink) => {
                 found.insert(version.version_id);
-                doomed.extend(doomed_by(api, backlink)?);
+                doomed.extend(doomed_by(backlink)?);
             }
             None if version.version_deleted => _ = found.insert(version.version_id),
             None => _ = untold.insert(version.version_id),
@@ -103,21 +102,13 @@ async fn ask(api: &AdminApi, node: NodeId, hash: BlockHash) -> Result<BlockInfo,
     }
 }
 
-fn doomed_by(api: &AdminApi, backlink: BlockBacklink) -> Result<Option<Doomed>, AdminError> {
+fn doomed_by(backlink: BlockBacklink) -> Result<Option<Doomed>, AdminError> {
     match backlink {
         // The nodes that keep the key say which version it is.
         BlockBacklink::Object { version: None, .. } => Ok(None),
         BlockBacklink::Object { bucket_id, key, version: Some(version), body, .. } => {
             let bucket = id_of(&bucket_id)?;
             let version = VersionId::parse(&version).ok_or_else(|| unreadable(&version))?;
-            let row = api.model.names().buckets.get(&bucket).cloned();
-            let mode = row.map_or(Versioning::Never, |row| row.versioning());
-            if version == VersionId::Null && mode == Versioning::Suspended {
-                return Err(AdminError::NotPurged(format!(
-                    "the null version of `{key}` needs it, and may be overwritten meanwhile, since versions of its \
-                     bucket are suspended: delete it over S3 with versionId=null"
-                )));
-            }
             Ok(Some(Doomed::Object { bucket, key, version, body: id_of(&body)? }))
         }
         BlockBacklink::Upload { upload_id, bucket_id: Some(bucket), key: Some(key), .. } => {

@@ -10,21 +10,24 @@
 use super::begun::Headers;
 use super::error::{S3Code, S3Error};
 use super::head::Head;
+use super::metadata;
 use super::operation::{Call, NamedBucket};
 use super::reply::Reply;
 use super::settings;
 use super::xml::EncryptionConfiguration;
+use crate::checksum::ObjectChecksum;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderName;
 use md5::{Digest, Md5};
 use model::encryption::cipher::Key;
 use model::encryption::ring::{NAME_MAX_BYTES, OWN_NAME};
-use model::encryption::{Wish, unwrap_by_customer};
-use model::multipart::UploadName;
+use model::encryption::{Wish, keep_checksum, unwrap_by_customer};
+use model::multipart::{Completion, Part, UploadName};
 use model::objects::Found;
 use model::rows::bucket::{BucketRow, Setting};
 use model::rows::encryption::{Encryption, Keeper};
+use model::rows::object::Checksum;
 use model::{Model, ModelError};
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
@@ -42,6 +45,8 @@ const OF_SOURCE: &str = "x-amz-copy-source-server-side-encryption-customer-";
 /// The one algorithm of AWS.
 const AES: &str = "AES256";
 const KMS: &str = "aws:kms";
+
+const NEEDS_KEY: &str = "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.";
 
 /// A key that came with the request.
 struct Customer {
@@ -122,11 +127,7 @@ pub async fn of_part(
             }
             data_key => data_key?,
         },
-        (Keeper::Customer, None) => {
-            return refuse(
-                "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.",
-            );
-        }
+        (Keeper::Customer, None) => return refuse(NEEDS_KEY),
         (_, Some(_)) => return refuse("The encryption parameters are not applicable to this upload."),
         (_, None) => call.api.model.unwrap_by_ring(encryption, place).await.map_err(ModelError::from)?,
     };
@@ -150,6 +151,17 @@ impl Sealing {
         match sealing {
             Some(sealing) if sealing.is_blind() => sealing.data_key.blind(md5),
             _ => md5,
+        }
+    }
+
+    /// A checksum as it is stored beside the body: sealed too, where only the customer has the key.
+    pub fn stored_checksum(sealing: Option<&Self>, call: &Call, sum: &ObjectChecksum) -> Checksum {
+        let plain = metadata::stored_checksum(sum);
+        match sealing {
+            Some(Self { data_key, encryption, .. }) => {
+                keep_checksum((data_key, encryption), call.api.model.env().rng.as_ref(), plain)
+            }
+            None => plain,
         }
     }
 
@@ -213,18 +225,54 @@ pub fn is_asked_for(head: &Head) -> bool {
     head.headers.contains_key(METHOD) || head.headers.contains_key(CUSTOMER_METHOD)
 }
 
-/// Refuses a key that is not that of the upload. The request need not bring one.
-pub fn check_upload(call: &Call, name: &UploadName, upload: Option<&Encryption>) -> Result<(), S3Error> {
-    if let Some(customer) = customer(&call.head, OF_OBJECT)? {
-        let encryption = upload.filter(|encryption| encryption.keeper == Keeper::Customer);
-        let place = (name.bucket, name.key.as_str());
-        let fits = encryption.is_some_and(|found| unwrap_by_customer(found, place, &customer.key).is_ok());
-        if !fits {
-            let message = "The provided encryption parameters did not match the ones used originally.";
-            return Err(S3Error::with_message(S3Code::InvalidRequest, message));
+/// What the request's key opens of an upload: its data key, and by that what is sealed beside its parts.
+pub struct OpenedUpload(Option<Sealing>);
+
+/// Opens an upload by the key that the request brings; it need not bring one. One that is not the upload's is refused.
+pub fn open_upload(
+    call: &Call,
+    name: &UploadName,
+    upload: Option<&Encryption>,
+) -> Result<OpenedUpload, S3Error> {
+    let Some(customer) = customer(&call.head, OF_OBJECT)? else { return Ok(OpenedUpload(None)) };
+    let encryption = upload.filter(|encryption| encryption.keeper == Keeper::Customer);
+    let place = (name.bucket, name.key.as_str());
+    let opened = encryption.and_then(|encryption| {
+        let data_key = unwrap_by_customer(encryption, place, &customer.key).ok()?;
+        Some(Sealing { data_key, encryption: encryption.clone(), customer_md5: Some(customer.md5_base64) })
+    });
+    let refused = || {
+        let message = "The provided encryption parameters did not match the ones used originally.";
+        S3Error::with_message(S3Code::InvalidRequest, message)
+    };
+    opened.map(|sealing| OpenedUpload(Some(sealing))).ok_or_else(refused)
+}
+
+impl OpenedUpload {
+    /// A checksum of a part, or of what was made of them; none while it is sealed.
+    pub fn checksum(&self, stored: Option<&Checksum>) -> Option<Checksum> {
+        let stored = stored?;
+        match &self.0 {
+            Some(sealing) => sealing.data_key.open_checksum(stored),
+            None => Some(stored.clone()).filter(|stored| !stored.is_sealed),
         }
     }
-    Ok(())
+
+    /// Refuses to make a checksum of the whole where those of its parts are sealed and no key came: as AWS, which asks for the
+    /// key where an upload was begun with checksums.
+    pub fn check_parts(&self, completion: &Completion) -> Result<(), S3Error> {
+        let is_sealed = |part: &Part| part.row.checksum.as_ref().is_some_and(|sum| sum.is_sealed);
+        let is_wanted = completion.row.checksum.is_some();
+        if self.0.is_none() && is_wanted && completion.parts.iter().any(is_sealed) {
+            return Err(S3Error::with_message(S3Code::InvalidRequest, NEEDS_KEY));
+        }
+        Ok(())
+    }
+
+    /// What seals the checksum of the whole.
+    pub fn sealing(&self) -> Option<&Sealing> {
+        self.0.as_ref()
+    }
 }
 
 /// All headers by which a request may have asked for an encryption, or left it to the bucket.

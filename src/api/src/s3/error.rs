@@ -148,6 +148,35 @@ impl S3Code {
     }
 }
 
+/// A limit at which clients are told to slow down (503 `SlowDown`, with `Retry-After`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// The memory of all uploads together: `block_ram_buffer_max`.
+    UploadMemory,
+    /// The memory of all bodies on their way to clients: [`model::SENDING_MAX_BLOCKS`].
+    DownloadMemory,
+}
+
+impl Limit {
+    /// What a person reads.
+    const fn message(self) -> &'static str {
+        match self {
+            Self::UploadMemory => {
+                "Please reduce your request rate: all memory for bodies that are being uploaded is in use (block_ram_buffer_max)."
+            }
+            Self::DownloadMemory => {
+                "Please reduce your request rate: all memory for bodies on their way to clients is in use (256 blocks of 1 MiB)."
+            }
+        }
+    }
+}
+
+impl From<Limit> for S3Error {
+    fn from(limit: Limit) -> Self {
+        Self::with_message(S3Code::SlowDown, limit.message())
+    }
+}
+
 /// What a failed request is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Error {

@@ -5,7 +5,7 @@
 //! hashed in place; blocks are hashed on another thread while the next one arrives.
 
 use super::S3Api;
-use super::error::{S3Code, S3Error};
+use super::error::{Limit, S3Code, S3Error};
 use super::form::Form;
 use crate::body::{BodyPlan, Decoder, Trailers};
 use crate::checksum::{BodyChecksums, ChecksumValue};
@@ -253,7 +253,7 @@ impl<'a> Intake<'a> {
             let budget = Arc::clone(&self.api.upload_blocks);
             // Whoever waits here holds nothing that another upload waits for.
             let permit = env::timeout(BUDGET_WAIT_MAX, budget.acquire_owned());
-            self.permit = Some(permit.await.and_then(Result::ok).ok_or(S3Code::SlowDown)?);
+            self.permit = Some(permit.await.and_then(Result::ok).ok_or(Limit::UploadMemory)?);
         }
         Ok(())
     }

@@ -102,8 +102,11 @@ pub fn quoted(etag: &ETag) -> String {
     format!("\"{etag}\"")
 }
 
-/// A stored checksum as clients see it.
+/// A stored checksum as clients see it; none while it is sealed.
 pub fn object_checksum(stored: &Checksum, etag: ETag) -> Option<ObjectChecksum> {
+    if stored.is_sealed {
+        return None;
+    }
     let value = ChecksumValue::from_bytes(ChecksumAlgorithm::from_code(stored.algorithm)?, &stored.value)?;
     Some(if stored.composite {
         ObjectChecksum::Composite(value, etag.parts.unwrap_or(1).into())
@@ -118,6 +121,7 @@ pub fn stored_checksum(sum: &ObjectChecksum) -> Checksum {
         algorithm: sum.value().algorithm().code(),
         composite: sum.kind() == ChecksumType::Composite,
         value: sum.value().as_bytes().to_vec(),
+        is_sealed: false,
     }
 }
 

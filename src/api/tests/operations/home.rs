@@ -35,6 +35,9 @@ pub const HOST: &str = "s3.example:3900";
 /// The node. Any id will do.
 const NODE: NodeId = NodeId::from_bytes([7; 32]);
 
+/// Blocks that all uploads together may hold in memory.
+pub const UPLOAD_BLOCKS: usize = 64;
+
 /// What every filled shelf holds under `thing`.
 pub const CONTENT: &[u8] = b"0123456789";
 
@@ -113,7 +116,7 @@ impl Home {
             region: REGION.to_owned(),
             region_is_required: false,
             root_domains: vec!["s3.example".to_owned()],
-            upload_memory_bytes: 64 * BLOCK_SIZE_BYTES,
+            upload_memory_bytes: UPLOAD_BLOCKS * BLOCK_SIZE_BYTES,
         };
         let metrics = Arc::new(Metrics::default());
         let s3 = S3Api::new(Arc::clone(model), config, metrics, "node-of-the-test".to_owned());

@@ -2,7 +2,7 @@
 //! that are merely slow are not, and nobody else waits for them.
 
 use super::client::{Answer, Req};
-use super::home::{CONTENT, HOST, Home, Shelf, Who};
+use super::home::{CONTENT, HOST, Home, Shelf, UPLOAD_BLOCKS, Who};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -174,6 +174,41 @@ async fn an_answer_must_be_taken() {
     assert_eq!(home.root(&thing("GET", &shelf)).await.body, content);
 }
 
+/// With the limit that was reached.
+fn assert_told_to_slow_down(refused: &Answer, limit: &str) {
+    assert_eq!((refused.status, refused.code().as_str()), (503, "SlowDown"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(text(&refused.body).contains(limit), "{}", text(&refused.body));
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_take_all_the_memory_make_others_wait_only_until_they_are_cut_off() {
+    let home = Home::new().await;
+    let shelf = home.shelf().await;
+    let content = vec![7; MIB];
+    let mut asleep = Vec::new();
+    for number in 0..UPLOAD_BLOCKS {
+        let request = Req::new("PUT", &format!("/{}/asleep-{number}", shelf.bucket)).body(&content);
+        let whole = signed(&home, &request).to_bytes();
+        let mut stream = home.connect().await;
+        stream.write_all(&whole[..whole.len() - MIB / 2]).await.unwrap();
+        asleep.push(stream);
+    }
+    env::sleep(Duration::from_secs(1)).await;
+    let began = home.env.clock.mono();
+    assert_told_to_slow_down(
+        &home.root(&thing("PUT", &shelf).body(&content)).await,
+        "bodies that are being uploaded",
+    );
+    let waited = home.env.clock.mono() - began;
+    assert!((29..=31).contains(&waited.as_secs()), "{waited:?}");
+    let small = Req::new("PUT", &format!("/{}/small", shelf.bucket)).body(CONTENT);
+    assert_eq!(home.root(&small).await.status, 200, "what lies beside its row needs no block");
+    env::sleep(Duration::from_secs(60)).await;
+    assert_eq!(home.root(&thing("PUT", &shelf).body(&content)).await.status, 200);
+    drop(asleep);
+}
+
 #[tokio::test(start_paused = true)]
 async fn readers_who_take_all_the_memory_make_others_wait_only_until_they_are_cut_off() {
     let home = Home::new().await;
@@ -193,7 +228,7 @@ async fn readers_who_take_all_the_memory_make_others_wait_only_until_they_are_cu
     env::sleep(Duration::from_secs(1)).await;
     let began = home.env.clock.mono();
     let refused = home.root(&thing("GET", &shelf)).await;
-    assert_eq!((refused.status, refused.code().as_str()), (503, "SlowDown"));
+    assert_told_to_slow_down(&refused, "bodies on their way to clients");
     let waited = home.env.clock.mono() - began;
     assert!((29..=31).contains(&waited.as_secs()), "{waited:?}");
     let small = home.root(&Req::new("GET", &format!("/{}/small", shelf.bucket))).await;

@@ -3,12 +3,13 @@
 //! What always holds:
 //! - no key is used twice with one nonce. A body that is written in one go has a random data key, and its
 //!   blocks their numbers as nonces; a part has a key derived from the data key of its upload and the id of its own
-//!   body, which is drawn for each attempt; a wrapped key has a key derived from a random salt;
+//!   body, which is drawn for each attempt; a wrapped key and a sealed checksum have keys derived from random salts;
 //! - a block opens only with its key and number, so that none can take the place of another;
 //! - no key is shown by `Debug`.
 
 use crate::ModelError;
 use crate::rows::encryption::Wrapped;
+use crate::rows::object::Checksum;
 use base::Id;
 use base::id::kind;
 use bytes::Bytes;
@@ -22,6 +23,9 @@ pub const SEAL_BYTES: usize = 16;
 const OF_BODY: &[u8] = b"garage 2026-11 blocks of a body";
 const OF_PART: &[u8] = b"garage 2026-11 blocks of a part";
 const OF_WRAPPED: &[u8] = b"garage 2026-11 wrapped key";
+const OF_CHECKSUM: &[u8] = b"garage 2026-11 checksum of a body";
+/// Bytes of a salt.
+const SALT_BYTES: usize = 32;
 
 /// A key of 256 bits.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,6 +63,25 @@ impl Key {
         opened.try_into().ok().map(Key)
     }
 
+    /// Seals a checksum of a body that this is the data key of.
+    pub fn seal_checksum(&self, rng: &dyn Rng, plain: &Checksum) -> Checksum {
+        let salt: [u8; SALT_BYTES] = random_array(rng);
+        let cipher = Cipher::new(self.derive(&[OF_CHECKSUM, &salt]));
+        let sealed = cipher.seal_with(plain.value.clone(), 0, &kind_of(plain));
+        Checksum { value: [salt.as_slice(), &sealed].concat(), is_sealed: true, ..*plain }
+    }
+
+    /// Opens a checksum that was sealed by this key; none: it was not. One that is not sealed is as it is.
+    pub fn open_checksum(&self, stored: &Checksum) -> Option<Checksum> {
+        if !stored.is_sealed {
+            return Some(stored.clone());
+        }
+        let (salt, sealed) = stored.value.split_at_checked(SALT_BYTES)?;
+        let cipher = Cipher::new(self.derive(&[OF_CHECKSUM, salt]));
+        let value = cipher.open_with(sealed.to_vec(), 0, &kind_of(stored))?;
+        Some(Checksum { value, is_sealed: false, ..*stored })
+    }
+
     /// An entity tag that tells nothing about the content to whoever lacks the key.
     pub fn blind(&self, md5: [u8; 16]) -> [u8; 16] {
         let whole = self.derive(&[b"garage 2026-11 entity tag", &md5]).0;
@@ -77,6 +100,11 @@ impl Key {
         purpose.iter().for_each(|piece| _ = hasher.update(piece));
         Key(*hasher.finalize().as_bytes())
     }
+}
+
+/// What a checksum is bound to: one kind does not open as another.
+fn kind_of(checksum: &Checksum) -> [u8; 2] {
+    [checksum.algorithm, u8::from(checksum.composite)]
 }
 
 impl fmt::Debug for Key {
@@ -182,6 +210,34 @@ mod tests {
         assert_eq!(outer.unwrap(&damaged, b"place"), None);
         let short = Wrapped { sealed: wrapped.sealed[..20].to_vec(), ..wrapped };
         assert_eq!(outer.unwrap(&short, b"place"), None);
+    }
+
+    #[test]
+    fn a_checksum_opens_with_its_key_and_as_what_it_is() {
+        let world = SimWorld::new(1, &SimOptions::default());
+        let rng = world.env().rng;
+        let (key, other) = (Key::random(rng.as_ref()), Key::random(rng.as_ref()));
+        let plain = Checksum { algorithm: 3, composite: false, value: vec![1, 2, 3, 4], is_sealed: false };
+        let sealed = key.seal_checksum(rng.as_ref(), &plain);
+        assert!(sealed.is_sealed && !sealed.value.windows(4).any(|bytes| bytes == plain.value));
+        assert_ne!(
+            key.seal_checksum(rng.as_ref(), &plain),
+            sealed,
+            "the same checksum is never sealed alike"
+        );
+        assert_eq!(key.open_checksum(&sealed), Some(plain.clone()));
+        assert_eq!(other.open_checksum(&sealed), None);
+        assert_eq!(key.open_checksum(&Checksum { algorithm: 4, ..sealed.clone() }), None);
+        assert_eq!(key.open_checksum(&Checksum { composite: true, ..sealed.clone() }), None);
+        for at in 0..sealed.value.len() {
+            let mut damaged = sealed.clone();
+            damaged.value[at] ^= 1;
+            assert_eq!(key.open_checksum(&damaged), None, "byte {at}");
+            damaged.value.truncate(at);
+            assert_eq!(key.open_checksum(&damaged), None, "the first {at} bytes");
+        }
+        // Of before they were sealed.
+        assert_eq!(other.open_checksum(&plain), Some(plain));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! - blocks and inline bytes of an encrypted body reach the store sealed: what hashes, copies, compares and repairs
 //!   them needs no key, and sees no content;
 //! - the customer's key is used and forgotten: never stored, logged, or sent to another node;
-//! - a body is never read as it is stored: without its data key reading it is an error.
+//! - a body is never read as it is stored: without its data key reading it is an error;
+//! - checksums of what only a customer's key opens are sealed by its data key, and shown where that comes along.
 
 pub mod change;
 pub mod cipher;
@@ -14,11 +15,13 @@ pub mod ring;
 
 use crate::objects::Found;
 use crate::rows::encryption::{Encryption, Keeper};
-use crate::rows::object::Object;
+use crate::rows::object::{Checksum, Object};
+use crate::rows::version::PartPiece;
 use crate::{Model, ModelError};
 use base::Id;
 use base::id::kind;
 use cipher::Key;
+use env::Rng;
 use std::sync::Arc;
 
 /// Who is to keep the key of a body.
@@ -110,13 +113,42 @@ impl Found {
         let encryption = self.object.rare.encryption.as_ref();
         let wrapped = encryption.filter(|encryption| encryption.keeper == Keeper::Customer);
         let wrapped = wrapped.ok_or(ModelError::WrongCustomerKey)?;
-        self.access = Access::Open(unwrap_by_customer(wrapped, (bucket, key), customer_key)?);
+        let data_key = unwrap_by_customer(wrapped, (bucket, key), customer_key)?;
+        self.object.checksum = open_checksum(self.object.checksum.take(), &data_key)?;
+        self.access = Access::Open(data_key);
         Ok(())
     }
 
     /// What its body is sealed with, once that is known; none for what is not encrypted.
     pub fn data_key(&self) -> Result<Option<&Key>, ModelError> {
         self.access.data_key()
+    }
+}
+
+/// Opens a checksum, if there is one and it is sealed.
+fn open_checksum(stored: Option<Checksum>, data_key: &Key) -> Result<Option<Checksum>, ModelError> {
+    stored.map(|stored| data_key.open_checksum(&stored).ok_or(ModelError::Damaged)).transpose()
+}
+
+/// Opens the checksums of the parts of an object that may be read.
+pub(crate) fn open_checksums(access: &Access, parts: &mut [PartPiece]) -> Result<(), ModelError> {
+    if let Access::Open(data_key) = access {
+        for part in parts {
+            part.checksum = open_checksum(part.checksum.take(), data_key)?;
+        }
+    }
+    Ok(())
+}
+
+/// A checksum as an entry keeps it beside a body with this key: sealed where only the customer has the key.
+pub fn keep_checksum(
+    (data_key, encryption): (&Key, &Encryption),
+    rng: &dyn Rng,
+    plain: Checksum,
+) -> Checksum {
+    match encryption.keeper {
+        Keeper::Customer => data_key.seal_checksum(rng, &plain),
+        Keeper::Service(_) | Keeper::Named { .. } => plain,
     }
 }
 

@@ -6,21 +6,21 @@
 //! store refuses to remove – a locked version – stays.
 
 use super::rules::Displaced;
-use super::scan::{Candidate, Due, covers_something};
+use super::scan::{Candidate, Due, PastDue, covers_something};
 use super::{Counts, Day, Rules};
 use crate::admin::read_bucket;
 use crate::multipart::UploadName;
 use crate::objects::Condition;
-use crate::replicas::{Add, Change, KeyPlace, Proposal};
+use crate::replicas::{Add, Change, Judged, KeyPlace, Proposal, Removal};
 use crate::rows::bucket::{BucketRow, Versioning};
 use crate::rows::object::{self, ObjectRow, Slot};
 use crate::rows::past::{self, PastRow, VersionId};
-use crate::{Bypass, Model, ModelError, NodeBatch, Write, versions};
+use crate::{Model, ModelError, NodeBatch, Write, versions};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockStore;
 use futures_util::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::{Intent, Read, Space, Step, StoreError, Txn};
 
@@ -65,13 +65,31 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    fn is_over(&self, key: &str, rules: &Rules, moment: Moment) -> bool {
+    /// Whether it goes.
+    pub fn is_over(&self, key: &str, rules: &Rules, moment: Moment) -> bool {
         let (object, since) = (self.row.slot.live().map(Into::into), self.above.wall());
         let version = Displaced { key, object, since, newer: self.newer };
         // What is above it was made after it, or it is not above it any more.
         self.row.slot != Slot::Deleted
             && self.above > self.row.made
             && rules.drops_displaced(&version, (moment.now, moment.day))
+    }
+}
+
+/// When the version was made that displaced another one, which is not current: what rules count from. None where that
+/// cannot be told any more, or the other one may have been current since.
+///
+/// Where it is gone, deleted as it was due itself, its row says by which decision. What is current is older than that
+/// decision: so one of the two was there, above the other version, at every moment since.
+pub(crate) fn made_above(head: &ObjectRow, due: &PastDue, above: Option<&PastRow>) -> Option<Stamp> {
+    if head.current() == Some(due.above) {
+        return Some(head.made());
+    }
+    let row = above?;
+    match (&row.slot, due.above) {
+        (Slot::Deleted, VersionId::Named(made)) => (due.is_above_due && head.made() < row.by).then_some(made),
+        (Slot::Deleted, VersionId::Null) => None,
+        _ => Some(row.made),
     }
 }
 
@@ -129,15 +147,47 @@ impl Model {
             let model = Arc::clone(self);
             async move {
                 let mut counts = Counts::default();
+                let mut past = Vec::new();
                 for due in dues {
-                    let outcome = model.expire_decided(moment, &key, &due).await;
-                    counts.add(count(&due, &outcome));
+                    let Due::Past(due) = due else {
+                        let outcome = model.expire_decided(moment, &key, &due).await;
+                        counts.add(count(&due, &outcome));
+                        continue;
+                    };
+                    past.push(due);
                 }
-                counts
+                counts.and(model.expire_past(moment, &key, &past).await)
             }
         });
         let outcomes = futures_util::stream::iter(key_by_key).buffer_unordered(KEYS_AT_ONCE);
         outcomes.fold(Counts::default(), |sum, counts| std::future::ready(sum.and(counts))).await
+    }
+
+    /// Decides about versions of a key that are not current, where several nodes keep it.
+    async fn expire_past(self: &Arc<Self>, moment: Moment, key: &str, past: &[PastDue]) -> Counts {
+        let place = KeyPlace { partition: moment.partition(), key: key.to_owned() };
+        let keeps = self.bucket_now(moment.bucket).map(|row| row.versioning() != Versioning::Never);
+        let decided = match keeps {
+            Ok(true) => self.remove_due(&place, moment, past).await,
+            Ok(false) => Ok(past.iter().map(|_| Judged::Absent).collect()),
+            Err(error) => Err(error),
+        };
+        let mut counts = Counts::default();
+        match decided {
+            Ok(judged) => judged.into_iter().zip(past).for_each(|(judged, due)| {
+                let outcome = match judged {
+                    Judged::Goes { .. } => Ok(true),
+                    Judged::Absent => Ok(false),
+                    Judged::Refused(error) => Err(error),
+                };
+                counts.add(count(&Due::Past(*due), &outcome));
+            }),
+            Err(error) => {
+                let outcome = Err(error);
+                past.iter().for_each(|due| counts.add(count(&Due::Past(*due), &outcome)));
+            }
+        }
+        counts
     }
 
     /// Decides about one thing that several nodes keep; whether it was removed.
@@ -184,39 +234,16 @@ impl Model {
             }
             Due::Marker(id) => {
                 let goes = moment.drops_marker(row, &place.key, id, &rules)
-                    && self.newest_past(place, id).await?.is_none();
-                Ok(goes.then_some(Change::Delete(id, Bypass::Nothing, Condition::Always)))
+                    && self.newest_past(place, &BTreeSet::from([id])).await?.is_none();
+                Ok(goes.then(|| Change::Delete(Removal::of(id))))
             }
-            Due::Past { id, above } if row.current() != Some(id) => {
-                let beside = self.beside_now(place, row, (id, above), rules.newer_wanted()).await?;
-                let is_over = beside.is_some_and(|beside| beside.is_over(&place.key, &rules, *moment));
-                Ok(is_over.then_some(Change::Delete(id, Bypass::Nothing, Condition::Always)))
-            }
-            Due::Past { .. } | Due::Upload(_) => Ok(None),
+            Due::Past(_) | Due::Upload(_) => Ok(None),
         }
     }
 
-    /// A version that is not current, as a quorum holds it; none if it, or the one above it, is gone.
-    async fn beside_now(
-        self: &Arc<Self>,
-        place: &KeyPlace,
-        head: &ObjectRow,
-        (id, above): (VersionId, VersionId),
-        wanted: u32,
-    ) -> Result<Option<Beside>, ModelError> {
-        let made_above = match head.current() == Some(above) {
-            true => head.made(),
-            false => match self.past_row(place, above).await? {
-                Some(row) => row.made,
-                None => return Ok(None),
-            },
-        };
-        let Some(row) = self.past_row(place, id).await? else { return Ok(None) };
-        let newer = match wanted {
-            0 => 0,
-            wanted => self.count_newer(place, (head.current(), row.made), wanted).await?,
-        };
-        Ok(Some(Beside { row, above: made_above, newer }))
+    /// The rules of a bucket, as this node knows them now.
+    pub(crate) fn rules_at(&self, moment: Moment) -> Result<Rules, ModelError> {
+        Ok(Rules::of(&*self.bucket_now(moment.bucket)?)?.unwrap_or_default())
     }
 
     async fn expire_upload(
@@ -227,7 +254,7 @@ impl Model {
         let Due::Upload(id) = candidate.due else { return Ok(false) };
         let name = UploadName { bucket: moment.bucket, key: candidate.key.clone(), id };
         let row = self.find_upload(&name).await?;
-        let rules = Rules::of(&*self.bucket_now(moment.bucket)?)?.unwrap_or_default();
+        let rules = self.rules_at(moment)?;
         let abort = rules.abort(&row.key, row.initiated.wall(), moment.day);
         if abort.is_none_or(|abort| abort.at > moment.now) {
             return Ok(false);
@@ -248,7 +275,7 @@ fn count(due: &Due, outcome: &Result<bool, ModelError>) -> Counts {
         Ok(true) => match due {
             Due::Current => Counts { objects: 1, ..none },
             Due::Marker(_) => Counts { markers: 1, ..none },
-            Due::Past { .. } => Counts { versions: 1, ..none },
+            Due::Past(_) => Counts { versions: 1, ..none },
             Due::Upload(_) => Counts { uploads: 1, ..none },
         },
         Ok(false) | Err(ModelError::Store(StoreError::Unreadable { .. })) => Counts { skipped: 1, ..none },
@@ -293,11 +320,11 @@ impl Here<'_> {
                 if !goes {
                     return Ok(false);
                 }
-                Change::Delete(id, Bypass::Nothing, Condition::Always)
+                Change::Delete(Removal::of(id))
             }
-            Due::Past { id, above } => match self.beside(txn, (&head_key, &row), (id, above))? {
+            Due::Past(due) => match self.beside(txn, (&head_key, &row), &due)? {
                 Some(beside) if beside.is_over(key, self.rules, self.moment) => {
-                    Change::Delete(id, Bypass::Nothing, Condition::Always)
+                    Change::Delete(Removal::of(due.id))
                 }
                 _ => return Ok(false),
             },
@@ -310,20 +337,15 @@ impl Here<'_> {
         &self,
         txn: &Txn<'_>,
         (head_key, head): (&[u8], &ObjectRow),
-        (id, above): (VersionId, VersionId),
+        due: &PastDue,
     ) -> Result<Option<Beside>, ModelError> {
-        if head.current() == Some(id) {
+        if head.current() == Some(due.id) {
             return Ok(None);
         }
-        let live = |id| -> Result<Option<PastRow>, StoreError> {
-            let row: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
-            Ok(row.filter(|row| row.slot != Slot::Deleted))
-        };
-        let made_above = match head.current() == Some(above) {
-            true => Some(head.made()),
-            false => live(above)?.map(|row| row.made),
-        };
-        let (Some(above), Some(row)) = (made_above, live(id)?) else { return Ok(None) };
+        let held =
+            |id| -> Result<Option<PastRow>, StoreError> { txn.get(Space::Past, &past::beside(head_key, id)) };
+        let (above, row) = (held(due.above)?, held(due.id)?);
+        let (Some(above), Some(row)) = (made_above(head, due, above.as_ref()), row) else { return Ok(None) };
         let newer = newer_here(txn, (head_key, head), row.made, self.rules.newer_wanted())?;
         Ok(Some(Beside { row, above, newer }))
     }

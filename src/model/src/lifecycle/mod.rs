@@ -18,15 +18,15 @@ mod scan;
 mod worker;
 
 pub use day::Day;
-pub(crate) use expire::Moment;
+pub(crate) use expire::{Beside, Moment, made_above};
 pub(crate) use figures::LifecycleRecord;
 pub use figures::{Counts, LifecycleFigures};
 #[cfg(test)]
 pub(crate) use progress::{Place, Progress, mark_of, row_key};
 pub use rules::{Expiration, Expiry, Filter, FilterForm, Noncurrent, Rule, Rules, Traits};
-pub(crate) use scan::Due;
 #[cfg(test)]
 pub(crate) use scan::{Candidate, Stage};
+pub(crate) use scan::{Due, PastDue};
 #[cfg(test)]
 pub(crate) use worker::Worker;
 

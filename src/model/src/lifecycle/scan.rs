@@ -63,10 +63,19 @@ pub(crate) enum Due {
     Current,
     /// The delete marker that is current and covers nothing.
     Marker(VersionId),
-    /// A version that is not current, and the one above it.
-    Past { id: VersionId, above: VersionId },
+    /// A version that is not current.
+    Past(PastDue),
     /// An upload.
     Upload(Id<kind::Upload>),
+}
+
+/// A version that is not current, and the one above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PastDue {
+    pub id: VersionId,
+    pub above: VersionId,
+    /// Whether the one above it is due too, so that it may have gone a moment ago.
+    pub is_above_due: bool,
 }
 
 /// Where and by what is looked.
@@ -101,6 +110,8 @@ pub(crate) struct Stack {
     current: Option<VersionId>,
     /// The version above the next one.
     above: (VersionId, Stamp),
+    /// Whether that is due.
+    is_above_due: bool,
     /// Objects among those that were passed.
     newer: u32,
     /// The null version, whose row stands before all others whenever it was made.
@@ -238,7 +249,7 @@ impl Look<'_> {
             })?;
         let current = head.as_ref().and_then(ObjectRow::current);
         let above = head.map_or((VersionId::Null, Stamp::ZERO), |head| (head.version_id(), head.made()));
-        Ok(Some(Stack { key, current, above, newer: 0, null: None }))
+        Ok(Some(Stack { key, current, above, is_above_due: false, newer: 0, null: None }))
     }
 
     /// Takes the next row of a key: named versions come the newest first.
@@ -269,10 +280,12 @@ impl Look<'_> {
         let (above, made_above) = stack.above;
         let since = made_above.wall();
         let version = Displaced { key: &stack.key, object, since, newer: stack.newer };
-        if self.rules.drops_displaced(&version, (self.now, self.day)) {
-            let due = Due::Past { id, above };
+        let is_due = self.rules.drops_displaced(&version, (self.now, self.day));
+        if is_due {
+            let due = Due::Past(PastDue { id, above, is_above_due: stack.is_above_due });
             found.candidates.push(Candidate { key: stack.key.clone(), due });
         }
+        stack.is_above_due = is_due;
         stack.newer += u32::from(row.slot.live().is_some());
         stack.above = (id, row.made);
     }

@@ -186,6 +186,9 @@ pub(crate) enum Which {
     /// That of a version.
     #[serde(rename = "v")]
     Version(VersionId),
+    /// Those of some versions.
+    #[serde(rename = "s")]
+    Versions(Vec<VersionId>),
     /// That of a version with this body.
     #[serde(rename = "b")]
     Body(Id<kind::Body>),

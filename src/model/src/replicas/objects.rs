@@ -2,6 +2,7 @@
 
 use super::ballot::Proposal;
 use super::read::KeyPlace;
+use super::removal::Removal;
 use super::renewal::NewBody;
 use super::store::Batch;
 use super::versions::{Add, Change};
@@ -152,7 +153,7 @@ impl Model {
         Ok(outcomes)
     }
 
-    /// Deletes versions: keys side by side, and what concerns one key one after the other, since each is a ballot of it.
+    /// Deletes versions: keys side by side, and what concerns one key in order.
     async fn delete_versions(
         self: &Arc<Self>,
         bucket: Id<kind::Bucket>,
@@ -166,17 +167,44 @@ impl Model {
         let key_by_key = of_keys.into_values().map(|deletions| {
             let model = Arc::clone(self);
             async move {
-                let mut outcomes = Vec::with_capacity(deletions.len());
-                for (place, deletion) in deletions {
-                    outcomes.push((place, model.delete_version(bucket, mode, deletion).await));
-                }
-                outcomes
+                let (places, deletions): (Vec<usize>, Vec<Deletion>) = deletions.into_iter().unzip();
+                let outcomes = model.delete_of_key((bucket, mode), deletions).await;
+                places.into_iter().zip(outcomes).collect::<Vec<_>>()
             }
         });
         let outcomes = futures_util::stream::iter(key_by_key).buffer_unordered(DELETIONS_AT_ONCE);
         let outcomes: Vec<Vec<(usize, Result<Deleted, ModelError>)>> = outcomes.collect().await;
         let in_order: BTreeMap<usize, Result<Deleted, ModelError>> = outcomes.into_iter().flatten().collect();
         in_order.into_values().collect()
+    }
+
+    /// What concerns one key: versions that follow each other go by one ballot, everything else is one by itself.
+    async fn delete_of_key(
+        self: &Arc<Self>,
+        (bucket, mode): (Id<kind::Bucket>, Versioning),
+        deletions: Vec<Deletion>,
+    ) -> Vec<Result<Deleted, ModelError>> {
+        let names_one = |deletion: &Deletion| {
+            deletion.version.filter(|id| mode != Versioning::Never || *id != VersionId::Null)
+        };
+        let mut outcomes = Vec::with_capacity(deletions.len());
+        let goes_along =
+            |one: &Deletion, next: &Deletion| names_one(one).is_some() && names_one(next).is_some();
+        for together in deletions.chunk_by(goes_along) {
+            match together {
+                [deletion] => outcomes.push(self.delete_version(bucket, mode, deletion.clone()).await),
+                together => {
+                    let place = KeyPlace::of(bucket, together[0].key.clone());
+                    let removal = |one: &Deletion| {
+                        let Deletion { bypass, condition, .. } = one.clone();
+                        names_one(one).map(|id| Removal { id, bypass, condition })
+                    };
+                    let removals: Vec<Removal> = together.iter().filter_map(removal).collect();
+                    outcomes.extend(self.remove_versions(&place, &removals).await);
+                }
+            }
+        }
+        outcomes
     }
 
     /// Deletes a version for good, or covers what is current by a delete marker.
@@ -203,7 +231,8 @@ impl Model {
         if found.is_none() && condition == Condition::Always {
             return Ok(Deleted { version: Some(id), ..Deleted::default() });
         }
-        let row = self.change_versions(&place, Change::Delete(id, bypass, condition)).await?;
+        let removal = Removal { id, bypass, condition };
+        let row = self.change_versions(&place, Change::Delete(removal)).await?;
         let is_marker = found.is_some_and(|found| found.slot == Slot::Marker);
         Ok(Deleted { version: Some(id), is_marker, order: row.map(|row| row.order) })
     }

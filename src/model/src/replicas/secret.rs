@@ -18,8 +18,10 @@ use base::NodeId;
 use base::id::encode_hex;
 use bytes::Bytes;
 use env::Task;
+use futures_util::future::{Either, select};
 use net::{Answer, Attachment, Class, Refusal, Request};
 use serde::{Deserialize, Serialize};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +29,9 @@ use std::time::Duration;
 const CLAIM: &str = "/encryption secret";
 /// The field of a claim that holds the secret's fingerprint.
 const FINGERPRINT: &str = "fingerprint";
-/// How long a node without a secret waits before it asks again, when no link comes or goes.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// How often it looks whether the ring still opens.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long a node waits before it looks whether the ring opens, and asks again if not, when no row of the ring is written
+/// and no link comes or goes.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// How soon after a link came.
 const ASK_SOON: Duration = Duration::from_millis(200);
 
@@ -155,18 +156,22 @@ impl Model {
         self.ring.set_keeper(keep);
         let model = Arc::clone(self);
         self.env.tasks.spawn(async move {
+            let mut ring = model.directory.watch_ring();
             loop {
-                let is_well = model.has_encryption_secret() && model.opens_ring();
-                let is_well = is_well || model.ask_for_secret().await;
-                if model.wait_for_news(if is_well { LOOK_AGAIN } else { ASK_AGAIN }).await {
+                if !(model.has_encryption_secret() && model.opens_ring()) {
+                    model.ask_for_secret().await;
+                }
+                let news = pin!(model.wait_for_news(LOOK_AGAIN));
+                // A row that was written since the look above wakes at once.
+                if let Either::Right((true, _)) = select(pin!(ring.changed()), news).await {
                     env::sleep(ASK_SOON).await;
                 }
             }
         })
     }
 
-    /// Whether somebody told what was asked for.
-    async fn ask_for_secret(self: &Arc<Self>) -> bool {
+    /// Asks one after the other until somebody tells what was asked for.
+    async fn ask_for_secret(self: &Arc<Self>) {
         for node in self.others() {
             let asked = self.ask_one(node, AskSecret {}, Bytes::new(), READ_LIMIT).await;
             let Ok(Answer { reply, .. }) = asked else { continue };
@@ -185,9 +190,8 @@ impl Model {
             for secret in told.into_iter().rev() {
                 self.ring.hold(secret).await;
             }
-            return true;
+            return;
         }
-        false
     }
 }
 

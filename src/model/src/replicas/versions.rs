@@ -3,13 +3,14 @@
 
 use super::ballot::{ATTEMPTS_MAX, Ended, Opened, Proposal};
 use super::messages::{HeldPast, ListPast, ReadPast, Reply, Which};
-use super::read::{KeyPlace, ToldPast};
+use super::read::KeyPlace;
+use super::removal::{Judged, Removal};
 use super::renewal::NewBody;
 use super::seal;
 use super::serve::Serve;
 use super::store::Batch;
 use crate::batch::{Write, fits};
-use crate::lifecycle::{Due, Moment};
+use crate::lifecycle::{Due, Moment, PastDue};
 use crate::objects::{Condition, Want};
 use crate::rows::bucket::Versioning;
 use crate::rows::lock::DefaultRetention;
@@ -20,7 +21,7 @@ use base::id::kind;
 use base::{Id, Merge, Stamp, WallTime};
 use bytes::Bytes;
 use net::{Answer, Attachment, Refusal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use store::Space;
 
@@ -35,7 +36,7 @@ pub(crate) enum Change {
     /// A new version.
     Add(Box<Add>),
     /// Deletes a version for good, if it is not locked to whoever asks.
-    Delete(VersionId, Bypass, Condition),
+    Delete(Removal),
     /// Says once more that there is nothing, if there is nothing.
     Bury,
     /// Writes what is said about a version anew, of the current one unless it is named.
@@ -43,11 +44,15 @@ pub(crate) enum Change {
 }
 
 /// A change, and whether it is one.
-enum Wish {
+pub(super) enum Wish<'a> {
     /// It is.
     Surely(Change),
     /// What rules say is seen under the ballot.
     IfDue((Moment, Due)),
+    /// Deletes several versions, each if nothing forbids it.
+    Remove(&'a [Removal]),
+    /// Deletes those of several versions that are not current of which rules say so under the ballot.
+    RemoveDue(Moment, &'a [PastDue]),
 }
 
 /// Makes the new entry of an old one, of the time at which that was made and the one by which retentions are judged.
@@ -75,6 +80,8 @@ impl Add {
 
 /// A past version, if it is there, with the bytes beside it if they were wanted.
 type FoundPast = Option<(PastRow, Option<Bytes>)>;
+/// Past rows, with the bytes beside them if they were wanted.
+type PastRows = BTreeMap<VersionId, (PastRow, Option<Bytes>)>;
 
 /// A version as a quorum knows it.
 pub(crate) struct FoundVersion {
@@ -90,7 +97,7 @@ impl Model {
         place: &KeyPlace,
         change: Change,
     ) -> Result<Option<ObjectRow>, ModelError> {
-        self.change_as(place, Wish::Surely(change)).await
+        self.change_as(place, &Wish::Surely(change)).await.map(|(row, _)| row)
     }
 
     /// Removes what lifecycle rules say is due, if they still do once nothing else can change the key; the row comes
@@ -100,14 +107,16 @@ impl Model {
         place: &KeyPlace,
         due: (Moment, Due),
     ) -> Result<Option<ObjectRow>, ModelError> {
-        self.change_as(place, Wish::IfDue(due)).await
+        self.change_as(place, &Wish::IfDue(due)).await.map(|(row, _)| row)
     }
 
-    async fn change_as(
+    /// Changes a key; the row comes back if there was something to change, and what became of each version that was to
+    /// be deleted with others.
+    pub(super) async fn change_as(
         self: &Arc<Self>,
         place: &KeyPlace,
-        wish: Wish,
-    ) -> Result<Option<ObjectRow>, ModelError> {
+        wish: &Wish<'_>,
+    ) -> Result<(Option<ObjectRow>, Vec<Judged>), ModelError> {
         // Whether a body that it brings has gone out.
         let mut has_gone_out = false;
         for attempt in 0..ATTEMPTS_MAX {
@@ -122,12 +131,8 @@ impl Model {
                     continue;
                 }
             };
-            let change = match &wish {
-                Wish::Surely(change) => Some(change.clone()),
-                Wish::IfDue(due) => self.judge_due(place, opened.row.as_ref(), due).await?,
-            };
-            let Some(change) = change else { return Ok(None) };
-            let Some(mut proposal) = self.propose(place, &opened, change).await? else { return Ok(None) };
+            let (proposal, judged) = self.propose_wish(place, &opened, wish).await?;
+            let Some(mut proposal) = proposal else { return Ok((None, judged)) };
             if has_gone_out {
                 self.renew_proposal(&mut proposal).await?;
             }
@@ -141,11 +146,31 @@ impl Model {
                 Ended::Unclear if !self.is_there(place, stamp).await? => break,
                 _ => {
                     let order = stamp.proposal();
-                    return Ok(Some(ObjectRow { order, lineage, ..ObjectRow::new(stamp, slot) }));
+                    let row = ObjectRow { order, lineage, ..ObjectRow::new(stamp, slot) };
+                    return Ok((Some(row), judged));
                 }
             }
         }
         Err(ModelError::Unavailable)
+    }
+
+    async fn propose_wish(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        opened: &Opened,
+        wish: &Wish<'_>,
+    ) -> Result<(Option<Proposal>, Vec<Judged>), ModelError> {
+        let change = match wish {
+            Wish::Surely(change) => Some(change.clone()),
+            Wish::IfDue(due) => self.judge_due(place, opened.row.as_ref(), due).await?,
+            Wish::Remove(removals) => return self.propose_removal(place, opened, removals).await,
+            Wish::RemoveDue(moment, dues) => return self.propose_due(place, opened, (*moment, dues)).await,
+        };
+        let proposal = match change {
+            Some(change) => self.propose(place, opened, change).await?,
+            None => None,
+        };
+        Ok((proposal, Vec::new()))
     }
 
     /// What a change makes of what is current, of which a quorum agrees.
@@ -177,20 +202,13 @@ impl Model {
                 let beside = Beside { own: inline, aside };
                 Proposal { slot, lineage: Some(Box::new(lineage)), beside, body }
             }
-            Change::Delete(id, bypass, condition) => match current.filter(|row| row.current() == Some(id)) {
-                Some(row) => {
-                    condition.check_deletion(current, Some(&row.slot))?;
-                    lock::check_removal(&row.slot, opened.retention_clock, bypass)?;
-                    self.propose_what_follows(place, current, id).await?
-                }
-                None => {
-                    let past = self.past_version(place, id, Want::Metadata).await?;
-                    condition.check_deletion(current, past.as_ref().map(|(past, _)| &past.slot))?;
-                    let Some((past, _)) = past else { return Ok(None) };
-                    lock::check_removal(&past.slot, opened.retention_clock, bypass)?;
-                    self.propose_beside(place, current, (versions::gone(id), None)).await?
-                }
-            },
+            Change::Delete(removal) => {
+                let (proposal, mut judged) = self.propose_removal(place, opened, &[removal]).await?;
+                return match judged.pop() {
+                    Some(Judged::Refused(error)) => Err(error),
+                    _ => Ok(proposal),
+                };
+            }
             Change::Edit(id, edit) => {
                 let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
                 match current.filter(|row| is_current(row)) {
@@ -216,7 +234,7 @@ impl Model {
         let id = id.ok_or(ModelError::NoSuchKey)?;
         let found = self.past_version(place, id, Want::Content).await?;
         let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
-        let aside = Aside { id, made: row.made, slot: edit(&row.slot, (row.made, opened.retention_clock))? };
+        let aside = versions::aside(id, row.made, edit(&row.slot, (row.made, opened.retention_clock))?);
         self.propose_beside(place, opened.row.as_ref(), (aside, inline)).await
     }
 
@@ -239,7 +257,7 @@ impl Model {
     }
 
     /// The same entry again, with a past row that changes beside it.
-    async fn propose_beside(
+    pub(super) async fn propose_beside(
         self: &Arc<Self>,
         place: &KeyPlace,
         current: Option<&ObjectRow>,
@@ -250,22 +268,17 @@ impl Model {
         Ok(made(slot, versions::lineage_beside(current, Some(aside)), Beside { own, aside: inline }))
     }
 
-    /// What is current once the current version is deleted: the newest of those that were before.
-    async fn propose_what_follows(
+    /// What is current once the current version and others are deleted: the newest of those that were before, with the
+    /// bytes beside it.
+    pub(super) async fn what_follows(
         self: &Arc<Self>,
         place: &KeyPlace,
-        current: Option<&ObjectRow>,
-        id: VersionId,
-    ) -> Result<Proposal, ModelError> {
-        let Some(next) = self.newest_past(place, id).await? else {
-            let lineage = versions::lineage_beside(current, Some(versions::gone(id)));
-            return Ok(made(Slot::Deleted, lineage, Beside::default()));
-        };
-        let (row, inline) =
-            self.past_version(place, next, Want::Content).await?.ok_or(ModelError::Unavailable)?;
-        let is_named = next != VersionId::Null;
-        let lineage = Lineage { made: row.made, is_named, aside: Some(versions::gone(id)) };
-        Ok(made(row.slot, lineage, inline.into()))
+        gone: &BTreeSet<VersionId>,
+    ) -> Result<Option<(VersionId, PastRow, Option<Bytes>)>, ModelError> {
+        let Some(next) = self.newest_past(place, gone).await? else { return Ok(None) };
+        let found = self.past_version(place, next, Want::Content).await?;
+        let (row, inline) = found.ok_or(ModelError::Unavailable)?;
+        Ok(Some((next, row, inline)))
     }
 
     async fn own_bytes(
@@ -286,38 +299,39 @@ impl Model {
         id: VersionId,
         want: Want,
     ) -> Result<Option<FoundVersion>, ModelError> {
-        // The row of the key, and the past row in the same moment or after it: what the one displaces is the other by then.
-        let (head, told) = self.read_row_and_past(place, want == Want::Content, Some(id)).await?;
-        if let Some((row, inline)) = head
-            && row.current() == Some(id)
-        {
-            return Ok(Some(FoundVersion { made: row.made(), slot: row.slot, inline }));
-        }
-        let found = match told {
-            Some(told) => self.settle_version(place, told).await?,
-            None => None,
-        };
-        let found = match found {
-            Some(settled) => settled,
-            None => self.past_version(place, id, want).await?,
-        };
-        Ok(found.map(|(row, inline)| FoundVersion { made: row.made, slot: row.slot, inline }))
-    }
-
-    /// The one version that a quorum told of, if it is there. None: what was read may have been forgotten since.
-    async fn settle_version(
-        self: &Arc<Self>,
-        place: &KeyPlace,
-        told: ToldPast,
-    ) -> Result<Option<FoundPast>, ModelError> {
-        match self.settle_past(place, told).await {
-            Ok(settled) => {
-                let found = settled.into_iter().next().map(|(_, found)| found);
-                Ok(Some(found.filter(|(row, _)| row.slot != Slot::Deleted)))
+        for attempt in 1..READS_MAX {
+            // The row of the key, and the past row in the same moment or after it: what the one displaces is the other
+            // by then.
+            let (head, told) = self.read_row_and_past(place, want == Want::Content, Some(id)).await?;
+            let order = head.as_ref().map(|(row, _)| row.order);
+            if let Some((row, inline)) = head
+                && row.current() == Some(id)
+            {
+                return Ok(Some(FoundVersion { made: row.made(), slot: row.slot, inline }));
             }
-            Err(ModelError::Unavailable) => Ok(None),
-            Err(error) => Err(error),
+            let rows = match told {
+                Some(told) => self.settle_past(place, told).await.map(Some).or_else(unless_forgotten)?,
+                None => None,
+            };
+            let rows = match rows {
+                Some(rows) => rows,
+                None => self.settled(place, Which::Version(id), want).await?,
+            };
+            let found = rows.into_values().next();
+            // The row of the key is behind a past one that went ahead of the decision that it is part of: what that
+            // decision makes current may be this very version.
+            if let (Some((row, _)), Some(order)) = (&found, order)
+                && row.by > order
+            {
+                if attempt > 1 {
+                    self.take_over(place).await?;
+                }
+                continue;
+            }
+            let found = found.filter(|(row, _)| row.slot != Slot::Deleted);
+            return Ok(found.map(|(row, inline)| FoundVersion { made: row.made, slot: row.slot, inline }));
         }
+        Err(ModelError::Unavailable)
     }
 
     /// A past version that is there, as a quorum holds it.
@@ -327,74 +341,61 @@ impl Model {
         id: VersionId,
         want: Want,
     ) -> Result<FoundPast, ModelError> {
+        let found = self.settled(place, Which::Version(id), want).await?.into_values().next();
+        Ok(found.filter(|(row, _)| row.slot != Slot::Deleted))
+    }
+
+    /// Past rows as a quorum holds them, those of versions that are gone too.
+    pub(super) async fn settled(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        which: Which,
+        want: Want,
+    ) -> Result<PastRows, ModelError> {
         for attempt in 1..READS_MAX {
-            let told = self.ask_past(place, Which::Version(id), want).await?;
-            match self.settle_version(place, told).await? {
-                Some(found) => return Ok(found),
+            let told = self.ask_past(place, which.clone(), want).await?;
+            match self.settle_past(place, told).await.map(Some).or_else(unless_forgotten)? {
+                Some(settled) => return Ok(settled),
                 None => self.pause(attempt, true).await,
             }
         }
         Err(ModelError::Unavailable)
     }
 
-    /// The same without its bytes.
-    pub(crate) async fn past_row(
+    /// When the newest objects among the past versions but for one were made: as many as are wanted, or all, and
+    /// perhaps some more.
+    pub(super) async fn newest_objects(
         self: &Arc<Self>,
         place: &KeyPlace,
-        id: VersionId,
-    ) -> Result<Option<PastRow>, ModelError> {
-        Ok(self.past_version(place, id, Want::Metadata).await?.map(|(row, _)| row))
-    }
-
-    /// Objects among the past versions that were made after a stamp, but for one version, as many as are wanted at
-    /// most.
-    pub(crate) async fn count_newer(
-        self: &Arc<Self>,
-        place: &KeyPlace,
-        (except, made): (Option<VersionId>, Stamp),
+        except: Option<VersionId>,
         wanted: u32,
-    ) -> Result<u32, ModelError> {
-        let (mut newer, mut from) = (0, VersionId::Null);
-        let end = place_of(VersionId::Named(made));
+    ) -> Result<Vec<Stamp>, ModelError> {
+        let (mut found, mut from) = (BTreeMap::new(), VersionId::Null);
         loop {
-            let told = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
-            let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
-            // Only as far as all of them told.
-            let horizon = told.1.iter().filter_map(last).min_by_key(|id| place_of(*id));
-            for (id, (row, _)) in self.settle_past(place, told).await? {
-                let is_new = place_of(id) > place_of(from) || from == VersionId::Null;
-                let is_told = horizon.is_none_or(|horizon| place_of(id) <= place_of(horizon));
-                let counts = row.made > made && row.slot.live().is_some() && Some(id) != except;
-                newer += u32::from(is_new && is_told && counts);
-            }
+            let (rows, horizon) = self.past_page(place, from).await?;
+            let objects =
+                rows.into_iter().filter(|(id, row)| row.slot.live().is_some() && Some(*id) != except);
+            found.extend(objects.map(|(id, row)| (id, row.made)));
+            let named = found.keys().filter(|id| **id != VersionId::Null).count();
             match horizon {
-                Some(horizon) if newer < wanted && place_of(horizon) < end && horizon != from => {
-                    from = horizon
-                }
-                _ => return Ok(newer),
+                Some(horizon) if named < wanted as usize && horizon != from => from = horizon,
+                _ => return Ok(found.into_values().collect()),
             }
         }
     }
 
-    /// The newest past version that is there, but for one.
+    /// The newest past version that is there, but for some.
     pub(crate) async fn newest_past(
         self: &Arc<Self>,
         place: &KeyPlace,
-        except: VersionId,
+        except: &BTreeSet<VersionId>,
     ) -> Result<Option<VersionId>, ModelError> {
         let mut newest: Option<(Stamp, VersionId)> = None;
         let mut from = VersionId::Null;
         loop {
-            let told = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
-            let pages = &told.1;
-            // Only as far as all of them told.
-            let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
-            let horizon = pages.iter().filter_map(last).min_by_key(|id| place_of(*id));
-            let reached = |id: VersionId| horizon.is_none_or(|horizon| place_of(id) <= place_of(horizon));
-            for (id, (row, _)) in
-                self.settle_past(place, told).await?.into_iter().filter(|(id, _)| reached(*id))
-            {
-                if id != except && row.slot != Slot::Deleted {
+            let (rows, horizon) = self.past_page(place, from).await?;
+            for (id, row) in rows {
+                if !except.contains(&id) && row.slot != Slot::Deleted {
                     newest = newest.max(Some((row.made, id)));
                 }
             }
@@ -404,6 +405,21 @@ impl Model {
                 _ => return Ok(newest.map(|(_, id)| id)),
             }
         }
+    }
+
+    /// Past rows from a version on, and the last one of them if there are more behind it: only as far as all of those
+    /// who were asked told.
+    async fn past_page(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        from: VersionId,
+    ) -> Result<(Vec<(VersionId, PastRow)>, Option<VersionId>), ModelError> {
+        let told = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
+        let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
+        let horizon = told.1.iter().filter_map(last).min_by_key(|id| place_of(*id));
+        let is_told = |id: &VersionId| horizon.is_none_or(|horizon| place_of(*id) <= place_of(horizon));
+        let settled = self.settle_past(place, told).await?.into_iter();
+        Ok((settled.filter(|(id, _)| is_told(id)).map(|(id, (row, _))| (id, row)).collect(), horizon))
     }
 
     async fn ask_past(
@@ -428,12 +444,12 @@ impl Model {
         self: &Arc<Self>,
         place: &KeyPlace,
         (birth, pages): (Stamp, Vec<HeldPast>),
-    ) -> Result<BTreeMap<VersionId, (PastRow, Option<Bytes>)>, ModelError> {
+    ) -> Result<PastRows, ModelError> {
         let told = pages.len();
         // A row behind the last one of a page that goes on is not known to differ.
         let ends: Vec<Option<VersionId>> =
             pages.iter().map(|page| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more)).collect();
-        let mut merged: BTreeMap<VersionId, (PastRow, Option<Bytes>)> = BTreeMap::new();
+        let mut merged: PastRows = BTreeMap::new();
         let mut holders: BTreeMap<VersionId, Vec<Stamp>> = BTreeMap::new();
         for (id, row, inline) in pages.into_iter().flat_map(|page| page.rows) {
             holders.entry(id).or_default().push(row.by);
@@ -533,7 +549,12 @@ impl Model {
     }
 }
 
-fn made(slot: Slot, lineage: Lineage, beside: Beside) -> Proposal {
+/// What was read may have been forgotten since it was: then it is read again.
+fn unless_forgotten(error: ModelError) -> Result<Option<PastRows>, ModelError> {
+    if matches!(error, ModelError::Unavailable) { Ok(None) } else { Err(error) }
+}
+
+pub(super) fn made(slot: Slot, lineage: Lineage, beside: Beside) -> Proposal {
     Proposal { slot, lineage: Some(Box::new(lineage)), beside, body: None }
 }
 

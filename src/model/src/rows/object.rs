@@ -65,7 +65,7 @@ pub struct Lineage {
     pub aside: Option<Aside>,
 }
 
-/// What a decision about a key makes of one of its past rows; it is ordered by the decision's stamp.
+/// What a decision about a key makes of its past rows; they are ordered by the decision's stamp.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Aside {
     /// Which of them.
@@ -74,6 +74,9 @@ pub struct Aside {
     pub made: Stamp,
     /// What it holds from now on.
     pub slot: Slot,
+    /// Further versions that the same decision deletes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_gone: Vec<VersionId>,
 }
 
 /// What replicas decide about: an entry, with the version that it is.
@@ -204,9 +207,12 @@ pub struct Checksum {
     pub algorithm: u8,
     /// Whether it covers the parts' checksums rather than the content.
     pub composite: bool,
-    /// The digest.
+    /// The digest; or, where that is said below, what only the object's data key makes one.
     #[serde(with = "serde_bytes")]
     pub value: Vec<u8>,
+    /// Whether it is sealed by the object's data key: that of a customer (SSE-C), who alone may test a guess of the content.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_sealed: bool,
 }
 
 /// Where an object's bytes are.
@@ -362,8 +368,15 @@ impl ObjectRow {
 
     /// The past row that came with this one.
     pub fn aside(&self) -> Option<(VersionId, PastRow)> {
-        let Aside { id, made, slot } = self.lineage.as_ref()?.aside.clone()?;
+        let Aside { id, made, slot, .. } = self.lineage.as_ref()?.aside.clone()?;
         Some((id, PastRow { by: self.stamp, made, slot }))
+    }
+
+    /// Further past rows that came with it: of versions that its decision deleted.
+    pub fn also_gone(&self) -> impl Iterator<Item = (VersionId, PastRow)> {
+        let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
+        let ids = aside.into_iter().flat_map(|aside| &aside.also_gone);
+        ids.map(|id| (*id, PastRow { by: self.stamp, made: id.made(), slot: Slot::Deleted }))
     }
 
     /// The object, if there is one.

@@ -25,6 +25,14 @@ pub enum VersionId {
 }
 
 impl VersionId {
+    /// When a version of this name was made; the name of the null version does not say it.
+    pub fn made(self) -> Stamp {
+        match self {
+            Self::Null => Stamp::ZERO,
+            Self::Named(stamp) => stamp,
+        }
+    }
+
     /// Reads what [`fmt::Display`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "null" {

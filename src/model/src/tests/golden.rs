@@ -18,7 +18,7 @@ use crate::rows::event::{BacklogRow, Cause, Delivery, Event, IntentRow, QueuedRo
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::lock::{Lock, Retention, RetentionMode};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
-use crate::rows::object::{Aside, Lineage, ObjectRow, Rare, Register, Slot};
+use crate::rows::object::{Lineage, ObjectRow, Rare, Register, Slot};
 use crate::rows::past::{self, PastBody, PastRow, VersionId};
 use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::standing::{STANDING_KEY, Standing};
@@ -73,7 +73,7 @@ fn line<R: Record + PartialEq + std::fmt::Debug>(name: &str, space: Space, key: 
 }
 
 fn checksum() -> Checksum {
-    Checksum { algorithm: 3, composite: true, value: vec![0xca, 0xfe] }
+    Checksum { algorithm: 3, composite: true, value: vec![0xca, 0xfe], is_sealed: false }
 }
 
 fn pieces() -> Vec<BlockPiece> {
@@ -150,12 +150,28 @@ fn objects() -> Vec<Line> {
         }
         row
     };
+    let sealed_checksum = {
+        let mut row = sealed.clone();
+        if let Slot::Live(object) = &mut row.slot {
+            object.checksum = Some(Checksum { is_sealed: true, ..checksum() });
+        }
+        row
+    };
     let register =
         Some(Register { promise: Some(STAMP), history: vec![(STAMP, Stamp::ZERO)], forgot: false });
     let versioned = |is_named| {
-        let aside = Aside { id: VersionId::Named(Stamp::ZERO), made: Stamp::ZERO, slot: Slot::Marker };
+        let aside = crate::versions::aside(VersionId::Named(Stamp::ZERO), Stamp::ZERO, Slot::Marker);
         let aside = Some(aside).filter(|_| is_named);
         let lineage = Some(Box::new(Lineage { made: STAMP, is_named, aside }));
+        ObjectRow { lineage, ..live(Body::Inline(HASH)) }
+    };
+    let several_gone = {
+        let aside = crate::versions::all_gone(&[
+            VersionId::Named(STAMP),
+            VersionId::Null,
+            VersionId::Named(Stamp::ZERO),
+        ]);
+        let lineage = Some(Box::new(Lineage { made: STAMP, is_named: true, aside }));
         ObjectRow { lineage, ..live(Body::Inline(HASH)) }
     };
     let past = |name: &str, id: VersionId, slot: Slot| {
@@ -172,12 +188,14 @@ fn objects() -> Vec<Line> {
         row("object.governed", locked(RetentionMode::Governance)),
         row("object.complying", locked(RetentionMode::Compliance)),
         row("object.sealed", sealed),
+        row("object.sealed_checksum", sealed_checksum),
         row("object.blocks", live(Body::Blocks(BODY, pieces()))),
         row("object.rows", live(Body::Rows(BODY))),
         row("object.composite", live(Body::Composite(BODY))),
         line("inline", Space::Inline, object::row_key(partition, "a"), InlineBody(vec![0, 1, 0xff])),
         row("object.version", versioned(true)),
         row("object.null_version", versioned(false)),
+        row("object.versions_gone", several_gone),
         row("object.decided", ObjectRow { before: vec![STAMP, Stamp::ZERO], ..live(Body::Inline(HASH)) }),
         past("past.null", VersionId::Null, Slot::Deleted),
         past("past.named", VersionId::Named(STAMP), live(Body::Blocks(BODY, pieces())).slot),

@@ -107,7 +107,7 @@ fn upload_row() {
     let mut domain = vec![open.clone(), UploadRow { state: UploadState::Aborted, ..open.clone() }];
     for stamp in STAMPS {
         for md5 in [[1; 16], [2; 16]] {
-            let value = Checksum { algorithm: 1, composite: true, value: vec![1] };
+            let value = Checksum { algorithm: 1, composite: true, value: vec![1], is_sealed: false };
             for checksum in [None, Some(value)] {
                 let state = UploadState::Completed {
                     stamp,

@@ -7,8 +7,8 @@ use super::sync::{BUCKET, with_bucket};
 use crate::Model;
 use crate::admin::BucketChange;
 use crate::lifecycle::{
-    Candidate, Counts, Day, Due, Expiration, Filter, Moment, Noncurrent, Place as Reached, Progress, Rule,
-    Rules, Stage, Traits, Worker, row_key,
+    Candidate, Counts, Day, Due, Expiration, Filter, Moment, Noncurrent, PastDue, Place as Reached, Progress,
+    Rule, Rules, Stage, Traits, Worker, row_key,
 };
 use crate::objects::{Condition, Deletion, Looked, ObjectMeta, Place, Want};
 use crate::rows::bucket::{Setting, Versioning};
@@ -86,6 +86,11 @@ fn moment(model: &Arc<Model>, bucket: Bucket) -> Moment {
 async fn expire(model: &Arc<Model>, bucket: Bucket, key: &str, due: Due) -> Counts {
     let candidate = Candidate { key: key.to_owned(), due };
     model.expire(moment(model, bucket), vec![candidate]).await.unwrap()
+}
+
+/// A version, and the one above it, which is not due.
+fn past(id: VersionId, above: VersionId) -> Due {
+    Due::Past(PastDue { id, above, is_above_due: false })
 }
 
 /// Nodes that keep one bucket, and how their clocks go on.
@@ -256,21 +261,67 @@ fn a_version_that_is_current_again_stays() {
         let above = put(model, bucket, "k", b"above").await.unwrap();
         let newest = put(model, bucket, "k", b"newest").await.unwrap();
         (bench.pass)();
-        let due = Due::Past { id: old, above };
+        let due = past(old, above);
         delete(bench.last(), bucket, "k", Some(above)).await;
         assert_eq!(expire(model, bucket, "k", due.clone()).await.skipped, 1, "what was above it is gone");
         delete(bench.last(), bucket, "k", Some(newest)).await;
         assert_eq!(expire(model, bucket, "k", due).await.skipped, 1);
-        assert_eq!(expire(model, bucket, "k", Due::Past { id: old, above: newest }).await.skipped, 1);
+        assert_eq!(expire(model, bucket, "k", past(old, newest)).await.skipped, 1);
         let newest = put(bench.last(), bucket, "k", b"newest again").await.unwrap();
-        assert_eq!(
-            expire(model, bucket, "k", Due::Past { id: old, above: newest }).await.skipped,
-            1,
-            "since now"
-        );
+        assert_eq!(expire(model, bucket, "k", past(old, newest)).await.skipped, 1, "since now");
         assert!(is_there(model, bucket, "k", Some(old)).await);
         (bench.pass)();
-        assert_eq!(expire(model, bucket, "k", Due::Past { id: old, above: newest }).await.versions, 1);
+        assert_eq!(expire(model, bucket, "k", past(old, newest)).await.versions, 1);
+    });
+}
+
+#[test]
+fn of_hundreds_of_versions_of_a_key_all_go_in_one_pass() {
+    on_both(async |bench| {
+        let (model, bucket) = (bench.model(), bench.bucket);
+        keep_versions(model, bucket).await;
+        set(model, bucket, vec![noncurrent("", Some(3))]).await;
+        let mut ids = Vec::new();
+        for number in 0..600_u32 {
+            ids.push(put(model, bucket, "k", &number.to_be_bytes()).await.unwrap());
+        }
+        (bench.pass)();
+        // What was displaced by it is due all the same; it is only that this one was made a moment ago.
+        ids.push(put(bench.last(), bucket, "k", b"last").await.unwrap());
+        let counts = bench.look().await;
+        assert_eq!((counts.removed(), counts.skipped), (597, 0), "steps end inside of the key");
+        for (number, id) in ids.iter().enumerate() {
+            let stays = number >= 597;
+            assert_eq!(is_there(bench.last(), bucket, "k", Some(*id)).await, stays, "{number}");
+        }
+    });
+}
+
+#[test]
+fn a_version_may_have_been_current_since_the_one_above_it_went() {
+    on_both(async |bench| {
+        let (model, bucket) = (bench.model(), bench.bucket);
+        keep_versions(model, bucket).await;
+        set(model, bucket, vec![noncurrent("", None)]).await;
+        let old = put(model, bucket, "k", b"old").await.unwrap();
+        let above = put(model, bucket, "k", b"above").await.unwrap();
+        let newest = put(model, bucket, "k", b"newest").await.unwrap();
+        (bench.pass)();
+        let due = Due::Past(PastDue { id: old, above, is_above_due: true });
+        delete(bench.last(), bucket, "k", Some(newest)).await;
+        delete(bench.last(), bucket, "k", Some(above)).await;
+        put(model, bucket, "k", b"newest again").await.unwrap();
+        assert_eq!(expire(model, bucket, "k", due.clone()).await.skipped, 1, "it was current a moment ago");
+        let again = put(model, bucket, "k", b"above again").await.unwrap();
+        put(model, bucket, "k", b"current").await.unwrap();
+        (bench.pass)();
+        delete(bench.last(), bucket, "k", Some(again)).await;
+        let newer = Due::Past(PastDue { id: old, above: again, is_above_due: true });
+        assert_eq!(
+            expire(model, bucket, "k", newer).await.versions,
+            1,
+            "something was above it all the time"
+        );
     });
 }
 
@@ -287,7 +338,7 @@ fn newer_versions_are_counted_when_it_is_decided() {
         (bench.pass)();
         // The one that counted as newer goes away between looking and deciding, but the one above stays.
         delete(bench.last(), bucket, "k", Some(ids[2])).await;
-        let due = Due::Past { id: ids[0], above: ids[1] };
+        let due = past(ids[0], ids[1]);
         assert_eq!(expire(model, bucket, "k", due.clone()).await.skipped, 1, "the second is current now");
         put(bench.last(), bucket, "k", b"4").await;
         assert_eq!(expire(model, bucket, "k", due).await.versions, 1, "the second is a newer one again");

@@ -106,15 +106,23 @@ impl Bench {
         let kept = versions.get(number).cloned();
         let strange = VersionId::Named(base::Stamp { time: 5, node: 2 });
         let id = kept.as_ref().map_or(strange, |kept| kept.id);
-        let deletion = Deletion {
-            key: key.into(),
-            version: Some(id),
-            condition: Condition::Always,
-            bypass: Bypass::Nothing,
-        };
-        let deleted = model.delete_object(self.bucket, deletion).await.unwrap();
+        let deleted = model.delete_object(self.bucket, of_version(key, id)).await.unwrap();
         assert_eq!(deleted.is_marker, kept.is_some_and(|kept| kept.content.is_none()));
         versions.retain(|kept| kept.id != id);
+    }
+
+    /// Deletes some versions of a key by one request.
+    async fn delete_several(&mut self) {
+        let (key, model) = (self.key(), self.model());
+        let versions = self.kept.get(key).cloned().unwrap_or_default();
+        let chosen: Vec<Kept> = versions.into_iter().filter(|_| self.random.below(2) == 0).collect();
+        let outcomes =
+            model.delete_objects(self.bucket, chosen.iter().map(|kept| of_version(key, kept.id)).collect());
+        for (outcome, kept) in outcomes.await.unwrap().into_iter().zip(&chosen) {
+            let deleted = outcome.unwrap();
+            assert_eq!((deleted.version, deleted.is_marker), (Some(kept.id), kept.content.is_none()));
+        }
+        self.kept.entry(key).or_default().retain(|kept| !chosen.contains(kept));
     }
 
     async fn tag(&mut self) {
@@ -156,7 +164,8 @@ impl Bench {
             0..8 => self.put(Condition::Always).await,
             8..10 => self.put(Condition::Absent).await,
             10..13 => self.delete().await,
-            13..17 => self.delete_version().await,
+            13..16 => self.delete_version().await,
+            16 => self.delete_several().await,
             17 => self.tag().await,
             18 => self.copy().await,
             _ if self.mode == Versioning::Enabled => self.set(Versioning::Suspended).await,
@@ -224,18 +233,16 @@ impl Bench {
     /// Deletes all that is there.
     async fn clear(&mut self) {
         for (key, versions) in std::mem::take(&mut self.kept) {
-            for kept in versions {
-                let version = Some(kept.id);
-                let deletion = Deletion {
-                    key: key.into(),
-                    version,
-                    condition: Condition::Always,
-                    bypass: Bypass::Nothing,
-                };
-                self.model().delete_object(self.bucket, deletion).await.unwrap();
-            }
+            let deletions = versions.iter().map(|kept| of_version(key, kept.id)).collect();
+            let outcomes = self.model().delete_objects(self.bucket, deletions).await.unwrap();
+            assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         }
     }
+}
+
+fn of_version(key: &str, id: VersionId) -> Deletion {
+    let (condition, bypass) = (Condition::Always, Bypass::Nothing);
+    Deletion { key: key.into(), version: Some(id), condition, bypass }
 }
 
 /// Buckets are copied by other means; here each node is told.

@@ -1,8 +1,8 @@
 //! Changes of keys with versions on a node that is alone: the same decisions, each in one transaction.
 
-use super::{bytes_beside, gone, lineage_above, lineage_beside, past_here};
-use crate::objects::{Condition, Want};
-use crate::replicas::Change;
+use super::{aside, bytes_beside, gone, lineage_above, lineage_beside, past_here};
+use crate::objects::Want;
+use crate::replicas::{Change, Removal};
 use crate::rows::bucket::Versioning;
 use crate::rows::object::{Aside, Beside, Lineage, ObjectRow, Slot};
 use crate::rows::past::{self, PastRow, VersionId};
@@ -41,9 +41,7 @@ pub(crate) fn change_here(
         }
         // A node that is alone has nobody to agree with.
         Change::Bury => None,
-        Change::Delete(id, bypass, condition) => {
-            delete(txn, head_key, current.as_ref(), (id, now, bypass, condition))?
-        }
+        Change::Delete(removal) => delete(txn, head_key, current.as_ref(), (removal, now))?,
         Change::Edit(id, edit) => {
             let is_current = |row: &ObjectRow| id.is_none_or(|id| row.current() == Some(id));
             match current.as_ref().filter(|row| is_current(row)) {
@@ -76,7 +74,7 @@ fn delete(
     txn: &Txn<'_>,
     head_key: &[u8],
     current: Option<&ObjectRow>,
-    (id, now, bypass, condition): (VersionId, WallTime, Bypass, Condition),
+    (Removal { id, bypass, condition }, now): (Removal, WallTime),
 ) -> Result<Option<Next>, ModelError> {
     if let Some(row) = current.filter(|row| row.current() == Some(id)) {
         condition.check_deletion(current, Some(&row.slot))?;
@@ -126,7 +124,7 @@ fn edit_past(
     let Some(id) = id else { return Err(ModelError::NoSuchKey) };
     let row: Option<PastRow> = txn.get(Space::Past, &past::beside(head_key, id))?;
     let row = row.filter(|row| row.slot != Slot::Deleted).ok_or(ModelError::NoSuchVersion)?;
-    let aside = Aside { id, made: row.made, slot: edit(&row)? };
+    let aside = aside(id, row.made, edit(&row)?);
     let slot = current.map_or(Slot::Deleted, |row| row.slot.clone());
     let own = current.map_or(Ok(None), |row| bytes_beside(txn, head_key, &row.slot))?;
     Ok(Some(Next { slot, lineage: lineage_beside(current, Some(aside)), own }))

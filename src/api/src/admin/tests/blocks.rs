@@ -168,3 +168,22 @@ async fn only_what_needs_a_block_that_is_surely_lost_is_deleted() {
     assert_eq!(purge(&home, &hash).await["objectsDeleted"], 0);
     home.refused("PurgeBlocks?node=self", json!(["ab"]), 400, "InvalidRequest").await;
 }
+
+#[tokio::test]
+async fn the_null_version_of_a_bucket_whose_versions_are_suspended_is_purged_with_its_body() {
+    let home = Home::new().await;
+    let bucket = home.bucket("photos").await;
+    let suspend = json!({ "versioning": "suspended" });
+    home.ok(&format!("UpdateBucket?id={bucket}"), suspend).await;
+    for key in ["lost", "written again"] {
+        put(&home, &bucket, key, &content(1)).await;
+    }
+    put(&home, &bucket, "written again", &content(2)).await;
+    let hash = BlockHash::of(&content(1));
+    while home.model.reclaim_step().await.unwrap().done > 0 {}
+    lose(&home, &hash);
+    let purged = purge(&home, &hash).await;
+    assert_eq!((&purged["blocksPurged"], &purged["objectsDeleted"]), (&json!(1), &json!(1)));
+    let left = home.ok(&format!("GetBucketInfo?id={bucket}"), Value::Null).await;
+    assert_eq!(left["objects"], json!(1));
+}

@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use super::{ErrorPlace, S3Code, S3Error};
+use super::{ErrorPlace, Limit, S3Code, S3Error};
 use crate::body::BodyError;
 use crate::checksum::{ChecksumAlgorithm, ChecksumError, ChecksumType};
 use crate::s3::xml::{XmlError, XmlFault};
@@ -44,6 +44,12 @@ fn every_code_has_a_status_and_a_message() {
         assert!(status == StatusCode::NOT_MODIFIED || status.as_u16() >= 400, "{code:?}");
         assert!(!code.message().is_empty(), "{code:?}");
     }
+}
+
+#[test]
+fn the_limit_of_downloads_is_the_one_that_is_named() {
+    let named = format!("({} blocks of 1 MiB)", model::SENDING_MAX_BLOCKS);
+    assert!(S3Error::from(Limit::DownloadMemory).message.contains(&named));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::upload_name::upload_name;
 use crate::body::BodyPlan;
 use crate::s3::access::Access;
 use crate::s3::conditions::write_condition;
-use crate::s3::encryption;
+use crate::s3::encryption::{self, OpenedUpload, Sealing};
 use crate::s3::error::{S3Code, S3Error};
 use crate::s3::events::{self, Change};
 use crate::s3::head::Head;
@@ -50,21 +50,23 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let document = intake::collect(body, plan, sums, COMPLETE_BODY_MAX_BYTES).await?;
     let listed = CompleteMultipartUpload::parse(&document)?.parts;
     let named: Vec<NamedPart> = listed.iter().map(named_part).collect::<Result<_, _>>()?;
-    let mut described = None;
+    let (mut described, mut opened) = (None, None);
     let completed = match call.api.model.plan_completion(&name, &named).await? {
         // What became of it since is not looked up.
         Planned::Done(completed) => completed,
         Planned::Ready(completion) => {
-            encryption::check_upload(&call, &name, completion.row.encryption.as_deref())?;
+            let upload = encryption::open_upload(&call, &name, completion.row.encryption.as_deref())?;
+            upload.check_parts(&completion)?;
             check_size(head.header("x-amz-mp-object-size").as_deref(), completion.size())?;
             check_numbers(&completion)?;
             check_type(expected_type, &completion)?;
-            check_part_checksums(&listed, &completion.parts)?;
-            let checksum = whole_checksum(&completion)?;
+            check_part_checksums(&listed, &completion.parts, &upload)?;
+            let checksum = whole_checksum(&completion, &upload)?;
             if expected.is_some() && checksum != expected {
                 return Err(S3Code::BadDigest.into());
             }
-            let stored = checksum.as_ref().map(metadata::stored_checksum);
+            let stored = checksum.as_ref().map(|sum| Sealing::stored_checksum(upload.sealing(), &call, sum));
+            opened = Some(upload);
             let (size, tags) = (completion.size(), completion.row.tags.clone());
             let of = (size, completion.etag());
             described = Some((size, tags));
@@ -76,7 +78,11 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
             watch.settle(ended, outcome)?
         }
     };
-    let mut reply = answer(&call, &name.key, &completed)?;
+    let opened = match opened {
+        Some(upload) => upload,
+        None => encryption::open_upload(&call, &name, completed.encryption.as_deref())?,
+    };
+    let mut reply = answer(&call, &name.key, &completed, &opened)?;
     if let Some((size, tags)) = described {
         let facts = (name.key.as_str(), Traits { size, tags: &tags });
         lifecycle::show_expiration(&mut reply, &call, facts, completed.stamp.wall())?;
@@ -141,10 +147,14 @@ fn check_type(expected: Option<ChecksumType>, completion: &Completion) -> Result
 }
 
 /// A checksum that the list gives for a part must be the part's.
-fn check_part_checksums(listed: &[CompletedPart], parts: &[Part]) -> Result<(), S3Error> {
+fn check_part_checksums(
+    listed: &[CompletedPart],
+    parts: &[Part],
+    opened: &OpenedUpload,
+) -> Result<(), S3Error> {
     for named in listed {
         let part = parts.iter().find(|part| part.number.get() == named.part_number);
-        let stored = part.and_then(part_value);
+        let stored = part.and_then(|part| part_value(part, opened));
         for given in &named.checksums {
             let same = stored.is_some_and(|stored| {
                 stored.algorithm().name() == given.algorithm && stored.to_base64() == given.value_base64
@@ -160,17 +170,17 @@ fn check_part_checksums(listed: &[CompletedPart], parts: &[Part]) -> Result<(), 
     Ok(())
 }
 
-fn part_value(part: &Part) -> Option<ChecksumValue> {
-    let stored = part.row.checksum.as_ref()?;
+fn part_value(part: &Part, opened: &OpenedUpload) -> Option<ChecksumValue> {
+    let stored = opened.checksum(part.row.checksum.as_ref())?;
     ChecksumValue::from_bytes(ChecksumAlgorithm::from_code(stored.algorithm)?, &stored.value)
 }
 
 /// The object's checksum, from its parts', as the upload announced it.
-fn whole_checksum(completion: &Completion) -> Result<Option<ObjectChecksum>, S3Error> {
+fn whole_checksum(completion: &Completion, opened: &OpenedUpload) -> Result<Option<ObjectChecksum>, S3Error> {
     let Some((code, composite)) = completion.row.checksum else { return Ok(None) };
     let Some(algorithm) = ChecksumAlgorithm::from_code(code) else { return Ok(None) };
     let values: Option<Vec<(ChecksumValue, u64)>> =
-        completion.parts.iter().map(|part| Some((part_value(part)?, part.row.size))).collect();
+        completion.parts.iter().map(|part| Some((part_value(part, opened)?, part.row.size))).collect();
     let Some(values) = values else { return Ok(None) };
     let sum = if composite {
         ObjectChecksum::composite(algorithm, values.into_iter().map(|(value, _)| value))?
@@ -180,9 +190,10 @@ fn whole_checksum(completion: &Completion) -> Result<Option<ObjectChecksum>, S3E
     Ok(Some(sum))
 }
 
-fn answer(call: &Call, key: &str, completed: &Completed) -> Result<Reply, S3Error> {
+fn answer(call: &Call, key: &str, completed: &Completed, opened: &OpenedUpload) -> Result<Reply, S3Error> {
     let bucket = call.bucket()?.name.clone();
-    let sum = completed.checksum.as_ref().and_then(|sum| metadata::object_checksum(sum, completed.etag));
+    let sum = opened.checksum(completed.checksum.as_ref());
+    let sum = sum.and_then(|sum| metadata::object_checksum(&sum, completed.etag));
     let answer = CompleteMultipartUploadResult {
         location: format!("/{bucket}/{key}"),
         bucket,

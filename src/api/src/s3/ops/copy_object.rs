@@ -66,7 +66,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let encryption = Sealing::stored(sealing.as_ref());
     let meta = ObjectMeta { headers, tags: tags.clone(), checksum: None, acl, lock, encryption };
     let Made { etag, checksum, written } = if keeps_bytes {
-        share(&call, &source, place, meta).await?
+        share(&call, &source, place, (meta, sealing.as_ref())).await?
     } else {
         rewrite(&call, &source, place, (meta, sealing.as_ref())).await?
     };
@@ -97,10 +97,10 @@ async fn share(
     call: &Call,
     source: &CopySource,
     place: Place,
-    mut meta: ObjectMeta,
+    (mut meta, sealing): (ObjectMeta, Option<&Sealing>),
 ) -> Result<Made, S3Error> {
     let checksum = checksum_of_copy(call, source).await?;
-    meta.checksum = checksum.as_ref().map(metadata::stored_checksum);
+    meta.checksum = checksum.as_ref().map(|sum| Sealing::stored_checksum(sealing, call, sum));
     let (size, etag) = (source.found.object.size, source.found.object.etag);
     let watch = events::announce(call, Change::creation(EventKind::Copy, &place.key, (size, etag))).await?;
     let ended = call.api.model.copy_object(source.place(), source.found.clone(), place, meta).await;
@@ -131,7 +131,7 @@ async fn rewrite(
     let received = intake::receive_copy(&call.api, reader, object.size, sums, writer).await?;
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
-    meta.checksum = checksum.as_ref().map(metadata::stored_checksum);
+    meta.checksum = checksum.as_ref().map(|sum| Sealing::stored_checksum(sealing, call, sum));
     let etag = ETag { md5: Sealing::tag(sealing, metadata::md5_of(&received.sums)?), parts: None };
     let change = Change::creation(EventKind::Copy, &place.key, (object.size, etag));
     let watch = events::announce(call, change).await?;

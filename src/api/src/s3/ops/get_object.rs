@@ -4,7 +4,7 @@ use crate::decimal::is_decimal;
 use crate::s3::access::Access;
 use crate::s3::conditions::{READ, range_fits};
 use crate::s3::encryption;
-use crate::s3::error::{S3Code, S3Error};
+use crate::s3::error::{Limit, S3Code, S3Error};
 use crate::s3::head::Head;
 use crate::s3::intake::Incoming;
 use crate::s3::lifecycle;
@@ -42,7 +42,7 @@ pub(crate) async fn serve(call: &Call) -> Result<Reply, S3Error> {
     let length = range.end - range.start;
     let mut reader = found.read(&call.api.model, range);
     // A body that cannot be read is an error, not an answer that breaks off.
-    env::timeout(MEMORY_WAIT_MAX, reader.fetch()).await.ok_or(S3Code::SlowDown)??;
+    env::timeout(MEMORY_WAIT_MAX, reader.fetch()).await.ok_or(Limit::DownloadMemory)??;
     Ok(reply.streaming(reader, length, &call.head.request_id))
 }
 

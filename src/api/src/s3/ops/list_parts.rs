@@ -30,7 +30,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let marker = head.number("part-number-marker", i32::MAX as u64)?.unwrap_or(0);
     let after = marker.min(PART_NUMBER_MAX.into()) as u16;
     let (upload, parts, is_truncated) = call.api.model.list_parts(&name, after, limit).await?;
-    encryption::check_upload(&call, &name, upload.encryption.as_deref())?;
+    let opened = encryption::open_upload(&call, &name, upload.encryption.as_deref())?;
     let (checksum_algorithm, checksum_type) = announced_checksum(&upload);
     let answer = ListParts {
         bucket: call.bucket()?.name.clone(),
@@ -49,7 +49,8 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
             .iter()
             .map(|part| {
                 let etag = ETag { md5: part.row.md5, parts: None };
-                let sum = part.row.checksum.as_ref().and_then(|sum| metadata::object_checksum(sum, etag));
+                let sum = opened.checksum(part.row.checksum.as_ref());
+                let sum = sum.and_then(|sum| metadata::object_checksum(&sum, etag));
                 PartEntry {
                     part_number: part.number.get(),
                     last_modified_ms: part.row.stamp.wall().millis(),

@@ -3,7 +3,6 @@
 use crate::checksum::{ChecksumAlgorithm, ChecksumType};
 use crate::s3::error::S3Error;
 use crate::s3::head::Head;
-use crate::s3::metadata::object_checksum;
 use crate::s3::parameters::{OWNER_ID, OWNER_NAME};
 use crate::s3::xml::{KeyEncoding, ObjectEntry, Owner};
 use base::limits::LIST_PAGE_MAX;
@@ -22,7 +21,12 @@ pub fn initiator(upload: &UploadRow) -> Owner {
 
 /// Algorithm and type of the checksum that was announced for an upload.
 pub fn announced_checksum(upload: &UploadRow) -> (Option<String>, Option<String>) {
-    let Some((code, composite)) = upload.checksum else { return (None, None) };
+    announced(upload.checksum)
+}
+
+/// Names of an algorithm and a type, as they are stored.
+fn announced(checksum: Option<(u8, bool)>) -> (Option<String>, Option<String>) {
+    let Some((code, composite)) = checksum else { return (None, None) };
     let algorithm = ChecksumAlgorithm::from_code(code).map(|algorithm| algorithm.name().to_owned());
     let kind = if composite { ChecksumType::Composite } else { ChecksumType::FullObject };
     (algorithm, Some(kind.name().to_owned()))
@@ -61,13 +65,14 @@ pub fn split(page: ListPage, show_owner: bool) -> (Vec<ObjectEntry>, Vec<String>
 
 /// An object as listings show it.
 pub fn object_entry(listed: Listed, show_owner: bool) -> ObjectEntry {
-    let sum = listed.checksum.as_ref().and_then(|checksum| object_checksum(checksum, listed.etag));
+    let (checksum_algorithm, checksum_type) =
+        announced(listed.checksum.as_ref().map(|sum| (sum.algorithm, sum.composite)));
     ObjectEntry {
         key: listed.key,
         last_modified_ms: listed.modified.wall().millis(),
         etag: listed.etag.to_string(),
-        checksum_algorithm: sum.map(|sum| ChecksumAlgorithm::name(sum.value().algorithm()).to_owned()),
-        checksum_type: sum.map(|sum| sum.kind().name().to_owned()),
+        checksum_algorithm,
+        checksum_type,
         size_bytes: listed.size,
         owner: show_owner.then(owner),
         storage_class: "STANDARD".to_owned(),

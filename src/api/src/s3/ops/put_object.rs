@@ -130,7 +130,7 @@ impl Upload {
         let is_kept = is_asked_for || !sealing.is_some_and(Sealing::is_blind);
         let sum = received.sums.iter().find(|sum| sum.algorithm() == self.algorithm && is_kept);
         let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
-        let stored = checksum.as_ref().map(metadata::stored_checksum);
+        let stored = checksum.as_ref().map(|sum| Sealing::stored_checksum(sealing, call, sum));
         let encryption = Sealing::stored(sealing);
         let Self { place, headers, tags, acl, lock, sealing, .. } = self;
         let size = received.body.size();

@@ -56,7 +56,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     let md5 = Sealing::tag(sealing.as_ref(), metadata::md5_of(&received.sums)?);
     let sum = received.sums.iter().find(|sum| Some(sum.algorithm()) == algorithm);
     let checksum = sum.map(|sum| ObjectChecksum::FullObject(*sum));
-    let stored = checksum.as_ref().map(metadata::stored_checksum);
+    let stored = checksum.as_ref().map(|sum| Sealing::stored_checksum(sealing.as_ref(), &call, sum));
     let stamp = call.api.model.put_part(name, number, received.body, (md5, stored)).await?;
     let answer = CopyResult {
         etag: ETag { md5, parts: None }.to_string(),
