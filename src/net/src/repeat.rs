@@ -36,7 +36,9 @@ pub(crate) async fn once_more(
     shared.tasks.spawn(async move {
         env::sleep(after).await;
         if process.is_some() && peer.process() == process && owner.courier.open(from, &envelope).is_ok() {
-            let _answer = env::timeout(limit, handler.remote(again)).await;
+            if let Ok(handling) = handler.remote(again) {
+                let _answer = env::timeout(limit, handling).await;
+            }
         }
     });
     Incoming { from, request, attachment: bytes.into(), level, limit }
