@@ -3,12 +3,15 @@
 //! Scrub walks the files and cannot see what is absent; this walks the rows. It runs when a disk
 //! was lost, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
+//!
+//! What always holds: a step moves the audit on only from where it found it, in one transaction, so that one that is
+//! started anew meanwhile begins at the beginning; a place that cannot be read is taken for a refill that had just begun.
 
 use crate::lacking::{LACKING_MAX, Proof, referenced_in_queue};
 use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, hash_of_count_key};
 use crate::refcount::queue;
 use crate::{BlockError, BlockStore};
-use base::WallTime;
+use base::{BlockHash, WallTime};
 use std::ops::{Bound, ControlFlow};
 use store::{Intent, Read, Space, StoreError, Txn, View};
 
@@ -38,6 +41,27 @@ pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether the audit still stands where a step found it: it may have been started anew while files were looked for.
+fn is_where(txn: &Txn<'_>, found: &AuditState) -> Result<bool, StoreError> {
+    match txn.get::<AuditState>(Space::Setting, AUDIT_KEY) {
+        Ok(state) => Ok(state.as_ref() == Some(found)),
+        Err(StoreError::Unreadable { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes how far the audit has come. A refill has an end of its own: what was found to be missing is yet to come.
+fn move_on(txn: &mut Txn<'_>, state: &AuditState, next: Option<Vec<u8>>) {
+    let next = next.or_else(|| state.is_refill.then(|| COUNT_KEYS.1.to_vec()));
+    match next {
+        Some(next) => {
+            let state = AuditState { next, is_refill: state.is_refill };
+            txn.put(Space::Setting, AUDIT_KEY.to_vec(), &state);
+        }
+        None => txn.delete(Space::Setting, AUDIT_KEY.to_vec()),
+    }
+}
+
 impl BlockStore {
     /// Has every referenced block looked for, from the beginning.
     pub async fn start_audit(&self) -> Result<(), StoreError> {
@@ -47,14 +71,43 @@ impl BlockStore {
     /// One bounded step. `false`: no audit is running.
     pub async fn audit_step(&self, now: WallTime) -> Result<bool, BlockError> {
         let view = self.shared.store.view()?;
-        let Some(state) = view.get::<AuditState>(Space::Setting, AUDIT_KEY)? else { return Ok(false) };
+        let state = match view.get::<AuditState>(Space::Setting, AUDIT_KEY) {
+            Ok(Some(state)) => state,
+            Ok(None) => return Ok(false),
+            Err(StoreError::Unreadable { .. }) => return self.begin_again().await,
+            Err(error) => return Err(error.into()),
+        };
         if state.next == COUNT_KEYS.1 {
-            return self.end_refill(&view).await;
+            return self.end_refill(&view, state).await;
         }
-        let mut referenced = Vec::new();
-        let mut rows = 0;
-        let mut next = None;
-        let range = (Bound::Included(state.next.as_slice()), Bound::Excluded(COUNT_KEYS.1));
+        let (mut referenced, next) = self.referenced_from(&view, &state.next)?;
+        let shared = self.shared.clone();
+        let look = move || {
+            referenced.retain(|hash| !shared.has_file(hash, Proof::Name));
+            referenced
+        };
+        let absent = self.shared.env.tasks.blocking(look).await;
+        let work = move |txn: &mut Txn<'_>| {
+            for hash in &absent {
+                queue(txn, now, hash);
+            }
+            if is_where(txn, &state)? {
+                move_on(txn, &state, next);
+            }
+            Ok::<(), StoreError>(())
+        };
+        self.shared.store.commit(Intent::Free, work).await?;
+        Ok(true)
+    }
+
+    /// The blocks of one step that something refers to, and the key at which the next one begins.
+    fn referenced_from(
+        &self,
+        view: &View,
+        from: &[u8],
+    ) -> Result<(Vec<BlockHash>, Option<Vec<u8>>), StoreError> {
+        let (mut referenced, mut rows, mut next) = (Vec::new(), 0, None);
+        let range = (Bound::Included(from), Bound::Excluded(COUNT_KEYS.1));
         view.scan(Space::RefCount, range.0, range.1, &mut |key, bytes| {
             if rows == STEP_MAX_ROWS {
                 next = Some(key.to_vec());
@@ -69,49 +122,33 @@ impl BlockStore {
             referenced.extend(hash_of_count_key(key).filter(|_| is_referenced));
             ControlFlow::Continue(())
         })?;
-        let shared = self.shared.clone();
-        let look = move || {
-            referenced.retain(|hash| !shared.has_file(hash, Proof::Name));
-            referenced
-        };
-        let absent = self.shared.env.tasks.blocking(look).await;
-        let work = move |txn: &mut Txn<'_>| {
-            for hash in &absent {
-                queue(txn, now, hash);
-            }
-            match next {
-                Some(next) => {
-                    txn.put(
-                        Space::Setting,
-                        AUDIT_KEY.to_vec(),
-                        &AuditState { next, is_refill: state.is_refill },
-                    );
-                }
-                // What was found to be missing is yet to come.
-                None if state.is_refill => {
-                    let next = COUNT_KEYS.1.to_vec();
-                    txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next, is_refill: true });
-                }
-                None => txn.delete(Space::Setting, AUDIT_KEY.to_vec()),
-            }
-            Ok::<(), StoreError>(())
-        };
-        self.shared.store.commit(Intent::Free, work).await?;
+        Ok((referenced, next))
+    }
+
+    /// Nobody knows any more how far the audit had come, nor whether it was a refill.
+    async fn begin_again(&self) -> Result<bool, BlockError> {
+        tracing::warn!("the place that the look for every block had reached cannot be read; it begins again");
+        self.shared.store.commit(Intent::Free, |txn| start(txn, Audit::Refill)).await?;
         Ok(true)
     }
 
     /// Ends a refill once nothing is missing any more.
-    async fn end_refill(&self, view: &View) -> Result<bool, BlockError> {
+    async fn end_refill(&self, view: &View, state: AuditState) -> Result<bool, BlockError> {
         if self.wanted(view)? > 0 {
             return Ok(false);
         }
-        let end = |txn: &mut Txn<'_>| {
-            txn.delete(Space::Setting, AUDIT_KEY.to_vec());
-            Ok::<(), StoreError>(())
+        let end = move |txn: &mut Txn<'_>| {
+            let is_over = is_where(txn, &state)?;
+            if is_over {
+                txn.delete(Space::Setting, AUDIT_KEY.to_vec());
+            }
+            Ok::<bool, StoreError>(is_over)
         };
-        self.shared.store.commit(Intent::Free, end).await?;
-        tracing::info!("everything that was on a lost disk is here again");
-        Ok(false)
+        let is_over = self.shared.store.commit(Intent::Free, end).await?;
+        if is_over {
+            tracing::info!("everything that was on a lost disk is here again");
+        }
+        Ok(!is_over)
     }
 
     /// How many blocks this node lacks, as far as is known; `None`: none. Since it lost a disk at least one, until it is
