@@ -19,10 +19,19 @@ pub const FORMS: [(&str, Form); 4] = [
     ("refusal", rewritten::<Refusal>),
 ];
 
+/// The bytes of a request or a reply.
+pub fn written<T: Serialize>(value: &T) -> Option<Vec<u8>> {
+    Some(encode(value).ok()?.to_vec())
+}
+
+/// The request or the reply in bytes.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    decode(bytes).ok()
+}
+
 /// A request or a reply of this type.
 pub fn rewritten<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Option<Vec<u8>> {
-    let value: T = decode(bytes).ok()?;
-    Some(encode(&value).ok()?.to_vec())
+    written(&read::<T>(bytes)?)
 }
 
 /// A request type with its reply: the name, both forms.
