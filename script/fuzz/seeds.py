@@ -16,7 +16,7 @@ RECORDED = PROJECT / "src/api/tests/fixtures/botocore_requests.json"
 GOLDEN = PROJECT / "src/model/src/tests/golden.txt"
 CONFIG_TESTS = PROJECT / "src/garage/src/config/tests"
 # In the order of KINDS in targets/records.rs; what is not there is read as the clock's.
-KINDS = [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 32, 33, 60, 61, 2, 34, 31, 36, 37, 38, 39]
+KINDS = [16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 40, 41, 42, 43, 44, 45, 32, 33, 60, 61, 2, 34, 31, 36, 37, 38, 39, 47, 46]
 # In the order of the cases in targets/body.rs.
 MODES = {"STREAMING-UNSIGNED-PAYLOAD-TRAILER": 3, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": 4,
          "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": 5}
@@ -188,7 +188,71 @@ def form():
     yield b"\x05\2" + (fields + file + b"z\r\n--b--\r\n").replace(b"--b", b"----")
 
 
-TARGETS = [chunked_body, config, form, policy, records, request, settings, signature, xml_complete, xml_create_bucket, xml_delete]
+def frames():
+    """In the order of FORMS in net/src/fuzzing.rs."""
+    for address in (b"", b"192.168.1.20:3901", b"[fe80::1%3]:3901"):
+        yield b"\0" + b"\7" * 32 + b"\0" * 7 + b"\x09" + b"\0\1\0\3\0\2" + b"\1\0" + bytes([len(address)]) + address
+    yield from (b"\1" + answer for answer in (b"\0hello", b"\1", b"\2", b"\3\0\1\0\2\0\3", b"\4", b"\5", b"\6", b"\7"))
+    yield b"\2\1\0\1\0\1\0\0\x75\x30\0\x20\0\0\1\0\0\x10\0\0"
+    yield b"\2\3\0\1\0\1\0\0\0\0\4\0\0\x40\0\0\xff\xff\xff\xff"
+    yield from (b"\3" + bytes([0xa0 + len(word)]) + word for word in (b"unknown", b"malformed", b"busy", b"ahead"))
+
+
+def state_files():
+    """In the order of STATE in cluster/src/fuzzing.rs. Layouts and votes were written by clusters: `seed-recorded-…`."""
+    yield b"\0" + b"01" * 32 + b" 1790000000000\n"
+    yield b"\4" + b"02" * 32 + b" 10.0.0.7:3901 [fe80::1]:4000\n" + b"03" * 32 + b"\n"
+    yield b"\5[]"
+    yield b"\7" + b"00" * 32 + b"\n3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29\n"
+    yield b"\x08" + b"2a" * 32 + b"\n"
+
+
+def block_file():
+    for content in (b"", b"x", b"a line of text\n" * 8, bytes(range(256))):
+        yield b"\0\0" + content
+        yield b"\0\1" + content
+    # What zstd makes of nothing, of a kibibyte of zeroes, and of lines of text.
+    for file in ("KLUv/SQAAQAAmenYUQ==", "KLUv/WQAA00AABAAAAEA+yuABc2shfA=",
+                 "KLUv/WTAArUAAHhhIGxpbmUgb2YgdGV4dAoBAK6lmnXBgow0"):
+        yield b"\1\0" + base64.b64decode(file)
+
+
+def admin_json():
+    """In the order of BODIES in targets/admin_json.rs."""
+    bodies = [
+        ("AllowBucketKey", {"bucketId": "ab" * 32, "accessKeyId": "GK" + "1" * 24, "permissions": {"read": True, "write": True, "owner": False}}),
+        ("AddBucketAlias", {"bucketId": "ab" * 32, "globalAlias": "photos"}),
+        ("CreateBucket", {"globalAlias": "photos", "localAlias": {"accessKeyId": "GK1", "alias": "mine", "allow": {"read": True}}}),
+        ("UpdateBucket", {"websiteAccess": {"enabled": True, "indexDocument": "index.html", "errorDocument": "404.html"},
+                          "quotas": {"maxSize": 1 << 40, "maxObjects": None}, "corsRules": [{"allowedOrigins": ["*"], "allowedMethods": ["GET"]}],
+                          "lifecycleRules": [{"id": "a", "status": "Enabled", "filter": {"prefix": "logs/"}, "expiration": {"days": 30}}]}),
+        ("CleanupIncompleteUploads", {"bucketId": "ab" * 32, "olderThanSecs": 86400}),
+        ("UpdateKey", {"name": "laptop", "allow": {"createBucket": True}, "deny": None, "neverExpires": True, "expiration": "2030-01-01T00:00:00Z"}),
+        ("ImportKey", {"accessKeyId": "GK" + "1" * 24, "secretAccessKey": "2" * 64, "name": "old"}),
+        ("UpdateClusterLayout", {"roles": [{"id": "01" * 32, "zone": "home", "capacity": 10 ** 12, "tags": ["nas"]}, {"id": "02" * 32, "remove": True}],
+                                 "parameters": {"zoneRedundancy": {"atLeast": 2}}}),
+        ("ApplyClusterLayout", {"version": 2}),
+        ("ForgetNodes", {"nodes": ["01" * 32]}),
+        ("CreateNodeInvitation", {"zone": "attic", "validForSecs": 3600}),
+        ("PreviewNodeApproval", {"nodes": ["01" * 32]}),
+        ("ApproveNodes", {"nodes": ["01" * 32], "version": 3}),
+        ("NamedEncryptionKey", {"name": "main"}),
+        ("ChangeEncryptionSecret", {"secret": "3" * 64}),
+        ("LaunchRepair", {"repairType": {"scrub": "start"}}),
+        ("ListWorkers", {"busyOnly": True, "errorOnly": False}),
+        ("GetWorkerInfo", {"id": 7}),
+        ("GetWorkerVariable", {"variable": "copy-rate"}),
+        ("SetWorkerVariable", {"variable": "copy-rate", "value": "2M"}),
+        ("CreateWebhook", {"name": "hook", "url": "https://example.org/hook"}),
+        ("GetBlockInfo", {"blockHash": "cd" * 32}),
+        ("RetryBlockResync", {"all": True}),
+    ]
+    for number, (_, body) in enumerate(bodies):
+        for text in (json.dumps(body), "{}", "null"):
+            yield bytes([number]) + text.encode()
+
+
+TARGETS = [admin_json, block_file, frames, state_files, chunked_body, config, form, policy, records, request, settings, signature, xml_complete, xml_create_bucket, xml_delete]
 
 
 def main():

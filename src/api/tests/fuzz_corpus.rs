@@ -1,12 +1,16 @@
 //! The inputs that fuzzing found, replayed over this crate's parsers. The targets stand in script/fuzz, where
 //! `script/fuzz/run` looks for new ones.
 
+#[path = "../../../script/fuzz/src/targets/admin_json.rs"]
+mod admin_json;
 #[path = "../../../script/fuzz/src/targets/body.rs"]
 mod body;
 #[path = "../../../script/fuzz/src/targets/corpus.rs"]
 mod corpus;
 #[path = "../../../script/fuzz/src/targets/form.rs"]
 mod form;
+#[path = "../../../script/fuzz/src/targets/forms.rs"]
+mod forms;
 #[path = "../../../script/fuzz/src/targets/meter.rs"]
 mod meter;
 #[path = "../../../script/fuzz/src/targets/policy.rs"]
@@ -62,4 +66,9 @@ fn policies() {
 #[test]
 fn forms() {
     corpus::replay("form", form::check);
+}
+
+#[test]
+fn bodies_of_the_admin_api() {
+    corpus::replay("admin_json", admin_json::check);
 }

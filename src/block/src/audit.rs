@@ -3,6 +3,9 @@
 //! Scrub walks the files and cannot see what is absent; this walks the rows. It runs when a disk
 //! was lost or vanished, and when the operator asks. Blocks without a file are queued, and from then on
 //! they are treated like any other missing block. The place it has reached survives a restart.
+//!
+//! What always holds: steps and beginnings take turns (`audit_turn`), so that one that is started anew while a step is
+//! under way begins at the beginning; a place that cannot be read is taken for a refill that had just begun.
 
 use crate::lacking::{LACKING_MAX, Proof, referenced_in_queue};
 use crate::record::{AUDIT_KEY, AuditState, COUNT_KEYS, RefCount, hash_of_count_key};
@@ -39,6 +42,18 @@ pub(crate) fn start(txn: &mut Txn<'_>, audit: Audit) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Notes how far the audit has come. A refill has an end of its own: what was found to be missing is yet to come.
+fn move_on(txn: &mut Txn<'_>, state: &AuditState, next: Option<Vec<u8>>) {
+    let next = next.or_else(|| state.is_refill.then(|| COUNT_KEYS.1.to_vec()));
+    match next {
+        Some(next) => {
+            let state = AuditState { next, is_refill: state.is_refill };
+            txn.put(Space::Setting, AUDIT_KEY.to_vec(), &state);
+        }
+        None => txn.delete(Space::Setting, AUDIT_KEY.to_vec()),
+    }
+}
+
 impl BlockStore {
     /// Has every referenced block looked for, from the beginning.
     pub async fn start_audit(&self) -> Result<(), StoreError> {
@@ -50,14 +65,41 @@ impl BlockStore {
     pub async fn audit_step(&self, now: WallTime) -> Result<bool, BlockError> {
         let _turn = self.shared.audit_turn.lock().await;
         let view = self.shared.store.view()?;
-        let Some(state) = view.get::<AuditState>(Space::Setting, AUDIT_KEY)? else { return Ok(false) };
+        let state = match view.get::<AuditState>(Space::Setting, AUDIT_KEY) {
+            Ok(Some(state)) => state,
+            Ok(None) => return Ok(false),
+            Err(StoreError::Unreadable { .. }) => return self.begin_again().await,
+            Err(error) => return Err(error.into()),
+        };
         if state.next == COUNT_KEYS.1 {
             return self.end_refill(&view).await;
         }
-        let mut referenced = Vec::new();
-        let mut rows = 0;
-        let mut next = None;
-        let range = (Bound::Included(state.next.as_slice()), Bound::Excluded(COUNT_KEYS.1));
+        let (mut referenced, next) = self.referenced_from(&view, &state.next)?;
+        let shared = self.shared.clone();
+        let look = move || {
+            referenced.retain(|hash| !shared.has_file(hash, Proof::Name));
+            referenced
+        };
+        let absent = self.shared.env.tasks.blocking(look).await;
+        let work = move |txn: &mut Txn<'_>| {
+            for hash in &absent {
+                queue(txn, now, hash);
+            }
+            move_on(txn, &state, next);
+            Ok::<(), StoreError>(())
+        };
+        self.shared.store.commit(Intent::Free, work).await?;
+        Ok(true)
+    }
+
+    /// The blocks of one step that something refers to, and the key at which the next one begins.
+    fn referenced_from(
+        &self,
+        view: &View,
+        from: &[u8],
+    ) -> Result<(Vec<BlockHash>, Option<Vec<u8>>), StoreError> {
+        let (mut referenced, mut rows, mut next) = (Vec::new(), 0, None);
+        let range = (Bound::Included(from), Bound::Excluded(COUNT_KEYS.1));
         view.scan(Space::RefCount, range.0, range.1, &mut |key, bytes| {
             if rows == STEP_MAX_ROWS {
                 next = Some(key.to_vec());
@@ -72,34 +114,13 @@ impl BlockStore {
             referenced.extend(hash_of_count_key(key).filter(|_| is_referenced));
             ControlFlow::Continue(())
         })?;
-        let shared = self.shared.clone();
-        let look = move || {
-            referenced.retain(|hash| !shared.has_file(hash, Proof::Name));
-            referenced
-        };
-        let absent = self.shared.env.tasks.blocking(look).await;
-        let work = move |txn: &mut Txn<'_>| {
-            for hash in &absent {
-                queue(txn, now, hash);
-            }
-            match next {
-                Some(next) => {
-                    txn.put(
-                        Space::Setting,
-                        AUDIT_KEY.to_vec(),
-                        &AuditState { next, is_refill: state.is_refill },
-                    );
-                }
-                // What was found to be missing is yet to come.
-                None if state.is_refill => {
-                    let next = COUNT_KEYS.1.to_vec();
-                    txn.put(Space::Setting, AUDIT_KEY.to_vec(), &AuditState { next, is_refill: true });
-                }
-                None => txn.delete(Space::Setting, AUDIT_KEY.to_vec()),
-            }
-            Ok::<(), StoreError>(())
-        };
-        self.shared.store.commit(Intent::Free, work).await?;
+        Ok((referenced, next))
+    }
+
+    /// Nobody knows any more how far the audit had come, nor whether it was a refill.
+    async fn begin_again(&self) -> Result<bool, BlockError> {
+        tracing::warn!("the place that the look for every block had reached cannot be read; it begins again");
+        self.shared.store.commit(Intent::Free, |txn| start(txn, Audit::Refill)).await?;
         Ok(true)
     }
 

@@ -21,6 +21,8 @@ mod content;
 mod error;
 mod files;
 mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lacking;
 mod lock;
 mod look;

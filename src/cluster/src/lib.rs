@@ -10,6 +10,8 @@
 
 mod choosing;
 mod forgetting;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 pub mod joining;
 mod keeper;

@@ -48,7 +48,7 @@ impl NodeKey {
     }
 
     /// Two lines: the seed and the node id it gives.
-    fn parse(body: &str) -> Option<Self> {
+    pub(crate) fn parse(body: &str) -> Option<Self> {
         let (seed, id) = body.strip_suffix('\n')?.split_once('\n')?;
         let key = Self::from_seed(&decode_hex(seed)?.try_into().ok()?);
         (key.id == NodeId::from_hex(id)?).then_some(key)

@@ -165,15 +165,33 @@ pub(crate) fn read(
         }
         Err(source) => return Err(StateFileError::Disk { path, source }),
     };
-    let Some((found, body)) = split(&content) else { return Err(damaged()) };
-    if found == head(kind, FORMAT, body) {
-        return Ok(Some(body.to_owned()));
+    match body(&content, kind) {
+        Ok(body) => Ok(Some(body.to_owned())),
+        Err(Some(format)) => Err(StateFileError::Newer { path, format }),
+        Err(None) => Err(damaged()),
     }
-    match claimed_format(found) {
-        Some(format) if format > FORMAT && found == head(kind, format, body) => {
-            Err(StateFileError::Newer { path, format })
+}
+
+/// The body in the content of a state file. An error: it is damaged, or whole and of a newer format.
+fn body(content: &[u8], kind: StateKind) -> Result<&str, Option<u32>> {
+    let (found, body) = split(content).ok_or(None)?;
+    if found == head(kind, FORMAT, body) {
+        return Ok(body);
+    }
+    let newer = claimed_format(found).filter(|format| *format > FORMAT);
+    Err(newer.filter(|format| found == head(kind, *format, body)))
+}
+
+/// A whole file, written again; `None`: it is damaged. With bytes that are no file: as one that has them as its body.
+pub(crate) fn rewritten(content: &[u8]) -> Option<Vec<u8>> {
+    let kind = StateKind::Heard;
+    match body(content, kind) {
+        Ok(body) => Some([head(kind, FORMAT, body).as_str(), body].concat().into()),
+        Err(Some(_)) => None,
+        Err(None) => {
+            let text = std::str::from_utf8(content).ok()?;
+            Some([head(kind, FORMAT, text).as_str(), text].concat().into())
         }
-        _ => Err(damaged()),
     }
 }
 

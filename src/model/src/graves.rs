@@ -19,6 +19,7 @@ use crate::tables::{Objects, Parts, Pasts, References, Uploads, Versions};
 use base::{Id, PartitionHash, Stamp, WallTime};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::ops::{Bound, ControlFlow};
 use store::{Read, Record, Space, Step, StoreError, Txn};
 use table::Table;
 use table::digest::arc_of;
@@ -147,6 +148,15 @@ pub(crate) fn enqueue_tombstone_after(txn: &mut Txn<'_>, delay_ms: u64, (space, 
     txn.put(Space::Tombstone, key, &Buried { space: space.number(), row_key: row_key.to_vec() });
 }
 
+impl Buried {
+    /// What a key of the queue says: time, keyspace, row key.
+    fn of_key(key: &[u8]) -> Option<Self> {
+        let (_since, rest) = key.split_first_chunk::<8>()?;
+        let (&space, row_key) = rest.split_first()?;
+        Some(Self { space, row_key: row_key.to_vec() })
+    }
+}
+
 /// A queued tombstone with its place in the queue.
 pub(crate) struct Candidate {
     pub queue_key: Vec<u8>,
@@ -172,9 +182,11 @@ pub(crate) fn candidates(
     if from >= to.as_slice() {
         return Ok(found);
     }
-    read.walk(Space::Tombstone, from, Some(&to), &mut |key, buried: Buried| {
-        found.push(Candidate { queue_key: key.to_vec(), buried });
-        if found.len() < limit { Step::Next } else { Step::Stop }
+    read.scan(Space::Tombstone, Bound::Included(from), Bound::Excluded(&to), &mut |key, bytes| {
+        // The key says the same, and the row is looked at before anything goes.
+        let buried = store::decode(Space::Tombstone, key, bytes).ok().or_else(|| Buried::of_key(key));
+        found.extend(buried.map(|buried| Candidate { queue_key: key.to_vec(), buried }));
+        if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(found)
 }

@@ -21,6 +21,8 @@ mod entry;
 mod error;
 pub mod events;
 mod future;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graves;
 mod growth;
 mod known_uploads;
@@ -29,6 +31,7 @@ pub mod listing;
 mod lock;
 pub mod multipart;
 pub mod objects;
+mod outbox;
 mod reader;
 pub mod reclaim;
 mod recount;

@@ -8,19 +8,20 @@
 //! Where this node is alone, every replica has acknowledged a tombstone as soon as it is durable: it goes after
 //! a while (`graves`). What several nodes do instead is in `replicas/release` and `replicas/bury`.
 
-use crate::graves::{self, Candidate, Grave, Held, enqueue_tombstone};
+use crate::graves::{self, Buried, Candidate, Grave, Held, enqueue_tombstone};
 use crate::rows::object::{self, ObjectRow};
 use crate::rows::past::VersionId;
 use crate::rows::record_kind;
 use crate::rows::reference::{Referrer, Target};
 use crate::rows::upload::{self, PartRow};
-use crate::rows::version::{self, Owner, PendingBody, VersionRow};
+use crate::rows::version::{self, Owner, VersionRow};
 use crate::tables::{self, Tables, Upkeep};
-use crate::{Model, ModelError, NodeBatch, Write, versions};
+use crate::{Model, ModelError, NodeBatch, Write, outbox, versions};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp, WallTime};
 use block::BlockStore;
 use serde::{Deserialize, Serialize};
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use store::{Intent, Read, Record, Space, Step, StoreError, Txn};
 
@@ -116,9 +117,9 @@ pub(crate) fn enqueue_doubted(txn: &mut Txn<'_>, body: Id<kind::Body>) -> Result
     Ok(())
 }
 
-/// Whether work is queued here.
+/// Whether work is queued here, be its record readable or not.
 pub(crate) fn is_queued(read: &impl Read, work: Work) -> Result<bool, StoreError> {
-    Ok(read.get::<Queued>(Space::Outbox, &work.key())?.is_some())
+    Ok(read.get_bytes(Space::Outbox, &work.key())?.is_some())
 }
 
 /// Queues the body of an entry that lost under this order, as this version of its key.
@@ -144,7 +145,8 @@ impl Model {
         if !self.peers.is_alone() {
             return self.reclaim_everywhere().await;
         }
-        let works = self.queued_work()?;
+        let (works, unreadable) = self.queued_work()?;
+        let settled = self.queue_anew(unreadable).await?;
         for work in &works {
             match *work {
                 Work::ReleaseBody(body) => self.release_body(body).await?,
@@ -154,7 +156,7 @@ impl Model {
         }
         // T5: what is on its way to another node must not be forgotten here meanwhile.
         let collected = if self.peers.is_changing() { 0 } else { self.collect_tombstones().await? };
-        let done = works.len() + collected;
+        let done = works.len() + collected + settled;
         Ok(Progress { done, more: works.len() == STEP_MAX_ITEMS || collected == STEP_MAX_ITEMS })
     }
 
@@ -165,9 +167,10 @@ impl Model {
             return Ok(0);
         }
         let mut bodies = Vec::new();
-        self.store.view()?.walk(Space::Pending, &[], None, &mut |key, _: PendingBody| {
+        // Whatever their records say: the key is the body.
+        self.store.view()?.scan(Space::Pending, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
             bodies.extend(<[u8; 32]>::try_from(key).ok().map(Id::from_bytes));
-            Step::Next
+            ControlFlow::Continue(())
         })?;
         for &body in &bodies {
             self.abandon_body(body).await?;
@@ -190,16 +193,16 @@ impl Model {
         .await
     }
 
-    /// The first items that can be done now. A body that is being read waits: a reader ends, or is
-    /// cut off, in its own time, and many slow ones must not hold up everything behind them.
-    fn queued_work(&self) -> Result<Vec<Work>, ModelError> {
+    /// The first items that can be done now, and those that cannot be read. A body that is being read waits: a reader ends,
+    /// or is cut off, in its own time, and many slow ones must not hold up everything behind them.
+    fn queued_work(&self) -> Result<(Vec<Work>, Vec<Work>), ModelError> {
         let mut works = Vec::new();
         let waits = |work: &Work| matches!(work, Work::ReleaseBody(body) if self.readers.is_reading(*body));
-        self.store.view()?.walk(Space::Outbox, &[], None, &mut |key, _: Queued| {
+        let unreadable = outbox::walk(&self.store.view()?, &[], None, &mut |key, _| {
             works.extend(Work::parse(key).filter(|work| !waits(work)));
-            if works.len() < STEP_MAX_ITEMS { Step::Next } else { Step::Stop }
+            if works.len() < STEP_MAX_ITEMS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        Ok(works)
+        Ok((works, unreadable))
     }
 
     async fn release_body(&self, body: Id<kind::Body>) -> Result<(), ModelError> {
@@ -264,18 +267,27 @@ impl Model {
     async fn collect_tombstones(&self) -> Result<usize, ModelError> {
         let before = self.buried_before();
         let due = graves::candidates(&self.store.view()?, &[], before, STEP_MAX_ITEMS)?;
-        let collected = due.len();
-        if collected > 0 {
-            let peers = Arc::clone(&self.peers);
-            let collect = move |txn: &mut Txn<'_>| {
-                if peers.is_changing() {
-                    return Ok(());
-                }
-                due.into_iter().try_for_each(|candidate| collect_alone(txn, candidate))
-            };
-            self.commit_alone(Intent::Free, move |txn| Ok(collect(txn)?)).await?;
+        if due.is_empty() {
+            return Ok(0);
         }
-        Ok(collected)
+        let peers = Arc::clone(&self.peers);
+        let collect = move |txn: &mut Txn<'_>| {
+            if peers.is_changing() {
+                return Ok(0);
+            }
+            let mut done = 0;
+            for candidate in due {
+                let Buried { space, row_key } = &candidate.buried;
+                // What cannot be read stays queued, and keeps no other from its turn.
+                if matches!(graves::look(txn, *space, row_key), Err(StoreError::Unreadable { .. })) {
+                    continue;
+                }
+                collect_alone(txn, candidate)?;
+                done += 1;
+            }
+            Ok(done)
+        };
+        self.commit_alone(Intent::Free, collect).await
     }
 
     /// Tombstones that are older than this may go.
@@ -343,7 +355,7 @@ fn release_some_rows(
 
 /// Whether the owner's row names this body now.
 fn is_needed(txn: &Txn<'_>, body: Id<kind::Body>, owner: &Owner) -> Result<bool, ModelError> {
-    if txn.get::<PendingBody>(Space::Pending, body.as_bytes())?.is_some() {
+    if txn.get_bytes(Space::Pending, body.as_bytes())?.is_some() {
         return Ok(true);
     }
     match owner {

@@ -1,5 +1,6 @@
 //! The calling end of a link: an HTTP/2 client that sends messages and pings.
 
+use crate::ending::{Fault, complain};
 use crate::error::NoAnswer;
 use crate::handshake::Established;
 use crate::limits::{
@@ -12,6 +13,7 @@ use crate::request::{Class, Level};
 use crate::shared::Shared;
 use crate::wire::Wire;
 use base::NodeId;
+use futures_util::future::{Either, select};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -89,21 +91,32 @@ pub(crate) async fn start(
     let pings = ping(Arc::clone(shared), Arc::clone(peer), hello.purpose.class, Arc::downgrade(&link));
     drop(link);
     let (owner, peer) = (Arc::clone(shared), Arc::clone(peer));
-    shared.tasks.spawn(async move {
-        run_until_silent(&wire, connection).await;
-        peer.remove_link(&wire, owner.env.clock.mono());
-        owner.note_change();
-    });
+    shared.tasks.spawn(async move { run(&owner, &peer, &wire, connection).await });
     shared.tasks.spawn(pings);
     shared.note_change();
     true
 }
 
-/// Runs a link until it ends by itself or nothing has come for too long.
-pub(crate) async fn run_until_silent(wire: &Wire, connection: impl Future) {
-    let watch = pin!(watch(wire));
-    futures_util::future::select(pin!(connection), watch).await;
-    wire.cut();
+/// Runs a link until it ends by itself or nothing has come for too long, and takes it from its peer then.
+pub(crate) async fn run(
+    shared: &Shared,
+    peer: &Peer,
+    wire: &Wire,
+    connection: impl Future<Output = Result<(), hyper::Error>>,
+) {
+    let fault = match select(pin!(connection), pin!(watch(wire))).await {
+        Either::Left((Err(error), _)) => {
+            tracing::debug!(peer = ?peer.id, %error, "a link broke");
+            Fault::of(&error)
+        }
+        Either::Left((Ok(()), _)) | Either::Right(_) => None,
+    };
+    let now = shared.env.clock.mono();
+    if let Some(fault) = fault.filter(|_| !wire.is_cut()) {
+        complain(peer, now, fault);
+    }
+    peer.remove_link(wire, now);
+    shared.note_change();
 }
 
 /// Returns when nothing has come for too long.

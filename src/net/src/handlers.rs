@@ -17,10 +17,17 @@ const DEPTH_MAX: usize = 64;
 /// A value whose type both ends know.
 pub(crate) type AnyValue = Box<dyn Any + Send>;
 
+/// A request that is being handled.
+pub(crate) type Handling = BoxFuture<'static, Result<Answer<Bytes>, Refusal>>;
+
+/// The bytes are not a request of this type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Undecodable;
+
 /// A handler whose request type is forgotten.
 pub(crate) trait Handle: Send + Sync {
-    /// Decodes, handles, encodes.
-    fn remote(&self, call: Incoming<Bytes>) -> BoxFuture<'static, Result<Answer<Bytes>, Refusal>>;
+    /// Decodes; handles and encodes when it is awaited.
+    fn remote(&self, call: Incoming<Bytes>) -> Result<Handling, Undecodable>;
     /// Handles a value of the request type; the reply is a value of the reply type.
     fn local(&self, call: Incoming<AnyValue>) -> BoxFuture<'static, Result<Answer<AnyValue>, Refusal>>;
 }
@@ -94,17 +101,15 @@ where
     F: Fn(Incoming<R>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Answer<R::Reply>, Refusal>> + Send + 'static,
 {
-    fn remote(&self, call: Incoming<Bytes>) -> BoxFuture<'static, Result<Answer<Bytes>, Refusal>> {
-        let Ok(request) = decode::<R>(&call.request) else {
-            return async { Err(Refusal::Malformed) }.boxed();
-        };
+    fn remote(&self, call: Incoming<Bytes>) -> Result<Handling, Undecodable> {
+        let request = decode::<R>(&call.request).map_err(|_| Undecodable)?;
         let running = self.run(call, request);
-        async move {
+        let handling = async move {
             let Answer { reply, attachment } = running.await?;
             let reply = encode(&reply).map_err(|_| Refusal::Failed)?;
             Ok(Answer { reply, attachment })
-        }
-        .boxed()
+        };
+        Ok(handling.boxed())
     }
 
     fn local(&self, call: Incoming<AnyValue>) -> BoxFuture<'static, Result<Answer<AnyValue>, Refusal>> {

@@ -203,6 +203,19 @@ pub(crate) fn decode_answer(bytes: &[u8]) -> Result<&[u8], Reject> {
     }
 }
 
+/// The fields of a hello, written again; `None`: they are refused.
+pub(crate) fn rewritten(fields: &[u8]) -> Option<Vec<u8>> {
+    decode_fields(fields).map(|hello| encode_fields(&hello))
+}
+
+/// An answer, written again; `None`: it is refused.
+pub(crate) fn rewritten_answer(bytes: &[u8]) -> Option<Vec<u8>> {
+    match decode_answer(bytes) {
+        Err(Reject::NotAHello) => None,
+        answer => Some(encode_answer(answer)),
+    }
+}
+
 /// Puts the length in front.
 pub(crate) fn with_length(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).expect("a hello is shorter than its limit");

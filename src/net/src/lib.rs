@@ -20,9 +20,16 @@
 //! - clock, sockets, randomness and tasks come from `env`; where the network cannot leave the process
 //!   TLS is left out and the same seed gives the same bytes.
 
+/// The nodes of the tests from outside are those of the tests in here too.
+#[cfg(test)]
+extern crate self as net;
+
 mod attachment;
 mod calling;
+mod ending;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod handlers;
 mod handshake;
@@ -40,6 +47,8 @@ mod request;
 mod runtime;
 mod serving;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod window;
 mod wire;

@@ -81,6 +81,12 @@ pub const DIRECT_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// Common peers asked, one after the other, to pass a link on.
 pub const RELAYS_TRIED_MAX: usize = 3;
 
+/// Between two lines of the log about one member that breaks the rules.
+pub(crate) const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+/// How long the head of a request may take once its stream is open: all that may be under way to us, over the slowest line.
+pub(crate) const HEAD_LIMIT: Duration =
+    Duration::from_secs((IN_FLIGHT_BYTES / SLOWEST_BYTES_PER_SECOND) as u64);
+
 /// HTTP/2 window of one stream: a block in one message goes out without waiting for a round trip.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// HTTP/2 window of one link: room for all that may be under way, so that a reader who is slow, or

@@ -6,7 +6,7 @@
 
 use crate::attachment::{Attachment, Cut, Held, Leash};
 use crate::error::Refusal;
-use crate::limits::{BODY_MAX_BYTES, ENVELOPE_MAX_BYTES, PIECE_MAX_BYTES};
+use crate::limits::{BODY_MAX_BYTES, ENVELOPE_MAX_BYTES, HEAD_LIMIT, PIECE_MAX_BYTES};
 use crate::request::Level;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -91,6 +91,11 @@ impl Head {
             + self.body_bytes as usize
             + self.attachment_bytes.unwrap_or(0) as usize
     }
+}
+
+/// A head, written again; `None`: it is refused, or its parts are larger than they may be.
+pub(crate) fn rewritten_head(bytes: &[u8]) -> Option<Vec<u8>> {
+    Head::decode(bytes.first_chunk()?).ok().map(|head| head.encode().to_vec())
 }
 
 /// Why a message cannot be read.
@@ -230,7 +235,7 @@ pub(crate) enum Expected {
     Answer(Leash),
 }
 
-/// Reads a message up to its attachment. Takes its room from `budget` before it takes the bytes, and
+/// Reads a message up to its attachment, a request no longer than its caller waits. Takes its room from `budget` before it takes the bytes, and
 /// never waits for room: unread bytes of one call would hold up the window of the others.
 pub(crate) async fn read(
     body: hyper::body::Incoming,
@@ -238,7 +243,7 @@ pub(crate) async fn read(
     expected: Expected,
 ) -> Result<Received, MessageError> {
     let mut reader = Reader { pending: Bytes::new(), body };
-    let head = reader.take(HEAD_BYTES).await?;
+    let head = env::timeout(HEAD_LIMIT, reader.take(HEAD_BYTES)).await.ok_or(MessageError::Cut)??;
     let head = head.first_chunk::<HEAD_BYTES>().ok_or(MessageError::Malformed)?;
     let head = Head::decode(head)?;
     let attached = head.attachment_bytes.unwrap_or(0) as usize;
@@ -249,8 +254,16 @@ pub(crate) async fn read(
     let weight = u32::try_from(weight).map_err(|_| MessageError::TooLarge)?;
     let permit = Arc::clone(budget).try_acquire_many_owned(weight).map_err(|_| MessageError::OverBudget)?;
     let permit = Arc::new(permit);
-    let envelope = reader.take(usize::from(head.envelope_bytes)).await?;
-    let body = reader.take(head.body_bytes as usize).await?;
+    // Whoever waits no longer takes no room.
+    let limit = match expected {
+        Expected::Request => HEAD_LIMIT.min(Duration::from_millis(u64::from(head.limit_ms))),
+        Expected::Answer(_) => HEAD_LIMIT,
+    };
+    let parts = async {
+        let envelope = reader.take(usize::from(head.envelope_bytes)).await?;
+        Ok((envelope, reader.take(head.body_bytes as usize).await?))
+    };
+    let (envelope, body) = env::timeout(limit, parts).await.ok_or(MessageError::Cut)??;
     let held = match expected {
         Expected::Request => Held { _permit: Some(Arc::clone(&permit)), _leash: None },
         Expected::Answer(leash) => Held { _permit: None, _leash: Some(leash) },

@@ -92,6 +92,11 @@ impl Net {
         Ok(Self(Arc::new(Owner { shared, addresses })))
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
     /// This node.
     pub fn id(&self) -> NodeId {
         self.0.shared.me()

@@ -5,6 +5,7 @@
 //! ended; the serving end serves whatever it is called on.
 
 use crate::calling::CallLink;
+use crate::ending::Complaints;
 use crate::error::ConnectError;
 use crate::hello::Hello;
 use crate::limits::{
@@ -82,6 +83,7 @@ struct State {
     last_seen: Option<MonoTime>,
     last_error: Option<ConnectError>,
     keeper: Option<Task<()>>,
+    complaints: Complaints,
     is_gone: bool,
 }
 
@@ -246,6 +248,16 @@ impl Peer {
 
     pub fn note_error(&self, error: ConnectError) {
         self.state().last_error = Some(error);
+    }
+
+    /// It broke the rules. How many such notes were not said before this one, if this one is to be said.
+    pub fn note_complaint(&self, now: MonoTime) -> Option<u64> {
+        self.state().complaints.note(now)
+    }
+
+    #[cfg(test)]
+    pub fn complaints(&self) -> u64 {
+        self.state().complaints.count()
     }
 
     /// Ends everything; no link is taken any more.

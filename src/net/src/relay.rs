@@ -131,3 +131,6 @@ async fn incoming(mut attachment: Attachment, mut writer: WriteHalf<DuplexStream
     // The link sees the end of its stream, whether it ended well or was cut: TLS tells them apart.
     let _ = writer.shutdown().await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,8 +35,12 @@ pub(crate) async fn once_more(
     let process = peer.process();
     shared.tasks.spawn(async move {
         env::sleep(after).await;
-        if process.is_some() && peer.process() == process && owner.courier.open(from, &envelope).is_ok() {
-            let _answer = env::timeout(limit, handler.remote(again)).await;
+        if process.is_some()
+            && peer.process() == process
+            && owner.courier.open(from, &envelope).is_ok()
+            && let Ok(handling) = handler.remote(again)
+        {
+            let _answer = env::timeout(limit, handling).await;
         }
     });
     Incoming { from, request, attachment: bytes.into(), level, limit }

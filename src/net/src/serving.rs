@@ -1,14 +1,15 @@
 //! The serving end of a link: an HTTP/2 server that decodes messages and runs handlers.
 
-use crate::calling::{PING, run_until_silent};
+use crate::calling::{PING, run};
+use crate::ending::{Fault, complain};
 use crate::error::Refusal;
-use crate::handlers::encode;
+use crate::handlers::{Undecodable, encode};
 use crate::handshake::Established;
 use crate::limits::{
     FRAME_MAX_BYTES, HEADERS_MAX_BYTES, LINK_WINDOW_BYTES, PING_INTERVAL, SEND_BUFFER_BYTES,
     SERVED_STREAMS_MAX, STREAM_WINDOW_BYTES,
 };
-use crate::message::{self, Expected, Kind, MessageBody, Parts};
+use crate::message::{self, Expected, Kind, MessageBody, MessageError, Parts};
 use crate::peer::Peer;
 use crate::repeat::once_more;
 use crate::request::{Answer, Incoming, Level};
@@ -51,11 +52,7 @@ pub(crate) fn start(shared: &Arc<Shared>, peer: &Arc<Peer>, established: Establi
         .auto_date_header(false);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let (owner, peer) = (Arc::clone(shared), Arc::clone(peer));
-    shared.tasks.spawn(async move {
-        run_until_silent(&wire, connection).await;
-        peer.remove_link(&wire, owner.env.clock.mono());
-        owner.note_change();
-    });
+    shared.tasks.spawn(async move { run(&owner, &peer, &wire, connection).await });
     shared.note_change();
 }
 
@@ -110,10 +107,21 @@ async fn handle(
     body: hyper::body::Incoming,
 ) -> Result<Answer<Bytes>, Refusal> {
     let handler = shared.handlers.get(name).ok_or(Refusal::UnknownRequest)?;
-    let received = message::read(body, &peer.receiving, Expected::Request).await?;
-    if received.head.kind != Kind::Request || received.head.level != level {
-        return Err(Refusal::Malformed);
-    }
+    let fault = |fault| complain(peer, shared.env.clock.mono(), fault);
+    let received = match message::read(body, &peer.receiving, Expected::Request).await {
+        Ok(received) if received.head.kind == Kind::Request && received.head.level == level => received,
+        Ok(_) => {
+            fault(Fault::Message);
+            return Err(Refusal::Malformed);
+        }
+        Err(error) => {
+            // Any caller may give up, or have more under way than there is room for.
+            if matches!(error, MessageError::Malformed | MessageError::TooLarge) {
+                fault(Fault::Message);
+            }
+            return Err(error.into());
+        }
+    };
     shared.courier.open(peer.id, &received.envelope)?;
     let _room_until_answered = received.permit;
     let call = Incoming {
@@ -127,5 +135,11 @@ async fn handle(
         Some(after) => once_more(shared, peer, (&handler, received.envelope), (call, after)).await,
         None => call,
     };
-    handler.remote(call).await
+    match handler.remote(call) {
+        Ok(answer) => answer.await,
+        Err(Undecodable) => {
+            fault(Fault::Request);
+            Err(Refusal::Malformed)
+        }
+    }
 }

@@ -11,6 +11,7 @@ use base::{Merge, PartitionHash};
 use block::Pace;
 use block::record::{AuditState, KnownDisks, RefCount, ResyncEntry, ScrubState, Totals};
 use crc_fast::{CrcAlgorithm, Digest};
+use model::fuzzing::CheckProgress;
 use model::graves::{Buried, Fence};
 use model::reclaim::Queued;
 use model::rows::bucket::{AliasRow, BucketRow};
@@ -49,7 +50,7 @@ enum How {
 }
 
 /// Every kind of record.
-const KINDS: [Check; 33] = [
+const KINDS: [Check; 34] = [
     row::<ObjectRow>,
     record::<InlineBody>,
     row::<VersionRow>,
@@ -83,6 +84,7 @@ const KINDS: [Check; 33] = [
     record::<QueuedRow>,
     record::<BacklogRow>,
     record::<Pace>,
+    record::<CheckProgress>,
 ];
 /// Kinds that there is room for: one more does not change what the inputs of the others mean.
 const KINDS_MAX: usize = 64;

@@ -21,7 +21,7 @@ pub const INVITATIONS_MAX: usize = 64;
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+pub(crate) struct Kept {
     token: Token,
     zone: String,
     /// Milliseconds.

@@ -19,8 +19,8 @@ pub use host::{Invitation, InviteError};
 pub use newcomer::{AlreadyElsewhere, JoinFailure, JoinOptions, Joined, JoinedCluster, join};
 
 pub(crate) use host::Host;
-pub(crate) use invitations::Invitations;
 pub use invitations::NotMade;
+pub(crate) use invitations::{Invitations, Kept};
 pub(crate) use newcomer::read;
 
 use crate::layout::Role;

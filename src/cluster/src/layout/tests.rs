@@ -196,3 +196,13 @@ fn the_stored_form_gives_the_same_layout_and_contradictions_are_refused() {
         assert_eq!(Layout::from_text(&contradiction), None, "{contradiction:.200}");
     }
 }
+
+#[test]
+fn a_layout_after_which_none_could_come_is_refused() {
+    let text = one_node().to_text();
+    for (number, is_read) in [(1_u64 << 48, true), ((1 << 48) + 1, false), (u64::MAX, false)] {
+        let told = text.replacen("\"number\":1,", &format!("\"number\":{number},"), 1);
+        assert_ne!(told, text);
+        assert_eq!(Layout::from_text(&told).is_some(), is_read, "{number}");
+    }
+}

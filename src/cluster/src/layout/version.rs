@@ -58,6 +58,9 @@ pub struct PastVersion {
     pub parameters: Parameters,
 }
 
+/// The last number that is believed, so that there is always one after it: a version in each millisecond for 8 900 years.
+const NUMBER_MAX: u64 = 1 << 48;
+
 impl From<&Version> for PastVersion {
     fn from(version: &Version) -> Self {
         Self { number: version.number, roles: version.roles.clone(), parameters: version.parameters }
@@ -128,7 +131,7 @@ impl Version {
         match self.replication_factor {
             None => self.number == 0 && self.roles.is_empty() && self.assignment.is_empty(),
             Some(factor) => {
-                self.number > 0
+                (1..=NUMBER_MAX).contains(&self.number)
                     && self.roles.values().all(|role| role.check().is_ok())
                     && self.assignment.is_consistent(factor, is_storage)
             }

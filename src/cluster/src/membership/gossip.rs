@@ -14,7 +14,7 @@ pub(super) const HOSTNAME_MAX_BYTES: usize = 255;
 
 /// One node's message; the other answers with its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Gossip {
+pub(crate) struct Gossip {
     /// How the sender is.
     pub status: NodeStatus,
     /// Whom it is connected to, and where they can be dialled.
@@ -26,7 +26,7 @@ pub(super) struct Gossip {
 
 /// Names a layout, so that one that is not known can be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct LayoutMark {
+pub(crate) struct LayoutMark {
     /// The cluster.
     pub cluster: Option<ClusterId>,
     /// The newest version in force.
@@ -49,11 +49,11 @@ impl LayoutMark {
 
 /// Asks for the whole layout.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct FetchLayout {}
+pub(crate) struct FetchLayout {}
 
 /// The layout in its stored form.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct LayoutText {
+pub(crate) struct LayoutText {
     pub text: String,
 }
 

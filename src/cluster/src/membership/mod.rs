@@ -24,6 +24,7 @@ use crate::state::ClusterState;
 use crate::state_file::StateFileError;
 use base::NodeId;
 use env::{Env, MonoTime, Task};
+pub(crate) use gossip::{FetchLayout, Gossip};
 use heard::LastHeard;
 use net::{ConnectError, Connection, Courier, Identity, Net, Options, Versions};
 use saved::Peers;

@@ -26,7 +26,7 @@ pub(crate) fn write(disk: &dyn Disk, folder: &Path, peers: &Peers) -> Result<(),
     state_file::write(disk, folder, StateKind::Peers, &to_text(peers))
 }
 
-fn to_text(peers: &Peers) -> String {
+pub(crate) fn to_text(peers: &Peers) -> String {
     let line = |(node, addresses): (&NodeId, &Vec<SocketAddr>)| {
         let addresses: String = addresses.iter().map(|address| format!(" {address}")).collect();
         format!("{node}{addresses}\n")
@@ -34,7 +34,7 @@ fn to_text(peers: &Peers) -> String {
     peers.iter().map(line).collect()
 }
 
-fn parse(body: &str) -> Option<Peers> {
+pub(crate) fn parse(body: &str) -> Option<Peers> {
     let line = |line: &str| {
         let mut words = line.split(' ');
         let node = NodeId::from_hex(words.next()?)?;

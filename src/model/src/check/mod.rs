@@ -16,8 +16,9 @@ mod worker;
 
 pub use figures::CheckFigures;
 pub(crate) use figures::CheckRecord;
+pub use progress::CheckProgress;
 #[cfg(test)]
-pub(crate) use progress::{CheckProgress, PROGRESS_KEY};
+pub(crate) use progress::PROGRESS_KEY;
 pub(crate) use references::AskBodies;
 #[cfg(test)]
 pub(crate) use worker::Worker;

@@ -13,7 +13,7 @@ const DOUBTED_MAX: usize = 1024;
 
 /// How far the row check is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CheckProgress {
+pub struct CheckProgress {
     /// When the pass that is under way began.
     pub began: Option<WallTime>,
     /// Number of the keyspace that it looks at.

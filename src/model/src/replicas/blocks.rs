@@ -20,6 +20,9 @@ use std::time::Duration;
 /// slow line that goes on sending is not helped by a second copy on it.
 const HEDGE_AFTER: Duration = Duration::from_millis(700);
 
+/// What a node must send of a block, so that no other is asked for it: a sixteenth of what the slowest line carries.
+const LEAST_BYTES_PER_SECOND: u128 = 1 << 10;
+
 impl Model {
     /// The nodes that keep a block and were not given up, the nearest first.
     pub(super) fn holders_of(&self, hash: &BlockHash) -> Vec<NodeId> {
@@ -214,7 +217,8 @@ impl Begun {
         length_of(&self.open())
     }
 
-    /// What a question comes to; `None` once nothing more has come for so long.
+    /// What a question comes to; `None` once next to nothing more has come for so long: a node that sends one byte after the
+    /// other keeps nobody from asking the next one.
     async fn while_more_comes<T>(
         &self,
         patience: Duration,
@@ -223,7 +227,8 @@ impl Begun {
         loop {
             let before = self.size_bytes();
             let heard = env::timeout(patience, &mut question).await;
-            if heard.is_some() || self.size_bytes() == before {
+            let least = patience.as_millis() * LEAST_BYTES_PER_SECOND / 1000;
+            if heard.is_some() || ((self.size_bytes() - before) as u128) < least.max(1) {
                 return heard;
             }
         }
@@ -249,5 +254,34 @@ impl Begun {
         let begun = Self::default();
         begun.offer(&[Bytes::copy_from_slice(bytes)]);
         begun
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a question is waited for all the while, of which so many bytes come in each tenth of a second.
+    async fn is_waited_for(bytes_each: usize) -> bool {
+        let begun = Begun::default();
+        let drip = async {
+            let mut parts = Vec::new();
+            loop {
+                env::sleep(Duration::from_millis(100)).await;
+                parts.push(Bytes::from(vec![0; bytes_each]));
+                begun.offer(&parts);
+            }
+        };
+        let question = begun.while_more_comes(Duration::from_secs(1), std::future::pending::<()>());
+        let waiting = env::timeout(Duration::from_secs(20), async {
+            futures_util::future::select(pin!(drip), pin!(question)).await;
+        });
+        waiting.await.is_none()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_sends_one_byte_after_the_other_keeps_nobody_from_asking_the_next() {
+        assert!(is_waited_for(1 << 10).await);
+        assert!(!is_waited_for(1).await);
     }
 }

@@ -49,6 +49,11 @@ impl Header {
     }
 }
 
+/// A header, written again; `None`: it is refused.
+pub(crate) fn rewritten_header(bytes: &[u8]) -> Option<Vec<u8>> {
+    Header::decode(bytes).map(|header| header.encode().to_vec())
+}
+
 /// Writes and reads the header of each message.
 struct HeaderCourier {
     store: Store,

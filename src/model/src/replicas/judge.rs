@@ -23,6 +23,7 @@ use base::{Id, PartitionHash, Stamp, WallTime};
 use cluster::layout::partition_of;
 use env::MonoTime;
 use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::{Intent, Read, Space, Step, StoreError, Txn};
 use table::register::WriteStep;
@@ -203,15 +204,18 @@ impl Model {
         if is_all { Ok(answers) } else { Err(ModelError::Unavailable) }
     }
 
-    /// Queues bodies whose mark that they are pending is older than their deadline.
+    /// Queues bodies whose mark that they are pending is older than their deadline, or cannot be read: whoever judges them
+    /// goes by their rows.
     pub(super) async fn queue_overdue(&self) -> Result<(), ModelError> {
         let now = self.env.clock.wall();
         let mut overdue = Vec::new();
-        self.store.view()?.walk(Space::Pending, &[], None, &mut |key, mark: PendingBody| {
-            if mark.deadline < now {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        self.store.view()?.scan(Space::Pending, all.0, all.1, &mut |key, bytes| {
+            let mark = store::decode::<PendingBody>(Space::Pending, key, bytes);
+            if mark.map_or(true, |mark| mark.deadline < now) {
                 overdue.extend(<[u8; 32]>::try_from(key).ok().map(Id::from_bytes));
             }
-            if overdue.len() < MARKS_PER_STEP { Step::Next } else { Step::Stop }
+            if overdue.len() < MARKS_PER_STEP { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         self.queue_doubted(overdue).await
     }

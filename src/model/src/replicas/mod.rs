@@ -48,26 +48,31 @@ pub(crate) use ballot::Proposal;
 pub(crate) use blocks::Begun;
 pub(crate) use blocks::Sought;
 pub(crate) use bury::Burials;
+pub(crate) use bury::{AskGraves, Forget};
 pub(crate) use courier::Clocks;
+pub(crate) use courier::rewritten_header;
 pub(crate) use gone::Sweep;
 pub(crate) use judge::Audit;
 pub(crate) use list::Page;
+pub(crate) use mend::AskRow;
 pub(crate) use mend::{DamagedRows, discard_row, references_to};
-#[cfg(test)]
-pub(crate) use messages::GetBlock;
+pub(crate) use messages::{AskStamp, GetBlock, Prepare, ReadRange, ReadRow, StoreBlock, StoreRows};
 pub(crate) use messages::{
     HeldPast, HeldRow, ListPast, ListRows, ListedKey, ListedRow, ListedVersion, ListedWhat, Listing,
     PastListing, ReadPast, Reply, Which,
 };
+pub(crate) use names::{CompareNames, NameRows};
 pub(crate) use names::{NAME_SPACES, is_row};
 pub(crate) use objects::Entry;
 pub(crate) use peers::Alone;
 pub use peers::Peers;
 pub(crate) use range::RowRange;
 pub(crate) use read::KeyPlace;
+pub(crate) use reading::AskReaders;
 pub(crate) use removal::{Judged, Removal};
 pub(crate) use renewal::NewBody;
 pub(crate) use seal::{Closed, closed};
+pub(crate) use secret::{AskSecret, OfferSecret};
 pub(crate) use serve::Serve;
 pub(crate) use store::Batch;
 pub(crate) use turns::Turns;

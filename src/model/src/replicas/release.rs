@@ -45,9 +45,9 @@ impl Model {
     /// Does some of the queued work that is due.
     pub(crate) async fn reclaim_everywhere(self: &Arc<Self>) -> Result<Progress, ModelError> {
         let due = self.due_work().await?;
+        let mut done = self.queue_anew(due.unreadable).await?;
         let jobs = jobs(due.works).into_iter().map(|job| self.do_job(job));
         let mut outcomes = futures_util::stream::iter(jobs).buffer_unordered(AT_ONCE);
-        let mut done = 0;
         while let Some(outcome) = outcomes.next().await {
             done += outcome?;
         }

@@ -10,11 +10,12 @@
 
 use crate::reclaim::{Queued, Work};
 use crate::rows::upload;
-use crate::{Model, ModelError};
+use crate::{Model, ModelError, outbox};
 use base::{NodeId, PartitionHash, WallTime};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{Read, Space, Step, StoreError, View};
+use store::{StoreError, View};
 
 /// Bodies, or uploads, that one step takes: some round trips for each.
 const SHARE_ITEMS: usize = 64;
@@ -31,6 +32,8 @@ pub(crate) struct Turns(Mutex<BTreeMap<u8, Vec<u8>>>);
 #[derive(Default)]
 pub(super) struct Due {
     pub works: Vec<(Work, Queued)>,
+    /// Items whose records cannot be read.
+    pub unreadable: Vec<Work>,
     /// Whether some of it was left for the next step.
     pub more: bool,
 }
@@ -42,22 +45,25 @@ struct Round<'a> {
     share: usize,
     looked_at: usize,
     taken: Vec<(Work, Queued)>,
+    unreadable: Vec<Work>,
     /// The first item that was not looked at.
     next: Option<Vec<u8>>,
 }
 
 impl Round<'_> {
     fn walk(&mut self, view: &View, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
-        view.walk(Space::Outbox, from, Some(to), &mut |key, queued: Queued| {
+        let unreadable = outbox::walk(view, from, Some(to), &mut |key, queued| {
             if self.taken.len() == self.share || self.looked_at == LOOKED_AT_MAX {
                 self.next = Some(key.to_vec());
-                return Step::Stop;
+                return ControlFlow::Break(());
             }
             self.looked_at += 1;
             let work = Work::parse(key).filter(|work| self.model.is_due(work, &queued, self.now));
             self.taken.extend(work.map(|work| (work, queued)));
-            Step::Next
-        })
+            ControlFlow::Continue(())
+        })?;
+        self.unreadable.extend(unreadable);
+        Ok(())
     }
 }
 
@@ -79,7 +85,8 @@ impl Model {
         let (first, end) = ([kind], [kind + 1]);
         let share = if kind == Work::DROP_REFERENCES { SHARE_ROWS } else { SHARE_ITEMS };
         let now = self.env.clock.wall().millis();
-        let mut round = Round { model: self, now, share, looked_at: 0, taken: Vec::new(), next: None };
+        let (taken, unreadable) = (Vec::new(), Vec::new());
+        let mut round = Round { model: self, now, share, looked_at: 0, taken, unreadable, next: None };
         let begin = self.turns.open().remove(&kind).unwrap_or_else(|| first.to_vec());
         round.walk(view, &begin, &end)?;
         if round.next.is_none() && begin != first {
@@ -87,6 +94,7 @@ impl Model {
         }
         due.more |= round.next.is_some();
         due.works.extend(round.taken);
+        due.unreadable.extend(round.unreadable);
         self.turns.open().extend(round.next.map(|next| (kind, next)));
         Ok(())
     }

@@ -24,7 +24,7 @@ mod worker;
 pub(crate) use differing::Differing;
 pub use figures::SyncFigures;
 pub(crate) use figures::SyncRecord;
-pub(crate) use messages::FetchedRow;
+pub(crate) use messages::{ArcDigests, CutRanges, FetchRows, FetchedRow, ListRanges};
 #[cfg(test)]
 pub(crate) use pass::Pulled;
 pub(crate) use pass::{ARCS_TOGETHER, Manner, Pace, Taking};

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod arc_bytes;
+mod bad_rows;
 mod bodies;
 mod burial;
 mod clocks;
@@ -23,6 +24,7 @@ mod names;
 mod objects;
 mod races;
 mod removals;
+mod rotten_queues;
 mod row_check;
 mod seal;
 mod support;
