@@ -39,7 +39,7 @@ const REST_MIN: Duration = Duration::from_millis(1);
 const IDLE: Duration = Duration::from_secs(5);
 
 /// What became of a file.
-enum Moved {
+enum Outcome {
     /// It lies where it belongs, or nowhere else is room.
     Stays,
     /// So many bytes were moved.
@@ -132,13 +132,13 @@ impl Shared {
         while let Some(here) = position {
             for (name, hash, form) in self.files_at(&here) {
                 match self.rebalance_file(here.disk, &hash, form) {
-                    Moved::Stays => {}
-                    Moved::Moved(bytes) => {
+                    Outcome::Stays => {}
+                    Outcome::Moved(bytes) => {
                         moves += 1;
                         state.moved += 1;
                         state.moved_bytes = state.moved_bytes.saturating_add(bytes);
                     }
-                    Moved::Left => state.left += 1,
+                    Outcome::Left => state.left += 1,
                 }
                 state.files += 1;
                 files += 1;
@@ -172,19 +172,19 @@ impl Shared {
     }
 
     /// Moves a file to where its block belongs, if that is elsewhere.
-    fn rebalance_file(self: &Arc<Self>, disk: [u8; 16], hash: &BlockHash, form: Form) -> Moved {
+    fn rebalance_file(self: &Arc<Self>, disk: [u8; 16], hash: &BlockHash, form: Form) -> Outcome {
         let takes = |folder: &&DataFolder| folder.id == disk || (folder.is_writable() && !folder.is_full());
         let Some(target) = self.folders_for(hash).find(takes).filter(|target| target.id != disk) else {
-            return Moved::Stays;
+            return Outcome::Stays;
         };
-        let Some(source) = self.folder_of_disk(disk) else { return Moved::Stays };
-        let Some(_lock) = self.locks.try_lock(*hash) else { return Moved::Left };
+        let Some(source) = self.folder_of_disk(disk) else { return Outcome::Stays };
+        let Some(_lock) = self.locks.try_lock(*hash) else { return Outcome::Left };
         match self.move_file((source, target), hash, form) {
-            Ok(Some(bytes)) => Moved::Moved(bytes),
-            Ok(None) => Moved::Left,
+            Ok(Some(bytes)) => Outcome::Moved(bytes),
+            Ok(None) => Outcome::Left,
             Err((folder, error)) => {
                 self.note_disk_error(folder, &error);
-                Moved::Left
+                Outcome::Left
             }
         }
     }

@@ -81,9 +81,8 @@ fn a_node_without_a_disk_for_blocks_makes_no_quorum() {
     };
     let layout = state.change_layout(assign).unwrap();
     let judged = |takes_blocks: bool| {
-        let others: (&dyn Fn(_) -> bool, &dyn Fn(_) -> u64, &dyn Fn(_) -> bool) =
-            (&|_| true, &|_| 0, &|_| takes_blocks);
-        Health::judge(&layout, (own, &LocalService::default()), (2, 2), others)
+        let (is_up, lacking, takes_blocks) = (|_| true, |_| 0, |_| takes_blocks);
+        Health::judge(&layout, (own, &LocalService::default()), (2, 2), (&is_up, &lacking, &takes_blocks))
     };
     assert_eq!((judged(true).storage_nodes_ok, judged(true).partitions_quorum), (2, 1024));
     assert_eq!((judged(false).storage_nodes_ok, judged(false).partitions_quorum), (1, 0));

@@ -1,6 +1,7 @@
 //! The simulated world as a whole: clock, randomness, network, restarts.
 
 use super::{Keep, SimOptions, SimWorld};
+use crate::Net as _;
 use crate::{OpenMode, random_u64};
 use std::net::SocketAddr;
 use std::path::Path;
