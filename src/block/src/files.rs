@@ -173,6 +173,11 @@ impl Shared {
                         let durable = !folder.has_failed() && folder.sync_name(hash).is_ok();
                         if folder.read_only || durable {
                             self.locks.note_held(hash, Held { stored_bytes }, false);
+                            if folder.contact.is_lost() {
+                                // Gone meanwhile: the file counts as lost with everything else that is there.
+                                self.locks.note_gone(hash);
+                                continue;
+                            }
                             self.set_aside_if_damaged(hash, &existing.damaged);
                             existing.stored_bytes = Some(stored_bytes);
                             return existing;

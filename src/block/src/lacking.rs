@@ -145,6 +145,12 @@ impl BlockStore {
         Ok(Some(Refill { blocks, stored_bytes, is_counted }))
     }
 
+    /// Whether what [`BlockStore::refill`] says is all that may be lacking, or says itself that it is not. Otherwise the
+    /// queue has not been read since the start, or not to its end: where it says "nothing", that is not known.
+    pub fn knows_lacking(&self) -> bool {
+        self.shared.lacking.is_complete.load(Ordering::Relaxed)
+    }
+
     /// How many blocks this node lacks, as far as is known, counted up to a thousand; `None`: none.
     pub fn blocks_to_refill(&self) -> Result<Option<u64>, StoreError> {
         Ok(self.refill()?.map(|refill| refill.blocks))

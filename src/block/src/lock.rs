@@ -106,6 +106,13 @@ impl Locks {
         }
     }
 
+    /// Notes that there is no file after all: its disk is gone. Only for the holder of the lock.
+    pub fn note_gone(&self, hash: &BlockHash) {
+        if let Some(slot) = self.slots().get_mut(hash) {
+            slot.held = None;
+        }
+    }
+
     /// The lock and what its holder knows, if the file was verified under it and it is not being
     /// released.
     pub fn share(&self, hash: &BlockHash) -> Option<(BlockLock, Held)> {

@@ -85,7 +85,9 @@ fn room(env: &Env, config: &Config, model: &Arc<Model>) -> Arc<dyn Fn() -> Rooms
     let (blocks, model) = (model.blocks().clone(), Arc::downgrade(model));
     Arc::new(move || {
         let told = |space: Space| (space.available_bytes, space.total_bytes);
-        let refill = blocks.refill().ok().flatten();
+        let looked = blocks.refill();
+        let is_known = looked.as_ref().is_ok_and(|refill| refill.is_some() || blocks.knows_lacking());
+        let refill = looked.ok().flatten();
         Rooms {
             data: blocks.room().map(told),
             metadata: disk.space(&metadata).ok().map(told),
@@ -96,6 +98,7 @@ fn room(env: &Env, config: &Config, model: &Arc<Model>) -> Arc<dyn Fn() -> Rooms
                 is_counted: refill.is_some_and(|refill| refill.is_counted),
                 disks_gone: u64::try_from(blocks.gone_disks()).unwrap_or(u64::MAX),
                 takes_none: !blocks.takes_blocks(),
+                is_known,
             },
             copying: model.upgrade().map(|model| model.copy_speed()).unwrap_or_default(),
         }

@@ -26,7 +26,8 @@ pub(super) struct Outlook {
 struct Told {
     /// Partitions that it keeps and does not answer for.
     behind: u64,
-    blocks_lacking: u64,
+    /// None: it does not know.
+    blocks_lacking: Option<u64>,
     blocks: BlockState,
 }
 
@@ -47,7 +48,7 @@ impl Outlook {
                 Some((node.id, Keeper { copies, told: told_by(api, layout, node) }))
             })
             .collect();
-        let is_behind = |told: &Told| told.behind > 0 || told.blocks_lacking > 0;
+        let is_behind = |told: &Told| told.behind > 0 || told.blocks_lacking.is_some_and(|blocks| blocks > 0);
         let is_copying = layout.coming().is_some() && layout.joint().is_none();
         let known = match is_copying
             || keepers.values().filter_map(|keeper| keeper.told).any(|told| is_behind(&told))
@@ -100,24 +101,28 @@ fn given(layout: &Layout, node: NodeId) -> u64 {
 
 /// What a node says, if it can be asked.
 fn told_by(api: &AdminApi, layout: &Layout, node: &Node) -> Option<Told> {
-    let given = given(layout, node.id);
+    let (given, uncompared) = (given(layout, node.id), layout.uncompared_arcs(node.id));
     if node.id == api.cluster.id() {
         let (blocks, refill) = (api.model.blocks(), api.model.blocks().refill().ok()?);
         return Some(Told {
-            behind: api.cluster.behind() + given,
-            blocks_lacking: refill.map_or(0, |refill| refill.blocks),
+            behind: api.cluster.behind().max(uncompared) + given,
+            blocks_lacking: match refill {
+                Some(refill) => Some(refill.blocks),
+                None => blocks.knows_lacking().then_some(0),
+            },
             blocks: BlockState {
                 lacking_bytes: refill.and_then(|refill| refill.stored_bytes),
                 is_counted: refill.is_some_and(|refill| refill.is_counted),
                 disks_gone: u64::try_from(blocks.gone_disks()).unwrap_or(u64::MAX),
                 takes_none: !blocks.takes_blocks(),
+                is_known: refill.is_some() || blocks.knows_lacking(),
             },
         });
     }
     let status = node.contact.as_ref().filter(|contact| contact.is_up)?.status.as_ref()?;
     Some(Told {
-        behind: status.behind? + given,
-        blocks_lacking: status.to_refill.unwrap_or(0),
+        behind: status.behind?.max(uncompared) + given,
+        blocks_lacking: status.blocks.is_known.then(|| status.to_refill.unwrap_or(0)),
         blocks: status.blocks,
     })
 }
@@ -131,7 +136,7 @@ fn to_come(known: &Copying, layout: &Layout, node: NodeId, told: Told) -> Option
         None if layout.joint().is_some() => return None,
         None => known.bytes_of_any(told.behind)?,
     };
-    let of_blocks = match told.blocks_lacking {
+    let of_blocks = match told.blocks_lacking? {
         0 => 0,
         _ => told.blocks.lacking_bytes?,
     };
@@ -147,11 +152,11 @@ fn node_figures(keeper: &Keeper, is_given_up: bool, bytes_to_come: Option<u64>) 
     let Some(told) = keeper.told else {
         return wire::NodeCopies { copies, copies_proven: proven_anyhow, ..wire::NodeCopies::default() };
     };
-    let is_none_lacking = told.blocks_lacking == 0;
+    let is_none_lacking = told.blocks_lacking == Some(0);
     wire::NodeCopies {
         copies,
         copies_proven: proven_anyhow.or(Some(copies.saturating_sub(told.behind))),
-        blocks_lacking: Some(told.blocks_lacking),
+        blocks_lacking: told.blocks_lacking,
         blocks_lacking_is_exact: is_none_lacking || told.blocks.is_counted,
         bytes_lacking: if is_none_lacking { Some(0) } else { told.blocks.lacking_bytes },
         bytes_to_come,

@@ -115,6 +115,15 @@ impl Layout {
         self.is_unmoved(arc) || self.steps_of(node).complete.contains(arc)
     }
 
+    /// How many arcs the newer version in force gives to a node that the older one did not, and whose copy it has not
+    /// completed: it has filled them, and what it missed meanwhile is not known before.
+    pub fn uncompared_arcs(&self, node: NodeId) -> u64 {
+        let Some(joint) = self.joint() else { return 0 };
+        let owns = |version: &Version, arc: u16| version.assignment.owners(arc).contains(&node);
+        let is_given = |arc: &u16| owns(joint, *arc) && !owns(&self.current, *arc);
+        arcs().filter(is_given).filter(|arc| !self.has_completed(node, *arc)).count() as u64
+    }
+
     /// Whether the versions in force give an arc to the same nodes.
     pub fn is_unmoved(&self, arc: u16) -> bool {
         self.current.assignment.owners(arc) == self.newest().assignment.owners(arc)

@@ -92,6 +92,9 @@ pub struct BlockState {
     /// No disk is left that takes blocks.
     #[serde(default)]
     pub takes_none: bool,
+    /// Whether it knows what it lacks: not in the moments after a start.
+    #[serde(default)]
+    pub is_known: bool,
 }
 
 /// How a node says that it is.
@@ -121,12 +124,12 @@ pub struct NodeStatus {
     /// Blocks that it lacks, as far as it knows; `None`: none.
     #[serde(default)]
     pub to_refill: Option<u64>,
-    /// More about its blocks.
-    #[serde(default)]
-    pub blocks: BlockState,
     /// How fast it copies.
     #[serde(default)]
     pub copying: CopySpeed,
+    /// More about its blocks.
+    #[serde(default)]
+    pub blocks: BlockState,
 }
 
 impl Request for Gossip {

@@ -493,19 +493,29 @@ impl Model {
         self.store_everywhere(batch).await.map(drop)
     }
 
-    /// Whether a quorum knows of a past version with a body.
+    /// Whether a quorum knows of a past version with a body. An error where its members differ about it.
     pub(super) async fn is_body_of_past(
         self: &Arc<Self>,
         place: &KeyPlace,
         (body, version): (Id<kind::Body>, Option<VersionId>),
     ) -> Result<bool, ModelError> {
         let which = version.map_or(Which::Body(body), Which::Version);
-        let (_, pages) = self.ask_past(place, which, Want::Metadata).await?;
+        let (birth, pages) = self.ask_past(place, which, Want::Metadata).await?;
+        let names = |row: &PastRow| row.slot.live().and_then(|object| object.body.id()) == Some(body);
         let mut merged: BTreeMap<VersionId, PastRow> = BTreeMap::new();
-        for (id, row, _) in pages.into_iter().flat_map(|page| page.rows) {
-            merged.entry(id).and_modify(|known| known.merge(&row)).or_insert(row);
+        for (id, row, _) in pages.iter().flat_map(|page| &page.rows) {
+            merged.entry(*id).and_modify(|known| known.merge(row)).or_insert_with(|| row.clone());
         }
-        Ok(merged.values().any(|row| row.slot.live().and_then(|object| object.body.id()) == Some(body)))
+        if merged.values().any(names) {
+            return Ok(true);
+        }
+        if pages.iter().flat_map(|page| &page.rows).any(|(_, row, _)| names(row)) {
+            // That it is deleted was heard by some only, of a ballot that may never be chosen: what is decided next could
+            // still take the row from the others. A quorum hears of it first, and is asked again another time.
+            self.settle_past(place, (birth, pages)).await?;
+            return Err(ModelError::Unavailable);
+        }
+        Ok(false)
     }
 
     async fn list_past_here(&self, request: ListPast) -> Result<Reply<super::PastListing>, ModelError> {

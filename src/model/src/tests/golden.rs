@@ -409,6 +409,8 @@ async fn work_of_others() -> Vec<Line> {
         let progress = lifecycle::Progress { rules: vec![7; 16], done: Some(20_453), place };
         txn.put(Space::Setting, lifecycle::row_key(BUCKET), &progress);
         txn.put(Space::Setting, check::PROGRESS_KEY.to_vec(), &row_check());
+        let rebalance = block::record::RebalanceState { moved: 3, moved_bytes: 4, ..Default::default() };
+        txn.put(Space::Setting, b"block.rebalance".to_vec(), &rebalance);
         reclaim::enqueue(txn, Work::ReleaseBody(BODY));
         reclaim::enqueue(txn, Work::CloseUpload(UPLOAD));
         graves::enqueue_tombstone(txn, Space::Version, &version::row_key(&BODY, 0));

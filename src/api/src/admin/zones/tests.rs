@@ -31,12 +31,17 @@ fn figures(told: Option<Told>, to_come: Option<u64>) -> wire::NodeCopies {
     node_figures(&Keeper { copies: WHOLE, told }, false, to_come)
 }
 
+/// A node that answers for all it keeps and lacks nothing.
+fn sound() -> Told {
+    Told { blocks_lacking: Some(0), ..Told::default() }
+}
+
 #[test]
 fn a_silent_node_is_unknown_and_never_nothing() {
     let silent = figures(None, None);
     let said = (silent.copies_proven, silent.blocks_lacking, silent.bytes_lacking, silent.disks_gone);
     assert_eq!((silent.copies, said), (WHOLE, (None, None, None, None)));
-    let whole = figures(Some(Told::default()), Some(0));
+    let whole = figures(Some(sound()), Some(0));
     let zone = zone_body("attic".to_owned(), vec![silent.clone()], 0);
     assert_eq!((zone.copies_proven, zone.copies_unknown, zone.blocks_lacking), (None, WHOLE, None));
     assert_eq!((zone.bytes_to_come, zone.until), (None, None));
@@ -51,7 +56,7 @@ fn a_silent_node_is_unknown_and_never_nothing() {
 
 #[test]
 fn what_a_node_lacks_is_exact_only_when_it_says_so() {
-    let older = Told { blocks_lacking: 5, ..Told::default() };
+    let older = Told { blocks_lacking: Some(5), ..sound() };
     let told = figures(Some(older), None);
     assert_eq!(
         (told.blocks_lacking, told.blocks_lacking_is_exact, told.bytes_lacking),
@@ -60,10 +65,17 @@ fn what_a_node_lacks_is_exact_only_when_it_says_so() {
     let blocks = BlockState { lacking_bytes: Some(900), is_counted: true, ..BlockState::default() };
     let told = figures(Some(Told { blocks, ..older }), Some(900));
     assert_eq!((told.blocks_lacking_is_exact, told.bytes_lacking), (true, Some(900)));
-    let behind = figures(Some(Told { behind: 1000, ..Told::default() }), None);
+    let behind = figures(Some(Told { behind: 1000, ..sound() }), None);
     assert_eq!(behind.copies_proven, Some(24));
     let given_up = node_figures(&Keeper { copies: WHOLE, told: None }, true, None);
     assert_eq!((given_up.copies_proven, given_up.blocks_lacking), (Some(0), None), "it counts nowhere");
+}
+
+#[test]
+fn what_a_node_lacks_is_unknown_until_it_has_looked() {
+    let told = figures(Some(Told::default()), None);
+    assert_eq!((told.blocks_lacking, told.blocks_lacking_is_exact, told.bytes_lacking), (None, false, None));
+    assert_eq!(to_come(&Copying::with_mean(10), &layout_of(2), node(1), Told::default()), None);
 }
 
 #[test]
@@ -71,10 +83,10 @@ fn bytes_to_come_are_those_of_arcs_or_of_blocks_or_unknown() {
     let (layout, known) = (layout_of(2), Copying::with_mean(10));
     let come = |known: &Copying, told: Told| to_come(known, &layout, node(1), told);
     let lacking = |bytes| BlockState { lacking_bytes: bytes, ..BlockState::default() };
-    assert_eq!(come(&known, Told::default()), Some(0));
-    assert_eq!(come(&known, Told { behind: 30, ..Told::default() }), Some(300));
-    assert_eq!(come(&Copying::default(), Told { behind: 30, ..Told::default() }), None);
-    let blocks = Told { blocks_lacking: 2, blocks: lacking(Some(700)), behind: 0 };
+    assert_eq!(come(&known, sound()), Some(0));
+    assert_eq!(come(&known, Told { behind: 30, ..sound() }), Some(300));
+    assert_eq!(come(&Copying::default(), Told { behind: 30, ..sound() }), None);
+    let blocks = Told { blocks_lacking: Some(2), blocks: lacking(Some(700)), behind: 0 };
     assert_eq!(come(&known, blocks), Some(700));
     assert_eq!(
         come(&known, Told { behind: 30, ..blocks }),
@@ -93,6 +105,6 @@ fn a_node_that_is_given_partitions_has_proven_none_of_them() {
     assert_eq!((copies_of(&after, node(1)), given(&after, node(1))), (Some(WHOLE), 0));
     assert_eq!(copies_of(&before, node(3)), None, "no node that stores anything");
     assert_eq!(zone_of(&after, node(3)).as_deref(), Some("c"));
-    let told = Told { behind: WHOLE, ..Told::default() };
+    let told = Told { behind: WHOLE, ..sound() };
     assert_eq!(to_come(&Copying::with_mean(10), &after, node(3), told), Some(10 * WHOLE));
 }

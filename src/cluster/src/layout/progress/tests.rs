@@ -66,6 +66,9 @@ fn the_older_version_is_retired_when_a_quorum_of_every_new_set_is_complete() {
         joint.assign(node(4), role("d"), &at(9)).unwrap().apply(3, &at(9)).is_err(),
         "one change at a time"
     );
+    let uncompared = |layout: &Layout| [1, 2].map(|number| layout.uncompared_arcs(node(number)));
+    assert_eq!(uncompared(&joint), [0, 1024], "the first has always had them");
+    assert_eq!(uncompared(&says(&joint, 2, ArcSet::ALL, ArcSet::of(|arc| arc < 24))), [0, 1000]);
     let first = says(&joint, 1, ArcSet::EMPTY, ArcSet::ALL);
     assert!(first.retired().is_none());
     let both = says(&first, 2, ArcSet::ALL, ArcSet::ALL);
