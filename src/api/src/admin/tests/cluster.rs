@@ -7,9 +7,15 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// As its worker does in the first moments: before, nobody knows what is lacking.
+async fn read_queue(home: &Home) {
+    home.model.blocks().run_due(home.world.env().clock.wall()).await.unwrap();
+}
+
 #[tokio::test]
 async fn status_health_and_statistics_of_one_node() {
     let home = Home::new().await;
+    read_queue(&home).await;
     let id = home.cluster.id().to_string();
     let status: wire::ClusterStatus =
         serde_json::from_value(home.ok("GetClusterStatus", Value::Null).await).unwrap();
@@ -109,6 +115,7 @@ async fn a_disk_that_is_gone_is_told_and_what_it_held_is_not_called_nothing() {
 #[tokio::test]
 async fn machines_are_answered_in_text() {
     let home = Home::new().await;
+    read_queue(&home).await;
     let get = async |path: &str| home.raw(Proof::None, Method::GET, path, Bytes::new()).await;
     let (status, text) = get("/health").await;
     assert_eq!(status, StatusCode::OK);
