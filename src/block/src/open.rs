@@ -90,10 +90,9 @@ fn without_given_up(env: &Env, config: &BlockConfig, known: &KnownDisks) -> Resu
     Ok(known)
 }
 
-/// Whether a disk is mounted at a folder, which need not be there.
+/// Whether a folder, which need not be there, lies on a disk that is mounted, at the folder or above it.
 fn is_mounted(env: &Env, path: &Path) -> Result<bool, BlockError> {
-    let failed = |source| failed(path, source);
-    Ok(env.disk.exists(path).map_err(failed)? && env.disk.is_mount_point(path).map_err(failed)?)
+    env.disk.is_on_mounted_disk(path).map_err(|source| failed(path, source))
 }
 
 fn check_folder(

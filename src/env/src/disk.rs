@@ -69,8 +69,8 @@ pub trait Disk: Send + Sync + 'static {
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Room on the file system that holds `path`.
     fn space(&self, path: &Path) -> io::Result<Space>;
-    /// Whether the path is where a file system is mounted: it lies on another one than the folder that it is in.
-    fn is_mount_point(&self, path: &Path) -> io::Result<bool>;
+    /// Whether the path lies, or would lie, on another file system than the one at the root: a disk that may be unmounted.
+    fn is_on_mounted_disk(&self, path: &Path) -> io::Result<bool>;
 }
 
 /// An open file.

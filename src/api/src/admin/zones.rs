@@ -63,7 +63,10 @@ impl Outlook {
         let estimates = known.estimates(&to_come, layout.current().storage_nodes().count());
         let body = |node: &Node| {
             let keeper = keepers.get(&node.id)?;
-            let seconds_left = estimates.get(&node.id).map(|estimate| estimate.seconds);
+            // Nothing comes to a node without a disk before it has one again.
+            let takes_blocks = !keeper.told.is_some_and(|told| told.blocks.takes_none);
+            let estimate = estimates.get(&node.id).filter(|_| takes_blocks);
+            let seconds_left = estimate.map(|estimate| estimate.seconds);
             let figures = node_figures(keeper, layout.is_given_up(node.id), to_come.get(&node.id).copied());
             Some((zone_of(layout, node.id)?, wire::NodeCopies { seconds_left, ..named(node, figures) }))
         };

@@ -391,8 +391,8 @@ impl Disk for TestDoor {
             available_bytes => Ok(Room { available_bytes, total_bytes: 1 << 40 }),
         }
     }
-    fn is_mount_point(&self, path: &Path) -> io::Result<bool> {
-        Ok(self.0.mounted.lock().unwrap().contains(path))
+    fn is_on_mounted_disk(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.0.mounted.lock().unwrap().contains(path) && REAL.exists(path)?)
     }
 }
 

@@ -70,10 +70,20 @@ impl Disk for RealDisk {
         })
     }
 
-    fn is_mount_point(&self, path: &Path) -> io::Result<bool> {
-        let Some(parent) = path.parent() else { return Ok(true) };
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        Ok(fs::metadata(path)?.dev() != fs::metadata(parent)?.dev())
+    fn is_on_mounted_disk(&self, path: &Path) -> io::Result<bool> {
+        let device = |path: &Path| {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            fs::metadata(path).map(|found| found.dev())
+        };
+        let root = device(Path::new("/"))?;
+        // A folder that is not there would be made where the nearest one is that is.
+        for folder in path.ancestors() {
+            match device(folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                found => return Ok(found? != root),
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -103,5 +113,18 @@ impl DiskFile for RealFile {
     fn lock_exclusive(&self) -> io::Result<()> {
         rustix::fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_below_a_mount_point_lies_on_that_disk_whether_it_is_there_or_not() {
+        let is_mounted = |path: &str| RealDisk.is_on_mounted_disk(Path::new(path)).unwrap();
+        // Every Linux has its processes mounted there.
+        assert!(is_mounted("/proc") && is_mounted("/proc/self") && is_mounted("/proc/nowhere/garage"));
+        assert!(!is_mounted("/") && !is_mounted("/nowhere/garage"));
     }
 }

@@ -494,7 +494,7 @@ impl Disk for SimDisk {
         Ok(Space { available_bytes, total_bytes: platter.capacity_bytes })
     }
 
-    fn is_mount_point(&self, _path: &Path) -> io::Result<bool> {
+    fn is_on_mounted_disk(&self, _path: &Path) -> io::Result<bool> {
         self.platter().plan.alive()?;
         Ok(false)
     }
