@@ -52,6 +52,19 @@ class Disks(Homes):
     def health(self, number):
         return json.loads(self.cluster.nodes[number].cli("json-api", "GetClusterHealth"))
 
+    def on_second_disk(self, wanted):
+        """How many of the blocks lie there: some, not all."""
+        count = len(list(self.disks[1].glob("blocks/*/*")))
+        equal(0 < count < len(wanted), True, f"{count} of {len(wanted)} blocks are on the second disk")
+        return count
+
+    def check_without_each_other(self):
+        """Everything is read through the home that lost a disk while each other one is off."""
+        for dead in [0, 1]:
+            self.cluster.nodes[dead].stop(signal.SIGKILL)
+            self.check(LOST)
+            self.restart(dead)
+
     def zone(self, number, zone):
         """What a home says of the copies in a zone."""
         return next(found for found in self.health(number)["zones"] if found["zone"] == zone)
@@ -71,8 +84,7 @@ def replaced(home):
         homes.fill()
         node, wanted = homes.cluster.nodes[LOST], homes.blocks(0)
         node.stop(signal.SIGKILL)
-        lost = len(list(homes.disks[1].glob("blocks/*/*")))
-        equal(0 < lost < len(wanted), True, f"{lost} of {len(wanted)} blocks were on the lost disk")
+        lost = homes.on_second_disk(wanted)
         shutil.rmtree(homes.disks[1])
         homes.disks[1].mkdir()
         begin = time.monotonic()
@@ -88,10 +100,7 @@ def replaced(home):
         print(f"      {lost} blocks lost, all here again after {time.monotonic() - begin:.1f} s")
         _wait(lambda: homes.health(0)["status"] == "healthy", "health is good again")
         print(f"      healthy again after {time.monotonic() - begin:.1f} s")
-        for dead in [0, 1]:
-            homes.cluster.nodes[dead].stop(signal.SIGKILL)
-            homes.check(LOST)
-            homes.restart(dead)
+        homes.check_without_each_other()
 
 
 @SUITE.case("one of two disks vanishes under a running home: it is said within seconds, and filled without a command")
@@ -99,8 +108,7 @@ def vanishes(home):
     with Disks(home) as homes:
         homes.fill()
         wanted, away = homes.blocks(0), homes.disks[1].with_name("unplugged")
-        lost = len(list(homes.disks[1].glob("blocks/*/*")))
-        equal(0 < lost < len(wanted), True, f"{lost} of {len(wanted)} blocks were on the disk")
+        lost = homes.on_second_disk(wanted)
         zone = homes.zone(0, "home3")
         equal((zone["copiesProven"], zone["blocksLacking"]), (1024, 0), "before")
         begin = time.monotonic()
@@ -121,10 +129,7 @@ def vanishes(home):
         away.rename(homes.disks[1])
         _wait(lambda: homes.health(0)["status"] == "healthy", "it is used again without a restart", 30)
         equal("is back and is used again" in homes.cluster.nodes[LOST].log_path.read_text(), True, "the log says so")
-        for dead in [0, 1]:
-            homes.cluster.nodes[dead].stop(signal.SIGKILL)
-            homes.check(LOST)
-            homes.restart(dead)
+        homes.check_without_each_other()
 
 
 @SUITE.case("the only disk of a home vanishes under it: the others take every put, it says why, and it is filled later")

@@ -156,19 +156,9 @@ impl Shared {
         let Some(folder) = self.folder_of_disk(place.disk).filter(|folder| folder.is_writable()) else {
             return Vec::new();
         };
-        let listed =
-            folder.check_present().and_then(|()| folder.list(place.folder)).unwrap_or_else(|error| {
-                self.note_disk_error(folder, &error);
-                Vec::new()
-            });
-        let is_next = |(name, hash, form): &(String, BlockHash, Form)| {
-            *name > place.after && *name == DataFolder::file_name(hash, *form)
-        };
-        listed.into_iter().filter(is_next).collect()
-    }
-
-    fn folder_of_disk(&self, disk: [u8; 16]) -> Option<&DataFolder> {
-        self.folders.iter().find(|folder| folder.id == disk)
+        let is_in_use =
+            |(name, hash, form): &(String, BlockHash, Form)| *name == DataFolder::file_name(hash, *form);
+        self.files_behind(folder, place).filter(is_in_use).collect()
     }
 
     /// Moves a file to where its block belongs, if that is elsewhere.

@@ -241,14 +241,8 @@ impl Shared {
     /// Checks the next files of one folder, and returns the last name when the step is full. A
     /// disk that is not there any more, or never was, counts as a folder without files.
     fn scrub_folder(self: &Arc<Self>, position: &ScrubPosition, findings: &mut Findings) -> Option<String> {
-        let is_here = |folder: &&DataFolder| folder.id == position.disk && !folder.contact.is_lost();
-        let folder = self.folders.iter().find(is_here)?;
-        let listed = folder.check_present().and_then(|()| folder.list(position.folder));
-        let blocks = listed.unwrap_or_else(|error| {
-            self.note_disk_error(folder, &error);
-            Vec::new()
-        });
-        for (name, hash, form) in blocks.into_iter().filter(|(name, _, _)| *name > position.after) {
+        let folder = self.folder_of_disk(position.disk).filter(|folder| !folder.contact.is_lost())?;
+        for (name, hash, form) in self.files_behind(folder, position) {
             self.scrub_file(folder, (&hash, form), findings);
             findings.files += 1;
             if findings.files == STEP_MAX_FILES {
@@ -256,6 +250,25 @@ impl Shared {
             }
         }
         None
+    }
+
+    pub(crate) fn folder_of_disk(&self, disk: [u8; 16]) -> Option<&DataFolder> {
+        self.folders.iter().find(|folder| folder.id == disk)
+    }
+
+    /// The files of a disk behind a place in its folder, sorted by name; none where they cannot be listed.
+    pub(crate) fn files_behind(
+        &self,
+        folder: &DataFolder,
+        place: &ScrubPosition,
+    ) -> impl Iterator<Item = (String, BlockHash, Form)> + use<> {
+        let listed = folder.check_present().and_then(|()| folder.list(place.folder));
+        let files = listed.unwrap_or_else(|error| {
+            self.note_disk_error(folder, &error);
+            Vec::new()
+        });
+        let after = place.after.clone();
+        files.into_iter().filter(move |(name, _, _)| *name > after)
     }
 
     fn scrub_file(self: &Arc<Self>, folder: &DataFolder, file: (&BlockHash, Form), findings: &mut Findings) {

@@ -4,7 +4,7 @@ use crate::config::{Bind, Config};
 use crate::listening::{every_ipv4_address, port_is_taken};
 use anyhow::{Context, anyhow, bail};
 use cluster::ClusterState;
-use cluster::membership::{BlockState, Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
+use cluster::membership::{Membership, MembershipError, MembershipOptions, NodeAddress, Rooms};
 use env::{Env, Space};
 use model::Model;
 use std::net::SocketAddr;
@@ -85,22 +85,15 @@ fn room(env: &Env, config: &Config, model: &Arc<Model>) -> Arc<dyn Fn() -> Rooms
     let (blocks, model) = (model.blocks().clone(), Arc::downgrade(model));
     Arc::new(move || {
         let told = |space: Space| (space.available_bytes, space.total_bytes);
-        let looked = blocks.refill();
-        let is_known = looked.as_ref().is_ok_and(|refill| refill.is_some() || blocks.knows_lacking());
-        let refill = looked.ok().flatten();
+        let model = model.upgrade();
+        let (to_refill, state) = model.as_ref().map(|model| model.block_state()).unwrap_or_default();
         Rooms {
             data: blocks.room().map(told),
             metadata: disk.space(&metadata).ok().map(told),
             stored_bytes: blocks.stored_bytes().ok(),
-            to_refill: refill.map(|refill| refill.blocks),
-            blocks: BlockState {
-                lacking_bytes: refill.and_then(|refill| refill.stored_bytes),
-                is_counted: refill.is_some_and(|refill| refill.is_counted),
-                disks_gone: u64::try_from(blocks.gone_disks()).unwrap_or(u64::MAX),
-                takes_none: !blocks.takes_blocks(),
-                is_known,
-            },
-            copying: model.upgrade().map(|model| model.copy_speed()).unwrap_or_default(),
+            to_refill,
+            blocks: state,
+            copying: model.map(|model| model.copy_speed()).unwrap_or_default(),
         }
     })
 }

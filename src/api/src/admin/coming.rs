@@ -35,10 +35,14 @@ pub(super) fn bytes_left(known: &Copying, layout: &Layout, version: &Version, no
     known.bytes_left((node, version.number), (&wanted, &done))
 }
 
+/// Whether data is copied for a version that is coming; once it is in force beside the older one, copies are compared.
+pub(super) fn is_filling(layout: &Layout) -> bool {
+    layout.coming().is_some() && layout.joint().is_none()
+}
+
 /// What is known of the version that is coming, if there is one.
 pub(super) async fn coming_body(api: &AdminApi, layout: &Layout) -> Option<wire::ComingVersion> {
-    let is_filling = layout.coming().is_some() && layout.joint().is_none();
-    let known = if is_filling { Copying::look(api).await } else { Copying::default() };
+    let known = if is_filling(layout) { Copying::look(api).await } else { Copying::default() };
     coming_by(api, layout, &known)
 }
 
@@ -59,8 +63,10 @@ pub(super) fn coming_by(api: &AdminApi, layout: &Layout, known: &Copying) -> Opt
         // What is left is comparing: nobody knows its rate.
         body(BTreeMap::new())
     } else {
-        let left = nodes.keys().filter_map(|node| Some((*node, bytes_left(known, layout, version, *node)?)));
-        let left: BTreeMap<NodeId, u64> = left.collect();
+        let left = |(node, Progress { wanted, done }): (&NodeId, &Progress)| {
+            Some((*node, known.bytes_left((*node, version.number), (wanted, done))?))
+        };
+        let left: BTreeMap<NodeId, u64> = nodes.iter().filter_map(left).collect();
         let estimate = known.estimate(&left, layout.current().storage_nodes().count());
         wire::ComingVersion {
             bytes_left: (left.len() == nodes.len()).then(|| left.values().sum()),

@@ -4,7 +4,7 @@
 //! Each node says it of itself, and is believed only while it is in contact: what it said before it went is not known now.
 //! What is not known is told as that, never as nothing.
 
-use super::coming::{bytes_left, coming_by, end_of};
+use super::coming::{bytes_left, coming_by, end_of, is_filling};
 use super::copying::Copying;
 use super::{AdminApi, wire};
 use base::NodeId;
@@ -49,8 +49,7 @@ impl Outlook {
             })
             .collect();
         let is_behind = |told: &Told| told.behind > 0 || told.blocks_lacking.is_some_and(|blocks| blocks > 0);
-        let is_copying = layout.coming().is_some() && layout.joint().is_none();
-        let known = match is_copying
+        let known = match is_filling(layout)
             || keepers.values().filter_map(|keeper| keeper.told).any(|told| is_behind(&told))
         {
             true => Copying::look(api).await,
@@ -98,35 +97,23 @@ fn zone_of(layout: &Layout, node: NodeId) -> Option<String> {
 /// Partitions that a node is given by a version that does not count yet, and does not keep by one that does.
 fn given(layout: &Layout, node: NodeId) -> u64 {
     let Some(next) = layout.next() else { return 0 };
-    let keeps = |arc: u16| layout.in_force().any(|version| version.assignment.owners(arc).contains(&node));
-    arcs().filter(|arc| next.assignment.owners(*arc).contains(&node) && !keeps(*arc)).count() as u64
+    next.assignment.gained(&layout.newest().assignment, node).len() as u64
 }
 
 /// What a node says, if it can be asked.
 fn told_by(api: &AdminApi, layout: &Layout, node: &Node) -> Option<Told> {
     let (given, uncompared) = (given(layout, node.id), layout.uncompared_arcs(node.id));
-    if node.id == api.cluster.id() {
-        let (blocks, refill) = (api.model.blocks(), api.model.blocks().refill().ok()?);
-        return Some(Told {
-            behind: api.cluster.behind().max(uncompared) + given,
-            blocks_lacking: match refill {
-                Some(refill) => Some(refill.blocks),
-                None => blocks.knows_lacking().then_some(0),
-            },
-            blocks: BlockState {
-                lacking_bytes: refill.and_then(|refill| refill.stored_bytes),
-                is_counted: refill.is_some_and(|refill| refill.is_counted),
-                disks_gone: u64::try_from(blocks.gone_disks()).unwrap_or(u64::MAX),
-                takes_none: !blocks.takes_blocks(),
-                is_known: refill.is_some() || blocks.knows_lacking(),
-            },
-        });
-    }
-    let status = node.contact.as_ref().filter(|contact| contact.is_up)?.status.as_ref()?;
+    let (behind, to_refill, blocks) = if node.id == api.cluster.id() {
+        let (to_refill, blocks) = api.model.block_state();
+        (api.cluster.behind(), to_refill, blocks)
+    } else {
+        let status = node.contact.as_ref().filter(|contact| contact.is_up)?.status.as_ref()?;
+        (status.behind?, status.to_refill, status.blocks)
+    };
     Some(Told {
-        behind: status.behind?.max(uncompared) + given,
-        blocks_lacking: status.blocks.is_known.then(|| status.to_refill.unwrap_or(0)),
-        blocks: status.blocks,
+        behind: behind.max(uncompared) + given,
+        blocks_lacking: blocks.is_known.then(|| to_refill.unwrap_or(0)),
+        blocks,
     })
 }
 

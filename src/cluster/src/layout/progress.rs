@@ -119,9 +119,8 @@ impl Layout {
     /// completed: it has filled them, and what it missed meanwhile is not known before.
     pub fn uncompared_arcs(&self, node: NodeId) -> u64 {
         let Some(joint) = self.joint() else { return 0 };
-        let owns = |version: &Version, arc: u16| version.assignment.owners(arc).contains(&node);
-        let is_given = |arc: &u16| owns(joint, *arc) && !owns(&self.current, *arc);
-        arcs().filter(is_given).filter(|arc| !self.has_completed(node, *arc)).count() as u64
+        let given = joint.assignment.gained(&self.current.assignment, node);
+        given.without(&ArcSet::of(|arc| self.has_completed(node, arc))).len() as u64
     }
 
     /// Whether the versions in force give an arc to the same nodes.

@@ -27,12 +27,9 @@ impl Model {
         let me = self.peers.me();
         let standing = self.standing();
         let filled = layout.steps_of(me).filled;
-        let is_new = |arc: u16| {
-            joint.assignment.owners(arc).contains(&me)
-                && !layout.current().assignment.owners(arc).contains(&me)
-                && filled.contains(arc)
-        };
-        let arcs = ArcSet::of(is_new).without(&standing.taking_part);
+        let given = joint.assignment.gained(&layout.current().assignment, me);
+        let arcs =
+            ArcSet::of(|arc| given.contains(arc) && filled.contains(arc)).without(&standing.taking_part);
         if arcs.is_empty() {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use crate::{Model, ModelError};
 use base::{BlockHash, NodeId, PartitionHash};
 use block::{BlockError, HashedBlock};
 use bytes::Bytes;
+use cluster::membership::BlockState;
 use net::limits::PIECE_MAX_BYTES;
 use net::{Answer, CallError};
 use std::collections::BTreeSet;
@@ -24,6 +25,21 @@ const HEDGE_AFTER: Duration = Duration::from_millis(700);
 const LEAST_BYTES_PER_SECOND: u128 = 1 << 10;
 
 impl Model {
+    /// What this node says of its blocks to others and to its operator: how many it lacks, as far as it knows, and more.
+    pub fn block_state(&self) -> (Option<u64>, BlockState) {
+        let looked = self.blocks.refill();
+        let is_known = looked.as_ref().is_ok_and(|refill| refill.is_some() || self.blocks.knows_lacking());
+        let refill = looked.ok().flatten();
+        let state = BlockState {
+            lacking_bytes: refill.and_then(|refill| refill.stored_bytes),
+            is_counted: refill.is_some_and(|refill| refill.is_counted),
+            disks_gone: u64::try_from(self.blocks.gone_disks()).unwrap_or(u64::MAX),
+            takes_none: !self.blocks.takes_blocks(),
+            is_known,
+        };
+        (refill.map(|refill| refill.blocks), state)
+    }
+
     /// The nodes that keep a block and were not given up, the nearest first.
     pub(super) fn holders_of(&self, hash: &BlockHash) -> Vec<NodeId> {
         let placement = self.peers.placement();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// none at all a coordinator whose answer was lost cannot learn that its write was stored.
 const HISTORY_MIN: usize = 2;
 /// How many of the last minute it remembers: so many may overtake a plain write on its way before nobody
-/// can say any more that it was never stored. Any number from two to all passed the search.
+/// can say any more that it was never stored. Two, and all of what a short script writes, passed the search.
 const HISTORY_MAX: usize = 16;
 /// What is older than the newest by this is forgotten beyond [`HISTORY_MIN`], milliseconds: longer than a
 /// write is on its way.
