@@ -41,6 +41,8 @@ const RULES: &[(&str, &str)] = &[
     ("back", "heads that differ are written back before a version is answered"),
     ("again", "after heads were written back, a reader of versions asks again"),
     ("ahead", "a past row that is newer than the head that was read is not answered: the head is behind it, and read again"),
+    ("doubt", "a past row is in doubt once its head was replaced by one that was not made upon it; it is decided on before it is answered"),
+    ("alone", "a past row that is told without its head is in doubt as long as that is not known to be chosen"),
     ("head-first", "the version in the head is live, whatever its past row says"),
     ("by-decision", "past rows are ordered by the decision that wrote them; without: gone wins"),
     ("ballot", "a version that is not current is deleted by a ballot, not by a past row alone"),
@@ -89,11 +91,18 @@ struct Versions {
     off: Option<&'static str>,
 }
 
-/// One past row: by which decision, and which version is live there (0: gone).
+/// One past row: by which decision, which version is live there (0: gone), and whether that decision was chosen for sure.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Past {
     by: u8,
     live: u8,
+    sure: bool,
+}
+
+impl Past {
+    fn word(self) -> u64 {
+        u64::from(self.by) << 9 | u64::from(self.live) << 1 | u64::from(self.sure)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -109,6 +118,15 @@ struct Head {
     kept: u8,
     /// Further past rows that it deletes: a bit per name.
     gone: u8,
+    /// The decision that was found, and is chosen.
+    upon: u8,
+}
+
+impl Head {
+    /// The past rows that it writes: a bit per name.
+    fn rows(self) -> u8 {
+        self.gone | if self.aside > 0 { 1 << (self.aside - 1) } else { 0 }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -137,6 +155,8 @@ struct Client {
     stored: u8,
     /// What it will answer once what it put forward is stored.
     result: u8,
+    /// What it puts forward is a past row that was in doubt; then it begins anew.
+    confirms: bool,
 }
 
 type History = (u32, [u32; CLIENTS]);
@@ -241,8 +261,14 @@ impl Versions {
     }
     fn merge_gone(&self, past: &mut [Past; VERSIONS], head: Head) {
         for name in (0..VERSIONS).filter(|name| head.gone >> name & 1 == 1) {
-            self.merge_past(&mut past[name], Past { by: head.by, live: 0 });
+            self.merge_past(&mut past[name], Past { by: head.by, live: 0, sure: true });
         }
+    }
+    /// A past row as a replica tells it without its head.
+    fn told(&self, node: &Node, name: usize) -> Past {
+        let row = node.past[name];
+        let pending = row.by == node.head.by && self.on("doubt") && self.on("alone");
+        Past { sure: row.sure && !pending, ..row }
     }
     /// Whether it holds the head now, or did.
     fn store(&self, node: &mut Node, head: Head, accept: bool) -> bool {
@@ -260,10 +286,17 @@ impl Versions {
                 return false;
             }
         }
+        let before = node.head;
+        if before.by != head.by && before.by != head.upon && self.on("doubt") {
+            for name in (0..VERSIONS).filter(|name| before.rows() >> name & 1 == 1) {
+                let row = &mut node.past[name];
+                row.sure &= row.by != before.by;
+            }
+        }
         node.head = head;
         node.accepted |= 1 << head.order;
         if head.aside > 0 && (accept || self.on("embed")) {
-            let other = Past { by: head.by, live: head.kept };
+            let other = Past { by: head.by, live: head.kept, sure: true };
             self.merge_past(&mut node.past[head.aside as usize - 1], other);
         }
         if accept || self.on("embed") && self.on("together") {
@@ -309,7 +342,7 @@ impl Versions {
     fn hear(&self, client: &mut Client, at: usize, node: &Node) {
         if client.heard != 0 {
             client.differ |= node.head.order != client.found.order;
-            client.past_differ |= node.past != client.past;
+            client.past_differ |= (0..VERSIONS).any(|name| node.past[name].by != client.past[name].by);
         }
         if node.head > client.found {
             client.found = node.head;
@@ -318,7 +351,7 @@ impl Versions {
             client.named = node.head;
         }
         for name in 0..VERSIONS {
-            self.merge_past(&mut client.past[name], node.past[name]);
+            self.merge_past(&mut client.past[name], self.told(node, name));
         }
         client.heard |= 1 << at;
     }
@@ -362,7 +395,8 @@ impl Versions {
             }
             for name in 0..VERSIONS {
                 let mut next = state.clone();
-                self.merge_past(&mut next.nodes[at].past[name], state.nodes[from].past[name]);
+                let told = self.told(&state.nodes[from], name);
+                self.merge_past(&mut next.nodes[at].past[name], told);
                 if next.nodes[at] != state.nodes[at] {
                     visit(Step::SyncPast(from as u8, at as u8, name as u8), None, next);
                 }
@@ -375,11 +409,8 @@ impl Versions {
     fn begin(&self, state: &State, who: usize, visit: Visit) {
         let Some(op) = self.op(state, who) else { return };
         let is_read = matches!(op, Op::Read | Op::Get(_) | Op::List);
-        for round in 1..=self.rounds {
-            let stamp = round * self.width() + who as u8;
-            if !is_read && stamp <= state.clients[who].stamp {
-                continue;
-            }
+        let stamps: Vec<u8> = self.stamps(state, who).collect();
+        for stamp in if is_read { vec![0] } else { stamps } {
             let mut next = state.clone();
             let client = &mut next.clients[who];
             *client = Client { next: client.next, stamp: client.stamp, ..Client::default() };
@@ -397,9 +428,6 @@ impl Versions {
                 client.phase = ASK;
             }
             visit(Step::Begin(who as u8), None, next);
-            if is_read {
-                return;
-            }
         }
     }
     fn decide(&self, state: &State, who: usize, visit: Visit) {
@@ -407,6 +435,11 @@ impl Versions {
         let op = self.op(state, who).expect("it is at work");
         let (enough, done) = (self.is_quorum(client.heard), self.is_quorum(client.stored));
         match client.phase {
+            ACCEPT if done && client.confirms => {
+                let mut next = state.clone();
+                next.clients[who] = Client { next: client.next, stamp: client.stamp, ..Client::default() };
+                visit(Step::Decide(who as u8, "begins anew"), None, next);
+            }
             PLAIN | ACCEPT if done => self.answer(state, who, u32::from(client.result), visit),
             ASK if enough => {
                 let back = client.differ && self.on("back") || client.differ && op == Op::Read;
@@ -425,7 +458,7 @@ impl Versions {
                     if client.found.version != 0 && self.name(client.found.version) == name || past.live == 0 {
                         return; // Current, or not there: by a ballot.
                     }
-                    *past = Past { by: client.stamp, live: 0 };
+                    *past = Past { by: client.stamp, live: 0, sure: true };
                     next.clients[who].phase = SETTLE;
                     visit(Step::Decide(who as u8, "deletes without a ballot"), None, next);
                 } else if client.named.order > 0 && !client.found.versioned && self.on("convert") {
@@ -434,6 +467,12 @@ impl Versions {
                     let mut next = state.clone();
                     next.clients[who] = Client { next: client.next, phase: ASK, stamp: client.stamp, ..Client::default() };
                     visit(Step::Decide(who as u8, "reads again"), None, next);
+                } else if !client.differ && self.in_doubt(&client, op).is_some() {
+                    for stamp in self.stamps(state, who) {
+                        let mut next = state.clone();
+                        next.clients[who] = Client { next: client.next, phase: PREPARE, stamp, ..Client::default() };
+                        visit(Step::Decide(who as u8, "asks for promises"), None, next);
+                    }
                 } else if back || settle {
                     let mut next = state.clone();
                     next.clients[who].phase = BACK;
@@ -455,6 +494,29 @@ impl Versions {
             SETTLE if done => self.evaluate(state, who, visit),
             _ => {}
         }
+    }
+    /// The stamps that a coordinator may take for a ballot.
+    fn stamps(&self, state: &State, who: usize) -> impl Iterator<Item = u8> {
+        let (width, last) = (self.width(), state.clients[who].stamp);
+        let first = if self.setup == 5 { 4 / width } else { 0 };
+        (first + 1..=first + self.rounds).map(move |round| round * width + who as u8).filter(move |stamp| *stamp > last)
+    }
+    /// A past row that an operation looks at, and of which it is not known whether it was chosen.
+    fn in_doubt(&self, client: &Client, op: Op) -> Option<u8> {
+        let head = client.found;
+        let looks = |name: u8| match op {
+            Op::Get(one) | Op::Lock(one) => one == name,
+            Op::Cut(one) => one == name || head.version != 0 && self.name(head.version) == one,
+            Op::CutBoth(..) | Op::List => true,
+            Op::Null => name == 0,
+            _ => false,
+        };
+        let current = |name: u8| head.version != 0 && self.name(head.version) == name;
+        let doubtful = |name: u8| {
+            let row = client.past[name as usize];
+            row.by > 0 && !row.sure && row.by != head.by && self.on("doubt")
+        };
+        (0..VERSIONS as u8).find(|name| looks(*name) && !current(*name) && doubtful(*name))
     }
     /// Whether a past row that was heard of is newer than every head that was.
     fn is_behind(&self, client: &Client) -> bool {
@@ -482,7 +544,7 @@ impl Versions {
         next.asked[order as usize] = next.clients[who].found;
         if next.clients[who].found.aside > 0 {
             let Head { aside, kept, by, .. } = next.clients[who].found;
-            self.merge_past(&mut next.clients[who].past[aside as usize - 1], Past { by, live: kept });
+            self.merge_past(&mut next.clients[who].past[aside as usize - 1], Past { by, live: kept, sure: true });
         }
         let found = next.clients[who].found;
         self.merge_gone(&mut next.clients[who].past, found);
@@ -491,7 +553,9 @@ impl Versions {
     }
     fn settle_or_evaluate(&self, state: &State, who: usize, visit: Visit) {
         let looks = matches!(self.op(state, who), Some(Op::Cut(_) | Op::CutBoth(..) | Op::Lock(_) | Op::Null));
-        if looks && state.clients[who].past_differ && self.on("settle") {
+        let client = &state.clients[who];
+        let in_doubt = self.op(state, who).and_then(|op| self.in_doubt(client, op)).is_some();
+        if looks && !in_doubt && client.past_differ && self.on("settle") {
             let mut next = state.clone();
             (next.clients[who].phase, next.clients[who].stored) = (SETTLE, 0);
             return visit(Step::Decide(who as u8, "settles past rows"), None, next);
@@ -505,6 +569,20 @@ impl Versions {
         let made = self.version_of(who, client.next);
         let mut head = Head { order: 2 * ballot + 1, by: ballot, versioned: true, ..Head::default() };
         let mut result = 0;
+        head.upon = client.found.by;
+        if let Some(name) = self.in_doubt(&client, op) {
+            head.version = held;
+            (head.aside, head.kept) = (name + 1, client.past[name as usize].live);
+            let mut next = state.clone();
+            next.asked[head.order as usize] = head;
+            (next.clients[who].phase, next.clients[who].stored, next.clients[who].confirms) = (ACCEPT, 0, true);
+            return visit(Step::Decide(who as u8, "puts what is in doubt forward"), None, next);
+        }
+        if matches!(op, Op::Get(_) | Op::List) {
+            let mut next = state.clone();
+            next.clients[who] = Client { next: client.next, stamp: client.stamp, ..Client::default() };
+            return visit(Step::Decide(who as u8, "begins anew"), None, next);
+        }
         let keep = |head: &mut Head| {
             if held != 0 && self.on("aside") {
                 (head.aside, head.kept) = (self.name(held) + 1, held);
@@ -546,7 +624,7 @@ impl Versions {
                 (head.aside, head.kept) = (name + 1, 0);
                 if !self.on("raise") {
                     let mut next = state.clone();
-                    next.clients[who].past[name as usize] = Past { by: ballot, live: 0 };
+                    next.clients[who].past[name as usize] = Past { by: ballot, live: 0, sure: true };
                     (next.clients[who].phase, next.clients[who].stored, next.clients[who].found) =
                         (BACK, 0, Head::default());
                     return visit(Step::Decide(who as u8, "deletes without the head"), None, next);
@@ -568,7 +646,7 @@ impl Versions {
                 (head.aside, head.kept, head.gone) = (first + 1, 0, set & !(1 << first));
                 if head.version == held && !self.on("raise") {
                     let mut next = state.clone();
-                    going.iter().for_each(|name| next.clients[who].past[*name as usize] = Past { by: ballot, live: 0 });
+                    going.iter().for_each(|name| next.clients[who].past[*name as usize] = Past { by: ballot, live: 0, sure: true });
                     (next.clients[who].phase, next.clients[who].stored, next.clients[who].found) =
                         (BACK, 0, Head::default());
                     next.clients[who].result = result;
@@ -730,6 +808,11 @@ impl Versions {
             }
             seen.push(history);
             let (stack, outcomes) = history;
+            if self.setup == 5 {
+                // The ballot that was lost may take effect at any time: its client was told that it is unknown.
+                let unlocked = unpack(stack).into_iter().filter(|version| *version != 1).collect::<Vec<_>>();
+                open.push((pack(&unlocked), outcomes));
+            }
             let is_open = |outcome: u32| outcome == 0 || outcome & HALF != 0;
             if !is_open(outcomes[who]) {
                 if outcomes[who] == result + 1 {
@@ -783,7 +866,9 @@ impl Model for Versions {
         let mut node = Node::default();
         let mut birth = [0; VERSIONS + 1];
         let mut stack = 0;
-        // 0: nothing; 1: a named version; 2: a plain object; 3: a null version under a named one; 4: two named ones.
+        // 0: nothing; 1: a named version; 2: a plain object; 3: a null version under a named one; 4: two named ones;
+        // 5: two named ones; a ballot that deletes the older one
+        // reached one replica and is lost; one that came after it reached the two others.
         match self.setup {
             1 => {
                 node.head = Head { order: 1, by: 0, version: 1, versioned: true, ..Head::default() };
@@ -793,19 +878,28 @@ impl Model for Versions {
                 node.head = Head { order: 1, by: 0, version: 1, ..Head::default() };
                 stack = 1;
             }
-            3 | 4 => {
+            3..=5 => {
                 node.head = Head { order: 2, by: 1, version: 2, versioned: true, ..Head::default() };
-                node.past[self.name(1) as usize] = Past { by: 1, live: 1 };
+                node.past[self.name(1) as usize] = Past { by: 1, live: 1, sure: true };
                 (birth[2], stack) = (2, pack(&[1, 2]));
             }
             _ => {}
         }
         birth[1] = 1;
         node.accepted = 1 << node.head.order & !1;
+        let (mut nodes, mut asked) = ([node; NODES], [Head::default(); ORDERS]);
+        if self.setup == 5 {
+            let kept = Head { order: 7, by: 3, upon: 1, ..node.head };
+            let lost = Head { order: 5, by: 2, upon: 1, aside: 2, ..node.head };
+            for (at, head) in [lost, kept, kept].into_iter().enumerate() {
+                self.store(&mut nodes[at], head, true);
+                asked[head.order as usize] = head;
+            }
+        }
         State {
-            nodes: [node; NODES],
+            nodes,
             clients: [Client::default(); CLIENTS],
-            asked: [Head::default(); ORDERS],
+            asked,
             birth,
             histories: vec![(stack, [0; CLIENTS])],
         }
@@ -834,8 +928,8 @@ impl Model for Versions {
         for client in &state.clients[..self.scripts.len()] {
             mix(&mut hash, u64::from(client.next) << 24 | u64::from(client.phase) << 16 | u64::from(client.stamp));
             mix(&mut hash, word_of(client.found) << 2 | u64::from(client.differ) << 1 | u64::from(client.past_differ));
-            mix(&mut hash, word_of(client.named) << 2 | u64::from(client.result));
-            client.past.iter().for_each(|row| mix(&mut hash, u64::from(row.by) << 8 | u64::from(row.live)));
+            mix(&mut hash, word_of(client.named) << 9 | u64::from(client.confirms) << 8 | u64::from(client.result));
+            client.past.iter().for_each(|row| mix(&mut hash, row.word()));
         }
         state.asked.iter().for_each(|head| mix(&mut hash, word_of(*head)));
         state.birth.iter().for_each(|order| mix(&mut hash, u64::from(*order)));
@@ -908,14 +1002,15 @@ impl Versions {
         let mut hash = 1;
         mix(&mut hash, word_of(node.head));
         mix(&mut hash, u64::from(node.accepted) << 16 | u64::from(node.promise) << 1 | u64::from(node.flag));
-        node.past.iter().for_each(|row| mix(&mut hash, u64::from(row.by) << 8 | u64::from(row.live)));
+        node.past.iter().for_each(|row| mix(&mut hash, row.word()));
         hash
     }
 }
 
 fn word_of(head: Head) -> u64 {
-    let Head { order, by, version, versioned, aside, kept, gone } = head;
-    [order, by, version, aside, kept, gone].iter().fold(u64::from(versioned), |word, part| word << 8 | u64::from(*part))
+    let Head { order, by, version, versioned, aside, kept, gone, upon } = head;
+    let parts = [order, by, version, aside, kept, gone, upon];
+    parts.iter().fold(u64::from(versioned), |word, part| word << 7 | u64::from(*part))
 }
 
 /// `NODES SETUP SCRIPTS [sync] [rounds=N]`, scripts of the clients between slashes: p put, n null put, w plain write,
@@ -946,7 +1041,7 @@ fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
         scripts.push(script);
     }
     assert!(scripts.len() <= CLIENTS && 3 + scripts.iter().map(|script| makers(script)).sum::<usize>() <= VERSIONS);
-    let setup = ["empty", "named", "plain", "null", "two"].iter().position(|name| *name == words[1]).expect("a setup");
+    let setup = ["empty", "named", "plain", "null", "two", "lost"].iter().position(|name| *name == words[1]).expect("a setup");
     let rounds = words.iter().find_map(|word| word.strip_prefix("rounds=")).map_or(2, |text| text.parse().expect("a number"));
     let model = Versions {
         nodes: words[0].parse().expect("a number"),
@@ -1003,6 +1098,15 @@ fn main() {
         without("null-stays", "2 null k0/n/ll sync"),
         without("named-above", "3 plain k0/w/pl rounds=1"),
         long_without("ahead", "3 two 2/1/ll sync rounds=1"),
+        all("3 lost k1/g1 rounds=1"),
+        all("3 lost k1/l sync rounds=1"),
+        all("3 lost pk1/g1 sync rounds=1"),
+        long("3 lost k1/g1g1 sync rounds=2"),
+        long("3 lost k1/1/g1 rounds=1"),
+        long("3 lost 2/k1/g1 rounds=1"),
+        long("3 lost x12/k1/ll sync rounds=1"),
+        without("doubt", "3 lost k1/g1 rounds=1"),
+        without("alone", "3 lost k1/g1 rounds=1"),
         without("embed", "3 null n/p/l rounds=1"),
         without("aside", "2 two p/2/ll sync"),
         // Refuted in "3 null n/p/ll sync rounds=1" before there was "ahead", which answers nothing there either; with it no

@@ -5,6 +5,7 @@
 //! they are in. On a listener with a certificate ([`crate::tls`]) a client speaks TLS first, within a time limit too.
 
 use crate::connection::Watched;
+use crate::proxies::Proxies;
 use crate::s3::reply::ReplyBody;
 use crate::tls::{Tls, TlsVersion};
 use env::{BoxStream, Clock, Env, Listener, Task};
@@ -39,24 +40,32 @@ const ACCEPT_BACK_OFF: Duration = Duration::from_millis(50);
 pub type Handler =
     Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Response<ReplyBody>> + Send + Sync + 'static>;
 
-/// The address at the other end of a request's connection, among the request's extensions.
+/// Where a request comes from, among its extensions: the other end of the connection, or of that of a proxy that is
+/// believed ([`crate::proxies`]).
 #[derive(Debug, Clone, Copy)]
 pub struct PeerAddress(pub IpAddr);
 
-/// Among the extensions of a request that came over TLS.
+/// Among the extensions of a request that came over TLS: over which one, if that is known.
 #[derive(Debug, Clone, Copy)]
-pub struct Secured(pub TlsVersion);
+pub struct Secured(pub Option<TlsVersion>);
 
 /// Where connections come in.
 pub struct Door {
     listener: Box<dyn Listener>,
     tls: Option<Arc<Tls>>,
+    proxies: Arc<Proxies>,
 }
 
 impl Door {
     /// A listener whose clients speak TLS first, if a certificate is given.
     pub fn new(listener: Box<dyn Listener>, tls: Option<Arc<Tls>>) -> Self {
-        Self { listener, tls }
+        Self { listener, tls, proxies: Arc::default() }
+    }
+
+    /// The same behind proxies that are believed.
+    #[must_use]
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies: Arc::new(proxies), ..self }
     }
 }
 
@@ -85,7 +94,7 @@ impl Shutdown {
 
 /// Serves `handler` to whoever comes in by `door` until it is told to stop.
 pub fn serve(env: &Env, door: Door, handler: Handler, mut shutdown: Shutdown) -> Task<()> {
-    let (env, Door { listener, tls }) = (env.clone(), door);
+    let (env, Door { listener, tls, proxies }) = (env.clone(), door);
     let tasks = env.tasks.clone();
     tasks.spawn(async move {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -103,14 +112,15 @@ pub fn serve(env: &Env, door: Door, handler: Handler, mut shutdown: Shutdown) ->
                 Ok((stream, peer)) => {
                     let peer = Peer { address: peer.map(|peer| PeerAddress(peer.ip())), _place: place };
                     let (clock, handler) = (Arc::clone(&env.clock), Arc::clone(&handler));
-                    let (tls, mut ended) = (tls.clone(), shutdown.clone());
+                    let (tls, proxies, mut ended) = (tls.clone(), Arc::clone(&proxies), shutdown.clone());
                     let connection = async move {
                         let stream = tokio::select! {
                             stream = secure(stream, tls, peer.address) => stream,
                             () = ended.requested() => None,
                         };
                         if let Some((stream, secured)) = stream {
-                            serve_connection((stream, clock), (peer, secured), handler, ended).await;
+                            let (from, handler) = ((peer, secured), (proxies, handler));
+                            serve_connection((stream, clock), from, handler, ended).await;
                         }
                     };
                     env.tasks.spawn(connection).detach();
@@ -142,7 +152,7 @@ async fn secure(
 ) -> Option<(BoxStream, Option<Secured>)> {
     let Some(tls) = tls else { return Some((stream, None)) };
     match tls.accept(stream).await {
-        Ok((stream, version)) => Some((stream, Some(Secured(version)))),
+        Ok((stream, version)) => Some((stream, Some(Secured(Some(version))))),
         Err(error) => {
             let peer = peer.map(|peer| peer.0);
             tracing::debug!(%error, ?peer, "a client did not manage its TLS");
@@ -154,12 +164,13 @@ async fn secure(
 async fn serve_connection(
     (stream, clock): (BoxStream, Arc<dyn Clock>),
     (peer, secured): (Peer, Option<Secured>),
-    handler: Handler,
+    (proxies, handler): (Arc<Proxies>, Handler),
     mut shutdown: Shutdown,
 ) {
     let (stream, serving) = Watched::new(stream, clock);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(address) = peer.address {
+        let (address, secured) = proxies.origin((peer.address, secured), request.headers());
+        if let Some(address) = address {
             request.extensions_mut().insert(address);
         }
         if let Some(secured) = secured {

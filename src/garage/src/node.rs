@@ -130,14 +130,14 @@ pub async fn start(env: Env, config: Config, line: &CommandLine) -> anyhow::Resu
     if let Some(listener) = listening::listen_for_web(&env, &config).await? {
         addresses.web = Some(listening::shown(listener.as_ref(), &config.web.bind));
         let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&web).handle(request)));
-        let door = Door::new(listener, certificates.web.clone());
+        let door = Door::new(listener, certificates.web.clone()).behind(config.trusted_proxies.clone());
         servers.push(server::serve(&env, door, handler, shutdown.clone()));
     }
     let listener = listening::listen_for_s3(&env, &config, &line.options).await?;
     let s3_address = listener.local_addr();
     addresses.s3 = listening::shown(listener.as_ref(), &config.s3.bind);
     let handler: Handler = Arc::new(move |request| Box::pin(Arc::clone(&s3).handle(request)));
-    let door = Door::new(listener, certificates.s3.clone());
+    let door = Door::new(listener, certificates.s3.clone()).behind(config.trusted_proxies.clone());
     servers.push(server::serve(&env, door, handler, shutdown.clone()));
     let local = listening::listen_for_local_admin(&env, &config).await?;
     let mut admin_doors = vec![(Door::new(local, None), Origin::LocalSocket)];

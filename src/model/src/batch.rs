@@ -11,7 +11,7 @@ use crate::rows::reference::{self, ReferenceRow, Referrer, Target};
 use crate::rows::upload::{self, PartRow, UploadRow};
 use crate::rows::version::{self, PendingBody, VersionRow};
 use crate::tables::{Tables, Upkeep};
-use crate::{ModelError, graves};
+use crate::{ModelError, graves, versions};
 use base::id::kind;
 use base::{Id, PartNumber, PartitionHash, Stamp};
 use block::BlockStore;
@@ -227,6 +227,7 @@ impl Write {
             }
             Write::Past { partition, key, id, row, inline } => {
                 let key = past::row_key(partition, &key, id);
+                let row = versions::as_kept(txn, &key, row)?;
                 table::apply(&tables.pasts, txn, key, &row, inline.map(to_inline))
             }
             Write::Upload { id, row } => table::apply(&tables.uploads, txn, upload::row_key(&id), &row, None),
@@ -326,6 +327,9 @@ pub(crate) fn put_row(
 ) -> Result<(), StoreError> {
     table::replace(&tables.objects, txn, key.to_vec(), Change { old, new }, beside.own.map(to_inline))?;
     let is_new = old.map(|old| (old.order, old.stamp)) != Some((new.order, new.stamp));
+    if let Some(old) = old.filter(|_| is_new) {
+        versions::doubt_aside(tables, txn, key, (old, new))?;
+    }
     let Some((id, row)) = new.aside().filter(|_| is_new) else { return Ok(()) };
     // Without its bytes a past row was overtaken elsewhere; what overtook it comes by itself.
     if fits(&row.slot, beside.aside.as_ref()) {

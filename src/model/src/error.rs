@@ -1,6 +1,7 @@
 //! Why a request on the model did not succeed. Each variant is a decision for the caller; `api`
 //! maps them to codes in one exhaustive match.
 
+use crate::rows::past::VersionId;
 use block::BlockError;
 use store::StoreError;
 
@@ -16,6 +17,10 @@ pub enum ModelError {
     /// No version of that id under that key.
     #[error("no such version")]
     NoSuchVersion,
+    /// Whether a past version was changed depends on a ballot that may have been lost: whoever opened one decides about it
+    /// first, so that nobody else meets this.
+    #[error("a version of the key is not decided on yet")]
+    InDoubt(VersionId),
     /// The version is a delete marker, which has nothing to read or change.
     #[error("the version is a delete marker")]
     DeleteMarker,
@@ -134,7 +139,12 @@ impl ModelError {
     /// else leaves that open.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Unavailable | Self::BucketBusy | Self::NoLayout | Self::Store(_) | Self::Block(_) => false,
+            Self::Unavailable
+            | Self::InDoubt(_)
+            | Self::BucketBusy
+            | Self::NoLayout
+            | Self::Store(_)
+            | Self::Block(_) => false,
             Self::CustomerKeyNeeded
             | Self::WrongCustomerKey
             | Self::NoEncryptionSecret

@@ -271,6 +271,7 @@ impl Page {
             return None;
         }
         let is_told = |made: Stamp| end.is_none_or(|end| made > end);
+        let (current, decision) = (head.head.1.id, head.decision);
         let mut past: BTreeMap<VersionId, Vec<(Stamp, ListedVersion)>> = BTreeMap::new();
         for (by, version) in held.into_iter().flat_map(|key| key.past) {
             past.entry(version.id).or_default().push((by, version));
@@ -283,7 +284,15 @@ impl Page {
                 self.begin_at(row_key);
                 return Some(Merged::Differ(key, None));
             }
-            let is_even = rows.len() == replicas && rows.iter().all(|(by, _)| *by == rows[0].0);
+            // A past row of the version that is current says nothing.
+            if id == current {
+                continue;
+            }
+            // The rows of the key agree: what came with them is as sure as they are.
+            let is_sure = |(by, version): &(Stamp, ListedVersion)| version.is_sure || *by == decision;
+            let is_even = rows.len() == replicas
+                && rows.iter().all(|(by, _)| *by == rows[0].0)
+                && (replicas == 1 || rows.iter().any(is_sure));
             let (_, newest) = rows.swap_remove(0);
             if !is_told(newest.made) {
                 continue;
@@ -294,8 +303,7 @@ impl Page {
             }
             shown.push((newest, false));
         }
-        let id = head.head.1.id;
-        shown.retain(|(version, _)| version.what != ListedWhat::Gone && version.id != id);
+        shown.retain(|(version, _)| version.what != ListedWhat::Gone);
         let is_below = |made: Stamp| self.below.is_none_or(|below| self.from != row_key || made < below);
         if is_told(head.head.1.made) && is_below(head.head.1.made) {
             shown.push((head.head.1, true));
@@ -305,7 +313,7 @@ impl Page {
             if self.is_full() {
                 return Some(Merged::Full);
             }
-            let ListedVersion { id, made, what } = version;
+            let ListedVersion { id, made, what, .. } = version;
             self.entries.push(match what {
                 ListedWhat::Object(listed) => VersionEntry::Object { id, is_latest, listed },
                 ListedWhat::Marker | ListedWhat::Gone => {

@@ -17,12 +17,14 @@ use crate::replicas::{
 use crate::rows::bucket::Versioning;
 use crate::rows::object::{self, Aside, Beside, Content, InlineBody, Lineage, ObjectRow, Slot};
 use crate::rows::past::{self, PastBody, PastRow, VersionId};
+use crate::tables::Tables;
 use crate::{ModelError, graves, objects::Want};
 use base::id::kind;
 use base::{Id, PartitionHash, Stamp};
 use bytes::Bytes;
-use store::{Read, Space, Step, StoreError, View};
-use table::register::{BallotStep, Version};
+use store::{Read, Space, Step, StoreError, Txn, View};
+use table::Change;
+use table::register::{self, BallotStep, Version};
 
 /// The version that a write makes of an entry, and what it puts aside, above what is current.
 pub(crate) fn lineage_above(mode: Versioning, stamp: Stamp, current: Option<&ObjectRow>) -> Lineage {
@@ -32,6 +34,12 @@ pub(crate) fn lineage_above(mode: Versioning, stamp: Stamp, current: Option<&Obj
     let kept = displaced.filter(|(_, id)| is_named || *id != VersionId::Null);
     let aside = kept.map(|(row, id)| aside(id, row.made(), row.slot.clone()));
     Lineage { made: stamp, is_named, aside }
+}
+
+/// What a row names as its predecessors that is made upon what is current.
+pub(crate) fn predecessors(current: Option<&ObjectRow>) -> Vec<Stamp> {
+    let before = current.map_or(&[][..], |row| &row.before);
+    register::predecessors(current.and_then(ObjectRow::version).as_ref(), before)
 }
 
 /// What is current, with a past row that changes beside it.
@@ -78,6 +86,7 @@ pub(crate) fn put_above(
     let (BallotStep::Evaluate(Some(found)) | BallotStep::Stabilise(found)) = &step else { return step };
     let mode = if null_version_stays { Versioning::Enabled } else { Versioning::Suspended };
     let lineage = lineage_above(mode, found.id, Some(row));
+    // Nothing says that what it is put above was chosen: it names no predecessors.
     let value =
         Content { slot: found.value.slot.clone(), lineage: Some(Box::new(lineage)), before: Vec::new() };
     BallotStep::Stabilise(Version { order: ballot, id: found.id, value })
@@ -113,16 +122,20 @@ pub(crate) fn held_past(view: &View, request: &ReadPast) -> Result<HeldPast, Mod
         Which::Body(body) => {
             let found = past_with_body(view, body)?;
             let id = found.as_ref().and_then(|(row_key, _)| past::parse_row_key(row_key));
-            held.rows.extend(found.zip(id).map(|((_, row), (_, id))| (id, row, None)));
+            if let Some(((row_key, row), (_, id))) = found.zip(id) {
+                held.rows.push((id, as_told(view, &row_key, row)?, None));
+            }
         }
         Which::From(id, limit) => {
             let (_, to) = past::range_of(request.partition, &request.key);
             let from = past::row_key(request.partition, &request.key, id);
+            let pending = pending(view, &object::row_key(request.partition, &request.key))?;
             view.walk(Space::Past, &from, Some(&to), &mut |row_key, row: PastRow| {
                 if held.rows.len() >= limit as usize {
                     held.more = true;
                     return Step::Stop;
                 }
+                let row = pending.of(row);
                 held.rows.extend(past::parse_row_key(row_key).map(|(_, id)| (id, row, None)));
                 Step::Next
             })?;
@@ -131,13 +144,81 @@ pub(crate) fn held_past(view: &View, request: &ReadPast) -> Result<HeldPast, Mod
     Ok(held)
 }
 
-/// A past row of this replica, and the bytes beside it if they are wanted.
+/// The decision that is current on a replica: whether it was chosen only a quorum knows.
+enum Pending {
+    Decision(Option<Stamp>),
+    /// The row of the key cannot be read.
+    Unknown,
+}
+
+impl Pending {
+    /// A past row as it is told without the row of the key (rule "alone").
+    fn of(&self, row: PastRow) -> PastRow {
+        let is_pending = match self {
+            Self::Decision(stamp) => *stamp == Some(row.by),
+            Self::Unknown => true,
+        };
+        PastRow { is_sure: row.is_sure && !is_pending, ..row }
+    }
+}
+
+fn pending(read: &impl Read, head_key: &[u8]) -> Result<Pending, StoreError> {
+    match read.get::<ObjectRow>(Space::Object, head_key) {
+        Ok(head) => Ok(Pending::Decision(head.map(|head| head.stamp))),
+        Err(StoreError::Unreadable { .. }) => Ok(Pending::Unknown),
+        Err(error) => Err(error),
+    }
+}
+
+fn as_told(read: &impl Read, row_key: &[u8], row: PastRow) -> Result<PastRow, StoreError> {
+    match past::head_key(row_key) {
+        Some(head_key) => Ok(pending(read, &head_key)?.of(row)),
+        None => Ok(PastRow { is_sure: false, ..row }),
+    }
+}
+
+/// A past row that somebody else told, as this replica keeps it: beside the row of the key that it came with it is no more
+/// in doubt than that.
+pub(crate) fn as_kept(read: &impl Read, row_key: &[u8], row: PastRow) -> Result<PastRow, StoreError> {
+    let is_beside = match past::head_key(row_key) {
+        Some(head_key) if !row.is_sure => {
+            matches!(pending(read, &head_key)?, Pending::Decision(head) if head == Some(row.by))
+        }
+        _ => false,
+    };
+    Ok(PastRow { is_sure: row.is_sure || is_beside, ..row })
+}
+
+/// A row of a key was replaced by one that was not made upon it: what came with it may come from a ballot that was lost
+/// (rule "doubt").
+pub(crate) fn doubt_aside(
+    tables: &Tables<'_>,
+    txn: &mut Txn<'_>,
+    head_key: &[u8],
+    (old, new): (&ObjectRow, &ObjectRow),
+) -> Result<(), StoreError> {
+    if new.follows(old) {
+        return Ok(());
+    }
+    for id in old.ids_aside() {
+        let row_key = past::beside(head_key, id);
+        let row: Option<PastRow> = txn.get(Space::Past, &row_key)?;
+        if let Some(row) = row.filter(|row| row.is_sure && row.by == old.stamp) {
+            let doubtful = PastRow { is_sure: false, ..row.clone() };
+            table::replace(&tables.pasts, txn, row_key, Change { old: Some(&row), new: &doubtful }, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// A past row of this replica, as it is told, and the bytes beside it if they are wanted.
 pub(crate) fn past_here(
     read: &impl Read,
     row_key: &[u8],
     want: Want,
 ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
     let Some(row) = read.get::<PastRow>(Space::Past, row_key)? else { return Ok(None) };
+    let row = as_told(read, row_key, row)?;
     let inline = match want {
         Want::Content => bytes_beside(read, row_key, &row.slot)?,
         Want::Metadata => None,
@@ -188,7 +269,8 @@ pub(crate) fn list_past(view: &View, request: &ListPast) -> Result<PastListing, 
         }
         let below = request.below.filter(|_| request.from == row_key);
         let is_there = row.current().is_some();
-        let mut listed = ListedKey { head: head_of(&key, &row), key, is_there, past: Vec::new() };
+        let (head, decision) = (head_of(&key, &row), row.stamp);
+        let mut listed = ListedKey { head, decision, key, is_there, past: Vec::new() };
         told += 1;
         // What cannot be read is not nothing.
         if folded.is_none() && (is_there || graves::has_past(view, row_key).unwrap_or(true)) {
@@ -247,12 +329,14 @@ fn some_past(
 
 fn head_of(key: &str, row: &ObjectRow) -> (Stamp, ListedVersion) {
     let made = row.made();
-    (row.order, ListedVersion { id: row.version_id(), made, what: what_of(key, row.modified(), &row.slot) })
+    let what = what_of(key, row.modified(), &row.slot);
+    (row.order, ListedVersion { id: row.version_id(), made, what, is_sure: true })
 }
 
 fn listed(key: &str, id: VersionId, row: PastRow) -> ListedVersion {
     let modified = row.slot.live().and_then(|object| object.rare.modified).unwrap_or(row.made);
-    ListedVersion { id, made: row.made, what: what_of(key, modified, &row.slot) }
+    let what = what_of(key, modified, &row.slot);
+    ListedVersion { id, made: row.made, what, is_sure: row.is_sure }
 }
 
 fn what_of(key: &str, modified: Stamp, slot: &Slot) -> ListedWhat {

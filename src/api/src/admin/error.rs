@@ -243,6 +243,7 @@ fn of_model(error: &ModelError) -> (StatusCode, &'static str) {
         ModelError::Store(error) => of_store(error),
         ModelError::Block(_)
         | ModelError::Unavailable
+        | ModelError::InDoubt(_)
         | ModelError::Fenced
         | ModelError::BucketBusy
         | ModelError::NoLayout => (S::SERVICE_UNAVAILABLE, "ServiceUnavailable"),

@@ -39,9 +39,11 @@ pub struct Head {
     pub key: Option<String>,
     /// Query parameters, decoded, in order.
     pub query: Vec<(String, String)>,
-    /// The other end of the connection.
+    /// Where it comes from: the other end of the connection, or of that of a proxy that is believed.
     pub source: Option<IpAddr>,
-    /// Over which TLS the request came, if it did.
+    /// Whether it came over TLS.
+    pub is_secure: bool,
+    /// Over which one, if that is known.
     pub tls: Option<TlsVersion>,
     /// The id of this request: in the answer's header, in an error's body and in the log.
     pub request_id: String,
@@ -56,7 +58,8 @@ impl Head {
             raw_path: parts.uri.path().to_owned(),
             raw_query: parts.uri.query().unwrap_or_default().to_owned(),
             source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
-            tls: parts.extensions.get::<Secured>().map(|secured| secured.0),
+            is_secure: parts.extensions.get::<Secured>().is_some(),
+            tls: parts.extensions.get::<Secured>().and_then(|secured| secured.0),
             method: parts.method,
             headers: parts.headers,
             bucket,
@@ -81,7 +84,8 @@ impl Head {
             raw_path,
             raw_query: parts.uri.query().unwrap_or_default().to_owned(),
             source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
-            tls: parts.extensions.get::<Secured>().map(|secured| secured.0),
+            is_secure: parts.extensions.get::<Secured>().is_some(),
+            tls: parts.extensions.get::<Secured>().and_then(|secured| secured.0),
             method: parts.method,
             headers: parts.headers,
             bucket: Some(bucket.to_owned()),

@@ -152,9 +152,11 @@ impl From<ModelError> for S3Error {
             ModelError::ChecksumMismatch => S3Code::BadDigest,
             ModelError::RangeNotSatisfiable => S3Code::InvalidRange,
             ModelError::QuotaExceeded => S3Code::QuotaExceeded,
-            ModelError::Unavailable | ModelError::Fenced | ModelError::BucketBusy | ModelError::NoLayout => {
-                S3Code::ServiceUnavailable
-            }
+            ModelError::Unavailable
+            | ModelError::InDoubt(_)
+            | ModelError::Fenced
+            | ModelError::BucketBusy
+            | ModelError::NoLayout => S3Code::ServiceUnavailable,
             ModelError::Locked => S3Code::AccessDenied,
             ModelError::NoObjectLock => S3Code::InvalidRequest,
             ModelError::NeedsVersions | ModelError::KeepsVersions => S3Code::InvalidBucketState,

@@ -72,6 +72,7 @@ pub(super) const KEYS: &[(&str, State)] = &[
     ("rpc_ping_timeout_msec", Ignored),
     ("rpc_timeout_msec", Ignored),
     ("bootstrap_peers", Used),
+    ("trusted_proxies", Used),
     ("s3_api.api_bind_addr", Used),
     ("s3_api.s3_region", Used),
     ("s3_api.enforce_region", Used),

@@ -27,6 +27,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use api::proxies::Proxies;
+
 pub use document::DataDir;
 pub use error::ConfigError;
 pub use files::{Files, MachineFiles};
@@ -217,6 +219,8 @@ pub struct Config {
     pub disable_scrub: bool,
     /// How long a day of lifecycle rules is, if a test says so.
     pub lifecycle_day_ms: Option<u64>,
+    /// Proxies in front of the S3 API and of web sites that say whose requests they pass on.
+    pub trusted_proxies: Proxies,
     /// S3 API.
     pub s3: S3Config,
     /// Admin API.

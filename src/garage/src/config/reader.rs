@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use api::admin::{KeyFormatError, check_key_format};
+use api::proxies::Proxies;
 use base::BucketName;
 use cluster::ClusterSecret;
 use cluster::membership::NodeAddress;
@@ -70,6 +71,7 @@ impl Reader<'_> {
             block_max_concurrent_reads: self.parallel("block_max_concurrent_reads")?,
             disable_scrub: self.document.flag("disable_scrub")?.unwrap_or(false),
             lifecycle_day_ms: self.lifecycle_day_ms()?,
+            trusted_proxies: self.trusted_proxies()?,
             s3: self.s3()?,
             admin: self.admin()?,
             web: self.web()?,
@@ -231,6 +233,13 @@ impl Reader<'_> {
                 .flag("s3_api.public_endpoint_path_style")?
                 .unwrap_or(false),
         })
+    }
+
+    fn trusted_proxies(&self) -> Result<Proxies, ConfigError> {
+        let key = "trusted_proxies";
+        let texts = self.document.texts(key)?.unwrap_or_default();
+        let expected = "a list of addresses and networks, such as [\"127.0.0.1\", \"10.0.0.0/8\"]";
+        Proxies::parse(&texts).ok_or_else(|| self.document.wrong(key, expected))
     }
 
     fn admin(&self) -> Result<AdminConfig, ConfigError> {

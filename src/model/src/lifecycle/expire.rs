@@ -234,7 +234,7 @@ impl Model {
             }
             Due::Marker(id) => {
                 let goes = moment.drops_marker(row, &place.key, id, &rules)
-                    && self.newest_past(place, &BTreeSet::from([id])).await?.is_none();
+                    && self.newest_past(place, current, &BTreeSet::from([id])).await?.is_none();
                 Ok(goes.then(|| Change::Delete(Removal::of(id))))
             }
             Due::Past(_) | Due::Upload(_) => Ok(None),

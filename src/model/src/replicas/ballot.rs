@@ -296,7 +296,11 @@ impl Model {
                     let Some(row) = &displaced else {
                         return Ok(Ended::Value(Promised { view, step, displaced: None, retention_clock }));
                     };
-                    let stays = self.null_version_is_locked(place, Some(row), retention_clock).await?;
+                    // Where that is in doubt the write gets a name: nothing is replaced.
+                    let stays = match self.null_version_is_locked(place, Some(row), retention_clock).await {
+                        Err(ModelError::InDoubt(_)) => true,
+                        stays => stays?,
+                    };
                     let step = versions::put_above(step, (row, stays), stamp);
                     return Ok(Ended::Value(Promised { view, step, displaced, retention_clock }));
                 }

@@ -315,7 +315,10 @@ impl Model {
             Ok(Some((row, _))) if row.names(body) => Ok(true),
             Ok(Some((row, _))) if row.lineage.is_none() => Ok(false),
             Ok(None) | Err(ModelError::NoSuchBucket) => Ok(false),
-            Ok(_) => Ok(self.is_body_of_past(&place, (body, None)).await.unwrap_or(true)),
+            Ok(found) => {
+                let current = found.as_ref().map(|(row, _)| row);
+                Ok(self.is_body_of_past(&place, current, (body, None)).await.unwrap_or(true))
+            }
             Err(_) => Ok(true),
         }
     }

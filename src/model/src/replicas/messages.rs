@@ -309,6 +309,8 @@ pub(crate) struct ListedKey {
     pub key: String,
     /// The order of the row of the key, and what is current.
     pub head: (Stamp, ListedVersion),
+    /// The decision that made it so.
+    pub decision: Stamp,
     /// Whether there are versions: nothing is there where the row says that all are gone.
     pub is_there: bool,
     /// Past rows, by which decision, the newest version first.
@@ -321,6 +323,8 @@ pub(crate) struct ListedVersion {
     pub id: VersionId,
     pub made: Stamp,
     pub what: ListedWhat,
+    /// Of a past row: whether it is known that its decision was chosen.
+    pub is_sure: bool,
 }
 
 /// What a version is.

@@ -151,7 +151,8 @@ impl Model {
             return Ok(false);
         }
         let has_versions = found.as_ref().is_some_and(|(row, _)| row.lineage.is_some());
-        if has_versions && self.is_body_of_past(&place, (body, queued.version)).await? {
+        let current = found.as_ref().map(|(row, _)| row);
+        if has_versions && self.is_body_of_past(&place, current, (body, queued.version)).await? {
             return Ok(false);
         }
         let is_beaten = queued.beaten.zip(found).is_some_and(|(lost, (row, _))| row.order > lost);

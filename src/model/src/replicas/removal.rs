@@ -111,7 +111,7 @@ impl Model {
         removals: &[Removal],
     ) -> Result<(Option<Proposal>, Vec<Judged>), ModelError> {
         let (current, clock) = (opened.row.as_ref(), opened.retention_clock);
-        let past = self.past_versions(place, removals.iter().map(|removal| removal.id)).await?;
+        let past = self.past_versions(place, current, removals.iter().map(|removal| removal.id)).await?;
         let current_id = current.and_then(ObjectRow::current);
         let (mut going, mut judged) = (Vec::new(), Vec::with_capacity(removals.len()));
         let mut gone: BTreeSet<VersionId> = BTreeSet::new();
@@ -137,12 +137,13 @@ impl Model {
         let Some(aside) = versions::all_gone(&going) else { return Ok((None, judged)) };
         let proposal = match current_id.filter(|current| gone.contains(current)) {
             Some(_) => {
-                let follows = self.what_follows(place, &gone).await?;
+                let follows = self.what_follows(place, current, &gone).await?;
+                let beside = versions::lineage_beside(current, Some(aside));
                 let lineage = match &follows {
                     Some((id, row, _)) => {
-                        Lineage { made: row.made, is_named: *id != VersionId::Null, aside: Some(aside) }
+                        Lineage { made: row.made, is_named: *id != VersionId::Null, ..beside }
                     }
-                    None => versions::lineage_beside(current, Some(aside)),
+                    None => beside,
                 };
                 let (slot, beside) = match follows {
                     Some((_, row, inline)) => (row.slot, inline.into()),
@@ -185,10 +186,11 @@ impl Model {
         let Some(head) = current.filter(|row| row.current().is_some()) else {
             return Ok(vec![false; dues.len()]);
         };
-        let rows = self.past_versions(place, dues.iter().flat_map(|due| [due.id, due.above])).await?;
+        let rows =
+            self.past_versions(place, current, dues.iter().flat_map(|due| [due.id, due.above])).await?;
         let newest = match rules.newer_wanted() {
             0 => Vec::new(),
-            wanted => self.newest_objects(place, head.current(), wanted).await?,
+            wanted => self.newest_objects(place, head, wanted).await?,
         };
         let is_due = |due: &PastDue| {
             let row = rows.get(&due.id).filter(|_| head.current() != Some(due.id))?;
@@ -204,11 +206,12 @@ impl Model {
     async fn past_versions(
         self: &Arc<Self>,
         place: &KeyPlace,
+        current: Option<&ObjectRow>,
         ids: impl Iterator<Item = VersionId>,
     ) -> Result<BTreeMap<VersionId, PastRow>, ModelError> {
         let ids: BTreeSet<VersionId> = ids.collect();
         let which = Which::Versions(ids.into_iter().collect());
-        let rows = self.settled(place, which, Want::Metadata).await?;
+        let rows = self.settled(place, current, (which, Want::Metadata)).await?;
         Ok(rows.into_iter().map(|(id, (row, _))| (id, row)).collect())
     }
 }

@@ -53,6 +53,8 @@ pub(super) enum Wish<'a> {
     Remove(&'a [Removal]),
     /// Deletes those of several versions that are not current of which rules say so under the ballot.
     RemoveDue(Moment, &'a [PastDue]),
+    /// Decides what became of a version, where that is in doubt.
+    Decide(VersionId),
 }
 
 /// Makes the new entry of an old one, of the time at which that was made and the one by which retentions are judged.
@@ -131,14 +133,25 @@ impl Model {
                     continue;
                 }
             };
-            let (proposal, judged) = self.propose_wish(place, &opened, wish).await?;
+            let proposed = match self.propose_wish(place, &opened, wish).await {
+                // That first; then everything is looked at anew.
+                Err(ModelError::InDoubt(id)) => {
+                    self.decide_under(place, &opened, id).await?;
+                    self.pause(attempt, true).await;
+                    continue;
+                }
+                proposed => proposed,
+            };
+            let (proposal, judged) = proposed?;
             let Some(mut proposal) = proposal else { return Ok((None, judged)) };
             if has_gone_out {
                 self.renew_proposal(&mut proposal).await?;
             }
             let (slot, lineage) = (proposal.slot.clone(), proposal.lineage.clone());
             let (ballot, stamp) = (opened.ballot, opened.ballot.stamp);
-            let ended = self.accept(place, (ballot, stamp), proposal, Vec::new()).await?;
+            let ended = self
+                .accept(place, (ballot, stamp), proposal, versions::predecessors(opened.row.as_ref()))
+                .await?;
             has_gone_out |= !matches!(ended, Ended::Moved);
             match ended {
                 Ended::Lost => self.pause(attempt, false).await,
@@ -165,12 +178,49 @@ impl Model {
             Wish::IfDue(due) => self.judge_due(place, opened.row.as_ref(), due).await?,
             Wish::Remove(removals) => return self.propose_removal(place, opened, removals).await,
             Wish::RemoveDue(moment, dues) => return self.propose_due(place, opened, (*moment, dues)).await,
+            Wish::Decide(id) => return Ok((self.propose_told(place, opened, *id).await?, Vec::new())),
         };
         let proposal = match change {
             Some(change) => self.propose(place, opened, change).await?,
             None => None,
         };
         Ok((proposal, Vec::new()))
+    }
+
+    /// Decides under a ballot what became of a version, as far as replicas told: its outcome is heard with the next one.
+    async fn decide_under(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        opened: &Opened,
+        id: VersionId,
+    ) -> Result<(), ModelError> {
+        let Some(proposal) = self.propose_told(place, opened, id).await? else { return Ok(()) };
+        let (ballot, stamp) = (opened.ballot, opened.ballot.stamp);
+        self.accept(place, (ballot, stamp), proposal, versions::predecessors(opened.row.as_ref()))
+            .await
+            .map(drop)
+    }
+
+    /// The past row of a version that is in doubt, put forward as it was told; none if it is not in doubt.
+    async fn propose_told(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        opened: &Opened,
+        id: VersionId,
+    ) -> Result<Option<Proposal>, ModelError> {
+        let current = opened.row.as_ref();
+        if current.and_then(ObjectRow::current) == Some(id) {
+            return Ok(None);
+        }
+        let (_, pages) = self.ask_past(place, Which::Version(id), Want::Content).await?;
+        let (rows, _) = merge_told(pages);
+        let told = rows.into_values().next().filter(|(row, _)| row.is_in_doubt(stamp_of(current)));
+        let Some((row, inline)) = told else { return Ok(None) };
+        if !fits(&row.slot, inline.as_ref()) {
+            return Err(ModelError::Unavailable);
+        }
+        let aside = versions::aside(id, row.made, row.slot);
+        self.propose_beside(place, current, (aside, inline)).await.map(Some)
     }
 
     /// What a change makes of what is current, of which a quorum agrees.
@@ -232,7 +282,7 @@ impl Model {
         (id, edit): (Option<VersionId>, &Edit),
     ) -> Result<Proposal, ModelError> {
         let id = id.ok_or(ModelError::NoSuchKey)?;
-        let found = self.past_version(place, id, Want::Content).await?;
+        let found = self.past_version(place, opened.row.as_ref(), (id, Want::Content)).await?;
         let (row, inline) = found.ok_or(ModelError::NoSuchVersion)?;
         let aside = versions::aside(id, row.made, edit(&row.slot, (row.made, opened.retention_clock))?);
         self.propose_beside(place, opened.row.as_ref(), (aside, inline)).await
@@ -250,7 +300,7 @@ impl Model {
         match current.filter(|row| row.current() == Some(VersionId::Null)) {
             Some(row) => Ok(is_locked(&row.slot)),
             None => {
-                let past = self.past_version(place, VersionId::Null, Want::Metadata).await?;
+                let past = self.past_version(place, current, (VersionId::Null, Want::Metadata)).await?;
                 Ok(past.is_some_and(|(row, _)| is_locked(&row.slot)))
             }
         }
@@ -273,10 +323,11 @@ impl Model {
     pub(super) async fn what_follows(
         self: &Arc<Self>,
         place: &KeyPlace,
+        current: Option<&ObjectRow>,
         gone: &BTreeSet<VersionId>,
     ) -> Result<Option<(VersionId, PastRow, Option<Bytes>)>, ModelError> {
-        let Some(next) = self.newest_past(place, gone).await? else { return Ok(None) };
-        let found = self.past_version(place, next, Want::Content).await?;
+        let Some(next) = self.newest_past(place, current, gone).await? else { return Ok(None) };
+        let found = self.past_version(place, current, (next, Want::Content)).await?;
         let (row, inline) = found.ok_or(ModelError::Unavailable)?;
         Ok(Some((next, row, inline)))
     }
@@ -303,19 +354,21 @@ impl Model {
             // The row of the key, and the past row in the same moment or after it: what the one displaces is the other
             // by then.
             let (head, told) = self.read_row_and_past(place, want == Want::Content, Some(id)).await?;
-            let order = head.as_ref().map(|(row, _)| row.order);
+            let (order, decision) = head.as_ref().map(|(row, _)| (row.order, row.stamp)).unzip();
             if let Some((row, inline)) = head
                 && row.current() == Some(id)
             {
                 return Ok(Some(FoundVersion { made: row.made(), slot: row.slot, inline }));
             }
             let rows = match told {
-                Some(told) => self.settle_past(place, told).await.map(Some).or_else(unless_forgotten)?,
+                Some(told) => {
+                    self.settle_past(place, decision, told).await.map(Some).or_else(unless_forgotten)?
+                }
                 None => None,
             };
             let rows = match rows {
                 Some(rows) => rows,
-                None => self.settled(place, Which::Version(id), want).await?,
+                None => self.settle_asked(place, decision, (Which::Version(id), want)).await?,
             };
             let found = rows.into_values().next();
             // The row of the key is behind a past one that went ahead of the decision that it is part of: what that
@@ -328,33 +381,49 @@ impl Model {
                 }
                 continue;
             }
+            if found.as_ref().is_some_and(|(row, _)| row.is_in_doubt(decision)) {
+                self.change_as(place, &Wish::Decide(id)).await?;
+                continue;
+            }
             let found = found.filter(|(row, _)| row.slot != Slot::Deleted);
             return Ok(found.map(|(row, inline)| FoundVersion { made: row.made, slot: row.slot, inline }));
         }
         Err(ModelError::Unavailable)
     }
 
-    /// A past version that is there, as a quorum holds it.
+    /// A past version that is there, as a quorum holds it beside what is current.
     async fn past_version(
         self: &Arc<Self>,
         place: &KeyPlace,
-        id: VersionId,
-        want: Want,
+        current: Option<&ObjectRow>,
+        (id, want): (VersionId, Want),
     ) -> Result<FoundPast, ModelError> {
-        let found = self.settled(place, Which::Version(id), want).await?.into_values().next();
+        let found = self.settled(place, current, (Which::Version(id), want)).await?.into_values().next();
         Ok(found.filter(|(row, _)| row.slot != Slot::Deleted))
     }
 
-    /// Past rows as a quorum holds them, those of versions that are gone too.
+    /// Past rows as a quorum holds them beside what is current, those of versions that are gone too. An error where one
+    /// is in doubt.
     pub(super) async fn settled(
         self: &Arc<Self>,
         place: &KeyPlace,
-        which: Which,
-        want: Want,
+        current: Option<&ObjectRow>,
+        question: (Which, Want),
+    ) -> Result<PastRows, ModelError> {
+        let rows = self.settle_asked(place, stamp_of(current), question).await?;
+        rows.iter().try_for_each(|(id, (row, _))| without_doubt(*id, row, current))?;
+        Ok(rows)
+    }
+
+    async fn settle_asked(
+        self: &Arc<Self>,
+        place: &KeyPlace,
+        decision: Option<Stamp>,
+        (which, want): (Which, Want),
     ) -> Result<PastRows, ModelError> {
         for attempt in 1..READS_MAX {
             let told = self.ask_past(place, which.clone(), want).await?;
-            match self.settle_past(place, told).await.map(Some).or_else(unless_forgotten)? {
+            match self.settle_past(place, decision, told).await.map(Some).or_else(unless_forgotten)? {
                 Some(settled) => return Ok(settled),
                 None => self.pause(attempt, true).await,
             }
@@ -367,12 +436,12 @@ impl Model {
     pub(super) async fn newest_objects(
         self: &Arc<Self>,
         place: &KeyPlace,
-        except: Option<VersionId>,
+        head: &ObjectRow,
         wanted: u32,
     ) -> Result<Vec<Stamp>, ModelError> {
-        let (mut found, mut from) = (BTreeMap::new(), VersionId::Null);
+        let (except, mut found, mut from) = (head.current(), BTreeMap::new(), VersionId::Null);
         loop {
-            let (rows, horizon) = self.past_page(place, from).await?;
+            let (rows, horizon) = self.past_page(place, Some(head), from).await?;
             let objects =
                 rows.into_iter().filter(|(id, row)| row.slot.live().is_some() && Some(*id) != except);
             found.extend(objects.map(|(id, row)| (id, row.made)));
@@ -388,12 +457,13 @@ impl Model {
     pub(crate) async fn newest_past(
         self: &Arc<Self>,
         place: &KeyPlace,
+        current: Option<&ObjectRow>,
         except: &BTreeSet<VersionId>,
     ) -> Result<Option<VersionId>, ModelError> {
         let mut newest: Option<(Stamp, VersionId)> = None;
         let mut from = VersionId::Null;
         loop {
-            let (rows, horizon) = self.past_page(place, from).await?;
+            let (rows, horizon) = self.past_page(place, current, from).await?;
             for (id, row) in rows {
                 if !except.contains(&id) && row.slot != Slot::Deleted {
                     newest = newest.max(Some((row.made, id)));
@@ -412,14 +482,17 @@ impl Model {
     async fn past_page(
         self: &Arc<Self>,
         place: &KeyPlace,
+        current: Option<&ObjectRow>,
         from: VersionId,
     ) -> Result<(Vec<(VersionId, PastRow)>, Option<VersionId>), ModelError> {
         let told = self.ask_past(place, Which::From(from, PAST_PER_PAGE), Want::Metadata).await?;
         let last = |page: &HeldPast| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more);
         let horizon = told.1.iter().filter_map(last).min_by_key(|id| place_of(*id));
         let is_told = |id: &VersionId| horizon.is_none_or(|horizon| place_of(*id) <= place_of(horizon));
-        let settled = self.settle_past(place, told).await?.into_iter();
-        Ok((settled.filter(|(id, _)| is_told(id)).map(|(id, (row, _))| (id, row)).collect(), horizon))
+        let settled = self.settle_past(place, stamp_of(current), told).await?.into_iter();
+        let rows: Vec<_> = settled.filter(|(id, _)| is_told(id)).map(|(id, (row, _))| (id, row)).collect();
+        rows.iter().try_for_each(|(id, row)| without_doubt(*id, row, current))?;
+        Ok((rows, horizon))
     }
 
     async fn ask_past(
@@ -439,30 +512,30 @@ impl Model {
         self.ask_quorum(place.partition, question).await
     }
 
-    /// Merges past rows that a quorum told a question of this birth; those that differ are written to a quorum first.
+    /// Merges past rows that a quorum told a question of this birth; those that differ are written to a quorum first,
+    /// but for what is in doubt beside the decision that is current.
     async fn settle_past(
         self: &Arc<Self>,
         place: &KeyPlace,
+        decision: Option<Stamp>,
         (birth, pages): (Stamp, Vec<HeldPast>),
     ) -> Result<PastRows, ModelError> {
         let told = pages.len();
         // A row behind the last one of a page that goes on is not known to differ.
         let ends: Vec<Option<VersionId>> =
             pages.iter().map(|page| page.rows.last().map(|(id, ..)| *id).filter(|_| page.more)).collect();
-        let mut merged: PastRows = BTreeMap::new();
-        let mut holders: BTreeMap<VersionId, Vec<Stamp>> = BTreeMap::new();
-        for (id, row, inline) in pages.into_iter().flat_map(|page| page.rows) {
-            holders.entry(id).or_default().push(row.by);
-            match merged.get_mut(&id) {
-                Some((known, bytes)) if row > *known => (*known, *bytes) = (row, inline),
-                Some(_) => {}
-                None => _ = merged.insert(id, (row, inline)),
-            }
-        }
+        let (mut merged, holders) = merge_told(pages);
         for (id, (row, inline)) in &mut merged {
+            if row.is_in_doubt(decision) {
+                continue;
+            }
+            let is_beside = Some(row.by) == decision;
+            row.is_sure = true;
             let held = &holders[id];
             let silent = ends.iter().flatten().filter(|end| place_of(**end) < place_of(*id)).count();
-            if held.len() + silent >= told && held.iter().all(|by| *by == row.by) {
+            if held.len() + silent >= told
+                && held.iter().all(|(by, is_sure)| *by == row.by && (*is_sure || is_beside))
+            {
                 continue;
             }
             self.write_back_past(place, (*id, birth), (row, inline)).await?;
@@ -493,10 +566,12 @@ impl Model {
         self.store_everywhere(batch).await.map(drop)
     }
 
-    /// Whether a quorum knows of a past version with a body. An error where its members differ about it.
+    /// Whether a quorum knows of a past version with a body, beside what it knows to be current. An error where its
+    /// members differ about it, or what it knows is in doubt.
     pub(super) async fn is_body_of_past(
         self: &Arc<Self>,
         place: &KeyPlace,
+        current: Option<&ObjectRow>,
         (body, version): (Id<kind::Body>, Option<VersionId>),
     ) -> Result<bool, ModelError> {
         let which = version.map_or(Which::Body(body), Which::Version);
@@ -509,10 +584,16 @@ impl Model {
         if merged.values().any(names) {
             return Ok(true);
         }
+        // That it is deleted may have been heard of a ballot that was lost: what is decided next could still take the row
+        // from others. It is decided on first, and asked for again another time.
+        let in_doubt = |(id, row): (&VersionId, &PastRow)| row.is_in_doubt(stamp_of(current)).then_some(*id);
+        if let Some(id) = merged.iter().find_map(in_doubt) {
+            self.change_as(place, &Wish::Decide(id)).await?;
+            return Err(ModelError::Unavailable);
+        }
         if pages.iter().flat_map(|page| &page.rows).any(|(_, row, _)| names(row)) {
-            // That it is deleted was heard by some only, of a ballot that may never be chosen: what is decided next could
-            // still take the row from the others. A quorum hears of it first, and is asked again another time.
-            self.settle_past(place, (birth, pages)).await?;
+            // A quorum hears of it first.
+            self.settle_past(place, stamp_of(current), (birth, pages)).await?;
             return Err(ModelError::Unavailable);
         }
         Ok(false)
@@ -554,7 +635,7 @@ impl Model {
         match id {
             // A promise may keep one replica behind those who would answer a read.
             None => self.take_over(place).await,
-            Some(id) => self.past_version(place, id, Want::Metadata).await.map(drop),
+            Some(id) => self.find_version(place, id, Want::Metadata).await.map(drop),
         }
     }
 }
@@ -562,6 +643,31 @@ impl Model {
 /// What was read may have been forgotten since it was: then it is read again.
 fn unless_forgotten(error: ModelError) -> Result<Option<PastRows>, ModelError> {
     if matches!(error, ModelError::Unavailable) { Ok(None) } else { Err(error) }
+}
+
+fn stamp_of(current: Option<&ObjectRow>) -> Option<Stamp> {
+    current.map(|row| row.stamp)
+}
+
+fn without_doubt(id: VersionId, row: &PastRow, current: Option<&ObjectRow>) -> Result<(), ModelError> {
+    // What is said of the version that is current does not count.
+    let counts = current.and_then(ObjectRow::current) != Some(id);
+    if counts && row.is_in_doubt(stamp_of(current)) { Err(ModelError::InDoubt(id)) } else { Ok(()) }
+}
+
+/// What replicas told of past rows, merged, and of each row that was told the decision and whether that is sure.
+fn merge_told(pages: Vec<HeldPast>) -> (PastRows, BTreeMap<VersionId, Vec<(Stamp, bool)>>) {
+    let mut merged: PastRows = BTreeMap::new();
+    let mut holders: BTreeMap<VersionId, Vec<(Stamp, bool)>> = BTreeMap::new();
+    for (id, row, inline) in pages.into_iter().flat_map(|page| page.rows) {
+        holders.entry(id).or_default().push((row.by, row.is_sure));
+        match merged.get_mut(&id) {
+            Some((known, bytes)) if row > *known => (*known, *bytes) = (row, inline),
+            Some(_) => {}
+            None => _ = merged.insert(id, (row, inline)),
+        }
+    }
+    (merged, holders)
 }
 
 pub(super) fn made(slot: Slot, lineage: Lineage, beside: Beside) -> Proposal {

@@ -34,7 +34,8 @@ pub struct ObjectRow {
     /// Which version it is, once the key has versions. From then on no write without takes its place.
     #[serde(default)]
     pub lineage: Option<Box<Lineage>>,
-    /// What it was decided upon: the ids of its predecessors, the last one first (rule G12). Empty for a plain write.
+    /// What it was decided upon, all of it chosen: the ids of its predecessors, the last one first (rule G12). Empty for a
+    /// plain write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub before: Vec<Stamp>,
 }
@@ -369,14 +370,25 @@ impl ObjectRow {
     /// The past row that came with this one.
     pub fn aside(&self) -> Option<(VersionId, PastRow)> {
         let Aside { id, made, slot, .. } = self.lineage.as_ref()?.aside.clone()?;
-        Some((id, PastRow { by: self.stamp, made, slot }))
+        Some((id, PastRow::decided(self.stamp, made, slot)))
     }
 
     /// Further past rows that came with it: of versions that its decision deleted.
     pub fn also_gone(&self) -> impl Iterator<Item = (VersionId, PastRow)> {
         let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
         let ids = aside.into_iter().flat_map(|aside| &aside.also_gone);
-        ids.map(|id| (*id, PastRow { by: self.stamp, made: id.made(), slot: Slot::Deleted }))
+        ids.map(|id| (*id, PastRow::decided(self.stamp, id.made(), Slot::Deleted)))
+    }
+
+    /// The versions of which past rows came with it.
+    pub fn ids_aside(&self) -> impl Iterator<Item = VersionId> {
+        let aside = self.lineage.as_ref().and_then(|lineage| lineage.aside.as_ref());
+        aside.into_iter().flat_map(|aside| [aside.id].into_iter().chain(aside.also_gone.iter().copied()))
+    }
+
+    /// Whether it is known to be made upon another row, or is the same decision.
+    pub fn follows(&self, other: &Self) -> bool {
+        self.stamp == other.stamp || self.before.contains(&other.stamp)
     }
 
     /// The object, if there is one.

@@ -62,6 +62,26 @@ pub struct PastRow {
     pub made: Stamp,
     /// What it is; deleted for good, unless a later decision wrote it again.
     pub slot: Slot,
+    /// Whether the decision was chosen, as far as this replica knows (doc/decisions/0007, V10): the row of the key came
+    /// with it, and is still there or was replaced by one that was made upon it.
+    #[serde(default = "sure", skip_serializing_if = "Clone::clone")]
+    pub is_sure: bool,
+}
+
+fn sure() -> bool {
+    true
+}
+
+impl PastRow {
+    /// The row that a decision writes.
+    pub fn decided(by: Stamp, made: Stamp, slot: Slot) -> Self {
+        Self { by, made, slot, is_sure: true }
+    }
+
+    /// Whether it may come from a ballot that was lost. `head`: the decision that is current, of which a quorum agrees.
+    pub fn is_in_doubt(&self, head: Option<Stamp>) -> bool {
+        !self.is_sure && Some(self.by) != head
+    }
 }
 
 impl Record for PastRow {
@@ -70,6 +90,7 @@ impl Record for PastRow {
 }
 
 impl Merge for PastRow {
+    /// The later decision; of one decision, that it was chosen.
     fn merge(&mut self, other: &Self) {
         if other > self {
             *self = other.clone();

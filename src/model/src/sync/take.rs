@@ -6,7 +6,7 @@ use crate::replicas::{Closed, closed};
 use crate::rows::object::{Beside, InlineBody, ObjectRow};
 use crate::tables::{Tables, Upkeep};
 use crate::{Model, ModelError};
-use crate::{batch, graves};
+use crate::{batch, graves, versions};
 use base::{BlockHash, Stamp};
 use block::{BlockLock, HashedBlock};
 use cluster::View;
@@ -154,6 +154,7 @@ fn store_row(
         }
         Row::Past(..) if closed(txn, graves::partition_of(&key))? == Some(Closed::Gone) => return Ok(()),
         Row::Past(row, inline) => {
+            let row = versions::as_kept(txn, &key, *row)?;
             merge(&tables.pasts, txn, key, (&row, inline.map(|bytes| InlineBody(bytes.to_vec()))))?
         }
         Row::Version(row) => merge(&tables.versions, txn, key, (&row, None))?,

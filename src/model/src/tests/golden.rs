@@ -175,7 +175,7 @@ fn objects() -> Vec<Line> {
         ObjectRow { lineage, ..live(Body::Inline(HASH)) }
     };
     let past = |name: &str, id: VersionId, slot: Slot| {
-        let row = PastRow { by: STAMP, made: Stamp::ZERO, slot };
+        let row = PastRow::decided(STAMP, Stamp::ZERO, slot);
         line(name, Space::Past, past::row_key(partition, "a\0b", id), row)
     };
     let null_row = past::row_key(partition, "a", VersionId::Null);

@@ -14,6 +14,7 @@ mod entries;
 mod events;
 mod golden;
 mod homes;
+mod in_doubt;
 mod laws;
 mod lifecycle;
 mod listing;

@@ -39,7 +39,7 @@ fn on_both(case: impl AsyncFn(&[Arc<Model>], Bucket)) {
     });
 }
 
-async fn keep_versions(model: &Arc<Model>, bucket: Bucket) {
+pub(super) async fn keep_versions(model: &Arc<Model>, bucket: Bucket) {
     let lock = crate::rows::bucket::Document(ObjectLock::default().text().into_bytes());
     for setting in [(Setting::Versioning, Versioning::Enabled.document()), (Setting::ObjectLock, Some(lock))]
     {
@@ -48,14 +48,14 @@ async fn keep_versions(model: &Arc<Model>, bucket: Bucket) {
     }
 }
 
-async fn put(model: &Arc<Model>, bucket: Bucket, content: &[u8], lock: Option<Lock>) -> VersionId {
+pub(super) async fn put(model: &Arc<Model>, bucket: Bucket, content: &[u8], lock: Option<Lock>) -> VersionId {
     let body = body_of(model, Owner::Object(bucket, "key".into()), &[content]).await.unwrap();
     let place = Place { bucket, key: "key".into(), condition: Condition::Always };
     let meta = ObjectMeta { lock, ..ObjectMeta::default() };
     model.put_object(place, body, tag(&[content]), meta).await.unwrap().version.unwrap()
 }
 
-fn deletion(id: VersionId) -> Deletion {
+pub(super) fn deletion(id: VersionId) -> Deletion {
     let (condition, bypass) = (Condition::Always, Bypass::Nothing);
     Deletion { key: "key".into(), version: Some(id), condition, bypass }
 }
@@ -69,7 +69,7 @@ async fn delete(
 }
 
 /// The versions that a node lists, the newest first.
-async fn listed(model: &Arc<Model>, bucket: Bucket) -> Vec<VersionId> {
+pub(super) async fn listed(model: &Arc<Model>, bucket: Bucket) -> Vec<VersionId> {
     let id_of = |entry: VersionEntry| match entry {
         VersionEntry::Object { id, .. } | VersionEntry::Marker { id, .. } => id,
         VersionEntry::Prefix(prefix) => panic!("{prefix}"),
@@ -200,7 +200,7 @@ async fn store_ahead(model: &Arc<Model>, id: VersionId, by: Stamp) {
     let blocks = model.blocks.clone();
     let row_key = past::beside(&versions::head_key(BUCKET, "key"), id);
     let store = move |txn: &mut store::Txn<'_>| {
-        let row = PastRow { by, made: id.made(), slot: Slot::Deleted };
+        let row = PastRow { is_sure: false, ..PastRow::decided(by, id.made(), Slot::Deleted) };
         table::apply(&Tables::new(&blocks, Upkeep::Everywhere).pasts, txn, row_key, &row, None)?;
         Ok::<_, ModelError>(())
     };

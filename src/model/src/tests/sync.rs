@@ -23,7 +23,7 @@ const BLOCK: [u8; 5000] = [7; 5000];
 const GENTLY: Manner = Manner { pace: Pace::GENTLE, taking: Taking::ByTheRules };
 
 /// A node pulls until one comparison with each of the others finds nothing new.
-async fn pull_all(homes: &Homes, number: usize, from: &[usize]) -> Pulled {
+pub(super) async fn pull_all(homes: &Homes, number: usize, from: &[usize]) -> Pulled {
     let mut whole = Pulled::default();
     for other in from {
         let pulled = homes.model(number).sync_with(id(*other)).await.unwrap();

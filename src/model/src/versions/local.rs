@@ -1,6 +1,6 @@
 //! Changes of keys with versions on a node that is alone: the same decisions, each in one transaction.
 
-use super::{aside, bytes_beside, gone, lineage_above, lineage_beside, past_here};
+use super::{aside, bytes_beside, gone, lineage_above, lineage_beside, past_here, predecessors};
 use crate::objects::Want;
 use crate::replicas::{Change, Removal};
 use crate::rows::bucket::Versioning;
@@ -64,7 +64,8 @@ pub(crate) fn change_here(
         Some(aside) => bytes_of(txn, head_key, (current.as_ref(), aside))?,
         None => None,
     };
-    let row = ObjectRow { lineage: Some(Box::new(lineage)), ..ObjectRow::new(stamp, slot) };
+    let before = predecessors(current.as_ref());
+    let row = ObjectRow { lineage: Some(Box::new(lineage)), before, ..ObjectRow::new(stamp, slot) };
     let tables = Tables::new(blocks, Upkeep::Here);
     batch::put_row(&tables, txn, head_key, (current.as_ref(), &row), Beside { own, aside })?;
     Ok(Some(row))
@@ -84,7 +85,7 @@ fn delete(
             return Ok(Some(Next { slot: Slot::Deleted, lineage, own: None }));
         };
         let is_named = next != VersionId::Null;
-        let lineage = Lineage { made: past.made, is_named, aside: Some(gone(id)) };
+        let lineage = Lineage { made: past.made, is_named, ..lineage_beside(Some(row), Some(gone(id))) };
         let own =
             past_here(txn, &past::beside(head_key, next), Want::Content)?.and_then(|(_, inline)| inline);
         return Ok(Some(Next { slot: past.slot, lineage, own }));

@@ -19,6 +19,8 @@ const AUDIT_EVERY: Duration = Duration::from_secs(600);
 
 /// How often versions are deleted, where they are kept.
 const DELETE_VERSION_WEIGHT: u64 = 12;
+/// How often versions are read.
+const GET_VERSION_WEIGHT: u64 = 8;
 /// How often null versions are read, where they lie beside others.
 const GET_NULL_WEIGHT: u64 = 10;
 /// How often locks are set and lifted, where there are locks.
@@ -108,6 +110,8 @@ pub enum Kind {
     DeleteVersion,
     /// GET of the null version.
     GetNull,
+    /// HEAD of any version.
+    GetVersion,
     /// A lock of a version is set or lifted.
     Lock,
     /// CopyObject, of what is current or of a version.
@@ -267,6 +271,7 @@ impl ClusterPlan {
     fn with_versions(mut self) -> Self {
         if self.keeping.has_versions() {
             self.weights.push((Kind::DeleteVersion, DELETE_VERSION_WEIGHT));
+            self.weights.push((Kind::GetVersion, GET_VERSION_WEIGHT));
         }
         if self.keeping.has_null_versions() {
             self.weights.push((Kind::GetNull, GET_NULL_WEIGHT));
@@ -281,7 +286,8 @@ impl ClusterPlan {
             // On lines like these there is time for one between two steps of another one; worse weather would leave no race.
             (self.clients, self.delay_ms) = (RACES_CLIENTS, RACES_DELAY_MS);
             self.troubles.retain(|trouble| RACES_TROUBLES.contains(trouble));
-            self.weights.extend([(Kind::Lock, RACES_WEIGHT), (Kind::DeleteVersion, RACES_WEIGHT)]);
+            let more = [Kind::Lock, Kind::DeleteVersion, Kind::GetVersion].map(|kind| (kind, RACES_WEIGHT));
+            self.weights.extend(more);
         }
         if Generator::new(self.seed ^ 0x636f_6167).below(3) == 0 {
             self.weights.push((Kind::Copy, COPY_WEIGHT));

@@ -57,12 +57,24 @@ pub struct Kept {
     pub locking: u32,
     /// How many delete it just now.
     pub deleting: u32,
+    /// Whether somebody who deleted it had no clear answer: that may happen yet, once no lock is in its way.
+    in_doubt: bool,
 }
 
 impl Kept {
     /// A version that is there; `seen` others were known when its write began.
     pub fn new(key: &'static str, id: VersionId, (value, seen): (u64, usize), lock: Option<Lock>) -> Self {
-        Self { key, id, value, seen, fate: Fate::There, guard: Guard::of(lock), locking: 0, deleting: 0 }
+        Self {
+            key,
+            id,
+            value,
+            seen,
+            fate: Fate::There,
+            guard: Guard::of(lock),
+            locking: 0,
+            deleting: 0,
+            in_doubt: false,
+        }
     }
 }
 
@@ -139,6 +151,7 @@ pub async fn delete(client: &mut Client) -> Verdict {
     let mut book = homes.book();
     let kept = &mut book.kept[place];
     kept.deleting -= 1;
+    kept.in_doubt |= !must_stay && answer.as_ref().is_none_or(is_in_doubt);
     if !must_stay && may_bypass && answer.as_ref().is_some_and(|answer| !is_in_doubt(answer)) {
         kept.guard.end_to_weaken();
     }
@@ -153,7 +166,8 @@ pub async fn delete(client: &mut Client) -> Verdict {
             Verdict::Done
         }
         Some(Err(ModelError::Locked)) => {
-            if !must_stay {
+            // Somebody who lifted the lock since may have deleted it.
+            if !must_stay && kept.fate != Fate::Gone {
                 kept.fate = Fate::There;
             }
             book.count("a locked version was not deleted");
@@ -166,6 +180,70 @@ pub async fn delete(client: &mut Client) -> Verdict {
         }
         None => Verdict::Failed,
     }
+}
+
+/// A version to be read: one of which it is not known what becomes of it, if there are some.
+fn pick_to_read(client: &mut Client) -> Option<usize> {
+    let (all, open): (Vec<usize>, Vec<usize>) = {
+        let book = client.homes.book();
+        let all: Vec<usize> =
+            (0..book.kept.len()).filter(|place| book.kept[*place].id != VersionId::Null).collect();
+        let open = all.iter().copied().filter(|place| book.kept[*place].fate == Fate::Unknown);
+        (all.clone(), open.collect())
+    };
+    let places = if open.is_empty() || client.chance(20) { all } else { open };
+    let count = places.len() as u64;
+    (count > 0).then(|| places[client.random.below(count) as usize])
+}
+
+/// Reads a version. One that is found gone stays gone, whatever was or is about to be done to it.
+pub async fn get(client: &mut Client) -> Verdict {
+    let Some(place) = pick_to_read(client) else { return Verdict::Idle };
+    let (home, patience, bucket) = (client.pick_home(), client.pick_patience(), client.bucket);
+    let homes = client.homes.clone();
+    let before = homes.book().kept[place].clone();
+    let (key, id) = (before.key, before.id);
+    let looked = homes
+        .ask(home, patience, move |node| async move {
+            node.model.look(bucket, key, Some(id), Want::Metadata).await.map(Looked::object)
+        })
+        .await;
+    match looked {
+        Some(Ok(found)) => {
+            homes.note(&format!("  version: {key:?} {id:?} is there: {}, home {home}", found.is_some()));
+            judge_read(&mut homes.book(), (place, before.fate), found.as_ref());
+            Verdict::Done
+        }
+        Some(Err(error)) => {
+            note_error(&homes, "get a version", &error);
+            Verdict::Failed
+        }
+        None => Verdict::Failed,
+    }
+}
+
+fn judge_read(book: &mut Book, (place, before): (usize, Fate), found: Option<&Found>) {
+    let kept = &mut book.kept[place];
+    let seen = found.map(value_of);
+    let is_right = match (before, kept.fate) {
+        (Fate::Gone, _) => seen.is_none(),
+        (Fate::There, Fate::There) if !kept.in_doubt => seen == Some(Some(kept.value)),
+        _ => seen.is_none_or(|value| value == Some(kept.value)),
+    };
+    if !is_right {
+        let detail = format!("a read shows {seen:?} where {before:?} was known, and now {kept:?}");
+        return book.fail(Failure::new(PROPERTY, detail));
+    }
+    if seen.is_none() && kept.fate == Fate::Unknown {
+        kept.fate = Fate::Gone;
+        book.count("a version in doubt was found gone");
+    }
+}
+
+/// What was written into a version.
+fn value_of(found: &Found) -> Option<u64> {
+    let header = found.object.headers.iter().find(|(name, _)| name == VALUE_HEADER);
+    header.and_then(|(_, value)| value.parse().ok())
 }
 
 /// Whether an operation may happen yet.
@@ -208,10 +286,6 @@ pub fn judge(book: &mut Book, place: usize, found: Option<&Found>) {
 }
 
 fn is_right(kept: &Kept, found: Option<&Found>) -> Result<(), String> {
-    let value_of = |found: &Found| {
-        let header = found.object.headers.iter().find(|(name, _)| name == VALUE_HEADER);
-        header.and_then(|(_, value)| value.parse().ok())
-    };
     let seen: Option<u64> = found.and_then(value_of);
     let is_right = match kept.fate {
         Fate::There => seen == Some(kept.value),

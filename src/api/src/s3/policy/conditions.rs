@@ -6,8 +6,8 @@
 
 use super::Asked;
 use super::keys::Key;
-use super::network::Network;
 use super::template::Template;
+use crate::network::Network;
 use crate::s3::error::{S3Code, S3Error};
 use serde_json::Value;
 

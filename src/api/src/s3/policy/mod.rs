@@ -9,7 +9,6 @@ mod actions;
 mod conditions;
 mod document;
 mod keys;
-mod network;
 mod pattern;
 mod template;
 #[cfg(test)]
@@ -111,11 +110,13 @@ pub struct Facts {
     pub headers: Vec<(String, String)>,
     /// The query.
     pub query: Vec<(String, String)>,
-    /// The other end of the connection.
+    /// Where it comes from: the other end of the connection, or of that of a proxy that is believed.
     pub source: Option<IpAddr>,
     /// Now, in seconds.
     pub now_unix_s: i64,
-    /// Over which TLS the request came, if it did.
+    /// Whether it came over TLS.
+    pub is_secure: bool,
+    /// Over which one, if that is known.
     pub tls: Option<TlsVersion>,
     /// How it is signed, if it is.
     pub signed: Option<Signed>,
@@ -160,6 +161,7 @@ impl Facts {
             query: head.query.clone(),
             source: head.source,
             now_unix_s,
+            is_secure: head.is_secure,
             tls: head.tls,
             signed,
             request_tags: tags::of_object(head).unwrap_or_default(),

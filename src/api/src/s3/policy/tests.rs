@@ -20,6 +20,7 @@ fn facts() -> Facts {
         query: vec![("prefix".into(), "home/".into()), ("max-keys".into(), "10".into())],
         source: Some("192.0.2.7".parse().unwrap()),
         now_unix_s: 1_800_000_000,
+        is_secure: true,
         tls: Some(TlsVersion::V1_2),
         signed: Some(Signed {
             place: "REST-HEADER",

@@ -57,6 +57,7 @@ fn numbers_out_of_range() {
         ("data_fsync = 1979-05-27", "data_fsync must be true or false"),
         ("rpc_secret = \"abcd\"", "rpc_secret must be 64 hexadecimal digits"),
         ("bootstrap_peers = [\"node2:3901\"]", "bootstrap_peers must be a list of nodes, each as"),
+        ("trusted_proxies = [\"nginx\"]", "trusted_proxies must be a list of addresses and networks"),
         ("metadata_dir = \"\"", "metadata_dir must be a path in quotes"),
         ("replication_mode = \"4\"", "replication_mode must be \"none\", \"2\" or \"3\""),
     ] {

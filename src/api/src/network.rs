@@ -1,4 +1,4 @@
-//! Networks of addresses, as conditions on the other end of a connection name them.
+//! Networks of addresses, as conditions of policies and the operator name them.
 
 use std::net::{IpAddr, Ipv6Addr};
 
