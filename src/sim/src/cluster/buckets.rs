@@ -232,7 +232,8 @@ async fn delete(client: &mut Client, bucket: Bucket, place: usize) -> Verdict {
     let calls: Vec<Call> = {
         let mut book = homes.book();
         let keys = homes.plan.keys.iter();
-        keys.map(|key| book.history.call(register((place, key)), Needs::Absent, Some(State::Gone))).collect()
+        // Who finds it gone, but not told to everybody yet, tells it, and is answered as who deleted it.
+        keys.map(|key| book.history.call(register((place, key)), Needs::Unseen, Some(State::Gone))).collect()
     };
     let answer = homes.ask(home, patience, move |node| delete_known(node, bucket)).await;
     homes.note(&format!("  bucket {} is deleted through home {home}: {answer:?}", place + 1));
