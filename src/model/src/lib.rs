@@ -75,7 +75,7 @@ use known_uploads::KnownUploads;
 use lifecycle::{KnownRules, LifecycleRecord};
 use reader::{Memory, Readers};
 use recount::Recount;
-use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, Sweep, Turns};
+use replicas::{Alone, Audit, Burials, Clocks, DamagedRows, KeyQueues, Sweep, Turns};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Intent, Store, Txn};
@@ -102,6 +102,8 @@ pub struct Model {
     pub(crate) damaged: DamagedRows,
     pub(crate) sweep: Sweep,
     pub(crate) turns: Turns,
+    /// Keys about which this node has ballots under way.
+    pub(crate) key_queues: KeyQueues,
     pub(crate) clocks: Arc<Clocks>,
     pub(crate) audit: Audit,
     pub(crate) check: CheckRecord,
@@ -154,6 +156,7 @@ impl Model {
             damaged,
             sweep: Sweep::default(),
             turns: Turns::default(),
+            key_queues: KeyQueues::default(),
             clocks: Arc::default(),
             audit: Audit::default(),
             check: CheckRecord::default(),

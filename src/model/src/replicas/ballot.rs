@@ -97,6 +97,7 @@ impl Model {
         place: &KeyPlace,
         mut decide: impl FnMut(Option<&ObjectRow>) -> Result<Option<Proposal>, ModelError> + Send,
     ) -> Result<Option<Stamp>, ModelError> {
+        let _turn = self.turn(place).await;
         let (mut proposed, mut looks) = (Proposed::default(), 0);
         for attempt in 0..ATTEMPTS_MAX {
             match self.ballot(place, &mut proposed, &mut decide).await? {

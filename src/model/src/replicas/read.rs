@@ -21,7 +21,7 @@ use table::register::{Member, PlainRead, Quorum, ReadStep, ReplicaSet, Version, 
 const HEDGE_AFTER: Duration = Duration::from_millis(150);
 
 /// A key, with where it lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyPlace {
     pub partition: PartitionHash,
     pub key: String,

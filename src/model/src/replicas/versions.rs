@@ -119,6 +119,7 @@ impl Model {
         place: &KeyPlace,
         wish: &Wish<'_>,
     ) -> Result<(Option<ObjectRow>, Vec<Judged>), ModelError> {
+        let _turn = self.turn(place).await;
         // Whether a body that it brings has gone out.
         let mut has_gone_out = false;
         for attempt in 0..ATTEMPTS_MAX {

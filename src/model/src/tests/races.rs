@@ -1,6 +1,7 @@
 //! Requests at the same time: of those that exclude each other exactly one wins.
 
 use super::homes::Homes;
+use super::removals::{keep_versions, listed, put};
 use super::support::{Node, tag};
 use super::sync::{BUCKET, with_bucket};
 use super::{bucket_named, run};
@@ -177,5 +178,23 @@ fn a_body_of_blocks_that_was_overtaken_goes_out_again_as_a_new_one() {
             // Those of one key have their last block in common.
             assert_eq!(homes.node(home).holding_references(), 2 * ROUNDS, "those who lost are gone");
         }
+    });
+}
+
+#[test]
+fn writers_of_one_key_with_versions_through_one_home_take_turns() {
+    run(async {
+        let homes = Homes::new(3, 3).await;
+        with_bucket(&homes).await;
+        keep_versions(homes.model(0), BUCKET).await;
+        homes.slow_down(Duration::from_millis(100));
+        let contents: Vec<[u8; 4]> = (0..24u32).map(u32::to_be_bytes).collect();
+        let writers = contents.iter().map(|content| put(homes.model(0), BUCKET, content, None));
+        let mut made = join_all(writers).await;
+        made.sort_unstable();
+        let mut seen = listed(homes.model(1), BUCKET).await;
+        seen.sort_unstable();
+        assert_eq!(seen, made);
+        assert_eq!(homes.model(0).keys_in_turn(), 0, "who is done leaves the queue");
     });
 }
