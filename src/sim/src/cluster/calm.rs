@@ -3,7 +3,6 @@
 
 use super::client::register;
 use super::gathering::{Gathering, failed};
-use super::home::Home;
 use super::moves::leaving;
 use super::note::Which;
 use super::note::{self, Looked};
@@ -107,16 +106,19 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     homes.stop_on_failure()
 }
 
-/// Takes all faults back and starts what does not run, but for one home.
+/// Takes all faults back and starts what does not run, but for one home, which only meets no faults any more.
 async fn start_again(homes: &Gathering, but: Option<usize>) -> Result<(), Failure> {
-    let needed = |home: &&Home| homes.is_needed(home.number) && Some(home.number) != but;
-    for home in homes.homes.iter().filter(needed) {
+    for home in homes.homes.iter().filter(|home| homes.is_needed(home.number)) {
         let disk = &home.world.disk;
         disk.clear_faults();
         disk.occupy(0);
         if !disk.has_crashed() {
             // Power cuts that are still to come do not.
             disk.crash_at_effect(u64::MAX);
+        }
+        // It starts later, and meets no more faults then either.
+        if Some(home.number) == but {
+            continue;
         }
         // After a failed flush nothing is written until a restart, as the log says.
         let must_restart = disk.has_crashed() || homes.plan.has(Trouble::SyncError);
