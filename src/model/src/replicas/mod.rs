@@ -27,6 +27,7 @@ mod mend;
 mod messages;
 mod names;
 mod objects;
+mod past;
 mod peers;
 mod quorum;
 mod range;
