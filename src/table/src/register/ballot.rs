@@ -55,14 +55,20 @@ pub struct InDoubt {
     pub upon: Stamp,
 }
 
-/// How many of its predecessors a version names.
-const PREDECESSORS_MAX: usize = 4;
+/// So many of its predecessors a version names in any case.
+const PREDECESSORS_MIN: usize = 4;
+/// As many as this where they came fast: whoever is in doubt takes a while to look, and on a busy key others decide meanwhile.
+const PREDECESSORS_MAX: usize = 16;
+/// How fast that is: within this time before the last one.
+const RECENT_MS: u64 = 10_000;
 
 /// The predecessors of what is decided upon `current`, the last one first; `before` are those of `current`. Whoever
 /// decides sees what is current, so each followed immediately upon the next.
 pub fn predecessors<V>(current: Option<&Version<V>>, before: &[Stamp]) -> Vec<Stamp> {
     let last = current.map_or(Stamp::ZERO, |current| current.id);
-    std::iter::once(last).chain(before.iter().copied()).take(PREDECESSORS_MAX).collect()
+    let is_recent = |id: &Stamp| id.wall().millis().saturating_add(RECENT_MS) >= last.wall().millis();
+    let all = std::iter::once(last).chain(before.iter().copied()).take(PREDECESSORS_MAX).enumerate();
+    all.take_while(|(place, id)| *place < PREDECESSORS_MIN || is_recent(id)).map(|(_, id)| id).collect()
 }
 
 /// G12: what the current version under a new ballot, with its predecessors, says of one in doubt.
@@ -171,5 +177,33 @@ impl<V: Clone + PartialEq> Ballot<V> {
         }
         let answered = answers.keys().copied().collect();
         if self.quorum.complete(&answered) { BallotStep::Unknown } else { BallotStep::Wait }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Stamp {
+        Stamp { time: ms << Stamp::COUNTER_BITS, node: 2 }
+    }
+
+    fn kept(before: &[u64], last: u64) -> Vec<Stamp> {
+        let current = Version { order: at(last), id: at(last), value: () };
+        let before: Vec<Stamp> = before.iter().copied().map(at).collect();
+        predecessors(Some(&current), &before)
+    }
+
+    #[test]
+    fn the_last_predecessors_are_named_and_more_of_them_where_they_came_fast() {
+        let slow: Vec<u64> = (1..20).rev().map(|hour| hour * 3_600_000).collect();
+        assert_eq!(kept(&slow, 20 * 3_600_000).len(), 4);
+        let fast: Vec<u64> = (1..40).rev().map(|step| step * 100).collect();
+        let named = kept(&fast, 4000);
+        assert_eq!(named.len(), 16);
+        assert_eq!(named[..3], [at(4000), at(3900), at(3800)]);
+        assert_eq!(predecessors::<()>(None, &[]), [Stamp::ZERO]);
+        // Of those that came fast after a pause only they, and four at least.
+        assert_eq!(kept(&[90_000, 89_000, 88_000, 87_000, 86_000, 1000], 91_000).len(), 6);
     }
 }
