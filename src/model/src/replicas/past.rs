@@ -297,8 +297,8 @@ impl Model {
         }
         // That it is deleted may have been heard of a ballot that was lost: what is decided next could still take the row
         // from others. It is decided on first, and asked for again another time.
-        let in_doubt = |(id, row): (&VersionId, &PastRow)| row.is_in_doubt(stamp_of(current)).then_some(*id);
-        if let Some(id) = merged.iter().find_map(in_doubt) {
+        let judged = merged.iter().try_for_each(|(id, row)| without_doubt(*id, row, current));
+        if let Err(ModelError::InDoubt(id)) = judged {
             self.change_as(place, &Wish::Decide(id)).await?;
             return Err(ModelError::Unavailable);
         }
