@@ -38,8 +38,10 @@ pub(crate) fn lineage_above(mode: Versioning, stamp: Stamp, current: Option<&Obj
 
 /// What a row names as its predecessors that is made upon what is current.
 pub(crate) fn predecessors(current: Option<&ObjectRow>) -> Vec<Stamp> {
-    let before = current.map_or(&[][..], |row| &row.before);
-    register::predecessors(current.and_then(ObjectRow::version).as_ref(), before)
+    current.map_or_else(
+        || register::predecessors(Stamp::ZERO, &[]),
+        |row| register::predecessors(row.stamp, &row.before),
+    )
 }
 
 /// What is current, with a past row that changes beside it.
@@ -106,17 +108,16 @@ pub(crate) fn past_with_body(
 pub(crate) fn held_past(view: &View, request: &ReadPast) -> Result<HeldPast, ModelError> {
     let mut held = HeldPast::default();
     let want = if request.content { Want::Content } else { Want::Metadata };
+    let pending = pending(view, &object::row_key(request.partition, &request.key))?;
+    let told_of = |id: VersionId| {
+        let found = past_here(view, &past::row_key(request.partition, &request.key, id), want)?;
+        Ok::<_, ModelError>(found.map(|(row, inline)| (id, pending.of(row), inline)))
+    };
     match request.which {
-        Which::Version(id) => {
-            let row_key = past::row_key(request.partition, &request.key, id);
-            if let Some((row, inline)) = past_here(view, &row_key, want)? {
-                held.rows.push((id, row, inline));
-            }
-        }
+        Which::Version(id) => held.rows.extend(told_of(id)?),
         Which::Versions(ref ids) => {
             for id in ids {
-                let row_key = past::row_key(request.partition, &request.key, *id);
-                held.rows.extend(past_here(view, &row_key, want)?.map(|(row, inline)| (*id, row, inline)));
+                held.rows.extend(told_of(*id)?);
             }
         }
         Which::Body(body) => {
@@ -129,7 +130,6 @@ pub(crate) fn held_past(view: &View, request: &ReadPast) -> Result<HeldPast, Mod
         Which::From(id, limit) => {
             let (_, to) = past::range_of(request.partition, &request.key);
             let from = past::row_key(request.partition, &request.key, id);
-            let pending = pending(view, &object::row_key(request.partition, &request.key))?;
             view.walk(Space::Past, &from, Some(&to), &mut |row_key, row: PastRow| {
                 if held.rows.len() >= limit as usize {
                     held.more = true;
@@ -211,14 +211,13 @@ pub(crate) fn doubt_aside(
     Ok(())
 }
 
-/// A past row of this replica, as it is told, and the bytes beside it if they are wanted.
+/// A past row of this replica, and the bytes beside it if they are wanted.
 pub(crate) fn past_here(
     read: &impl Read,
     row_key: &[u8],
     want: Want,
 ) -> Result<Option<(PastRow, Option<Bytes>)>, ModelError> {
     let Some(row) = read.get::<PastRow>(Space::Past, row_key)? else { return Ok(None) };
-    let row = as_told(read, row_key, row)?;
     let inline = match want {
         Want::Content => bytes_beside(read, row_key, &row.slot)?,
         Want::Metadata => None,
@@ -243,8 +242,9 @@ pub(crate) fn bytes_beside(
 
 /// A past row as other nodes may have it.
 pub(crate) fn past_to_send(read: &impl Read, row_key: &[u8]) -> Result<Option<(Bytes, Beside)>, ModelError> {
-    let found = past_here(read, row_key, Want::Content)?;
-    Ok(found.map(|(row, inline)| (store::encode(Space::Past, row_key, &row), inline.into())))
+    let Some((row, inline)) = past_here(read, row_key, Want::Content)? else { return Ok(None) };
+    let row = as_told(read, row_key, row)?;
+    Ok(Some((store::encode(Space::Past, row_key, &row), inline.into())))
 }
 
 /// This replica's part of a listing of versions.

@@ -6,7 +6,6 @@
 use super::error::{S3Code, S3Error};
 use crate::decimal::is_decimal;
 use crate::server::{PeerAddress, Secured};
-use crate::tls::TlsVersion;
 use http::header::{
     AUTHORIZATION, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
     RANGE,
@@ -41,10 +40,8 @@ pub struct Head {
     pub query: Vec<(String, String)>,
     /// Where it comes from: the other end of the connection, or of that of a proxy that is believed.
     pub source: Option<IpAddr>,
-    /// Whether it came over TLS.
-    pub is_secure: bool,
-    /// Over which one, if that is known.
-    pub tls: Option<TlsVersion>,
+    /// Whether it came over TLS, and over which one.
+    pub secured: Option<Secured>,
     /// The id of this request: in the answer's header, in an error's body and in the log.
     pub request_id: String,
 }
@@ -58,8 +55,7 @@ impl Head {
             raw_path: parts.uri.path().to_owned(),
             raw_query: parts.uri.query().unwrap_or_default().to_owned(),
             source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
-            is_secure: parts.extensions.get::<Secured>().is_some(),
-            tls: parts.extensions.get::<Secured>().and_then(|secured| secured.0),
+            secured: parts.extensions.get::<Secured>().copied(),
             method: parts.method,
             headers: parts.headers,
             bucket,
@@ -84,8 +80,7 @@ impl Head {
             raw_path,
             raw_query: parts.uri.query().unwrap_or_default().to_owned(),
             source: parts.extensions.get::<PeerAddress>().map(|peer| peer.0),
-            is_secure: parts.extensions.get::<Secured>().is_some(),
-            tls: parts.extensions.get::<Secured>().and_then(|secured| secured.0),
+            secured: parts.extensions.get::<Secured>().copied(),
             method: parts.method,
             headers: parts.headers,
             bucket: Some(bucket.to_owned()),

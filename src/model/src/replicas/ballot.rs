@@ -15,7 +15,7 @@ use cluster::View;
 use env::random_below;
 use std::sync::Arc;
 use std::time::Duration;
-use table::register::{Ballot, BallotStep, InDoubt, Settled, Version, WriteStep, predecessors, settle};
+use table::register::{Ballot, BallotStep, InDoubt, Settled, Version, WriteStep, settle};
 
 /// Attempts of one decision before its caller is told to come back: with a hundred racers on one key the
 /// back-off spreads over some seconds.
@@ -185,7 +185,7 @@ impl Model {
         }
         let stamp = ballot.stamp;
         let id = proposed.id.unwrap_or(stamp);
-        let before = predecessors(version.as_ref(), before);
+        let before = versions::predecessors(row.as_ref());
         let upon = before.first().copied().unwrap_or(Stamp::ZERO);
         let ended = self.accept(place, (ballot, id), proposal, before).await?;
         if !matches!(ended, Ended::Moved) {

@@ -17,7 +17,7 @@ use crate::rows::object::{ObjectRow, Slot};
 use crate::rows::past::{PastRow, VersionId};
 use crate::{Model, ModelError, graves, versions};
 use base::id::kind;
-use base::{Id, Merge, Stamp};
+use base::{Id, Stamp};
 use bytes::Bytes;
 use net::{Answer, Attachment, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
@@ -288,16 +288,13 @@ impl Model {
         let which = version.map_or(Which::Body(body), Which::Version);
         let (birth, pages) = self.ask_past(place, which, Want::Metadata).await?;
         let names = |row: &PastRow| row.slot.live().and_then(|object| object.body.id()) == Some(body);
-        let mut merged: BTreeMap<VersionId, PastRow> = BTreeMap::new();
-        for (id, row, _) in pages.iter().flat_map(|page| &page.rows) {
-            merged.entry(*id).and_modify(|known| known.merge(row)).or_insert_with(|| row.clone());
-        }
-        if merged.values().any(names) {
+        let (merged, _) = merge_told(pages.clone());
+        if merged.values().any(|(row, _)| names(row)) {
             return Ok(true);
         }
         // That it is deleted may have been heard of a ballot that was lost: what is decided next could still take the row
         // from others. It is decided on first, and asked for again another time.
-        let judged = merged.iter().try_for_each(|(id, row)| without_doubt(*id, row, current));
+        let judged = merged.iter().try_for_each(|(id, (row, _))| without_doubt(*id, row, current));
         if let Err(ModelError::InDoubt(id)) = judged {
             self.change_as(place, &Wish::Decide(id)).await?;
             return Err(ModelError::Unavailable);

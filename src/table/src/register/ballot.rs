@@ -62,10 +62,9 @@ const PREDECESSORS_MAX: usize = 16;
 /// How fast that is: within this time before the last one.
 const RECENT_MS: u64 = 10_000;
 
-/// The predecessors of what is decided upon `current`, the last one first; `before` are those of `current`. Whoever
-/// decides sees what is current, so each followed immediately upon the next.
-pub fn predecessors<V>(current: Option<&Version<V>>, before: &[Stamp]) -> Vec<Stamp> {
-    let last = current.map_or(Stamp::ZERO, |current| current.id);
+/// The predecessors of what is decided upon a version, the last one first: its id, zero where there is nothing, and `before`,
+/// those that it names itself. Whoever decides sees what is current, so each followed immediately upon the next.
+pub fn predecessors(last: Stamp, before: &[Stamp]) -> Vec<Stamp> {
     let is_recent = |id: &Stamp| id.wall().millis().saturating_add(RECENT_MS) >= last.wall().millis();
     let all = std::iter::once(last).chain(before.iter().copied()).take(PREDECESSORS_MAX).enumerate();
     all.take_while(|(place, id)| *place < PREDECESSORS_MIN || is_recent(id)).map(|(_, id)| id).collect()
@@ -189,9 +188,8 @@ mod tests {
     }
 
     fn kept(before: &[u64], last: u64) -> Vec<Stamp> {
-        let current = Version { order: at(last), id: at(last), value: () };
         let before: Vec<Stamp> = before.iter().copied().map(at).collect();
-        predecessors(Some(&current), &before)
+        predecessors(at(last), &before)
     }
 
     #[test]
@@ -202,7 +200,7 @@ mod tests {
         let named = kept(&fast, 4000);
         assert_eq!(named.len(), 16);
         assert_eq!(named[..3], [at(4000), at(3900), at(3800)]);
-        assert_eq!(predecessors::<()>(None, &[]), [Stamp::ZERO]);
+        assert_eq!(predecessors(Stamp::ZERO, &[]), [Stamp::ZERO]);
         // Of those that came fast after a pause only they, and four at least.
         assert_eq!(kept(&[90_000, 89_000, 88_000, 87_000, 86_000, 1000], 91_000).len(), 6);
     }

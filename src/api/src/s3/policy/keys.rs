@@ -168,8 +168,10 @@ impl Key {
         };
         let one = match self {
             Self::SourceIp => facts.source.map(|address| address.to_string()),
-            Self::SecureTransport => Some(facts.is_secure.to_string()),
-            Self::TlsVersion => facts.tls.map(|version| version.number().to_owned()),
+            Self::SecureTransport => Some(facts.secured.is_some().to_string()),
+            Self::TlsVersion => {
+                facts.secured.and_then(|secured| secured.0).map(|version| version.number().to_owned())
+            }
             Self::CurrentTime | Self::EpochTime => Some(facts.now_unix_s.to_string()),
             Self::UserName => asked.access_key.map(str::to_owned),
             // There are no numbers of accounts here.

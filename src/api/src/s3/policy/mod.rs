@@ -23,7 +23,7 @@ use super::settings;
 use super::tags;
 use super::versions;
 use super::xml::PublicAccessBlock;
-use crate::tls::TlsVersion;
+use crate::server::Secured;
 use model::Model;
 use model::rows::bucket::{BucketRow, Setting};
 use serde::{Deserialize, Serialize};
@@ -114,10 +114,8 @@ pub struct Facts {
     pub source: Option<IpAddr>,
     /// Now, in seconds.
     pub now_unix_s: i64,
-    /// Whether it came over TLS.
-    pub is_secure: bool,
-    /// Over which one, if that is known.
-    pub tls: Option<TlsVersion>,
+    /// Whether it came over TLS, and over which one.
+    pub secured: Option<Secured>,
     /// How it is signed, if it is.
     pub signed: Option<Signed>,
     /// Tags that the request gives the object.
@@ -161,8 +159,7 @@ impl Facts {
             query: head.query.clone(),
             source: head.source,
             now_unix_s,
-            is_secure: head.is_secure,
-            tls: head.tls,
+            secured: head.secured,
             signed,
             request_tags: tags::of_object(head).unwrap_or_default(),
             existing_tags: Vec::new(),

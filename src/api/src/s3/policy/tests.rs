@@ -3,6 +3,7 @@
 use super::*;
 use crate::s3::error::S3Code;
 use crate::s3::parameters::OWNER_ID;
+use crate::tls::TlsVersion;
 
 const NOBODY: Option<&str> = None;
 
@@ -20,8 +21,7 @@ fn facts() -> Facts {
         query: vec![("prefix".into(), "home/".into()), ("max-keys".into(), "10".into())],
         source: Some("192.0.2.7".parse().unwrap()),
         now_unix_s: 1_800_000_000,
-        is_secure: true,
-        tls: Some(TlsVersion::V1_2),
+        secured: Some(Secured(Some(TlsVersion::V1_2))),
         signed: Some(Signed {
             place: "REST-HEADER",
             version: "AWS4-HMAC-SHA256",

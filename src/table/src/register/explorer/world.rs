@@ -299,7 +299,7 @@ impl World {
             Some(Settled::Unknown) if scope.fault != Fault::BegunAnew => return self.stop(client),
             _ => {}
         }
-        let before = predecessors(held.as_ref(), before);
+        let before = predecessors(held.as_ref().map_or(Stamp::ZERO, |version| version.id), before);
         let value = held.map_or(NOTHING, |version| version.value.value);
         let op = scope.scripts[client][self.clients[client].next];
         let new = match op {
