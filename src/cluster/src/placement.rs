@@ -106,6 +106,11 @@ impl Placement {
                 .all(|set| set.iter().any(|other| *other != node && !self.is_given_up(*other)))
     }
 
+    /// Whether anything is kept more than once.
+    pub fn has_copies(&self) -> bool {
+        self.in_force.iter().flat_map(|version| version.assignment.sets()).any(|set| set.len() > 1)
+    }
+
     /// Everybody with a role who was not given up, gateways too: they keep a copy of the small tables.
     pub fn members(&self) -> BTreeSet<NodeId> {
         self.members.difference(&self.given_up).copied().collect()

@@ -3,6 +3,7 @@
 
 use crate::check::AskBodies;
 pub use crate::check::CheckProgress;
+use crate::events::{AskDone, AskLacking, HoldEvents};
 use crate::growth::{AskClock, AskMark, TellMarks};
 use crate::replicas::{
     AskGraves, AskReaders, AskRow, AskSecret, AskStamp, CompareNames, Forget, GetBlock, ListPast, ListRows,
@@ -12,7 +13,7 @@ use crate::sync::{ArcDigests, CutRanges, FetchRows, ListRanges};
 use net::fuzzing::{Form, forms_of};
 
 /// Every request with its reply: the name, both forms.
-pub const MESSAGES: [(&str, Form, Form); 27] = [
+pub const MESSAGES: [(&str, Form, Form); 30] = [
     forms_of::<StoreRows>(),
     forms_of::<StoreBlock>(),
     forms_of::<GetBlock>(),
@@ -35,6 +36,9 @@ pub const MESSAGES: [(&str, Form, Form); 27] = [
     forms_of::<AskRow>(),
     forms_of::<AskBodies>(),
     forms_of::<AskReaders>(),
+    forms_of::<HoldEvents>(),
+    forms_of::<AskLacking>(),
+    forms_of::<AskDone>(),
     forms_of::<ArcDigests>(),
     forms_of::<CutRanges>(),
     forms_of::<ListRanges>(),

@@ -62,11 +62,13 @@ pub enum Space {
     EventBacklog = 27,
     /// Table `ring`: keys that wrap the keys of encrypted bodies, themselves wrapped: ring key id.
     Ring = 28,
+    /// Events that this node holds for others: node ‖ its life ‖ webhook ‖ `00` ‖ time ‖ number.
+    EventHeld = 29,
 }
 
 impl Space {
     /// Every keyspace.
-    pub const ALL: [Space; 28] = [
+    pub const ALL: [Space; 29] = [
         Space::Meta,
         Space::Object,
         Space::Inline,
@@ -95,6 +97,7 @@ impl Space {
         Space::Event,
         Space::EventBacklog,
         Space::Ring,
+        Space::EventHeld,
     ];
 
     /// The keyspace of this stored name.
@@ -133,6 +136,7 @@ impl Space {
             Space::Event => "event",
             Space::EventBacklog => "event_backlog",
             Space::Ring => "ring",
+            Space::EventHeld => "event_held",
         }
     }
 

@@ -44,13 +44,13 @@ pub struct Watch(Option<Announced>);
 
 impl Watch {
     /// Settles how the change ended, and hands that on.
-    pub fn settle<T>(
+    pub async fn settle<T>(
         self,
         ended: Result<T, ModelError>,
         outcome: impl FnOnce(&T) -> Outcome,
     ) -> Result<T, ModelError> {
         match (self.0, &ended) {
-            (Some(announced), Ok(done)) => announced.happened(outcome(done)),
+            (Some(announced), Ok(done)) => announced.happened(outcome(done)).await?,
             (Some(announced), Err(error)) if error.is_refusal() => announced.refused(),
             // What became of it is found out later.
             (_, _) => {}

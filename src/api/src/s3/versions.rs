@@ -114,7 +114,7 @@ pub async fn set_tags(
     let watch = events::announce(call, Change::of_version(kind, key, version)).await?;
     let ended = call.api.model.set_object_tags(bucket.id, (key.to_owned(), version), tags).await;
     let changed = |version: &VersionId| Outcome { at: None, version: shown(&bucket.row, *version) };
-    let version = watch.settle(ended, changed)?;
+    let version = watch.settle(ended, changed).await?;
     let mut reply = Reply::empty(status);
     show(&mut reply, shown(&bucket.row, version));
     Ok(reply)

@@ -1,8 +1,11 @@
 //! Changes that somebody is to be told of: written down before they are made, settled after.
 //!
-//! The intent is durable before the change begins; settling it is not waited for. So whoever dies in between leaves an
-//! intent, and what became of the change is found out later (`doubt`).
+//! The intent is durable before the change begins, and another home holds it before the change is acknowledged
+//! (`copies`); settling it is not waited for. So whoever dies in between leaves an intent, and what became of the change is
+//! found out later (`doubt`).
 
+use super::copies::{Holding, of_intent};
+use super::id::EventId;
 use super::{Abandoned, INTENTS_MAX, backlog, locked};
 use crate::rows::event::{Delivery, Event, IntentRow};
 use crate::rows::past::VersionId;
@@ -34,7 +37,9 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Announced {
     model: Arc<Model>,
-    row_key: Vec<u8>,
+    id: EventId,
+    /// Whether another home holds it, where one has to.
+    holding: Option<Holding>,
     /// None once it is settled.
     draft: Option<Draft>,
 }
@@ -56,52 +61,68 @@ impl Model {
             tracing::warn!("too many changes are in doubt that somebody is to be told of: more are refused");
             return Err(ModelError::Unavailable);
         }
+        if self.needs_holder() && !self.has_holder() {
+            return Err(ModelError::Unavailable);
+        }
         let stamp = self.store.stamp().await?;
         self.events.open.fetch_add(drafts.len(), Ordering::Relaxed);
-        let announced: Vec<Announced> = (0_u16..)
+        let mut announced: Vec<Announced> = (0_u16..)
             .zip(drafts)
             .map(|(number, mut draft)| {
                 draft.event.at = stamp;
-                Announced { model: Arc::clone(self), row_key: row_key(stamp, number), draft: Some(draft) }
+                let id = EventId { written: stamp, number };
+                Announced { model: Arc::clone(self), id, holding: None, draft: Some(draft) }
             })
             .collect();
         let row = |one: &Announced| {
             let draft = one.draft.clone()?;
-            Some((one.row_key.clone(), IntentRow { event: draft.event, deliveries: draft.deliveries }))
+            Some((one.id, IntentRow { event: draft.event, deliveries: draft.deliveries }))
         };
         let rows: Vec<_> = announced.iter().filter_map(row).collect();
+        let held: Vec<_> = rows.iter().flat_map(|(id, row)| of_intent(*id, row)).collect();
         let write = move |txn: &mut Txn<'_>| {
-            rows.into_iter().for_each(|(row_key, row)| txn.put(Space::EventIntent, row_key, &row));
+            rows.into_iter().for_each(|(id, row)| txn.put(Space::EventIntent, id.to_bytes().to_vec(), &row));
             Ok::<_, ModelError>(())
         };
         self.store.commit(intent, write).await?;
+        // Only now: who holds an event asks this node whether it is done with it (doc/models/events.rs, `own-first`).
+        if self.needs_holder() {
+            let holding = self.hold_elsewhere(held, intent == Intent::Free);
+            announced.iter_mut().for_each(|one| one.holding = Some(holding.clone()));
+        }
         Ok(announced)
     }
 }
 
 impl Announced {
-    /// It has happened: its event is on its way. Not waited for: until it is done the intent is there.
-    pub fn happened(mut self, outcome: Outcome) {
-        let Some(draft) = self.draft.take() else { return };
-        let (model, row_key) = (Arc::clone(&self.model), std::mem::take(&mut self.row_key));
+    /// It has happened: its event is on its way. Returns when it may be acknowledged, since another home holds the event;
+    /// that it is queued here is not waited for: until then the intent is there.
+    pub async fn happened(mut self, outcome: Outcome) -> Result<(), ModelError> {
+        let Some(draft) = self.draft.take() else { return Ok(()) };
+        let (model, id) = (Arc::clone(&self.model), self.id);
         let tasks = model.env.tasks.clone();
         let settle = async move {
-            if let Err(error) = model.settle_intent(row_key.clone(), Some((draft, outcome))).await {
+            if let Err(error) = model.settle_intent(id, Some((draft, outcome))).await {
                 tracing::warn!(%error, "an event is put on its way later");
-                model.abandon_intent(row_key, true);
+                model.abandon_intent(id, true);
             }
         };
         tasks.spawn(settle).detach();
+        let Some(mut holding) = self.holding.take() else { return Ok(()) };
+        match holding.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(true)) => Ok(()),
+            _ => Err(ModelError::Unavailable),
+        }
     }
 
     /// Nothing happened: nobody is told.
     pub fn refused(mut self) {
         self.draft = None;
-        let (model, row_key) = (Arc::clone(&self.model), std::mem::take(&mut self.row_key));
+        let (model, id) = (Arc::clone(&self.model), self.id);
         let tasks = model.env.tasks.clone();
         let settle = async move {
-            if model.settle_intent(row_key.clone(), None).await.is_err() {
-                model.abandon_intent(row_key, false);
+            if model.settle_intent(id, None).await.is_err() {
+                model.abandon_intent(id, false);
             }
         };
         tasks.spawn(settle).detach();
@@ -111,7 +132,7 @@ impl Announced {
 impl Drop for Announced {
     fn drop(&mut self) {
         if self.draft.is_some() {
-            self.model.abandon_intent(std::mem::take(&mut self.row_key), false);
+            self.model.abandon_intent(self.id, false);
         }
     }
 }
@@ -120,17 +141,17 @@ impl Model {
     /// Removes an intent and puts its event on its way, if it has happened.
     pub(super) async fn settle_intent(
         &self,
-        row_key: Vec<u8>,
+        id: EventId,
         happened: Option<(Draft, Outcome)>,
     ) -> Result<(), StoreError> {
         let news = self.events.news.clone();
         let settle = move |txn: &mut Txn<'_>| {
-            txn.delete(Space::EventIntent, row_key);
+            txn.delete(Space::EventIntent, id.to_bytes().to_vec());
             let Some((mut draft, outcome)) = happened else { return Ok(()) };
             // Else its place is that of the intent: whatever follows it lies above that.
             draft.event.at = outcome.at.unwrap_or(draft.event.at);
             draft.event.object.version = outcome.version.or(draft.event.object.version);
-            backlog::push_all(txn, &draft.event, &draft.deliveries)?;
+            backlog::push_all(txn, id, &draft.event, &draft.deliveries)?;
             txn.after_commit(move || news.note());
             Ok::<_, StoreError>(())
         };
@@ -140,17 +161,8 @@ impl Model {
     }
 
     /// Leaves an intent to whoever looks into what is in doubt.
-    pub(super) fn abandon_intent(&self, row_key: Vec<u8>, may_be_acknowledged: bool) {
+    pub(super) fn abandon_intent(&self, id: EventId, may_be_acknowledged: bool) {
         let since = self.env.clock.mono();
-        locked(&self.events.abandoned).insert(row_key, Abandoned { since, may_be_acknowledged });
+        locked(&self.events.abandoned).insert(id, Abandoned { since, may_be_acknowledged });
     }
-}
-
-fn row_key(stamp: Stamp, number: u16) -> Vec<u8> {
-    [stamp.to_bytes().as_slice(), &number.to_be_bytes()].concat()
-}
-
-/// When an intent was written.
-pub(super) fn written_at(row_key: &[u8]) -> Option<Stamp> {
-    Some(Stamp::from_bytes(row_key.get(..Stamp::LEN)?.try_into().ok()?))
 }

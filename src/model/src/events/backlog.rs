@@ -1,8 +1,9 @@
-//! What waits for each webhook: a queue on this node's disk, in the order in which the changes were settled.
+//! What waits for each webhook: a queue on this node's disk, in the order in which the changes were begun.
 //!
 //! Always holds: the figures of a queue are those of its rows, changed in the same transaction; a queue that is full takes
 //! nothing more until something was delivered, and counts what it did not take.
 
+use super::id::EventId;
 use super::{BACKLOG_MAX_BYTES, BACKLOG_MAX_EVENTS};
 use crate::rows::event::{BacklogRow, Delivery, Event, QueuedRow};
 use crate::rows::webhook::WebhookRow;
@@ -24,14 +25,20 @@ pub struct Waiting {
 }
 
 /// Puts an event on its way to everybody who is to be told.
-pub(super) fn push_all(txn: &mut Txn<'_>, event: &Event, deliveries: &[Delivery]) -> Result<(), StoreError> {
+pub(super) fn push_all(
+    txn: &mut Txn<'_>,
+    id: EventId,
+    event: &Event,
+    deliveries: &[Delivery],
+) -> Result<(), StoreError> {
     for delivery in deliveries {
-        push(txn, &delivery.webhook, QueuedRow { event: event.clone(), rule: delivery.rule.clone() })?;
+        push(txn, &delivery.webhook, id, QueuedRow { event: event.clone(), rule: delivery.rule.clone() })?;
     }
     Ok(())
 }
 
-fn push(txn: &mut Txn<'_>, webhook: &str, row: QueuedRow) -> Result<(), StoreError> {
+/// Puts an event on its way to one webhook; once, however often.
+pub(super) fn push(txn: &mut Txn<'_>, webhook: &str, id: EventId, row: QueuedRow) -> Result<(), StoreError> {
     let registered: Option<WebhookRow> = match txn.get(Space::Webhook, webhook.as_bytes()) {
         // It may be there.
         Err(StoreError::Unreadable { .. }) => None,
@@ -40,13 +47,15 @@ fn push(txn: &mut Txn<'_>, webhook: &str, row: QueuedRow) -> Result<(), StoreErr
     if registered.is_some_and(|row| row.endpoint.value.is_none()) {
         return Ok(());
     }
-    let stamp = txn.stamp();
-    let row_key = [&prefix(webhook)[..], &stamp.to_bytes()].concat();
+    let row_key = row_key(webhook, id);
+    if txn.get_bytes(Space::Event, &row_key)?.is_some() {
+        return Ok(());
+    }
     let record = store::encode(Space::Event, &row_key, &row);
     let mut figures = figures_of(txn, webhook)?;
     if is_full(&figures, record.len()) {
         figures.lost += 1;
-        figures.lost_at = Some(stamp);
+        figures.lost_at = Some(txn.stamp());
     } else {
         figures.events += 1;
         figures.bytes += record.len() as u64;
@@ -69,8 +78,21 @@ fn prefix(webhook: &str) -> Vec<u8> {
     [webhook.as_bytes(), &[0]].concat()
 }
 
-fn end(webhook: &str) -> Vec<u8> {
+/// Above all keys of a webhook's queue.
+pub(super) fn end(webhook: &str) -> Vec<u8> {
     [webhook.as_bytes(), &[1]].concat()
+}
+
+/// Where an event stands in a webhook's queue.
+pub(super) fn row_key(webhook: &str, id: EventId) -> Vec<u8> {
+    [&prefix(webhook)[..], &id.to_bytes()].concat()
+}
+
+/// What [`row_key`] makes a key of.
+pub(super) fn parse_row_key(key: &[u8]) -> Option<(&str, EventId)> {
+    let (webhook, id) = key.split_at_checked(key.len().checked_sub(EventId::LEN)?)?;
+    let webhook = std::str::from_utf8(webhook.strip_suffix(&[0])?).ok()?;
+    Some((webhook, EventId::parse(id)?))
 }
 
 impl Model {
@@ -170,13 +192,13 @@ impl Model {
         self.store.commit(Intent::Free, forget).await
     }
 
-    /// When the first event that waits for a webhook was queued.
+    /// When the change was begun that the first event tells of that waits for a webhook.
     pub fn oldest_event(&self, webhook: &str) -> Result<Option<Stamp>, ModelError> {
         let (from, to) = (prefix(webhook), end(webhook));
         let mut oldest = None;
         let view = self.store.view()?;
         view.scan(Space::Event, Bound::Included(&from), Bound::Excluded(&to), &mut |key, _| {
-            oldest = key.get(from.len()..).and_then(|rest| rest.try_into().ok()).map(Stamp::from_bytes);
+            oldest = parse_row_key(key).map(|(_, id)| id.written);
             ControlFlow::Break(())
         })?;
         Ok(oldest)

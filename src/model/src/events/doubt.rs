@@ -1,18 +1,18 @@
 //! Intents of which nobody knows any more what became of them: settled by looking at the key.
 //!
-//! Two kinds. One was left by an earlier process: its request may have been acknowledged, so that its event is told unless
-//! the key shows that nothing happened. The other was left by a request of this process that ended without an answer that
+//! Two kinds. One was left by an earlier process, or by a home that is gone: its request may have been acknowledged, so that
+//! its event is told unless the key shows that nothing happened. The other was left by a request of this process that ended without an answer that
 //! something was done: its event is told only if the key shows that it was.
 
-use super::announce::{Draft, Outcome, written_at};
-use super::{Abandoned, locked};
+use super::announce::{Draft, Outcome};
+use super::id::EventId;
+use super::{Abandoned, INTERVAL, locked};
 use crate::objects::{Looked, Want};
 use crate::rows::bucket::Versioning;
 use crate::rows::event::{Event, IntentRow};
 use crate::rows::past::VersionId;
 use crate::{Model, ModelError};
 use base::Stamp;
-use env::Task;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,8 +23,6 @@ use store::{Read, Space};
 const AFTER_START: Duration = Duration::from_secs(3);
 /// A request that was given up may go on in the background for this long.
 const AFTER_ABANDONING: Duration = Duration::from_secs(60);
-/// Between two looks.
-const INTERVAL: Duration = Duration::from_secs(5);
 /// Intents looked at in one go.
 const AT_ONCE: usize = 256;
 
@@ -38,70 +36,66 @@ enum Verdict {
 }
 
 impl Model {
-    /// Settles intents in doubt; it ends when the task is dropped.
-    pub fn spawn_event_keeper(self: &Arc<Self>) -> Task<()> {
-        let model = Arc::clone(self);
-        self.env.tasks.spawn(async move {
-            let mut left = match model.intents_before() {
-                Ok(left) => left,
-                Err(error) => {
-                    tracing::error!(%error, "which events an earlier run left in doubt cannot be read");
-                    Vec::new()
-                }
-            };
-            model.events.open.fetch_add(left.len(), Ordering::Relaxed);
-            env::sleep(AFTER_START).await;
-            loop {
-                left = model.settle_some(left, true).await;
-                let (acknowledged, given_up) = model.due_intents();
-                for (keys, may_be_acknowledged) in [(acknowledged, true), (given_up, false)] {
-                    for row_key in model.settle_some(keys, may_be_acknowledged).await {
-                        model.abandon_intent(row_key, may_be_acknowledged);
-                    }
-                }
-                env::sleep(INTERVAL).await;
+    /// Settles intents in doubt, for ever.
+    pub(super) async fn settle_doubts(self: &Arc<Self>) {
+        let mut left = match self.intents_before() {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::error!(%error, "which events an earlier run left in doubt cannot be read");
+                Vec::new()
             }
-        })
+        };
+        self.events.open.fetch_add(left.len(), Ordering::Relaxed);
+        env::sleep(AFTER_START).await;
+        loop {
+            left = self.settle_some(left, true).await;
+            let (acknowledged, given_up) = self.due_intents();
+            for (ids, may_be_acknowledged) in [(acknowledged, true), (given_up, false)] {
+                for id in self.settle_some(ids, may_be_acknowledged).await {
+                    self.abandon_intent(id, may_be_acknowledged);
+                }
+            }
+            env::sleep(INTERVAL).await;
+        }
     }
 
     /// Intents that an earlier process left.
-    fn intents_before(&self) -> Result<Vec<Vec<u8>>, ModelError> {
-        let (mut left, began) = (Vec::new(), self.events.began);
+    fn intents_before(&self) -> Result<Vec<EventId>, ModelError> {
+        let (mut left, began, me) = (Vec::new(), self.events.began, self.peers.me().tag());
         self.store.view()?.scan(Space::EventIntent, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
-            if written_at(key).is_some_and(|at| at > began) {
-                return ControlFlow::Break(());
-            }
-            left.push(key.to_vec());
+            // What was written by another home's clock was adopted before.
+            let is_left = |id: &EventId| id.written.node != me || id.written <= began;
+            left.extend(EventId::parse(key).filter(is_left));
             ControlFlow::Continue(())
         })?;
         Ok(left)
     }
 
     /// Intents that were abandoned long enough ago: those that may have been acknowledged, and the others.
-    fn due_intents(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    fn due_intents(&self) -> (Vec<EventId>, Vec<EventId>) {
         let now = self.env.clock.mono();
         let mut abandoned = locked(&self.events.abandoned);
         let is_due =
             |one: &Abandoned| one.may_be_acknowledged || now.saturating_sub(one.since) >= AFTER_ABANDONING;
-        let due: Vec<(Vec<u8>, bool)> = abandoned
+        let due: Vec<(EventId, bool)> = abandoned
             .iter()
             .filter(|(_, one)| is_due(one))
             .take(AT_ONCE)
-            .map(|(key, one)| (key.clone(), one.may_be_acknowledged))
+            .map(|(id, one)| (*id, one.may_be_acknowledged))
             .collect();
-        due.iter().for_each(|(key, _)| _ = abandoned.remove(key));
+        due.iter().for_each(|(id, _)| _ = abandoned.remove(id));
         let (acknowledged, given_up): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, may)| *may);
-        let keys = |some: Vec<(Vec<u8>, bool)>| some.into_iter().map(|(key, _)| key).collect();
-        (keys(acknowledged), keys(given_up))
+        let ids = |some: Vec<(EventId, bool)>| some.into_iter().map(|(id, _)| id).collect();
+        (ids(acknowledged), ids(given_up))
     }
 
     /// Settles intents; those that cannot be settled yet come back.
-    async fn settle_some(self: &Arc<Self>, keys: Vec<Vec<u8>>, may_be_acknowledged: bool) -> Vec<Vec<u8>> {
+    async fn settle_some(self: &Arc<Self>, ids: Vec<EventId>, may_be_acknowledged: bool) -> Vec<EventId> {
         let mut left = Vec::new();
-        for row_key in keys {
-            if let Err(error) = self.settle_in_doubt(&row_key, may_be_acknowledged).await {
+        for id in ids {
+            if let Err(error) = self.settle_in_doubt(id, may_be_acknowledged).await {
                 tracing::debug!(%error, "what became of a change is found out later");
-                left.push(row_key);
+                left.push(id);
             }
         }
         left
@@ -109,10 +103,10 @@ impl Model {
 
     async fn settle_in_doubt(
         self: &Arc<Self>,
-        row_key: &[u8],
+        id: EventId,
         may_be_acknowledged: bool,
     ) -> Result<(), ModelError> {
-        let row: Option<IntentRow> = self.store.view()?.get(Space::EventIntent, row_key)?;
+        let row: Option<IntentRow> = self.store.view()?.get(Space::EventIntent, &id.to_bytes())?;
         let Some(IntentRow { event, deliveries }) = row else {
             // Its commit did not come about.
             self.events.open.fetch_sub(1, Ordering::Relaxed);
@@ -133,7 +127,7 @@ impl Model {
             Verdict::Tell(outcome) => Some((Draft { event, deliveries }, outcome)),
             Verdict::Drop => None,
         };
-        Ok(self.settle_intent(row_key.to_vec(), happened).await?)
+        Ok(self.settle_intent(id, happened).await?)
     }
 }
 

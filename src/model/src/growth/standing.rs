@@ -2,6 +2,7 @@
 
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::{Model, ModelError};
+use cluster::layout::Count;
 use env::MonoTime;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Intent, Read, Space, Txn};
@@ -21,6 +22,11 @@ impl Growth {
 }
 
 impl Model {
+    /// Which life this node is in, as far as it knows.
+    pub(crate) fn life(&self) -> Count {
+        self.standing().life.life
+    }
+
     pub(super) fn standing(&self) -> Arc<Standing> {
         Arc::clone(&self.growth.standing.lock().unwrap_or_else(PoisonError::into_inner))
     }

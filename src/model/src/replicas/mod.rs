@@ -44,7 +44,7 @@ mod store;
 mod turns;
 mod versions;
 
-pub(crate) use ask::READ_LIMIT;
+pub(crate) use ask::{Asked, READ_LIMIT, WRITE_LIMIT};
 pub(crate) use ballot::Proposal;
 #[cfg(test)]
 pub(crate) use blocks::Begun;

@@ -16,6 +16,7 @@ use super::seal::{self, Closed};
 use super::secret::{AskSecret, OfferSecret};
 use crate::batch::{self, Write};
 use crate::check::AskBodies;
+use crate::events::{AskDone, AskLacking, HoldEvents};
 use crate::growth::{AskClock, AskMark, TellMarks};
 use crate::rows::object::{self, Beside, InlineBody, ObjectRow};
 use crate::rows::past;
@@ -81,6 +82,9 @@ impl Model {
         self.answer::<AskRow>(net);
         self.answer::<AskBodies>(net);
         self.answer::<AskReaders>(net);
+        self.answer::<HoldEvents>(net);
+        self.answer::<AskLacking>(net);
+        self.answer::<AskDone>(net);
         self.answer_sync(net);
     }
 

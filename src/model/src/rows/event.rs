@@ -1,4 +1,4 @@
-//! Events on their way to webhooks: kept by the node that took the request, and by no other.
+//! Events on their way to webhooks: kept by the node that took the request, and held by another one for it.
 //!
 //! An intent is written before the change it speaks of, and becomes queued events, one for each webhook, once the change
 //! has taken place (doc/decisions/0011).
@@ -88,6 +88,20 @@ pub struct QueuedRow {
 
 impl Record for QueuedRow {
     const KIND: u8 = record_kind::EVENT;
+    const VERSION: u8 = 1;
+}
+
+/// An event that another node has on its way to one webhook: told by this one should that node be lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRow {
+    /// The event, and the rule by which the webhook is told.
+    pub queued: QueuedRow,
+    /// Whether it is certain that it has happened; else the key is looked at first.
+    pub is_settled: bool,
+}
+
+impl Record for HeldRow {
+    const KIND: u8 = record_kind::EVENT_HELD;
     const VERSION: u8 = 1;
 }
 

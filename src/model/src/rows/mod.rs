@@ -46,4 +46,5 @@ pub(crate) mod record_kind {
     /// 40 to 45, 47 and 49 are the block store's.
     pub const ROW_CHECK: u8 = 46;
     pub const COPY_RATE: u8 = 48;
+    pub const EVENT_HELD: u8 = 50;
 }

@@ -11,7 +11,7 @@ use base::Stamp;
 use std::time::Duration;
 use store::{Intent, Space};
 
-const HOOK: &str = "hook";
+pub(super) const HOOK: &str = "hook";
 
 async fn with_hook() -> (Node, Bucket) {
     let node = Node::new().await;
@@ -21,7 +21,7 @@ async fn with_hook() -> (Node, Bucket) {
     (node, bucket)
 }
 
-fn draft(bucket: Bucket, kind: EventKind, key: &str, content: &[u8]) -> Draft {
+pub(super) fn draft(bucket: Bucket, kind: EventKind, key: &str, content: &[u8]) -> Draft {
     let object = Subject { etag: Some(tag(&[content]).to_string()), ..Subject::default() };
     let event = Event {
         kind,
@@ -59,7 +59,7 @@ fn a_change_is_told_once_it_has_happened() {
         let announced = announce(&node, draft(bucket, EventKind::Put, "k", b"x")).await;
         assert_eq!((node.rows(Space::EventIntent), waiting(&node)), (1, Vec::new()));
         let at = node.put(bucket, "k", &[b"x"]).await;
-        announced.happened(Outcome { at: Some(at), version: None });
+        announced.happened(Outcome { at: Some(at), version: None }).await.unwrap();
         node.settle().await;
         assert_eq!(
             (node.rows(Space::EventIntent), waiting(&node)),

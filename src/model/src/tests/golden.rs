@@ -14,7 +14,7 @@ use crate::reclaim::{self, Work};
 use crate::rows::acl::{Acl, AclGrant, Grantee, Permission};
 use crate::rows::bucket::{AliasRow, BucketRow, Document, Grant, Quotas, Website};
 use crate::rows::encryption::{Encryption, Keeper, RingKeyRow, Wrapped};
-use crate::rows::event::{BacklogRow, Cause, Delivery, Event, IntentRow, QueuedRow, Subject};
+use crate::rows::event::{BacklogRow, Cause, Delivery, Event, HeldRow, IntentRow, QueuedRow, Subject};
 use crate::rows::key::{KeyRow, Secret};
 use crate::rows::lock::{Lock, Retention, RetentionMode};
 use crate::rows::object::{self, BlockPiece, Body, Checksum, ETag, InlineBody, Object};
@@ -275,12 +275,15 @@ fn events() -> Vec<Line> {
     let webhook = WebhookRow { created: STAMP, endpoint: Lww::new(STAMP, Some(endpoint)) };
     let deliveries = vec![Delivery { webhook: "hook".into(), rule: "r".into() }];
     let intent_key = [STAMP.to_bytes().as_slice(), &[0, 1]].concat();
-    let event_key = [b"hook\0".as_slice(), &STAMP.to_bytes()].concat();
+    let event_key = [b"hook\0".as_slice(), &intent_key].concat();
+    let held_key = [super::support::NODE.as_bytes().as_slice(), &[0; 12], &event_key].concat();
+    let queued = QueuedRow { event: event.clone(), rule: "r".into() };
     let backlog = BacklogRow { events: 1, bytes: 300, lost: 2, lost_at: Some(STAMP) };
     vec![
         line("webhook", Space::Webhook, b"hook".to_vec(), webhook),
-        line("event_intent", Space::EventIntent, intent_key, IntentRow { event: event.clone(), deliveries }),
-        line("event", Space::Event, event_key, QueuedRow { event, rule: "r".into() }),
+        line("event_intent", Space::EventIntent, intent_key, IntentRow { event, deliveries }),
+        line("event_held", Space::EventHeld, held_key, HeldRow { queued: queued.clone(), is_settled: true }),
+        line("event", Space::Event, event_key, queued),
         line("event_backlog", Space::EventBacklog, b"hook".to_vec(), backlog),
     ]
 }

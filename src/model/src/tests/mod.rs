@@ -13,6 +13,7 @@ mod encryption;
 mod entries;
 mod events;
 mod golden;
+mod held_events;
 mod homes;
 mod in_doubt;
 mod laws;

@@ -23,7 +23,7 @@ use store::{MemEngine, MemPlatter, Read, Space, Step, Store, StoreOptions};
 pub type Bucket = Id<kind::Bucket>;
 pub type Upload = Id<kind::Upload>;
 
-const NODE: NodeId = NodeId::from_bytes([7; 32]);
+pub const NODE: NodeId = NodeId::from_bytes([7; 32]);
 /// Longer than the grace of blocks and the one of tombstones.
 const PAST_GRACE_MS: i64 = 11 * 60 * 1000;
 

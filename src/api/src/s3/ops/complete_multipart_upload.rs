@@ -75,7 +75,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
             let condition = call.admission.restrict(since_begun(condition, &completion));
             let ended = call.api.model.complete_upload(name.clone(), *completion, stored, condition).await;
             let outcome = |done: &Completed| Outcome { at: Some(done.stamp), version: done.version };
-            watch.settle(ended, outcome)?
+            watch.settle(ended, outcome).await?
         }
     };
     let opened = match opened {

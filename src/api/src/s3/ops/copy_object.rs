@@ -104,7 +104,7 @@ async fn share(
     let (size, etag) = (source.found.object.size, source.found.object.etag);
     let watch = events::announce(call, Change::creation(EventKind::Copy, &place.key, (size, etag))).await?;
     let ended = call.api.model.copy_object(source.place(), source.found.clone(), place, meta).await;
-    Ok(Made { etag, checksum, written: watch.settle(ended, events::written)? })
+    Ok(Made { etag, checksum, written: watch.settle(ended, events::written).await? })
 }
 
 /// A copy that is encrypted in another way than its source: its bytes are stored anew.
@@ -136,7 +136,7 @@ async fn rewrite(
     let change = Change::creation(EventKind::Copy, &place.key, (object.size, etag));
     let watch = events::announce(call, change).await?;
     let ended = call.api.model.put_object(place, received.body, etag, meta).await;
-    Ok(Made { etag, checksum, written: watch.settle(ended, events::written)? })
+    Ok(Made { etag, checksum, written: watch.settle(ended, events::written).await? })
 }
 
 /// What a directive says: COPY, as without one, or REPLACE.

@@ -31,7 +31,7 @@ async fn run(call: Call, _body: &mut Incoming) -> Result<Reply, S3Error> {
     };
     let deletion = Deletion { key, version, condition: call.write_condition()?, bypass };
     let watch = events::announce(&call, events::deletion(bucket, &deletion)).await?;
-    let deleted = watch.settle(model.delete_object(bucket.id, deletion).await, events::deleted)?;
+    let deleted = watch.settle(model.delete_object(bucket.id, deletion).await, events::deleted).await?;
     let mut reply = Reply::empty(StatusCode::NO_CONTENT);
     versions::show_deleted(&mut reply, &bucket.row, deleted);
     Ok(reply)

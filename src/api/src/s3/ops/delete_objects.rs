@@ -54,7 +54,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
     let watches = events::announce_all(&call, changes, Intent::Free).await?;
     let outcomes = call.api.model.delete_objects(bucket.id, deletions).await?;
     for (((key, version_id), outcome), watch) in names.into_iter().zip(outcomes).zip(watches) {
-        match watch.settle(outcome, events::deleted) {
+        match watch.settle(outcome, events::deleted).await {
             Ok(_) if wanted.quiet => {}
             Ok(deleted) => {
                 let marker = deleted.version.filter(|_| deleted.is_marker).map(|id| id.to_string());

@@ -138,7 +138,7 @@ impl Upload {
         let change = Change::creation(kind, &place.key, (size, etag));
         let watch = events::announce(call, change).await?;
         let ended = call.api.model.put_object(place, received.body, etag, meta).await;
-        let written = watch.settle(ended, events::written)?;
+        let written = watch.settle(ended, events::written).await?;
         let (version, made) = (written.version, written.stamp);
         Ok(Stored { etag, checksum, version, made, size, tags, sealing })
     }

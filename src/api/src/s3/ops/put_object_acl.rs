@@ -41,7 +41,7 @@ async fn run(call: Call, body: &mut Incoming) -> Result<Reply, S3Error> {
         let ended = call.api.model.set_object_acl(bucket, (key, named), judged, list).await;
         let row = &call.bucket()?.row;
         let changed = |id: &VersionId| Outcome { at: None, version: versions::shown(row, *id) };
-        match watch.settle(ended, changed) {
+        match watch.settle(ended, changed).await {
             Err(ModelError::ConditionFailed) => return Err(S3Code::OperationAborted.into()),
             outcome => _ = outcome?,
         }

@@ -1,0 +1,303 @@
+//! The second copy of what this home has on its way: another home holds it, and tells it should this one be lost.
+//!
+//! What always holds (doc/models/events.rs):
+//!
+//! - another home is asked to hold an event once its intent is durable here, and a change is acknowledged once one does;
+//! - of an event that is neither an intent nor queued here, in one view of the store, this home says that it is done; it
+//!   says so for the life that it is in, once the cluster knows of its start.
+//!
+//! One home at a time, the steady holder, is to hold everything. Where another one took something in its place, where it
+//! lost its memory, or where it was away for long and there is another one, what it lacks is sent to it.
+
+use super::id::EventId;
+use super::messages::{AskDone, AskLacking, Held, HoldEvents, OnItsWay, Owner};
+use super::{backlog, locked};
+use crate::replicas::{Asked, READ_LIMIT, Reply, Serve, WRITE_LIMIT};
+use crate::rows::event::{HeldRow, IntentRow, QueuedRow};
+use crate::{Model, ModelError};
+use base::NodeId;
+use bytes::Bytes;
+use cluster::layout::Count;
+use env::MonoTime;
+use net::{Answer, Attachment, Refusal};
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{Read, Space};
+use tokio::sync::watch;
+
+/// How long one home is waited for before another one is asked too: longer than a round trip on any line.
+const HEDGE_AFTER: Duration = Duration::from_secs(1);
+/// How long a home may be away before others stand in for it: longer than a restart of the machine. A home that was
+/// only cut off tells its events as well; so they come twice.
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
+/// Events in one message.
+pub(super) const PAGE_MAX: usize = 500;
+
+/// What this process knows of second copies.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    /// The home that holds everything, and in which of its lives.
+    whole: Mutex<Option<(NodeId, Count)>>,
+    /// Whether something may lack a second copy there.
+    is_due: AtomicBool,
+    /// Since when homes cannot be reached.
+    away: Mutex<BTreeMap<NodeId, MonoTime>>,
+}
+
+/// Whether another home holds it; none as long as that is open.
+pub(super) type Holding = watch::Receiver<Option<bool>>;
+
+/// Where a walk over everything that is on its way goes on.
+struct Place {
+    space: Space,
+    from: Vec<u8>,
+}
+
+impl Copies {
+    /// Says that something may lack a second copy.
+    pub fn want(&self) {
+        self.is_due.store(true, Ordering::Release);
+    }
+
+    /// Takes note of who can be reached.
+    fn look(&self, now: MonoTime, nodes: &[NodeId], is_up: impl Fn(NodeId) -> bool) {
+        let mut away = locked(&self.away);
+        away.retain(|node, _| nodes.contains(node));
+        for node in nodes {
+            if is_up(*node) {
+                away.remove(node);
+            } else {
+                away.entry(*node).or_insert(now);
+            }
+        }
+    }
+
+    fn is_long_away(&self, now: MonoTime, node: NodeId) -> bool {
+        locked(&self.away).get(&node).is_some_and(|since| now.saturating_sub(*since) >= PATIENCE)
+    }
+}
+
+impl Model {
+    /// Whether what this node has on its way has to be held by another one too.
+    pub(super) fn needs_holder(&self) -> bool {
+        self.peers.placement().has_copies()
+    }
+
+    /// Whether any other home can be asked to hold events now.
+    pub(super) fn has_holder(&self) -> bool {
+        !self.peers.others_up().is_empty()
+    }
+
+    fn as_owner(&self) -> Owner {
+        Owner { node: self.peers.me(), life: self.life() }
+    }
+
+    /// The other members, whoever is asked first at the head: homes that store, in another zone. Each member has an order
+    /// of its own, so that they hold about as much as they have held.
+    fn holders(&self) -> Vec<NodeId> {
+        let me = self.peers.me();
+        let layout = self.peers.cluster().map(|cluster| cluster.layout());
+        let role = |node: NodeId| layout.as_ref().and_then(|layout| layout.newest().roles.get(&node));
+        let zone = |node: NodeId| role(node).map(|role| role.zone.as_str());
+        let is_gateway = |node: NodeId| role(node).is_some_and(|role| role.capacity_bytes.is_none());
+        let mut others: Vec<NodeId> =
+            self.peers.placement().members().into_iter().filter(|node| *node != me).collect();
+        let is_near = |node: NodeId| zone(node).is_some() && zone(node) == zone(me);
+        others.sort_by_key(|node| (is_gateway(*node), is_near(*node), node.tag() ^ me.tag()));
+        others
+    }
+
+    /// Has another home hold events of this one. Goes on to its end whether or not anybody waits.
+    pub(super) fn hold_elsewhere(self: &Arc<Self>, events: Vec<Held>, frees: bool) -> Holding {
+        let (sender, holding) = watch::channel(None);
+        let model = Arc::clone(self);
+        let hold = async move {
+            let is_held = model.find_holder(events, frees).await;
+            if !is_held {
+                tracing::warn!("no other home could be found that holds an event");
+                model.events.copies.want();
+            }
+            // Whoever waited may be gone.
+            sender.send_replace(Some(is_held));
+        };
+        self.env.tasks.spawn(hold).detach();
+        holding
+    }
+
+    /// Asks one after the other, the next one where one is silent or refuses; whether one holds them.
+    async fn find_holder(self: &Arc<Self>, events: Vec<Held>, frees: bool) -> bool {
+        let holders: Vec<NodeId> =
+            self.holders().into_iter().filter(|node| self.peers.is_up(*node)).collect();
+        let request = HoldEvents { of: self.as_owner(), frees, events };
+        let mut asked = Asked::new(holders.len());
+        let mut rest = holders.iter().enumerate();
+        loop {
+            let next = rest.next();
+            if let Some((member, node)) = next {
+                self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), WRITE_LIMIT);
+            }
+            let limit = if next.is_some() { HEDGE_AFTER } else { WRITE_LIMIT };
+            match env::timeout(limit, asked.next()).await {
+                Some(Some((member, Ok(Answer { reply: Reply::Done(()), .. })))) => {
+                    let is_steady = locked(&self.events.copies.whole)
+                        .is_some_and(|(steady, _)| holders.get(member) == Some(&steady));
+                    if !is_steady {
+                        self.events.copies.want();
+                    }
+                    return true;
+                }
+                Some(None) if next.is_none() => return false,
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends the steady holder what it lacks, if it may lack anything.
+    pub(super) async fn complete_copies(self: &Arc<Self>) -> Result<(), ModelError> {
+        self.look_at_homes();
+        let copies = &self.events.copies;
+        let Some(holder) = self.steady_holder().filter(|_| self.needs_holder()) else { return Ok(()) };
+        let holder = (holder, self.life_of(holder));
+        let is_whole = *locked(&copies.whole) == Some(holder);
+        if !copies.is_due.swap(false, Ordering::AcqRel) && is_whole {
+            return Ok(());
+        }
+        let sent = self.send_lacking(holder.0).await;
+        match &sent {
+            Ok(()) => *locked(&copies.whole) = Some(holder),
+            Err(_) => copies.want(),
+        }
+        sent
+    }
+
+    fn look_at_homes(&self) {
+        let nodes: Vec<NodeId> = self.holders().into_iter().chain(self.owners_held()).collect();
+        self.events.copies.look(self.env.clock.mono(), &nodes, |node| self.peers.is_up(node));
+    }
+
+    /// The first home that is not away for long, if it can be reached.
+    fn steady_holder(&self) -> Option<NodeId> {
+        let now = self.env.clock.mono();
+        let steady = self.holders().into_iter().find(|node| !self.events.copies.is_long_away(now, *node));
+        steady.filter(|node| self.peers.is_up(*node))
+    }
+
+    pub(super) fn is_long_away(&self, node: NodeId) -> bool {
+        self.events.copies.is_long_away(self.env.clock.mono(), node)
+    }
+
+    /// In which life a home is, as far as is known here.
+    pub(super) fn life_of(&self, node: NodeId) -> Count {
+        let known = self.peers.cluster().and_then(|cluster| cluster.layout().lives().of(node));
+        known.unwrap_or_default().life
+    }
+
+    async fn send_lacking(self: &Arc<Self>, holder: NodeId) -> Result<(), ModelError> {
+        // An intent that becomes a queued event meanwhile was met as the one, or is met as the other.
+        let mut place = Some(Place { space: Space::EventIntent, from: Vec::new() });
+        while let Some(from) = place {
+            let (mut page, next) = self.on_its_way(from)?;
+            place = next;
+            let names: Vec<OnItsWay> = page.iter().map(|held| held.name.clone()).collect();
+            if names.is_empty() {
+                continue;
+            }
+            let question = AskLacking { of: self.as_owner(), names };
+            let lacking = self.ask_one(holder, question, Bytes::new(), READ_LIMIT).await;
+            let lacking = lacking.map_err(|_| ModelError::Unavailable)?.reply;
+            let mut number = 0_u32;
+            page.retain(|_| {
+                number += 1;
+                lacking.contains(&(number - 1))
+            });
+            if page.is_empty() {
+                continue;
+            }
+            let request = HoldEvents { of: self.as_owner(), frees: false, events: page };
+            match self.ask_one(holder, request, Bytes::new(), WRITE_LIMIT).await {
+                Ok(Answer { reply: Reply::Done(()), .. }) => {}
+                _ => return Err(ModelError::Unavailable),
+            }
+        }
+        Ok(())
+    }
+
+    /// Some of what this home has on its way, from a place on, and the next place.
+    fn on_its_way(&self, place: Place) -> Result<(Vec<Held>, Option<Place>), ModelError> {
+        let Place { space, from } = place;
+        let (mut page, mut last) = (Vec::new(), None);
+        self.store.view()?.scan(space, Bound::Included(&from), Bound::Unbounded, &mut |key, record| {
+            match space {
+                Space::EventIntent => page.extend(held_intents(key, record)),
+                _ => page.extend(held_queued(key, record)),
+            }
+            last = Some(key.to_vec());
+            if page.len() < PAGE_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let next = match last.filter(|_| page.len() >= PAGE_MAX) {
+            Some(last) => Some(Place { space, from: [last.as_slice(), &[0]].concat() }),
+            None if space == Space::EventIntent => Some(Place { space: Space::Event, from: Vec::new() }),
+            None => None,
+        };
+        Ok((page, next))
+    }
+
+    /// Which of these events of this home are done.
+    fn done_events(&self, names: &[OnItsWay]) -> Result<Vec<u32>, ModelError> {
+        let view = self.store.view()?;
+        let mut done = Vec::new();
+        for (number, name) in (0_u32..).zip(names) {
+            let Some((webhook, id)) = name.parse() else { continue };
+            let is_under_way = view.get_bytes(Space::EventIntent, &id.to_bytes())?.is_some()
+                || view.get_bytes(Space::Event, &backlog::row_key(webhook, id))?.is_some();
+            done.extend((!is_under_way).then_some(number));
+        }
+        Ok(done)
+    }
+
+    /// Whether this is the home that somebody speaks of, in the life that he speaks of.
+    fn is_owner(&self, of: Owner) -> bool {
+        let is_known = self.peers.cluster().is_none_or(|cluster| self.has_begun(&cluster.layout()));
+        of == self.as_owner() && is_known
+    }
+}
+
+/// What is held of an intent: an event for each webhook. Of one that cannot be read nothing is.
+pub(super) fn held_intents(key: &[u8], record: &[u8]) -> Vec<Held> {
+    let row: Result<IntentRow, _> = store::decode(Space::EventIntent, key, record);
+    let Some((id, row)) = EventId::parse(key).zip(row.ok()) else { return Vec::new() };
+    of_intent(id, &row)
+}
+
+/// The same of an intent.
+pub(super) fn of_intent(id: EventId, row: &IntentRow) -> Vec<Held> {
+    let held = row.deliveries.iter().map(|delivery| {
+        let name = OnItsWay { webhook: delivery.webhook.clone(), id: id.to_bytes().to_vec() };
+        let queued = QueuedRow { event: row.event.clone(), rule: delivery.rule.clone() };
+        Held { name, row: HeldRow { queued, is_settled: false } }
+    });
+    held.collect()
+}
+
+fn held_queued(key: &[u8], record: &[u8]) -> Option<Held> {
+    let (webhook, id) = backlog::parse_row_key(key)?;
+    let name = OnItsWay { webhook: webhook.to_owned(), id: id.to_bytes().to_vec() };
+    let queued = store::decode(Space::Event, key, record).ok()?;
+    Some(Held { name, row: HeldRow { queued, is_settled: true } })
+}
+
+impl Serve for AskDone {
+    async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
+        if !model.is_owner(self.of) {
+            return Ok(Answer::from(None));
+        }
+        let done = model.done_events(&self.names).map_err(|error| {
+            tracing::warn!(%error, "which events are done with cannot be told");
+            Refusal::Failed
+        })?;
+        Ok(Answer::from(Some(done)))
+    }
+}

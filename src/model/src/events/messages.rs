@@ -1,0 +1,81 @@
+//! What homes ask each other about events that one of them holds for the other.
+
+use super::id::EventId;
+use crate::replicas::Reply;
+use crate::rows::event::HeldRow;
+use base::NodeId;
+use cluster::layout::Count;
+use net::{Class, Request};
+use serde::{Deserialize, Serialize};
+
+/// A home in one of its lives: what it had on its way in another one is another home's affair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owner {
+    pub node: NodeId,
+    pub life: Count,
+}
+
+/// Names an event on its way to one webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OnItsWay {
+    pub webhook: String,
+    #[serde(with = "serde_bytes")]
+    pub id: Vec<u8>,
+}
+
+impl OnItsWay {
+    /// The event and the webhook, unless they cannot be such.
+    pub fn parse(&self) -> Option<(&str, EventId)> {
+        let is_name = !self.webhook.is_empty() && !self.webhook.contains('\0');
+        Some((self.webhook.as_str(), EventId::parse(&self.id)?)).filter(|_| is_name)
+    }
+}
+
+/// An event that another home is to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub name: OnItsWay,
+    pub row: HeldRow,
+}
+
+/// Holds events of the asker; they are durable when it is answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HoldEvents {
+    pub of: Owner,
+    /// Whether the changes free space, and so are let in where there is little.
+    pub frees: bool,
+    pub events: Vec<Held>,
+}
+
+impl Request for HoldEvents {
+    type Reply = Reply<()>;
+    const NAME: &'static str = "model/hold_events";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Which of these events of the asker are not held: their places in the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AskLacking {
+    pub of: Owner,
+    pub names: Vec<OnItsWay>,
+}
+
+impl Request for AskLacking {
+    type Reply = Vec<u32>;
+    const NAME: &'static str = "model/lacking_events";
+    const CLASS: Class = Class::Metadata;
+}
+
+/// Which of these events of whoever is asked are neither under way nor waiting there any more: their places in the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AskDone {
+    pub of: Owner,
+    pub names: Vec<OnItsWay>,
+}
+
+impl Request for AskDone {
+    /// None: it is in another life, or does not know yet in which.
+    type Reply = Option<Vec<u32>>;
+    const NAME: &'static str = "model/done_events";
+    const CLASS: Class = Class::Metadata;
+}
