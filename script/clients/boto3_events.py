@@ -10,12 +10,16 @@ import threading
 import time
 import urllib.parse
 
+from boto3_lifecycle import SHORT_DAYS, days, obey, rule
 from home import Skip, equal, refused, true
+from lost_memory import empty
 from suite import Suite
 from three_homes import Homes
 
 SUITE = Suite("boto3 events")
 WITHIN_S = 15
+# Homes look every five seconds at what they hold for others, and at what is in doubt.
+TAKEN_OVER_WITHIN_S = 60
 
 
 class Hook:
@@ -63,15 +67,15 @@ class Hook:
         found = [(record["eventName"], _key(record)) for record in self.records()]
         return list(dict.fromkeys(f"{name} {key}" for name, key in found))
 
-    def wait(self, condition, what):
-        deadline = time.monotonic() + WITHIN_S
+    def wait(self, condition, what, within_s=WITHIN_S):
+        deadline = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what}: {self.names()} after {self.attempts} attempts")
             time.sleep(0.02)
 
-    def wait_for(self, *names):
-        self.wait(lambda: set(names) <= set(self.names()), f"wanted {names}")
+    def wait_for(self, *names, within_s=WITHIN_S):
+        self.wait(lambda: set(names) <= set(self.names()), f"wanted {names}", within_s)
 
 
 def _key(record):
@@ -336,3 +340,46 @@ def on_three_homes(home):
             if _key(record) == "k":
                 of_k[record["s3"]["object"]["size"]] = record["s3"]["object"]["sequencer"]
         true(of_k[1] < of_k[2], "the sequencer says which put was first, whichever event came first")
+
+
+@SUITE.case("three homes: the one that took the puts loses its disk before it told them, and the others tell them")
+def lost_disk(home):
+    with Hook() as hook, Homes(home) as homes:
+        first, _, third = homes.cluster.nodes
+        first.cli("webhook", "create", "hook", hook.url)
+        _configure(homes.s3[1], homes.bucket, "hook", SkipDestinationValidation=True)
+        hook.status = 503
+        for number in range(20):
+            homes.s3[2].put_object(Bucket=homes.bucket, Key=f"k{number}", Body=b"x")
+        homes.s3[2].delete_object(Bucket=homes.bucket, Key="k0")
+        third.stop(9)
+        empty(third)
+        hook.status = 200
+        time.sleep(2)
+        equal(hook.names(), [], "the dead one's wait: it may come back")
+        third.start()
+        third.wait_until_up()
+        wanted = [f"ObjectCreated:Put k{number}" for number in range(20)]
+        hook.wait_for(*wanted, "ObjectRemoved:Delete k0", within_s=TAKEN_OVER_WITHIN_S)
+
+
+@SUITE.case("three homes: what lifecycle rules remove is told, and by whom")
+def lifecycle(home):
+    with Hook() as hook, Homes(home, around=SHORT_DAYS) as homes:
+        homes.cluster.nodes[0].cli("webhook", "create", "hook", hook.url)
+        s3, plain, covered = homes.s3[0], homes.bucket, "with-versions"
+        s3.create_bucket(Bucket=covered)
+        s3.put_bucket_versioning(Bucket=covered, VersioningConfiguration={"Status": "Enabled"})
+        for bucket in [plain, covered]:
+            _configure(s3, bucket, "hook", ["s3:LifecycleExpiration:*"], SkipDestinationValidation=True)
+            obey(s3, bucket, rule("old", "old", **days()))
+        time.sleep(1)  # until every home has heard of all that
+        for number in range(6):
+            homes.s3[number % 3].put_object(Bucket=plain, Key=f"old{number}", Body=b"x")
+        s3.put_object(Bucket=plain, Key="new", Body=b"x")
+        s3.put_object(Bucket=covered, Key="old", Body=b"x")
+        wanted = [f"LifecycleExpiration:Delete old{number}" for number in range(6)]
+        hook.wait_for(*wanted, "LifecycleExpiration:DeleteMarkerCreated old", within_s=40)
+        equal(sorted(hook.names()), sorted([*wanted, "LifecycleExpiration:DeleteMarkerCreated old"]), "and nothing else")
+        who = {record["userIdentity"]["principalId"] for record in hook.records()}
+        equal(who, {"s3.amazonaws.com"}, "by whom")

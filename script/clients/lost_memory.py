@@ -46,6 +46,17 @@ class Photos:
             equal(got == body, True, f"the bytes of {key} through {through}")
 
 
+def empty(node):
+    """Takes a node that does not run its disk; its key is left."""
+    kept = node.folder / "meta" / "node_key"
+    key = kept.read_bytes()
+    shutil.rmtree(node.folder / "meta")
+    shutil.rmtree(node.folder / "data")
+    kept.parent.mkdir()
+    kept.write_bytes(key)
+    kept.chmod(0o600)
+
+
 def _wait_until_whole(homes):
     deadline = time.monotonic() + WHOLE_WITHIN_S
     while any(serving(node) < 3 for node in homes.cluster.nodes):
@@ -71,12 +82,7 @@ def emptied(home):
         photos.put(200, "a")
         photos.delete("a", 7)
         node.stop(signal.SIGKILL)
-        key = (node.folder / "meta" / "node_key").read_bytes()
-        shutil.rmtree(node.folder / "meta")
-        shutil.rmtree(node.folder / "data")
-        (node.folder / "meta").mkdir()
-        (node.folder / "meta" / "node_key").write_bytes(key)
-        (node.folder / "meta" / "node_key").chmod(0o600)
+        empty(node)
         photos.put(40, "b")
         begin = time.monotonic()
         node.start()

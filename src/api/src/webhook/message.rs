@@ -2,6 +2,7 @@
 
 use super::Sender;
 use crate::dates::iso8601_ms;
+use crate::s3::parameters::OWNER_ID;
 use model::events::{EventKind, Waiting};
 use model::rows::event::QueuedRow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,6 +11,9 @@ use serde_json::{Value, json};
 /// Bytes of a key that stand for themselves; a space is a plus.
 const KEY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
+
+/// Who does what lifecycle rules ask for, and from where, as AWS has it.
+const STORE: &str = "s3.amazonaws.com";
 
 /// The body of one message.
 pub(super) fn render(events: &[Waiting], sender: &Sender) -> Vec<u8> {
@@ -55,14 +59,14 @@ fn record(row: &QueuedRow, sender: &Sender) -> Value {
         "eventTime": iso8601_ms(event.at.wall().millis()),
         "eventName": event.kind.name(),
         "userIdentity": { "principalId": principal(row) },
-        "requestParameters": { "sourceIPAddress": event.cause.source.clone().unwrap_or_default() },
+        "requestParameters": { "sourceIPAddress": source(row) },
         "responseElements": { "x-amz-request-id": event.cause.request_id, "x-amz-id-2": sender.host_id },
         "s3": {
             "s3SchemaVersion": "1.0",
             "configurationId": row.rule,
             "bucket": {
                 "name": event.bucket_name,
-                "ownerIdentity": { "principalId": event.owner.clone().unwrap_or_default() },
+                "ownerIdentity": { "principalId": event.owner.as_deref().unwrap_or(OWNER_ID) },
                 "arn": format!("arn:aws:s3:::{}", event.bucket_name),
             },
             "object": object,
@@ -77,7 +81,18 @@ fn version(kind: EventKind) -> &'static str {
 }
 
 fn principal(row: &QueuedRow) -> String {
-    row.event.cause.requester.clone().unwrap_or_else(|| "Anonymous".to_owned())
+    let nobody = if is_own_doing(row) { STORE } else { "Anonymous" };
+    row.event.cause.requester.clone().unwrap_or_else(|| nobody.to_owned())
+}
+
+fn source(row: &QueuedRow) -> String {
+    let nowhere = if is_own_doing(row) { STORE } else { "" };
+    row.event.cause.source.clone().unwrap_or_else(|| nowhere.to_owned())
+}
+
+/// Whether no request asked for it.
+fn is_own_doing(row: &QueuedRow) -> bool {
+    matches!(row.event.kind, EventKind::Expired | EventKind::ExpirationMarkerCreated)
 }
 
 #[cfg(test)]
@@ -112,6 +127,23 @@ mod tests {
         assert_eq!(shown["s3"]["object"]["sequencer"], "00000000001000000000000000000001");
         assert_eq!(shown["eventName"], "ObjectCreated:Put");
         assert!(shown["s3"]["object"].get("versionId").is_none());
+    }
+
+    #[test]
+    fn what_the_store_does_by_itself_says_so() {
+        let by = |kind| {
+            let shown = record(&row(kind, "k"), &sender());
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (
+                text(&shown["userIdentity"]["principalId"]),
+                text(&shown["requestParameters"]["sourceIPAddress"]),
+            )
+        };
+        let nobody = ("Anonymous".to_owned(), String::new());
+        assert_eq!(
+            (by(EventKind::Expired), by(EventKind::Delete)),
+            ((STORE.to_owned(), STORE.to_owned()), nobody)
+        );
     }
 
     #[test]

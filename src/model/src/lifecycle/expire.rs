@@ -7,8 +7,10 @@
 
 use super::rules::Displaced;
 use super::scan::{Candidate, Due, PastDue, covers_something};
+use super::told::{Ended, Watched};
 use super::{Counts, Day, Rules};
 use crate::admin::read_bucket;
+use crate::events::Outcome;
 use crate::multipart::UploadName;
 use crate::objects::Condition;
 use crate::replicas::{Add, Change, Judged, KeyPlace, Proposal, Removal};
@@ -94,7 +96,7 @@ pub(crate) fn made_above(head: &ObjectRow, due: &PastDue, above: Option<&PastRow
 }
 
 impl Model {
-    /// Removes what is due of what was found. An error: this node can remove nothing now.
+    /// Removes what is due of what was found, and tells those who want to know. An error: this node can remove nothing now.
     pub(crate) async fn expire(
         self: &Arc<Self>,
         moment: Moment,
@@ -104,12 +106,13 @@ impl Model {
         let (uploads, rows): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_upload);
         let mut counts = Counts::default();
         for upload in uploads {
-            let outcome = self.expire_upload(moment, &upload).await;
-            counts.add(count(&upload.due, &outcome));
+            let ended = self.expire_upload(moment, &upload).await;
+            counts.add(count(&upload.due, &ended));
         }
         if rows.is_empty() {
             return Ok(counts);
         }
+        let rows = self.announce_due(moment, rows).await?;
         let removed = match self.peers.stay_alone().await {
             Some(_alone) => self.expire_alone(moment, rows).await?,
             None => self.expire_everywhere(moment, rows).await,
@@ -118,45 +121,47 @@ impl Model {
         Ok(counts)
     }
 
-    async fn expire_alone(&self, moment: Moment, rows: Vec<Candidate>) -> Result<Counts, ModelError> {
+    async fn expire_alone(&self, moment: Moment, rows: Vec<Watched>) -> Result<Counts, ModelError> {
         let (blocks, clock) = (self.blocks.clone(), self.retention_clock());
-        self.commit_alone(Intent::Free, move |txn| {
+        let candidates: Vec<Candidate> = rows.iter().map(|row| row.candidate.clone()).collect();
+        let expire = move |txn: &mut Txn<'_>| {
             let bucket = read_bucket(txn, moment.bucket)?;
             let rules = Rules::of(&bucket)?.unwrap_or_default();
-            let mut counts = Counts::default();
-            for candidate in rows {
+            let mut ends = Vec::with_capacity(candidates.len());
+            for candidate in &candidates {
                 let judge = Here { moment, rules: &rules, mode: bucket.versioning(), blocks: &blocks, clock };
-                let outcome = match judge.expire(txn, &candidate) {
+                ends.push(match judge.expire(txn, candidate) {
                     Err(error @ ModelError::Store(StoreError::Unreadable { .. })) => Err(error),
                     Err(ModelError::Store(error)) => return Err(error.into()),
-                    outcome => outcome,
-                };
-                counts.add(count(&candidate.due, &outcome));
+                    ended => ended,
+                });
             }
-            Ok(counts)
-        })
-        .await
+            Ok(ends)
+        };
+        let ends = self.commit_alone(Intent::Free, expire).await?;
+        let mut counts = Counts::default();
+        for (row, ended) in rows.into_iter().zip(ends) {
+            counts.add(row.end(ended).await);
+        }
+        Ok(counts)
     }
 
-    async fn expire_everywhere(self: &Arc<Self>, moment: Moment, rows: Vec<Candidate>) -> Counts {
-        let mut of_keys: BTreeMap<String, Vec<Due>> = BTreeMap::new();
-        for Candidate { key, due } in rows {
-            of_keys.entry(key).or_default().push(due);
+    async fn expire_everywhere(self: &Arc<Self>, moment: Moment, rows: Vec<Watched>) -> Counts {
+        let mut of_keys: BTreeMap<String, Vec<Watched>> = BTreeMap::new();
+        for row in rows {
+            of_keys.entry(row.candidate.key.clone()).or_default().push(row);
         }
-        let key_by_key = of_keys.into_iter().map(|(key, dues)| {
+        let key_by_key = of_keys.into_iter().map(|(key, rows)| {
             let model = Arc::clone(self);
             async move {
                 let mut counts = Counts::default();
-                let mut past = Vec::new();
-                for due in dues {
-                    let Due::Past(due) = due else {
-                        let outcome = model.expire_decided(moment, &key, &due).await;
-                        counts.add(count(&due, &outcome));
-                        continue;
-                    };
-                    past.push(due);
+                let is_past = |row: &Watched| matches!(row.candidate.due, Due::Past(_));
+                let (past, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_past);
+                for row in others {
+                    let ended = model.expire_decided(moment, &key, &row.candidate.due).await;
+                    counts.add(row.end(ended).await);
                 }
-                counts.and(model.expire_past(moment, &key, &past).await)
+                counts.and(model.expire_past(moment, &key, past).await)
             }
         });
         let outcomes = futures_util::stream::iter(key_by_key).buffer_unordered(KEYS_AT_ONCE);
@@ -164,46 +169,45 @@ impl Model {
     }
 
     /// Decides about versions of a key that are not current, where several nodes keep it.
-    async fn expire_past(self: &Arc<Self>, moment: Moment, key: &str, past: &[PastDue]) -> Counts {
+    async fn expire_past(self: &Arc<Self>, moment: Moment, key: &str, rows: Vec<Watched>) -> Counts {
         let place = KeyPlace { partition: moment.partition(), key: key.to_owned() };
+        let due = |row: &Watched| match row.candidate.due {
+            Due::Past(due) => Some(due),
+            _ => None,
+        };
+        let past: Vec<PastDue> = rows.iter().filter_map(due).collect();
         let keeps = self.bucket_now(moment.bucket).map(|row| row.versioning() != Versioning::Never);
         let decided = match keeps {
-            Ok(true) => self.remove_due(&place, moment, past).await,
+            Ok(true) => self.remove_due(&place, moment, &past).await,
             Ok(false) => Ok(past.iter().map(|_| Judged::Absent).collect()),
             Err(error) => Err(error),
         };
         let mut counts = Counts::default();
         match decided {
-            Ok(judged) => judged.into_iter().zip(past).for_each(|(judged, due)| {
-                let outcome = match judged {
-                    Judged::Goes { .. } => Ok(true),
-                    Judged::Absent => Ok(false),
-                    Judged::Refused(error) => Err(error),
-                };
-                counts.add(count(&Due::Past(*due), &outcome));
-            }),
+            Ok(judged) => {
+                let ends = judged.into_iter().zip(past).map(|(judged, due)| end_of(judged, due));
+                for (row, ended) in rows.into_iter().zip(ends) {
+                    counts.add(row.end(ended).await);
+                }
+            }
+            // What became of those that were announced is found out later.
             Err(error) => {
-                let outcome = Err(error);
-                past.iter().for_each(|due| counts.add(count(&Due::Past(*due), &outcome)));
+                let ended = Err(error);
+                rows.iter().for_each(|row| counts.add(count(&row.candidate.due, &ended)));
             }
         }
         counts
     }
 
-    /// Decides about one thing that several nodes keep; whether it was removed.
-    async fn expire_decided(
-        self: &Arc<Self>,
-        moment: Moment,
-        key: &str,
-        due: &Due,
-    ) -> Result<bool, ModelError> {
+    /// Decides about one thing that several nodes keep.
+    async fn expire_decided(self: &Arc<Self>, moment: Moment, key: &str, due: &Due) -> Ended {
         let place = KeyPlace { partition: moment.partition(), key: key.to_owned() };
         if self.bucket_now(moment.bucket)?.versioning() != Versioning::Never {
-            let expiry = (moment, due.clone());
-            return Ok(self.change_if_due(&place, expiry).await?.is_some());
+            let changed = self.change_if_due(&place, (moment, due.clone())).await?;
+            return Ok(changed.map(|row| due.outcome(&row)));
         }
         if *due != Due::Current {
-            return Ok(false);
+            return Ok(None);
         }
         let decided = self.decide(&place, |current| {
             let bucket = self.bucket_now(moment.bucket)?;
@@ -213,7 +217,7 @@ impl Model {
             let goes = is_over && bucket.versioning() == Versioning::Never;
             Ok(goes.then(|| Proposal::plain(Slot::Deleted, None)))
         });
-        Ok(decided.await?.is_some())
+        Ok(decided.await?.map(|at| Outcome { at: Some(at), version: None }))
     }
 
     /// What a ballot about a key with versions makes of something that looked due; none if it is not.
@@ -246,21 +250,17 @@ impl Model {
         Ok(Rules::of(&*self.bucket_now(moment.bucket)?)?.unwrap_or_default())
     }
 
-    async fn expire_upload(
-        self: &Arc<Self>,
-        moment: Moment,
-        candidate: &Candidate,
-    ) -> Result<bool, ModelError> {
-        let Due::Upload(id) = candidate.due else { return Ok(false) };
+    async fn expire_upload(self: &Arc<Self>, moment: Moment, candidate: &Candidate) -> Ended {
+        let Due::Upload(id) = candidate.due else { return Ok(None) };
         let name = UploadName { bucket: moment.bucket, key: candidate.key.clone(), id };
         let row = self.find_upload(&name).await?;
         let rules = self.rules_at(moment)?;
         let abort = rules.abort(&row.key, row.initiated.wall(), moment.day);
         if abort.is_none_or(|abort| abort.at > moment.now) {
-            return Ok(false);
+            return Ok(None);
         }
         // Of two ends of an upload its completion wins.
-        self.abort_upload(name).await.map(|()| true)
+        self.abort_upload(name).await.map(|()| Some(Outcome::default()))
     }
 
     fn bucket_now(&self, bucket: Id<kind::Bucket>) -> Result<Arc<BucketRow>, ModelError> {
@@ -268,17 +268,25 @@ impl Model {
     }
 }
 
+fn end_of(judged: Judged, due: PastDue) -> Ended {
+    match judged {
+        Judged::Goes { .. } => Ok(Some(Outcome { at: None, version: Some(due.id) })),
+        Judged::Absent => Ok(None),
+        Judged::Refused(error) => Err(error),
+    }
+}
+
 /// What became of something that looked due.
-fn count(due: &Due, outcome: &Result<bool, ModelError>) -> Counts {
+pub(super) fn count(due: &Due, ended: &Ended) -> Counts {
     let none = Counts::default();
-    match outcome {
-        Ok(true) => match due {
+    match ended {
+        Ok(Some(_)) => match due {
             Due::Current => Counts { objects: 1, ..none },
             Due::Marker(_) => Counts { markers: 1, ..none },
             Due::Past(_) => Counts { versions: 1, ..none },
             Due::Upload(_) => Counts { uploads: 1, ..none },
         },
-        Ok(false) | Err(ModelError::Store(StoreError::Unreadable { .. })) => Counts { skipped: 1, ..none },
+        Ok(None) | Err(ModelError::Store(StoreError::Unreadable { .. })) => Counts { skipped: 1, ..none },
         // A locked version, an upload that was closed: it stays as it is.
         Err(error) if error.is_refusal() => Counts { skipped: 1, ..none },
         Err(error) => {
@@ -299,26 +307,25 @@ struct Here<'a> {
 }
 
 impl Here<'_> {
-    /// Whether it was removed.
-    fn expire(&self, txn: &mut Txn<'_>, candidate: &Candidate) -> Result<bool, ModelError> {
+    fn expire(&self, txn: &mut Txn<'_>, candidate: &Candidate) -> Ended {
         let key = &candidate.key;
         let head_key = object::row_key(self.moment.partition(), key);
         let head: Option<ObjectRow> = txn.get(Space::Object, &head_key)?;
-        let Some(row) = head.filter(|row| row.current().is_some()) else { return Ok(false) };
+        let Some(row) = head.filter(|row| row.current().is_some()) else { return Ok(None) };
         let change = match candidate.due {
-            Due::Current if !self.moment.is_over(&row, key, self.rules) => return Ok(false),
+            Due::Current if !self.moment.is_over(&row, key, self.rules) => return Ok(None),
             Due::Current if self.mode == Versioning::Never => {
                 let (partition, key) = (self.moment.partition(), key.clone());
                 let write = Write::Object { partition, key, slot: Slot::Deleted, inline: None };
-                NodeBatch::new(vec![write]).apply(self.blocks, txn)?;
-                return Ok(true);
+                let at = NodeBatch::new(vec![write]).apply(self.blocks, txn)?;
+                return Ok(Some(Outcome { at: Some(at), version: None }));
             }
             Due::Current => Change::Add(Box::new(Add::marker(self.mode, Condition::Always))),
             Due::Marker(id) => {
                 let goes = self.moment.drops_marker(&row, key, id, self.rules)
                     && !covers_something(txn, &head_key, id)?;
                 if !goes {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 Change::Delete(Removal::of(id))
             }
@@ -326,11 +333,12 @@ impl Here<'_> {
                 Some(beside) if beside.is_over(key, self.rules, self.moment) => {
                     Change::Delete(Removal::of(due.id))
                 }
-                _ => return Ok(false),
+                _ => return Ok(None),
             },
-            Due::Upload(_) => return Ok(false),
+            Due::Upload(_) => return Ok(None),
         };
-        Ok(versions::change_here(txn, (self.blocks, self.clock), &head_key, change)?.is_some())
+        let changed = versions::change_here(txn, (self.blocks, self.clock), &head_key, change)?;
+        Ok(changed.map(|row| candidate.due.outcome(&row)))
     }
 
     fn beside(

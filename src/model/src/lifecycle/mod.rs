@@ -15,6 +15,7 @@ mod figures;
 mod progress;
 mod rules;
 mod scan;
+mod told;
 mod worker;
 
 pub use day::Day;

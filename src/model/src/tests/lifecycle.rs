@@ -6,12 +6,14 @@ use super::support::{Bucket, Node, body_of, tag};
 use super::sync::{BUCKET, with_bucket};
 use crate::Model;
 use crate::admin::BucketChange;
+use crate::events::{EventKind, Notifications, Rule as EventRule, TargetKind};
 use crate::lifecycle::{
     Candidate, Counts, Day, Due, Expiration, Filter, Moment, Noncurrent, PastDue, Place as Reached, Progress,
     Rule, Rules, Stage, Traits, Worker, row_key,
 };
 use crate::objects::{Condition, Deletion, Looked, ObjectMeta, Place, Want};
-use crate::rows::bucket::{Setting, Versioning};
+use crate::rows::bucket::{Document, Setting, Versioning};
+use crate::rows::event::IntentRow;
 use crate::rows::object;
 use crate::rows::past::VersionId;
 use crate::rows::version::Owner;
@@ -534,4 +536,62 @@ fn what_rules_say_of_an_object() {
     };
     assert_eq!(prefixes(&["b", "a/b", "a", "ab", "b"]), ["a", "b"]);
     assert_eq!(prefixes(&["b", ""]), [""]);
+}
+
+fn asks_for_events() -> Notifications {
+    let rule = EventRule {
+        id: "told".to_owned(),
+        target: TargetKind::Queue,
+        arn: String::new(),
+        webhook: "hook".to_owned(),
+        events: vec!["s3:LifecycleExpiration:*".to_owned()],
+        prefix: None,
+        suffix: None,
+    };
+    Notifications { rules: vec![rule] }
+}
+
+#[test]
+fn what_goes_is_told_and_what_stays_is_not() {
+    on_both(async |bench| {
+        let (model, bucket) = (bench.model(), bench.bucket);
+        let document = Document(serde_json::to_vec(&asks_for_events()).unwrap());
+        let settings = vec![(Setting::Notification, Some(document))];
+        model.update_bucket(bucket, BucketChange { settings, ..BucketChange::default() }).await.unwrap();
+        set(model, bucket, vec![days("old", 1), noncurrent("many", None)]).await;
+        put(model, bucket, "old/plain", b"x").await;
+        (bench.pass)();
+        put(model, bucket, "old/new", b"x").await;
+        assert_eq!(expire(model, bucket, "old/plain", Due::Current).await.objects, 1);
+        assert_eq!(expire(model, bucket, "old/new", Due::Current).await.skipped, 1);
+        keep_versions(model, bucket).await;
+        let [older, newer] = [put(model, bucket, "many", b"1").await, put(model, bucket, "many", b"2").await];
+        put(model, bucket, "old/covered", b"x").await;
+        (bench.pass)();
+        let (older, newer) = (older.unwrap(), newer.unwrap());
+        assert_eq!(expire(model, bucket, "many", past(older, newer)).await.versions, 1);
+        assert_eq!(expire(model, bucket, "old/covered", Due::Current).await.objects, 1);
+        env::sleep(Duration::from_secs(5)).await;
+        let told = model.waiting_events("hook", 10, usize::MAX).unwrap().into_iter().map(|one| one.row.event);
+        let told: Vec<_> = told.map(|event| (event.kind, event.key, event.object.version)).collect();
+        let Looked::Marker(marker, _) =
+            model.look(bucket, "old/covered", None, Want::Metadata).await.unwrap()
+        else {
+            panic!("a marker covers it");
+        };
+        let wanted = [
+            (EventKind::Expired, "old/plain".to_owned(), None),
+            (EventKind::Expired, "many".to_owned(), Some(older)),
+            (EventKind::ExpirationMarkerCreated, "old/covered".to_owned(), Some(marker)),
+        ];
+        assert_eq!(told, wanted);
+        let view = model.store().view().unwrap();
+        let mut intents = 0;
+        view.walk(Space::EventIntent, &[], None, &mut |_, _: IntentRow| {
+            intents += 1;
+            store::Step::Next
+        })
+        .unwrap();
+        assert_eq!(intents, 0, "all are settled");
+    });
 }
