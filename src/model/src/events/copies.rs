@@ -173,6 +173,16 @@ impl Model {
         sent
     }
 
+    /// Whether another node holds all that this one has on its way, or none has to. Of changes that are not acknowledged yet
+    /// nothing is said.
+    pub fn has_second_copies(&self) -> bool {
+        let copies = &self.events.copies;
+        let holds =
+            |(holder, life): (NodeId, Count)| self.life_of(holder) == life && self.peers.is_member(holder);
+        let is_whole = locked(&copies.whole).is_some_and(holds) && !copies.is_due.load(Ordering::Acquire);
+        is_whole || !self.needs_holder()
+    }
+
     fn look_at_homes(&self) {
         let nodes: Vec<NodeId> = self.holders().into_iter().chain(self.owners_held()).collect();
         self.events.copies.look(self.env.clock.mono(), &nodes, |node| self.peers.is_up(node));

@@ -6,7 +6,7 @@ use super::gathering::{Gathering, failed};
 use super::moves::leaving;
 use super::note::Which;
 use super::note::{self, Looked};
-use super::{buckets, decay, emptying, locks, ops, settings, versions};
+use super::{buckets, decay, emptying, events, locks, ops, settings, versions};
 use crate::checks::Failure;
 use crate::client::Verdict;
 use crate::content::{Content, Piece, Sending};
@@ -72,6 +72,7 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
     }
     settings::check_suspended(homes, bucket).await?;
     buckets::end(homes).await?;
+    events::check(homes).await?;
     read_all(homes, bucket).await?;
     versions::check(homes, bucket).await?;
     locks::check(homes, bucket).await?;
@@ -93,6 +94,7 @@ pub async fn settle(homes: &Gathering, bucket: Bucket) -> Result<(), Failure> {
         one_off(homes, off, bucket).await?;
     }
     check_replicas(homes).await?;
+    events::check(homes).await?;
     if homes.plan.keeping.has_versions() {
         if homes.plan.keeping.has_locks() {
             locks::check(homes, bucket).await?;
@@ -175,7 +177,8 @@ async fn check_nothing_left(homes: &Gathering) -> Result<(), Failure> {
 fn left_at(homes: &Gathering, home: usize) -> Result<String, Failure> {
     let view = homes.node(home)?.store.view().map_err(failed)?;
     let mut left = String::new();
-    for space in [Space::Pending, Space::Outbox, Space::Tombstone] {
+    let of_events = [Space::EventIntent, Space::Event, Space::EventHeld];
+    for space in [Space::Pending, Space::Outbox, Space::Tombstone].into_iter().chain(of_events) {
         let mut records = 0_usize;
         let count = &mut |_: &[u8], _: &[u8]| {
             records += 1;

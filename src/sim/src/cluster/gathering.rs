@@ -2,6 +2,7 @@
 
 use super::buckets::Other;
 use super::decay::Decayed;
+use super::events::Told;
 use super::home::{Home, Member, address};
 use super::plan::ClusterPlan;
 use super::settings;
@@ -46,6 +47,8 @@ pub struct Gathering {
     pub is_calm: AtomicBool,
     /// Buckets beside the first one.
     pub others: Mutex<Vec<Other>>,
+    /// What a webhook is told.
+    pub told: Mutex<Told>,
     has_rest: AtomicBool,
     decayed: Mutex<Vec<Decayed>>,
     /// Whether nothing decays any more, and everything is whole.
@@ -73,6 +76,7 @@ impl Gathering {
             homes,
             is_calm: AtomicBool::new(false),
             others: Mutex::default(),
+            told: Mutex::default(),
             has_rest: AtomicBool::new(false),
             decayed: Mutex::default(),
             is_sound: AtomicBool::new(!plan_decays),

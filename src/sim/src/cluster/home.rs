@@ -232,6 +232,7 @@ async fn start(machine: Machine, number: usize, first_peers: Vec<NodeAddress>) -
         model.spawn_sync(),
         model.spawn_mending(),
         model.spawn_row_check(),
+        model.spawn_event_keeper(),
         blocks.spawn_worker(fetch_missing(&model)),
         blocks.spawn_disk_watch(),
     ];

@@ -14,6 +14,7 @@ mod completion;
 mod copies;
 mod decay;
 mod emptying;
+mod events;
 mod gathering;
 mod home;
 mod keeping;

@@ -3,7 +3,7 @@
 use super::client::{Client, register};
 use super::gathering::Gathering;
 use super::note::{KeyWrite, meta_of, note_error, settle_write};
-use super::{locks, sightings, versions};
+use super::{events, locks, sightings, versions};
 use crate::book::tag_of;
 use crate::checks::{Failure, listing};
 use crate::client::Verdict;
@@ -12,8 +12,9 @@ use crate::history::{State, Version};
 use crate::ops::objects::needs_of;
 use base::Id;
 use base::id::kind;
+use model::events::{EventKind, Outcome};
 use model::listing::{ListQuery, Start};
-use model::objects::{Condition, Deletion, ObjectMeta, Place};
+use model::objects::{Condition, Deleted, Deletion, ObjectMeta, Place, Written};
 use model::rows::lock::Lock;
 use model::rows::object::ETag;
 use model::rows::version::Owner;
@@ -81,15 +82,18 @@ pub async fn put_body(
     let version = Version { value, tag: tag_of(&md5) };
     let call = KeyWrite::begin(homes, key, needs_of(&condition), State::Holds(version));
     let seen = homes.book().kept.len();
+    let etag = ETag { md5, parts: None };
+    let change = events::Change::new(homes, EventKind::Put, (bucket, key)).with_tag(&etag.to_string());
+    let told = change.clone();
     let place = Place { bucket, key: key.to_owned(), condition: condition.clone() };
     let answer = homes
         .ask(home, patience, |node| async move {
             let owner = Owner::Object(bucket, key.to_owned());
             let body = send_body(&node.model, owner, &sending).await.map_err(|error| (false, error))?;
-            let etag = ETag { md5, parts: None };
             let meta = ObjectMeta { lock, ..meta_of(value) };
-            let put = node.model.put_object(place, body, etag, meta).await;
-            put.map_err(|error| (true, error))
+            let put = node.model.put_object(place, body, etag, meta);
+            let outcome = |put: &Written| Outcome { at: Some(put.order), version: put.version };
+            change.make(&node.model, put, outcome).await.map_err(|error| (true, error))
         })
         .await;
     match answer {
@@ -101,6 +105,7 @@ pub async fn put_body(
         }
         Some(Err((true, error))) => settle_write(homes, call, &condition, Some(Err(error))),
         Some(Ok(written)) => {
+            told.acknowledged(homes);
             versions::acknowledged(homes, key, (value, seen), (written.version, lock));
             homes.book().history.saw_stamp(register(key), version, written.stamp);
             settle_write(homes, call, &condition, Some(Ok(written.version)))
@@ -134,9 +139,19 @@ pub async fn delete_key(
         condition: condition.clone(),
         bypass: Bypass::Nothing,
     };
+    let is_kept = homes.plan.keeping.has_versions();
+    let kind = if is_kept { EventKind::DeleteMarkerCreated } else { EventKind::Delete };
+    let change = events::Change::new(homes, kind, (bucket, key));
+    let told = change.clone();
     let answer = homes
-        .ask(home, patience, |node| async move { node.model.delete_object(bucket, deletion).await })
+        .ask(home, patience, |node| async move {
+            let outcome = |deleted: &Deleted| Outcome { at: deleted.order, version: deleted.version };
+            change.make(&node.model, node.model.delete_object(bucket, deletion), outcome).await
+        })
         .await;
+    if let Some(Ok(_)) = &answer {
+        told.acknowledged(homes);
+    }
     settle_write(homes, call, &condition, answer.map(|answer| answer.map(|deleted| deleted.version)))
 }
 

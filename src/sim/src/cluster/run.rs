@@ -4,7 +4,7 @@ use super::calm;
 use super::client::Client;
 use super::gathering::{Gathering, Shared};
 use super::plan::ClusterPlan;
-use super::{ballast, completion, decay, moves, settings, weather};
+use super::{ballast, completion, decay, events, moves, settings, weather};
 use crate::checks::{self, Failure};
 use crate::run::Report;
 use env::sim::{Fault, Generator};
@@ -72,6 +72,7 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
     let moves = tasks.spawn(moves::make(Arc::clone(homes), random.next_u64()));
     let settings = tasks.spawn(settings::change(Arc::clone(homes), bucket, homes.plan.seed ^ 0x7365_7474));
     let completion = tasks.spawn(completion::watch(Arc::clone(homes)));
+    let webhook = tasks.spawn(events::listen(Arc::clone(homes), homes.plan.seed ^ 0x686f_6f6b));
     let watch = tasks.spawn(weather::watch(Arc::clone(homes)));
     let working = async {
         for client in clients {
@@ -93,7 +94,7 @@ async fn all(homes: &Shared) -> Result<(), Failure> {
     checks::linearizable::check(&homes.book().history)?;
     calm::settle(homes, bucket).await?;
     ballast::check(homes, ballast).await?;
-    drop(completion);
+    drop((completion, webhook));
     let book = homes.book();
     checks::linearizable::check(&book.history)?;
     checks::stamps::check(&book.history)

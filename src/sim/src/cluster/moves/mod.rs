@@ -8,9 +8,9 @@ mod forgetting;
 pub mod leaving;
 mod memory;
 
-use super::decay;
 use super::gathering::Shared;
 use super::plan::STORE_MIN_FOR_LOSS;
+use super::{decay, events};
 use crate::checks::Failure;
 use crate::plan::Trouble;
 use env::sim::{Fault, Generator};
@@ -81,7 +81,9 @@ async fn wait_until(homes: &Shared, is_so: impl Fn() -> bool) -> Result<bool, Fa
 
 /// Whether all homes run and answer for all that they own.
 fn are_whole(homes: &Shared) -> bool {
-    homes.homes.iter().all(|home| home.node().is_some_and(|node| node.cluster.behind() == 0))
+    let are_filled =
+        homes.homes.iter().all(|home| home.node().is_some_and(|node| node.cluster.behind() == 0));
+    are_filled && events::are_held(homes)
 }
 
 /// Has each disk that is copied from misread something soon, where disks do.
