@@ -7,9 +7,9 @@
 //! brought the head: accept, write-back, stabilising, sync. Puts in an enabled and in a suspended bucket, If-None-Match,
 //! deletes of a version (current or not) and of two at once, reads of the current version, of one version, of all; plain writes of coordinators that do not know yet that
 //! versions were enabled; locks that are set on a version, which then must not be removed. Requests lost, delayed, duplicated for ever, reordered; coordinators that stop anywhere;
-//! heads and single past rows synced between replicas.
+//! heads and single past rows synced between replicas; past rows of versions that are gone forgotten, replica by replica.
 //!
-//! Not modelled: layout changes and lost memory (change.rs), collection of tombstones (collect.rs, promise.rs).
+//! Not modelled: layout changes and lost memory (change.rs), collection of the head's tombstone (collect.rs, promise.rs).
 //!
 //! Checked: every answer fits a linearizable history of the stack of live versions. An operation whose outcome is
 //! unknown may take effect later. Of two versions that are deleted at once each goes by itself, in any order: S3 promises no
@@ -60,6 +60,9 @@ const RULES: &[(&str, &str)] = &[
     ("judge-inside", "whether a version is locked is judged within the ballot that deletes it; without: by a read before"),
     ("null-stays", "a suspended put does not replace a locked null version"),
     ("named-above", "a plain head that is decided on above a locked null version gets a name"),
+    ("everyone", "a past row is forgotten once every replica holds it, and that its version is gone"),
+    ("head-there", "a replica forgets a past row only if its head is no older than the row's decision"),
+    ("fenced", "who began before a replica forgot past rows is refused there: it may have heard of what was forgotten"),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +90,8 @@ struct Versions {
     setup: u8,
     scripts: Vec<Vec<Op>>,
     sync: bool,
+    /// Whether past rows of versions that are gone are forgotten.
+    collect: bool,
     rounds: u8,
     off: Option<&'static str>,
 }
@@ -157,6 +162,8 @@ struct Client {
     result: u8,
     /// What it puts forward is a past row that was in doubt; then it begins anew.
     confirms: bool,
+    /// Replicas that forgot past rows since it began.
+    fenced: u8,
 }
 
 type History = (u32, [u32; CLIENTS]);
@@ -167,6 +174,8 @@ struct State {
     clients: [Client; CLIENTS],
     /// Per order the head that was put forward, for ever in flight.
     asked: [Head; ORDERS],
+    /// Per name the decision of a past row that every replica held when somebody looked, and that may be forgotten.
+    going: [u8; VERSIONS],
     /// Per version the order of its birth.
     birth: [u8; VERSIONS + 1],
     histories: Vec<History>,
@@ -180,6 +189,8 @@ const PREPARE: u8 = 4;
 const STABLE: u8 = 5;
 const SETTLE: u8 = 6;
 const ACCEPT: u8 = 7;
+/// It begins anew; what it is about is the same operation, which has been called.
+const AGAIN: u8 = 8;
 /// Outcome unknown, for ever.
 const LOST: u8 = 9;
 /// Of the outcome of an operation: only one of the two versions that it deletes was deleted so far. What is beside it
@@ -197,6 +208,8 @@ enum Step {
     Decide(u8, &'static str),
     SyncHead(u8, u8),
     SyncPast(u8, u8, u8),
+    Look(u8),
+    Forget(u8, u8),
 }
 
 type Visit<'a> = &'a mut dyn FnMut(Step, Option<&'static str>, State);
@@ -404,7 +417,48 @@ impl Versions {
         }
     }
 
+    /// Somebody looks whether all hold a past row of a version that is gone.
+    fn look(&self, state: &State, name: usize, visit: Visit) {
+        let nodes = &state.nodes[..self.nodes];
+        let holds = |row: Past| row.by > 0 && row.live == 0;
+        let Some(row) = nodes.iter().map(|node| node.past[name]).filter(|row| holds(*row)).max() else { return };
+        let is_everywhere = nodes.iter().all(|node| holds(node.past[name]) && node.past[name].by == row.by);
+        if (is_everywhere || !self.on("everyone")) && state.going[name] != row.by {
+            let mut next = state.clone();
+            next.going[name] = row.by;
+            visit(Step::Look(name as u8), None, next);
+        }
+    }
+    fn forget(&self, state: &State, at: usize, name: usize, visit: Visit) {
+        let node = &state.nodes[at];
+        let row = node.past[name];
+        let is_there = node.head.order >= 2 * row.by || !self.on("head-there");
+        if row.by == 0 || row.live != 0 || row.by != state.going[name] || !is_there {
+            return;
+        }
+        let mut next = state.clone();
+        next.nodes[at].past[name] = Past::default();
+        for client in next.clients.iter_mut().filter(|client| client.phase != IDLE) {
+            client.fenced |= 1 << at;
+        }
+        visit(Step::Forget(at as u8, name as u8), None, next);
+    }
+
     // A coordinator.
+
+    /// Whether a replica refuses it: then it begins anew.
+    fn is_fenced(&self, client: &Client, at: usize) -> bool {
+        client.fenced >> at & 1 == 1 && self.on("fenced")
+    }
+    fn begin_anew(&self, state: &State, who: usize, visit: Visit) {
+        let client = state.clients[who];
+        if client.fenced != 0 && self.on("fenced") && matches!(client.phase, ASK | BACK | PREPARE | SETTLE) {
+            let mut next = state.clone();
+            next.clients[who] = Client { next: client.next, stamp: client.stamp, ..Client::default() };
+            next.clients[who].phase = AGAIN;
+            visit(Step::Decide(who as u8, "is refused"), None, next);
+        }
+    }
 
     fn begin(&self, state: &State, who: usize, visit: Visit) {
         let Some(op) = self.op(state, who) else { return };
@@ -900,6 +954,7 @@ impl Model for Versions {
             nodes,
             clients: [Client::default(); CLIENTS],
             asked,
+            going: [0; VERSIONS],
             birth,
             histories: vec![(stack, [0; CLIENTS])],
         }
@@ -917,7 +972,7 @@ impl Model for Versions {
                 let moved = |mask: u8| {
                     (0..self.nodes).fold(0, |out, to| out | u64::from(mask >> ordering[to] & 1) << to)
                 };
-                key.push(moved(client.heard) << 8 | moved(client.stored));
+                key.push(moved(client.fenced) << 16 | moved(client.heard) << 8 | moved(client.stored));
             }
             if best.as_ref().is_none_or(|known| key < *known) {
                 best = Some(key);
@@ -933,6 +988,7 @@ impl Model for Versions {
         }
         state.asked.iter().for_each(|head| mix(&mut hash, word_of(*head)));
         state.birth.iter().for_each(|order| mix(&mut hash, u64::from(*order)));
+        state.going.iter().for_each(|order| mix(&mut hash, u64::from(*order)));
         for (stack, outcomes) in &state.histories {
             mix(&mut hash, u64::from(*stack));
             outcomes.iter().for_each(|outcome| mix(&mut hash, u64::from(*outcome)));
@@ -947,15 +1003,23 @@ impl Model for Versions {
                 self.sync(state, at, visit);
             }
         }
+        for name in (0..VERSIONS).filter(|_| self.collect) {
+            self.look(state, name, visit);
+            (0..self.nodes).for_each(|at| self.forget(state, at, name, visit));
+        }
         for who in 0..self.scripts.len() {
             let client = state.clients[who];
             match client.phase {
-                IDLE => self.begin(state, who, visit),
+                IDLE | AGAIN => self.begin(state, who, visit),
                 LOST => {}
                 _ => self.decide(state, who, visit),
             }
+            self.begin_anew(state, who, visit);
             for at in 0..self.nodes {
                 let (heard, stored) = (client.heard >> at & 1 == 1, client.stored >> at & 1 == 1);
+                if self.is_fenced(&client, at) {
+                    continue;
+                }
                 match client.phase {
                     PREPARE if !heard && !self.is_quorum(client.heard) => self.prepare(state, who, at, visit),
                     ASK if !heard && !self.is_quorum(client.heard) => self.ask(state, who, at, visit),
@@ -979,6 +1043,8 @@ impl Model for Versions {
             Step::Prepare(who, at) => format!("{at} promises {who}"),
             Step::Decide(who, what) => format!("{who} {what}"),
             Step::SyncHead(from, at) => format!("the head of {from} goes to {at}"),
+            Step::Look(name) => format!("past row {name} is seen everywhere"),
+            Step::Forget(at, name) => format!("{at} forgets past row {name}"),
             Step::SyncPast(from, at, name) => format!("past row {name} of {from} goes to {at}"),
         };
         let nodes: Vec<String> = after.nodes[..self.nodes]
@@ -1013,7 +1079,7 @@ fn word_of(head: Head) -> u64 {
     parts.iter().fold(u64::from(versioned), |word, part| word << 7 | u64::from(*part))
 }
 
-/// `NODES SETUP SCRIPTS [sync] [rounds=N]`, scripts of the clients between slashes: p put, n null put, w plain write,
+/// `NODES SETUP SCRIPTS [sync] [collect] [rounds=N]`, scripts of the clients between slashes: p put, n null put, w plain write,
 /// e If-None-Match, a number deletes that version, x and two numbers both by one ballot, k and a number locks it, r reads, g and a number reads a version, l lists.
 fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
     let words: Vec<&str> = scope.split(' ').collect();
@@ -1048,6 +1114,7 @@ fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
         setup: setup as u8,
         scripts,
         sync: words.contains(&"sync"),
+        collect: words.contains(&"collect"),
         rounds,
         off: search::rule_to_leave_out(RULES, off),
     };
@@ -1125,6 +1192,12 @@ fn main() {
         not_needed("refuse-plain", "3 plain p/w/l"),
         without("gate", "3 plain p/w/l"),
         not_needed("convert", "3 plain w/p/l rounds=1"),
+        all("2 two 1/ll sync collect"),
+        all("3 two 1/l sync collect rounds=1"),
+        all("2 null 0n/l sync collect"),
+        without("everyone", "3 two 1/l sync collect rounds=1"),
+        without("head-there", "3 two 1/l sync collect rounds=1"),
+        without("fenced", "3 two 1/ll sync collect rounds=1"),
     ];
     search::main_of("versions", RULES, &cases, &run);
 }

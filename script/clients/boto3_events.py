@@ -295,12 +295,17 @@ def _certificate(home):
     return folder / "certificate", folder / "key"
 
 
-@SUITE.case("https: only a certificate that the machine trusts")
-def secure(home):
-    certificate, key = _certificate(home)
+def _tls(certificate, key, newest=ssl.TLSVersion.MAXIMUM_SUPPORTED):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    with Hook(context) as hook:
+    context.maximum_version = newest
+    return context
+
+
+@SUITE.case("https: only a certificate that the machine trusts, also of a server that knows TLS 1.2 only")
+def secure(home):
+    certificate, key = _certificate(home)
+    with Hook(_tls(certificate, key)) as hook, Hook(_tls(certificate, key, ssl.TLSVersion.TLSv1_2)) as older:
         name, bucket = _registered(home, hook), home.new_bucket("secure")
         _configure(home.s3, bucket, name, SkipDestinationValidation=True)
         home.s3.put_object(Bucket=bucket, Key="k", Body=b"x")
@@ -314,6 +319,9 @@ def secure(home):
         finally:
             del os.environ["SSL_CERT_FILE"]
         hook.wait_for("ObjectCreated:Put k")
+        _garage(home, "webhook", "create", name, older.url)
+        home.s3.put_object(Bucket=bucket, Key="older", Body=b"x")
+        older.wait_for("ObjectCreated:Put older")
 
 
 @SUITE.case("three homes: the one that took the put is killed, and tells it when it is back")

@@ -149,7 +149,7 @@ impl Model {
             readers: Arc::default(),
             memory: Memory::default(),
             peers,
-            growth: Growth::new(env.clock.mono()),
+            growth: Growth::new(env),
             sync: SyncRecord::default(),
             copy_rate,
             burials: Burials::default(),

@@ -87,13 +87,14 @@ pub(super) fn all(model: &Arc<Model>) -> Result<Vec<wire::WebhookInfo>, AdminErr
 pub(super) fn troubles(model: &Arc<Model>) -> Result<Vec<String>, AdminError> {
     let failing =
         |webhook: &wire::WebhookInfo| webhook.lost > 0 || (webhook.failures > 0 && webhook.waiting > 0);
+    let place = if model.has_second_copies() { "" } else { " on this node and on no other one" };
     let sentence = |webhook: wire::WebhookInfo| {
         let lost = match webhook.lost {
             0 => String::new(),
             some => format!(", and {some} found no room and are lost"),
         };
         let why = webhook.last_error.map(|error| format!(": {error}")).unwrap_or_default();
-        format!("{} events wait for the webhook {}{lost}{why}", webhook.waiting, webhook.name)
+        format!("{} events wait{place} for the webhook {}{lost}{why}", webhook.waiting, webhook.name)
     };
     Ok(all(model)?.into_iter().filter(failing).map(sentence).collect())
 }

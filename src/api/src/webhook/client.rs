@@ -123,7 +123,7 @@ fn connector(trusted: &[u8]) -> Option<TlsConnector> {
         return None;
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(provider::default_provider()));
-    let config = builder.with_protocol_versions(&[&rustls::version::TLS13]).ok()?;
+    let config = builder.with_safe_default_protocol_versions().ok()?;
     let config = config.with_root_certificates(roots).with_no_client_auth();
     Some(TlsConnector::from(Arc::new(config)))
 }

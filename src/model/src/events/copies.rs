@@ -10,7 +10,7 @@
 //! lost its memory, or where it was away for long and there is another one, what it lacks is sent to it.
 
 use super::id::EventId;
-use super::messages::{AskDone, AskLacking, Held, HoldEvents, OnItsWay, Owner};
+use super::messages::{AskDone, AskLacking, Done, Held, HoldEvents, OnItsWay, Owner};
 use super::{backlog, locked};
 use crate::replicas::{Asked, READ_LIMIT, Reply, Serve, WRITE_LIMIT};
 use crate::rows::event::{HeldRow, IntentRow, QueuedRow};
@@ -33,6 +33,8 @@ const HEDGE_AFTER: Duration = Duration::from_secs(1);
 /// How long a home may be away before others stand in for it: longer than a restart of the machine. A home that was
 /// only cut off tells its events as well; so they come twice.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
+/// Between two looks at whether the cluster knows of this start.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Events in one message.
 pub(super) const PAGE_MAX: usize = 500;
 
@@ -91,22 +93,23 @@ impl Model {
         !self.peers.others_up().is_empty()
     }
 
-    fn as_owner(&self) -> Owner {
-        Owner { node: self.peers.me(), life: self.life() }
+    fn as_owner(&self) -> Option<Owner> {
+        self.known_life().map(|life| Owner { node: self.peers.me(), life })
     }
 
-    /// The other members, whoever is asked first at the head: homes that store, in another zone. Each member has an order
-    /// of its own, so that they hold about as much as they have held.
+    /// The other members that store, whoever is asked first at the head: those in another zone. Each member has an order of
+    /// its own, so that they hold about as much as they have held. Of one that stores nothing nobody would notice that it
+    /// lost its memory.
     fn holders(&self) -> Vec<NodeId> {
         let me = self.peers.me();
         let layout = self.peers.cluster().map(|cluster| cluster.layout());
         let role = |node: NodeId| layout.as_ref().and_then(|layout| layout.newest().roles.get(&node));
         let zone = |node: NodeId| role(node).map(|role| role.zone.as_str());
-        let is_gateway = |node: NodeId| role(node).is_some_and(|role| role.capacity_bytes.is_none());
-        let mut others: Vec<NodeId> =
-            self.peers.placement().members().into_iter().filter(|node| *node != me).collect();
+        let stores = |node: NodeId| role(node).is_none_or(|role| role.capacity_bytes.is_some());
         let is_near = |node: NodeId| zone(node).is_some() && zone(node) == zone(me);
-        others.sort_by_key(|node| (is_gateway(*node), is_near(*node), node.tag() ^ me.tag()));
+        let others = self.peers.placement().members().into_iter().filter(|node| *node != me);
+        let mut others: Vec<NodeId> = others.filter(|node| stores(*node)).collect();
+        others.sort_by_key(|node| (is_near(*node), node.tag() ^ me.tag()));
         others
     }
 
@@ -131,7 +134,8 @@ impl Model {
     async fn find_holder(self: &Arc<Self>, events: Vec<Held>, frees: bool) -> bool {
         let holders: Vec<NodeId> =
             self.holders().into_iter().filter(|node| self.peers.is_up(*node)).collect();
-        let request = HoldEvents { of: self.as_owner(), frees, events };
+        let Some(of) = env::timeout(WRITE_LIMIT, self.wait_for_life()).await else { return false };
+        let request = HoldEvents { of, frees, events };
         let mut asked = Asked::new(holders.len());
         let mut rest = holders.iter().enumerate();
         loop {
@@ -155,6 +159,16 @@ impl Model {
         }
     }
 
+    /// Right after a start the cluster has to hear of it first.
+    async fn wait_for_life(&self) -> Owner {
+        loop {
+            if let Some(of) = self.as_owner() {
+                return of;
+            }
+            env::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Sends the steady holder what it lacks, if it may lack anything.
     pub(super) async fn complete_copies(self: &Arc<Self>) -> Result<(), ModelError> {
         self.look_at_homes();
@@ -165,7 +179,10 @@ impl Model {
         if !copies.is_due.swap(false, Ordering::AcqRel) && is_whole {
             return Ok(());
         }
-        let sent = self.send_lacking(holder.0).await;
+        let sent = match self.as_owner() {
+            Some(of) => self.send_lacking(of, holder.0).await,
+            None => Err(ModelError::Unavailable),
+        };
         match &sent {
             Ok(()) => *locked(&copies.whole) = Some(holder),
             Err(_) => copies.want(),
@@ -200,12 +217,12 @@ impl Model {
     }
 
     /// In which life a home is, as far as is known here.
-    pub(super) fn life_of(&self, node: NodeId) -> Count {
+    fn life_of(&self, node: NodeId) -> Count {
         let known = self.peers.cluster().and_then(|cluster| cluster.layout().lives().of(node));
         known.unwrap_or_default().life
     }
 
-    async fn send_lacking(self: &Arc<Self>, holder: NodeId) -> Result<(), ModelError> {
+    async fn send_lacking(self: &Arc<Self>, of: Owner, holder: NodeId) -> Result<(), ModelError> {
         // An intent that becomes a queued event meanwhile was met as the one, or is met as the other.
         let mut place = Some(Place { space: Space::EventIntent, from: Vec::new() });
         while let Some(from) = place {
@@ -215,7 +232,7 @@ impl Model {
             if names.is_empty() {
                 continue;
             }
-            let question = AskLacking { of: self.as_owner(), names };
+            let question = AskLacking { of, names };
             let lacking = self.ask_one(holder, question, Bytes::new(), READ_LIMIT).await;
             let lacking = lacking.map_err(|_| ModelError::Unavailable)?.reply;
             let mut number = 0_u32;
@@ -226,7 +243,7 @@ impl Model {
             if page.is_empty() {
                 continue;
             }
-            let request = HoldEvents { of: self.as_owner(), frees: false, events: page };
+            let request = HoldEvents { of, frees: false, events: page };
             match self.ask_one(holder, request, Bytes::new(), WRITE_LIMIT).await {
                 Ok(Answer { reply: Reply::Done(()), .. }) => {}
                 _ => return Err(ModelError::Unavailable),
@@ -267,12 +284,6 @@ impl Model {
         }
         Ok(done)
     }
-
-    /// Whether this is the home that somebody speaks of, in the life that he speaks of.
-    fn is_owner(&self, of: Owner) -> bool {
-        let is_known = self.peers.cluster().is_none_or(|cluster| self.has_begun(&cluster.layout()));
-        of == self.as_owner() && is_known
-    }
 }
 
 /// What is held of an intent: an event for each webhook. Of one that cannot be read nothing is.
@@ -301,13 +312,15 @@ fn held_queued(key: &[u8], record: &[u8]) -> Option<Held> {
 
 impl Serve for AskDone {
     async fn serve(self, model: &Arc<Model>, _: Attachment) -> Result<Answer<Self::Reply>, Refusal> {
-        if !model.is_owner(self.of) {
-            return Ok(Answer::from(None));
+        match model.as_owner() {
+            None => return Ok(Answer::from(Done::NotYet)),
+            Some(owner) if owner != self.of => return Ok(Answer::from(Done::OtherLife)),
+            Some(_) => {}
         }
         let done = model.done_events(&self.names).map_err(|error| {
             tracing::warn!(%error, "which events are done with cannot be told");
             Refusal::Failed
         })?;
-        Ok(Answer::from(Some(done)))
+        Ok(Answer::from(Done::These(done)))
     }
 }

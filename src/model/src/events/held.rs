@@ -1,12 +1,12 @@
 //! What this home holds for others: events that they have on their way, told by this one should they be lost.
 //!
 //! What always holds (doc/models/events.rs): what is held goes when its home says that it is done with it – of what was
-//! held before it was asked – or in the transaction that makes it this home's own. That is when its home is in another
-//! life, or was away for long.
+//! held before it was asked – or in the transaction that makes it this home's own. That is when its home says that it is in
+//! another life, or was away for long.
 
 use super::copies::PAGE_MAX;
 use super::id::EventId;
-use super::messages::{AskDone, AskLacking, HoldEvents, OnItsWay, Owner};
+use super::messages::{AskDone, AskLacking, Done, HoldEvents, OnItsWay, Owner};
 use super::{INTENTS_MAX, backlog};
 use crate::replicas::{READ_LIMIT, Reply, Serve};
 use crate::rows::event::{Delivery, HeldRow, IntentRow};
@@ -37,14 +37,30 @@ struct Page {
 }
 
 /// What is to be done about what is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// Its home is there: it is asked.
-    Ask,
-    /// Its home is not there: its events are this home's.
+    /// Its home is done with these: keys of rows.
+    Drop(Vec<Vec<u8>>),
+    /// Its home does not know of them any more, or is not there: they are this home's.
     Adopt,
-    /// Its home may come back in a moment.
+    /// Its home may say more in a moment.
     Wait,
+}
+
+impl Page {
+    fn names(&self) -> Vec<OnItsWay> {
+        let named = self.keys.iter().filter_map(|key| parse_row_key(key));
+        let name = |(_, webhook, id): (_, &str, EventId)| OnItsWay {
+            webhook: webhook.to_owned(),
+            id: id.to_bytes().to_vec(),
+        };
+        named.map(name).collect()
+    }
+
+    fn keys_at(&self, places: &[u32]) -> Vec<Vec<u8>> {
+        let at = |place: &u32| usize::try_from(*place).ok().and_then(|place| self.keys.get(place));
+        places.iter().filter_map(at).cloned().collect()
+    }
 }
 
 /// What the keys of everything begin with that is held for a home in one life.
@@ -72,11 +88,11 @@ impl Model {
     pub(super) async fn tend_held(self: &Arc<Self>) -> Result<(), ModelError> {
         let mut from = Vec::new();
         while let Some(page) = self.held_from(&from)? {
-            let goes_on = match self.verdict(page.owner) {
+            let goes_on = match self.verdict(&page).await {
                 Verdict::Adopt if self.events.open.load(Ordering::Relaxed) > ADOPTED_MAX => false,
                 Verdict::Adopt => self.adopt(page.keys.clone()).await.map(|()| true)?,
-                // Who does not answer is asked again later.
-                Verdict::Ask => self.drop_done(&page).await.unwrap_or(false),
+                Verdict::Drop(done) if done.is_empty() => false,
+                Verdict::Drop(done) => self.drop_held(done).await.map(|()| true)?,
                 Verdict::Wait => false,
             };
             let last = page.keys.last().filter(|_| goes_on && page.keys.len() >= PAGE_MAX);
@@ -88,13 +104,16 @@ impl Model {
         Ok(())
     }
 
-    fn verdict(&self, owner: Owner) -> Verdict {
-        if owner.life < self.life_of(owner.node) || self.is_long_away(owner.node) {
-            Verdict::Adopt
-        } else if self.peers.is_up(owner.node) {
-            Verdict::Ask
-        } else {
-            Verdict::Wait
+    async fn verdict(self: &Arc<Self>, page: &Page) -> Verdict {
+        if self.is_long_away(page.owner.node) {
+            return Verdict::Adopt;
+        }
+        let question = AskDone { of: page.owner, names: page.names() };
+        // Who cannot be asked, or does not answer, is asked again later.
+        match self.ask_one(page.owner.node, question, Bytes::new(), READ_LIMIT).await {
+            Ok(Answer { reply: Done::These(done), .. }) => Verdict::Drop(page.keys_at(&done)),
+            Ok(Answer { reply: Done::OtherLife, .. }) => Verdict::Adopt,
+            Ok(Answer { reply: Done::NotYet, .. }) | Err(_) => Verdict::Wait,
         }
     }
 
@@ -134,27 +153,12 @@ impl Model {
         owners
     }
 
-    /// Drops what a home says that it is done with; whether there was any.
-    async fn drop_done(self: &Arc<Self>, page: &Page) -> Result<bool, ModelError> {
-        let named = page.keys.iter().filter_map(|key| parse_row_key(key));
-        let name = |(_, webhook, id): (_, &str, EventId)| OnItsWay {
-            webhook: webhook.to_owned(),
-            id: id.to_bytes().to_vec(),
-        };
-        let question = AskDone { of: page.owner, names: named.map(name).collect() };
-        let answer = self.ask_one(page.owner.node, question, Bytes::new(), READ_LIMIT).await;
-        let Some(done) = answer.map_err(|_| ModelError::Unavailable)?.reply else { return Ok(false) };
-        let of_place = |place: &u32| usize::try_from(*place).ok().and_then(|place| page.keys.get(place));
-        let keys: Vec<Vec<u8>> = done.iter().filter_map(of_place).cloned().collect();
-        if keys.is_empty() {
-            return Ok(false);
-        }
+    async fn drop_held(&self, keys: Vec<Vec<u8>>) -> Result<(), ModelError> {
         let drop_all = move |txn: &mut Txn<'_>| {
             keys.into_iter().for_each(|key| txn.delete(Space::EventHeld, key));
             Ok::<_, ModelError>(())
         };
-        self.store.commit(Intent::Free, drop_all).await?;
-        Ok(true)
+        self.store.commit(Intent::Free, drop_all).await
     }
 
     /// Makes what is held this home's own: queued if it is certain that it happened, else an intent that is in doubt.

@@ -66,16 +66,29 @@ impl Request for AskLacking {
     const CLASS: Class = Class::Metadata;
 }
 
-/// Which of these events of whoever is asked are neither under way nor waiting there any more: their places in the list.
+/// Which of these events of whoever is asked are neither under way nor waiting there any more, by their places in the list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AskDone {
     pub of: Owner,
     pub names: Vec<OnItsWay>,
 }
 
+/// What a home says of events of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Done {
+    /// These are.
+    #[serde(rename = "d")]
+    These(Vec<u32>),
+    /// It is in another life: what it had on its way in that one is whoever's who holds it.
+    #[serde(rename = "o")]
+    OtherLife,
+    /// It does not know yet in which life it is.
+    #[serde(rename = "n")]
+    NotYet,
+}
+
 impl Request for AskDone {
-    /// None: it is in another life, or does not know yet in which.
-    type Reply = Option<Vec<u32>>;
+    type Reply = Done;
     const NAME: &'static str = "model/done_events";
     const CLASS: Class = Class::Metadata;
 }

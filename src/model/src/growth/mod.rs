@@ -107,10 +107,7 @@ impl Model {
             let knows = move |layout: &Layout| layout.with_knowledge_of(me).unwrap_or_else(|| layout.clone());
             self.change_layout(cluster, knows).await?;
         }
-        let is_concerned = |version: &Version| version.storage_nodes().any(|(node, _)| *node == me);
-        if !layout.in_force().any(|version| is_concerned(version))
-            && !layout.coming().is_some_and(is_concerned)
-        {
+        if !is_concerned(&layout, me) {
             // Who owns nothing any more is behind with nothing, whatever it owned when it started.
             self.tell_behind(cluster);
             return self.drop_unowned(&layout).await;
@@ -199,6 +196,12 @@ impl Model {
             ModelError::Unavailable
         })
     }
+}
+
+/// Whether a node stores anything by a version in force, or by the one that is coming.
+fn is_concerned(layout: &Layout, node: NodeId) -> bool {
+    let stores = |version: &Version| version.storage_nodes().any(|(other, _)| *other == node);
+    layout.in_force().any(|version| stores(version)) || layout.coming().is_some_and(stores)
 }
 
 /// Whether a node owns an arc by a version.

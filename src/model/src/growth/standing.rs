@@ -1,9 +1,10 @@
 //! This node's standing, in memory and in its store, in step.
 
+use super::is_concerned;
 use crate::rows::standing::{STANDING_KEY, Standing};
 use crate::{Model, ModelError};
 use cluster::layout::Count;
-use env::MonoTime;
+use env::{Env, MonoTime};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Intent, Read, Space, Txn};
 
@@ -11,20 +12,29 @@ use store::{Intent, Read, Space, Txn};
 pub(crate) struct Growth {
     /// When this process opened the store.
     pub(super) opened: MonoTime,
+    /// Names this process.
+    process: Count,
     standing: Mutex<Arc<Standing>>,
 }
 
 impl Growth {
     /// Of a process that opens its store now.
-    pub(crate) fn new(now: MonoTime) -> Self {
-        Self { opened: now, standing: Mutex::default() }
+    pub(crate) fn new(env: &Env) -> Self {
+        let process = Count { number: 0, mark: env::random_u64(env.rng.as_ref()) };
+        Self { opened: env.clock.mono(), process, standing: Mutex::default() }
     }
 }
 
 impl Model {
-    /// Which life this node is in, as far as it knows.
-    pub(crate) fn life(&self) -> Count {
-        self.standing().life.life
+    /// Which life this node is in; none before the cluster knows of its start. Who stores nothing is in none that the cluster
+    /// knows: each of its processes counts as one.
+    pub(crate) fn known_life(&self) -> Option<Count> {
+        let Some(cluster) = self.peers.cluster() else { return Some(Count::default()) };
+        let layout = cluster.layout();
+        if !is_concerned(&layout, self.peers.me()) {
+            return Some(self.growth.process);
+        }
+        self.has_begun(&layout).then(|| self.standing().life.life)
     }
 
     pub(super) fn standing(&self) -> Arc<Standing> {
