@@ -13,7 +13,7 @@ mod forwarded;
 use crate::network::Network;
 use crate::server::{PeerAddress, Secured};
 use http::HeaderMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -105,6 +105,12 @@ fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
     address.ok().map(|address: IpAddr| address.to_canonical())
+}
+
+/// Whether a proxy on this machine, named or not, says that it was spoken TLS to: believed where nothing hangs on it
+/// but where a browser is sent.
+pub(crate) fn is_secure_by_neighbour(headers: &HeaderMap) -> Option<bool> {
+    Proxies::default().said(IpAddr::V4(Ipv4Addr::LOCALHOST), headers).is_secure()
 }
 
 #[cfg(test)]
