@@ -97,6 +97,29 @@ def conditions(home):
     equal(_anonymous(home, "GET", f"/{bucket}/{home.key_id}/k").status, 403, "nobody's folder")
 
 
+@SUITE.case("variables: folders of callers, tags of objects, defaults")
+def variables(home):
+    bucket = _bucket(home, "variables")
+    status = lambda path: _anonymous(home, "GET", f"/{bucket}{path}").status
+    _set(home, bucket, _statement(bucket, resource="/${aws:username, 'open'}/*"))
+    equal((status("/open/k"), status("/k")), (200, 403), "the default")
+    _set(home, bucket, _statement(bucket, resource="/${s3:ExistingObjectTag/name}"))
+    equal(status("/k"), 403, "without the tag")
+    for name, wanted in [("other", 403), ("k", 200)]:
+        home.s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": [{"Key": "name", "Value": name}]})
+        equal(status("/k"), wanted, f"tagged {name}")
+    own = _statement(bucket, "Deny", action="s3:ListBucket", resource="",
+                     Condition={"StringNotLike": {"s3:prefix": "${aws:username}/*"}})
+    _set(home, bucket, own, _statement(bucket, action="s3:ListBucket", resource=""))
+    home.s3.list_objects_v2(Bucket=bucket, Prefix=f"{home.key_id}/")
+    refused("AccessDenied", 403, home.s3.list_objects_v2, Bucket=bucket, Prefix="open/")
+    equal(status(f"?list-type=2&prefix={home.key_id}/"), 403, "nobody's folder is denied")
+    for text, code, number in [("${aws:username, 'x}", "MalformedPolicy", 400), ("${aws:username", "MalformedPolicy", 400),
+                               ("${s3:RequestObjectTagKeys}", "MalformedPolicy", 400), ("${aws:username, '*'}", "NotImplemented", 501)]:
+        document = json.dumps({"Version": "2012-10-17", "Statement": [_statement(bucket, resource=f"/{text}/*")]})
+        refused(code, number, home.s3.put_bucket_policy, Bucket=bucket, Policy=document)
+
+
 @SUITE.case("what is not understood is refused when it is set")
 def refused_policies(home):
     bucket = _bucket(home, "badpolicy")

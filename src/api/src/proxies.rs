@@ -1,16 +1,37 @@
 //! Whose request it is where proxies stand in front of this node.
 //!
-//! A proxy says in `X-Forwarded-For` and `X-Forwarded-Proto` who asked it, and how. Anybody can write such headers, so what
-//! always holds is: they count only as far back as those who wrote them are proxies that the operator named. What is
-//! made of them – the address and the TLS of a request – is what policies, events and logs speak of.
+//! A proxy says in `X-Forwarded-For` and `X-Forwarded-Proto`, or in `Forwarded` ([`forwarded`]), who asked it, and how.
+//! Anybody can write such headers, so what always holds is: they count only as far back as those who wrote them are
+//! proxies that the operator named. What is made of them – the address and the TLS of a request – is what policies,
+//! events and logs speak of.
+//!
+//! `Forwarded` counts only where neither of the others is there. Common proxies write these and let the other pass
+//! through as a client sent it: it would be believed of anybody behind them.
+
+mod forwarded;
 
 use crate::network::Network;
 use crate::server::{PeerAddress, Secured};
 use http::HeaderMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// What those said who are believed.
+struct Said {
+    client: IpAddr,
+    /// What was spoken to them, as far as they say.
+    schemes: Vec<String>,
+}
+
+impl Said {
+    /// Whether all proxies on the way were spoken TLS to; nothing if they do not say.
+    fn is_secure(&self) -> Option<bool> {
+        let is_secure = self.schemes.iter().all(|scheme| scheme.eq_ignore_ascii_case("https"));
+        (!self.schemes.is_empty()).then_some(is_secure)
+    }
+}
 
 /// The proxies that are believed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,12 +54,31 @@ impl Proxies {
         headers: &HeaderMap,
     ) -> (Option<PeerAddress>, Option<Secured>) {
         match peer {
-            Some(PeerAddress(address)) if self.are_trusted_at(address) => (
-                Some(PeerAddress(self.client(address, headers))),
-                forwarded_secured(headers).unwrap_or(secured),
-            ),
+            Some(PeerAddress(address)) if self.are_trusted_at(address) => {
+                let said = self.said(address, headers);
+                let by_proxies = said.is_secure().map(|is_secure| is_secure.then_some(Secured(None)));
+                (Some(PeerAddress(said.client)), by_proxies.unwrap_or(secured))
+            }
             _ => (peer, secured),
         }
+    }
+
+    /// What a proxy that is believed, and those that it is believed about, say.
+    fn said(&self, peer: IpAddr, headers: &HeaderMap) -> Said {
+        if headers.contains_key(FORWARDED_FOR) || headers.contains_key(FORWARDED_PROTO) {
+            let schemes = values(headers, FORWARDED_PROTO).map(str::to_owned).collect();
+            return Said { client: self.client(peer, headers), schemes };
+        }
+        let mut said = Said { client: peer, schemes: Vec::new() };
+        for hop in forwarded::hops(headers) {
+            said.schemes.extend(hop.scheme);
+            let Some(client) = hop.client else { break };
+            said.client = client;
+            if !self.are_trusted_at(client) {
+                break;
+            }
+        }
+        said
     }
 
     /// The first address, from here outwards, that is none of the proxies.
@@ -67,11 +107,10 @@ fn address(text: &str) -> Option<IpAddr> {
     address.ok().map(|address: IpAddr| address.to_canonical())
 }
 
-/// Whether all proxies on the way were spoken TLS to; none if they do not say.
-fn forwarded_secured(headers: &HeaderMap) -> Option<Option<Secured>> {
-    let said: Vec<&str> = values(headers, FORWARDED_PROTO).collect();
-    let is_secure = said.iter().all(|scheme| scheme.eq_ignore_ascii_case("https"));
-    (!said.is_empty()).then(|| is_secure.then_some(Secured(None)))
+/// Whether a proxy on this machine, named or not, says that it was spoken TLS to: believed where nothing hangs on it
+/// but where a browser is sent.
+pub(crate) fn is_secure_by_neighbour(headers: &HeaderMap) -> Option<bool> {
+    Proxies::default().said(IpAddr::V4(Ipv4Addr::LOCALHOST), headers).is_secure()
 }
 
 #[cfg(test)]
@@ -136,6 +175,47 @@ mod tests {
         assert!(!is_secure("127.0.0.1", None, &["http, https"]));
         assert!(!is_secure("192.0.2.1", None, &["https"]), "anybody can say so");
         assert!(is_secure("192.0.2.1", over_tls, &["http"]));
+    }
+
+    /// Who asked, and whether over TLS, as a peer says in these headers.
+    fn origin(peer: &str, lines: &[(&'static str, &str)]) -> (String, bool) {
+        let peer = Some(PeerAddress(peer.parse().unwrap()));
+        let (client, secured) = proxies().origin((peer, None), &headers(lines));
+        (client.unwrap().0.to_string(), secured.is_some())
+    }
+
+    #[test]
+    fn named_proxies_may_say_it_in_the_standard_header() {
+        for (peer, line, client, is_secure) in [
+            ("127.0.0.1", "for=198.51.100.7;proto=https", "198.51.100.7", true),
+            ("127.0.0.1", "for=198.51.100.7;proto=http", "198.51.100.7", false),
+            ("127.0.0.1", "for=\"[2001:db9::7]:4321\"", "2001:db9::7", false),
+            ("192.0.2.1", "for=198.51.100.7;proto=https", "192.0.2.1", false),
+            ("127.0.0.1", "for=203.0.113.9;proto=https, for=198.51.100.7", "198.51.100.7", false),
+            (
+                "127.0.0.1",
+                "for=203.0.113.9, for=198.51.100.7;proto=https, for=10.1.2.3",
+                "198.51.100.7",
+                true,
+            ),
+            ("127.0.0.1", "for=198.51.100.7;proto=https, for=10.1.2.3;proto=http", "198.51.100.7", false),
+            ("127.0.0.1", "for=198.51.100.7, for=unknown;proto=https", "127.0.0.1", true),
+            ("127.0.0.1", "for=198.51.100.7, for=_hidden", "127.0.0.1", false),
+            ("127.0.0.1", "for=\", for=198.51.100.7", "198.51.100.7", false),
+            ("127.0.0.1", "for=10.0.0.1, for=10.0.0.2", "10.0.0.1", false),
+        ] {
+            assert_eq!(origin(peer, &[("forwarded", line)]), (client.to_owned(), is_secure), "{peer} {line}");
+        }
+    }
+
+    #[test]
+    fn the_standard_header_counts_where_the_others_are_not() {
+        let standard = ("forwarded", "for=203.0.113.9;proto=https");
+        let (both, client) = ([standard, (FORWARDED_FOR, "198.51.100.7")], "198.51.100.7".to_owned());
+        assert_eq!(origin("127.0.0.1", &both), (client, false), "nor in part");
+        let both = [standard, (FORWARDED_PROTO, "http")];
+        assert_eq!(origin("127.0.0.1", &both), ("127.0.0.1".to_owned(), false));
+        assert_eq!(origin("127.0.0.1", &[standard]), ("203.0.113.9".to_owned(), true));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! encoded. Always holds: a place on the same host begins with exactly one slash, or a key that begins with one would
 //! lead to a host of the visitor's choice.
 
+use crate::proxies;
 use crate::s3::head::Head;
 use crate::s3::reply::Reply;
 use crate::s3::website;
@@ -28,14 +29,12 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Of a request. A proxy in front says what was spoken to it.
+    /// Of a request that came over TLS or not, as far as proxies are believed. One on this machine is believed here
+    /// without being named: whoever else writes its headers only leads himself astray.
     pub fn of(head: &Head, is_secure: bool) -> Self {
-        let scheme = match head.header("x-forwarded-proto").as_deref() {
-            Some("https") => "https",
-            Some("http") => "http",
-            _ if is_secure => "https",
-            _ => "http",
-        };
+        let is_near = head.source.is_none_or(|address| address.to_canonical().is_loopback());
+        let by_neighbour = is_near.then(|| proxies::is_secure_by_neighbour(&head.headers)).flatten();
+        let scheme = if by_neighbour.unwrap_or(is_secure) { "https" } else { "http" };
         Self { scheme, host: head.header("host").unwrap_or_default() }
     }
 }

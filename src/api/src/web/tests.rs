@@ -4,6 +4,7 @@ use super::redirect::{self, Origin};
 use crate::s3::head::Head;
 use crate::s3::reply::Reply;
 use crate::s3::xml::{HostRedirect, RoutingCondition, RoutingRedirect, RoutingRule, WebsiteConfiguration};
+use crate::server::PeerAddress;
 use http::header::LOCATION;
 use http::{Request, StatusCode};
 
@@ -69,19 +70,25 @@ fn a_folder_is_itself_with_a_slash() {
     }
 }
 
-fn head(path: &str, forwarded: &str) -> Head {
+/// A request with a header, from this other end of a connection; from a socket in the file system, if it has none.
+fn head(path: &str, (name, value): (&str, &str), peer: &str) -> Head {
     let mut request = Request::builder().uri(path).header("host", "site.example:3902");
-    if !forwarded.is_empty() {
-        request = request.header("x-forwarded-proto", forwarded);
+    if !value.is_empty() {
+        request = request.header(name, value);
+    }
+    if let Ok(peer) = peer.parse() {
+        request = request.extension(PeerAddress(peer));
     }
     let (parts, ()) = request.body(()).unwrap().into_parts();
     Head::of_site(parts, "site", String::new()).unwrap()
 }
 
+const PROTO: &str = "x-forwarded-proto";
+
 #[test]
 fn everything_goes_to_the_other_host_as_it_was_asked_for() {
     let to = |protocol| HostRedirect { host_name: "b.example".to_owned(), protocol: text(protocol) };
-    let head = head("/a%20b/?c=d", "");
+    let head = head("/a%20b/?c=d", (PROTO, ""), "192.0.2.1");
     let place_of = |protocol, is_secure| {
         let reply = redirect::to_host(&to(protocol), &head, &Origin::of(&head, is_secure));
         assert_eq!(reply.status, StatusCode::MOVED_PERMANENTLY);
@@ -93,11 +100,26 @@ fn everything_goes_to_the_other_host_as_it_was_asked_for() {
 }
 
 #[test]
-fn a_proxy_says_what_was_spoken_to_it() {
-    for (forwarded, is_secure, wanted) in
-        [("https", false, "https"), ("http", true, "http"), ("gopher", false, "http"), ("", true, "https")]
-    {
-        assert_eq!(Origin::of(&head("/", forwarded), is_secure).scheme, wanted, "{forwarded}");
+fn a_proxy_on_this_machine_says_what_was_spoken_to_it_and_nobody_else_does() {
+    let forwarded = "forwarded";
+    for (name, value, is_secure, near, far) in [
+        (PROTO, "https", false, "https", "http"),
+        (PROTO, "HTTPS", false, "https", "http"),
+        (PROTO, "http", true, "http", "https"),
+        (PROTO, "gopher", false, "http", "http"),
+        (PROTO, "", true, "https", "https"),
+        (PROTO, "", false, "http", "http"),
+        (forwarded, "for=192.0.2.7;proto=https", false, "https", "http"),
+        (forwarded, "proto=https, for=192.0.2.7;proto=http", true, "http", "https"),
+        (forwarded, "for=192.0.2.7", true, "https", "https"),
+    ] {
+        let scheme = |peer| Origin::of(&head("/", (name, value), peer), is_secure).scheme;
+        for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.1.2.3", ""] {
+            assert_eq!(scheme(peer), near, "{name}: {value} of {peer}");
+        }
+        for peer in ["192.0.2.1", "10.0.0.1", "2001:db8::1", "::ffff:10.0.0.1"] {
+            assert_eq!(scheme(peer), far, "{name}: {value} of {peer}");
+        }
     }
 }
 

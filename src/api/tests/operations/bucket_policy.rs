@@ -207,6 +207,59 @@ async fn conditions_see_the_request_its_tags_and_the_objects() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn variables_stand_for_what_the_request_its_body_and_the_object_say() {
+    let home = Home::new().await;
+    let shelf = home.shelf().await;
+    let bucket = &shelf.bucket;
+    let put_tags = |value: &str| {
+        let document = TAGS.replace("sold + gone", value);
+        thing("PUT", &shelf).query("tagging", "").body(document.as_bytes())
+    };
+    let at = |actions: &[&str], principal: &str, place: &str| {
+        let all = format!("[\"arn:aws:s3:::{bucket}\", \"arn:aws:s3:::{bucket}/*\"]");
+        statement("Allow", principal, actions, &shelf, "")
+            .replace(&all, &format!("\"arn:aws:s3:::{bucket}/{place}\""))
+    };
+    // The tags that the object has.
+    set(&home, &shelf, &[at(&["s3:GetObject"], "\"*\"", "${s3:ExistingObjectTag/state}")]).await;
+    for (value, status) in [("thing", 200), ("other", 403)] {
+        assert_eq!(home.root(&put_tags(value)).await.status, 200);
+        assert_eq!(home.send_unsigned(&thing("GET", &shelf)).await.status, status, "{value}");
+    }
+    // Those that a body gives it.
+    let stranger = one(&home, Stranger);
+    let tagged = at(&["s3:PutObjectTagging"], &stranger, "${s3:RequestObjectTag/state, 'else'}");
+    set(&home, &shelf, &[tagged]).await;
+    assert_eq!(home.send_as(Stranger, &put_tags("other")).await.status, 403);
+    assert_eq!(home.send_as(Stranger, &put_tags("thing")).await.status, 200);
+    // Those that the request gave that began an upload.
+    let actions = ["s3:PutObject", "s3:PutObjectTagging"];
+    set(&home, &shelf, &[at(&actions, &stranger, "${s3:RequestObjectTag/team}/*")]).await;
+    let parts = |method: &str| Req::new(method, &format!("/{bucket}/red/p"));
+    let create =
+        |team: &str| parts("POST").query("uploads", "").header("x-amz-tagging", format!("team={team}"));
+    assert_eq!(home.send_as(Stranger, &create("blue")).await.status, 403);
+    let upload = home.send_as(Stranger, &create("red")).await.xml("UploadId");
+    let part = parts("PUT").query("partNumber", "1").query("uploadId", &upload).body(b"part");
+    assert_eq!(home.send_as(Stranger, &part).await.status, 200);
+    // Each caller's folder, and that of those who have no name.
+    let own = ", \"Condition\": {\"StringLike\": {\"s3:prefix\": \"${aws:username, 'nobody'}/*\"}}";
+    set(&home, &shelf, &[statement("Allow", "\"*\"", &["s3:ListBucket"], &shelf, own)]).await;
+    let list = |folder: &str| {
+        Req::new("GET", &format!("/{bucket}")).query("list-type", "2").query("prefix", &format!("{folder}/"))
+    };
+    let name = home.identity(Stranger).id.clone();
+    assert_eq!(home.send_as(Stranger, &list(&name)).await.status, 200);
+    assert_eq!(home.send_as(Stranger, &list("nobody")).await.status, 403);
+    assert_eq!(home.send_unsigned(&list("nobody")).await.status, 200);
+    assert_eq!(home.send_unsigned(&list(&name)).await.status, 403);
+    // The denial in AWS's documentation, which holds where nobody has tags.
+    let team = ", \"Condition\": {\"StringNotEquals\": {\"s3:ExistingObjectTag/state\": \"${aws:PrincipalTag/state}\"}}";
+    set(&home, &shelf, &[statement("Deny", "\"*\"", &["s3:GetObject"], &shelf, team)]).await;
+    assert_denied("GetObject", &thing("GET", &shelf), &home.root(&thing("GET", &shelf)).await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn public_access_is_blocked_where_it_is_to_be() {
     let home = Home::new().await;
     let shelf = home.shelf().await;

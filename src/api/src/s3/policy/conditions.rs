@@ -2,7 +2,8 @@
 //!
 //! Always holds: operators, keys and values are read when the policy is set, so that evaluating cannot fail.
 //! A key that the request has nothing under fulfils no operator but `…IfExists`, `Null`, `ForAllValues`, and the
-//! negated ones that are not `ForAnyValue`, as AWS has it.
+//! negated ones that are not `ForAnyValue`, as AWS has it. A text with a variable that stands for nothing equals
+//! nothing, and is like nothing: negated operators hold against it.
 
 use super::Asked;
 use super::keys::Key;
@@ -175,36 +176,16 @@ impl Condition {
         if values.is_empty() {
             return self.if_exists || self.set == Set::All || (self.is_negated && self.set == Set::One);
         }
-        let passes = |value: &String| self.test.passes(value, asked.access_key) != self.is_negated;
+        let passes = |value: &String| self.test.passes(value, asked) != self.is_negated;
         match self.set {
             Set::One | Set::Any => values.iter().any(passes),
             Set::All => values.iter().all(passes),
         }
     }
 
-    /// Whether evaluating it needs the tags of the object.
-    pub fn needs_existing_tags(&self) -> bool {
-        matches!(self.key, Key::ExistingTag(_))
-    }
-
-    /// Whether it asks for what the request says that begins an upload.
-    pub fn is_of_creation(&self) -> bool {
-        self.key.is_of_creation()
-    }
-
-    /// Whether it asks for what the body of some requests says.
-    pub fn is_about_body(&self) -> bool {
-        self.key.is_in_body()
-    }
-
-    /// Whether it says something else to each caller.
-    pub fn names_caller(&self) -> bool {
-        match &self.test {
-            Test::Equal(texts) | Test::EqualAnyCase(texts) | Test::Like(texts) | Test::Arn(texts) => {
-                texts.iter().any(Template::names_caller)
-            }
-            _ => false,
-        }
+    /// What it asks for, its variables too.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.test.texts().iter().flat_map(Template::keys).chain([&self.key])
     }
 
     /// Whether it holds only for callers, or places, that are named: what keeps a policy from being public.
@@ -212,21 +193,30 @@ impl Condition {
         if self.is_negated || self.if_exists || self.set != Set::One {
             return false;
         }
+        // Every caller has the name of the caller: only what is fixed names somebody.
+        let is_fixed = !self.test.texts().iter().any(Template::has_variables);
         match (&self.key, &self.test) {
             (Key::SourceIp, Test::Network(networks)) => networks.iter().all(Network::is_narrow),
-            // Every caller has the name of the caller.
-            (Key::UserName, Test::Equal(_)) => !self.names_caller(),
+            (Key::UserName, Test::Equal(_)) => is_fixed,
             // It holds for nobody.
-            (Key::Absent, test) => !matches!(test, Test::Null(_)),
+            (Key::Absent, test) => is_fixed && !matches!(test, Test::Null(_)),
             _ => false,
         }
     }
 }
 
 impl Test {
-    fn passes(&self, value: &str, access_key: Option<&str>) -> bool {
+    /// The texts that it compares with: only these have variables.
+    fn texts(&self) -> &[Template] {
+        match self {
+            Self::Equal(texts) | Self::EqualAnyCase(texts) | Self::Like(texts) | Self::Arn(texts) => texts,
+            Self::Number(..) | Self::Date(..) | Self::Bool(_) | Self::Network(_) | Self::Null(_) => &[],
+        }
+    }
+
+    fn passes(&self, value: &str, asked: &Asked<'_>) -> bool {
         let texts = |wanted: &[Template], equal: &dyn Fn(String) -> bool| {
-            wanted.iter().filter_map(|wanted| wanted.text(access_key)).any(equal)
+            wanted.iter().filter_map(|wanted| wanted.text(asked)).any(equal)
         };
         match self {
             Self::Equal(wanted) => texts(wanted, &|wanted| wanted == value),
@@ -234,8 +224,8 @@ impl Test {
                 let value = value.to_lowercase();
                 texts(wanted, &|wanted| wanted.to_lowercase() == value)
             }
-            Self::Like(wanted) => wanted.iter().any(|wanted| wanted.fits(access_key, value)),
-            Self::Arn(wanted) => wanted.iter().any(|wanted| wanted.fits_arn(access_key, value)),
+            Self::Like(wanted) => wanted.iter().any(|wanted| wanted.fits(asked, value)),
+            Self::Arn(wanted) => wanted.iter().any(|wanted| wanted.fits_arn(asked, value)),
             Self::Number(compare, wanted) => compare.any(read_number(value), wanted),
             Self::Date(compare, wanted) => compare.any(read_date(value), wanted),
             Self::Bool(wanted) => read_bool(value).is_some_and(|found| wanted.contains(&found)),

@@ -2,6 +2,7 @@
 
 use super::actions::{About, about};
 use super::conditions::{self, Condition};
+use super::keys::Key;
 use super::pattern::fits;
 use super::template::Template;
 use super::{Asked, Verdict};
@@ -129,14 +130,20 @@ impl Policy {
 
     /// Whether evaluating it needs what was said when an upload was begun.
     pub fn needs_upload(&self) -> bool {
-        let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
-        conditions.any(Condition::is_of_creation)
+        self.asks_for().any(Key::is_of_creation)
     }
 
     /// Whether evaluating it needs the tags of the object.
     pub fn needs_existing_tags(&self) -> bool {
-        let mut conditions = self.statements.iter().flat_map(|statement| &statement.conditions);
-        conditions.any(Condition::needs_existing_tags)
+        self.asks_for().any(|key| matches!(key, Key::ExistingTag(_)))
+    }
+
+    /// All that its conditions and variables ask for.
+    fn asks_for(&self) -> impl Iterator<Item = &Key> {
+        self.statements.iter().flat_map(|statement| {
+            let resources = statement.resources.items.iter().flat_map(Template::keys);
+            resources.chain(statement.conditions.iter().flat_map(Condition::keys))
+        })
     }
 }
 
@@ -199,26 +206,30 @@ impl Statement {
     fn fits(&self, asked: &Asked<'_>, resource: &str) -> bool {
         self.is_for(asked.access_key)
             && self.names(asked.action)
-            && self.resources.lists(|pattern| pattern.fits(asked.access_key, resource))
+            && self.is_about(asked, resource)
             && self.conditions.iter().all(|condition| self.holds(condition, asked))
-            && !self.allows_without_name(asked.access_key)
     }
 
     /// Whether a condition holds. What nobody knows before the body is read keeps nobody out until it is known.
     fn holds(&self, condition: &Condition, asked: &Asked<'_>) -> bool {
-        match asked.facts.awaits_body && condition.is_about_body() {
+        match asked.facts.awaits_body && condition.keys().any(Key::is_in_body) {
             true => self.allows,
             false => condition.holds(asked),
         }
     }
 
-    /// Whether it would allow something by the name of a caller who has none.
-    fn allows_without_name(&self, access_key: Option<&str>) -> bool {
-        let names_caller = || {
-            let mut resources = self.resources.items.iter();
-            resources.any(Template::names_caller) || self.conditions.iter().any(Condition::names_caller)
-        };
-        self.allows && access_key.is_none() && names_caller()
+    /// Whether it is about a resource. What nobody knows yet is left open as conditions leave it.
+    fn is_about(&self, asked: &Asked<'_>, resource: &str) -> bool {
+        let Listed { is_negated, items } = &self.resources;
+        let is_open = |item: &Template| asked.facts.awaits_body && item.keys().any(Key::is_in_body);
+        if items.iter().any(|item| !is_open(item) && item.fits(asked, resource)) {
+            return !is_negated;
+        }
+        if items.iter().any(is_open) {
+            return self.allows;
+        }
+        // Whoever is allowed all but a resource that does not exist is allowed nothing, rather than everything.
+        *is_negated && !(self.allows && items.iter().any(|item| !item.has_value(asked)))
     }
 
     fn is_for(&self, access_key: Option<&str>) -> bool {

@@ -68,6 +68,8 @@ const PARAMETERS: [(&str, &str); 4] = [
     ("s3:max-keys", "max-keys"),
     ("s3:versionid", "versionId"),
 ];
+/// Keys that may have several values: no variable stands for one of them.
+const MULTIVALUED: [&str; 3] = ["aws:calledvia", "aws:principalorgpaths", "s3:requestobjecttagkeys"];
 /// Keys that AWS leaves out of requests like those here.
 const ABSENT: [&str; 16] = [
     "aws:calledvia",
@@ -137,6 +139,15 @@ impl Key {
         }
     }
 
+    /// Reads the key that a variable is called after.
+    pub fn of_variable(name: &str) -> Result<Self, S3Error> {
+        if MULTIVALUED.contains(&name.to_ascii_lowercase().as_str()) {
+            let message = format!("The key {name} may have several values and cannot be a policy variable");
+            return Err(S3Error::with_message(S3Code::MalformedPolicy, message));
+        }
+        Self::parse(name)
+    }
+
     /// Whether PutObjectTagging and the like say it in the body of the request.
     pub fn is_in_body(&self) -> bool {
         match self {
@@ -204,5 +215,16 @@ impl Key {
             Self::Absent => None,
         };
         one.into_iter().collect()
+    }
+
+    /// What a variable that is called after it stands for; nothing, where the request has nothing there or only says
+    /// that there is nothing.
+    pub fn variable(&self, asked: &Asked<'_>) -> Option<String> {
+        let value = match self {
+            // AWS writes it so; conditions compare seconds.
+            Self::CurrentTime => jiff::Timestamp::from_second(asked.facts.now_unix_s).ok()?.to_string(),
+            _ => self.values(asked).pop()?,
+        };
+        Some(value).filter(|value| !value.is_empty())
     }
 }

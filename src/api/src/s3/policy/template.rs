@@ -1,81 +1,112 @@
-//! Texts of a policy with variables: `${aws:username}`, `${aws:userid}`, and `${*}`, `${?}`, `${$}` for these signs.
+//! Texts of a policy with variables: `${KEY}` for what a request has under a key that conditions may ask for,
+//! `${KEY, 'default'}` for the same or else the default, and `${*}`, `${?}`, `${$}` for these signs.
 //!
 //! Always holds: what is put in for a variable stands for itself, whatever signs are in it; a variable that stands for
-//! nothing – nobody's name – makes a text that nothing fits.
+//! nothing makes a text that nothing fits.
 
+#[cfg(test)]
+mod tests;
+
+use super::Asked;
+use super::keys::Key;
 use super::pattern::{Token, fits_tokens};
 use crate::s3::error::{S3Code, S3Error};
+use crate::s3::head::{HEADERS_MAX_BYTES, QUERY_MAX_BYTES};
 
 /// `arn:aws:iam::ACCOUNT:user/NAME`.
 const ARN_PARTS: usize = 6;
 const ARN_ACCOUNT: usize = 4;
+/// No text of a request is longer, so that none fits one into which more is put.
+const VALUES_MAX_BYTES: usize = HEADERS_MAX_BYTES + QUERY_MAX_BYTES;
 
 /// A text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    /// A character, which may be a wildcard.
-    Written(char),
-    /// A character that is none.
-    Literal(char),
-    /// The access key that asks.
-    Caller,
+    /// Text in which there may be wildcards.
+    Written(String),
+    /// A sign that is none.
+    Sign(char),
+    Variable(Box<Variable>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Variable {
+    key: Key,
+    default: Option<String>,
+}
+
+fn malformed(message: String) -> S3Error {
+    S3Error::with_message(S3Code::MalformedPolicy, message)
+}
+
+fn refused(message: String) -> S3Error {
+    S3Error::with_message(S3Code::NotImplemented, message)
 }
 
 impl Template {
     /// Reads a text. Only policies of the newer version have variables.
     pub fn parse(text: &str, has_variables: bool) -> Result<Self, S3Error> {
-        let refused = |message: String| S3Error::with_message(S3Code::NotImplemented, message);
         let (mut pieces, mut rest) = (Vec::new(), text);
-        while let Some((before, behind)) = rest.split_once("${") {
+        while let Some((before, inside)) = rest.split_once("${") {
             if !has_variables {
                 return Err(refused(format!("Policy variables need the Version 2012-10-17: {text}")));
             }
-            pieces.extend(before.chars().map(Piece::Written));
-            let (name, behind) = behind.split_once('}').ok_or_else(|| {
-                S3Error::with_message(S3Code::MalformedPolicy, format!("A variable does not end: {text}"))
-            })?;
-            pieces.push(match name.to_ascii_lowercase().as_str() {
-                "*" => Piece::Literal('*'),
-                "?" => Piece::Literal('?'),
-                "$" => Piece::Literal('$'),
-                "aws:username" | "aws:userid" => Piece::Caller,
-                _ => return Err(refused(format!("The policy variable {name} is not supported"))),
-            });
+            pieces.extend(written(before));
+            let (piece, behind) = parse_variable(inside)?;
+            pieces.push(piece);
             rest = behind;
         }
-        pieces.extend(rest.chars().map(Piece::Written));
+        pieces.extend(written(rest));
         Ok(Self(pieces))
     }
 
-    /// Whether it says something else to each caller.
-    pub fn names_caller(&self) -> bool {
-        self.0.contains(&Piece::Caller)
+    /// The keys that its variables are called after.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.variables().map(|variable| &variable.key)
     }
 
-    /// The text to a caller, without wildcards.
-    pub fn text(&self, access_key: Option<&str>) -> Option<String> {
-        let mut text = String::new();
+    /// Whether it says something else to each request.
+    pub fn has_variables(&self) -> bool {
+        self.variables().next().is_some()
+    }
+
+    /// Whether all its variables stand for something.
+    pub fn has_value(&self, asked: &Asked<'_>) -> bool {
+        self.variables().all(|variable| variable.value(asked).is_some())
+    }
+
+    fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable) => Some(variable.as_ref()),
+            Piece::Written(_) | Piece::Sign(_) => None,
+        })
+    }
+
+    /// The text to a request, without wildcards.
+    pub fn text(&self, asked: &Asked<'_>) -> Option<String> {
+        let (mut text, mut values_bytes) = (String::new(), 0);
         for piece in &self.0 {
             match piece {
-                Piece::Written(character) | Piece::Literal(character) => text.push(*character),
-                Piece::Caller => text.push_str(access_key?),
+                Piece::Written(written) => text.push_str(written),
+                Piece::Sign(sign) => text.push(*sign),
+                Piece::Variable(variable) => text.push_str(&variable.put_in(asked, &mut values_bytes)?),
             }
         }
         Some(text)
     }
 
-    /// Whether a text fits what it is to a caller, with wildcards.
-    pub fn fits(&self, access_key: Option<&str>, text: &str) -> bool {
-        self.tokens(access_key).is_some_and(|tokens| fits_tokens(&tokens, text))
+    /// Whether a text fits what it is to a request, with wildcards.
+    pub fn fits(&self, asked: &Asked<'_>, text: &str) -> bool {
+        self.tokens(asked).is_some_and(|tokens| fits_tokens(&tokens, text))
     }
 
     /// Whether a name of AWS fits it, part by part between the colons. Accounts have no numbers here, so that any is
     /// meant.
-    pub fn fits_arn(&self, access_key: Option<&str>, text: &str) -> bool {
-        let Some(tokens) = self.tokens(access_key) else { return false };
+    pub fn fits_arn(&self, asked: &Asked<'_>, text: &str) -> bool {
+        let Some(tokens) = self.tokens(asked) else { return false };
         let wanted: Vec<&[Token]> = tokens.splitn(ARN_PARTS, |token| *token == Token::Is(':')).collect();
         let found: Vec<&str> = text.splitn(ARN_PARTS, ':').collect();
         let any_account = |at: usize, found: &str| at == ARN_ACCOUNT && found.is_empty();
@@ -84,49 +115,74 @@ impl Template {
             && pairs.all(|(at, (wanted, found))| any_account(at, found) || fits_tokens(wanted, found))
     }
 
-    fn tokens(&self, access_key: Option<&str>) -> Option<Vec<Token>> {
-        let mut tokens = Vec::new();
+    fn tokens(&self, asked: &Asked<'_>) -> Option<Vec<Token>> {
+        let (mut tokens, mut values_bytes) = (Vec::new(), 0);
         for piece in &self.0 {
             match piece {
-                Piece::Written(character) => tokens.push(Token::of(*character)),
-                Piece::Literal(character) => tokens.push(Token::Is(*character)),
-                Piece::Caller => tokens.extend(access_key?.chars().map(Token::Is)),
+                Piece::Written(text) => tokens.extend(text.chars().map(Token::of)),
+                Piece::Sign(sign) => tokens.push(Token::Is(*sign)),
+                Piece::Variable(variable) => {
+                    tokens.extend(variable.put_in(asked, &mut values_bytes)?.chars().map(Token::Is));
+                }
             }
         }
         Some(tokens)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_stand_for_themselves() {
-        let cases = [
-            ("home/${aws:username}/*", Some("GK1"), "home/GK1/a", true),
-            ("home/${AWS:UserId}/*", Some("GK1"), "home/GK2/a", false),
-            ("home/${aws:username}/*", Some("*"), "home/GK1/a", false),
-            ("home/${aws:username}/*", None, "home//a", false),
-            ("a${*}b", None, "a*b", true),
-            ("a${*}b", None, "axb", false),
-            ("a${?}b", None, "axb", false),
-            ("${$}{a}*", None, "${a}b", true),
-            ("$a{b}", None, "$a{b}", true),
-        ];
-        for (text, access_key, subject, wanted) in cases {
-            let template = Template::parse(text, true).unwrap();
-            assert_eq!(template.fits(access_key, subject), wanted, "{text} {access_key:?} {subject}");
-        }
-        let arn = |pattern: &str| {
-            Template::parse(pattern, true).unwrap().fits_arn(Some("GK1"), "arn:aws:iam:::user/GK1")
-        };
-        assert!(arn("arn:aws:iam::123456789012:user/GK1") && arn("arn:aws:iam::*:user/*"));
-        assert!(arn("arn:aws:iam::1:user/${aws:username}"));
-        assert!(!arn("arn:aws:iam::1:user/GK2") && !arn("*") && !arn("arn:aws:s3:::user/GK1"));
-        let code = |text: &str, has| Template::parse(text, has).map(|_| ()).map_err(|error| error.code);
-        assert_eq!(code("${aws:username}", false), Err(S3Code::NotImplemented));
-        assert_eq!(code("${aws:PrincipalTag/a}", true), Err(S3Code::NotImplemented));
-        assert_eq!(code("${aws:username", true), Err(S3Code::MalformedPolicy));
+impl Variable {
+    /// What it stands for.
+    fn value(&self, asked: &Asked<'_>) -> Option<String> {
+        self.key.variable(asked).or_else(|| self.default.clone())
     }
+
+    /// The same while it leaves room in the text, which has this much of values already.
+    fn put_in(&self, asked: &Asked<'_>, values_bytes: &mut usize) -> Option<String> {
+        let value = self.value(asked)?;
+        *values_bytes += value.len();
+        (*values_bytes <= VALUES_MAX_BYTES).then_some(value)
+    }
+}
+
+fn written(text: &str) -> Option<Piece> {
+    (!text.is_empty()).then(|| Piece::Written(text.to_owned()))
+}
+
+/// A variable, from behind its `${`; what stands behind it.
+fn parse_variable(inside: &str) -> Result<(Piece, &str), S3Error> {
+    let unended = || malformed(format!("A variable does not end: ${{{inside}"));
+    let (name, behind) = inside.split_at(inside.find(['}', ',']).ok_or_else(unended)?);
+    let (default, behind) = match behind.strip_prefix(',') {
+        Some(quoted) => parse_default(quoted).map(|(default, behind)| (Some(default), behind))?,
+        None => (None, behind.strip_prefix('}').ok_or_else(unended)?),
+    };
+    match (name, &default) {
+        ("*", None) => return Ok((Piece::Sign('*'), behind)),
+        ("?", None) => return Ok((Piece::Sign('?'), behind)),
+        ("$", None) => return Ok((Piece::Sign('$'), behind)),
+        _ => {}
+    }
+    if name.is_empty() || name.contains([' ', '$', '{', '\'']) {
+        return Err(malformed(format!("Invalid policy variable: {name}")));
+    }
+    let variable = Variable { key: Key::of_variable(name)?, default };
+    Ok((Piece::Variable(Box::new(variable)), behind))
+}
+
+/// A default, from behind its comma; what stands behind the variable.
+fn parse_default(quoted: &str) -> Result<(String, &str), S3Error> {
+    let quoted = quoted.trim_start_matches(' ');
+    let Some((default, behind)) = quoted.strip_prefix('\'').and_then(|text| text.split_once("'}")) else {
+        return Err(malformed(format!("A variable's default must stand between single quotes: {quoted}")));
+    };
+    if default.contains('\'') {
+        return Err(malformed(format!("A variable's default must not have quotes in it: {default}")));
+    }
+    // AWS does not say what these mean. Either way it would be too much to allow, or too little to deny.
+    if default.is_empty() || default.contains(['*', '?']) || default.contains("${") {
+        let message =
+            "Defaults of variables that are empty, or have wildcards or variables in them, are not supported";
+        return Err(refused(format!("{message}: '{default}'")));
+    }
+    Ok((default.to_owned(), behind))
 }

@@ -149,6 +149,10 @@ fn conditions() {
         ("{\"StringEquals\": {\"aws:username\": \"${aws:userid}\"}}", true),
         ("{\"StringLike\": {\"s3:prefix\": \"${aws:username}/*\"}}", false),
         ("{\"StringLike\": {\"s3:prefix\": \"home${*}\"}}", false),
+        ("{\"StringEquals\": {\"s3:ExistingObjectTag/State\": \"${s3:RequestObjectTag/team}\"}}", false),
+        ("{\"StringEquals\": {\"s3:ExistingObjectTag/State\": \"${s3:RequestObjectTag/x, 'done'}\"}}", true),
+        ("{\"StringLike\": {\"aws:Referer\": \"*://page.example/${s3:x-amz-storage-class, 'a'}\"}}", true),
+        ("{\"ArnEquals\": {\"aws:PrincipalArn\": \"arn:aws:iam::1:user/${aws:userid}\"}}", true),
         ("{\"Null\": {\"s3:ObjectCreationOperation\": \"true\"}}", true),
         ("{}", true),
     ];
@@ -200,6 +204,19 @@ fn what_is_not_understood_is_refused() {
         with_condition("{\"DateEquals\": {\"aws:CurrentTime\": \"yesterday\"}}"),
         with_condition("{\"Bool\": {\"aws:Referer\": \"maybe\"}}"),
         with_condition("{\"StringEquals\": {\"s3:RequestObjectTagKeys\": \"a\"}}"),
+        // Where no variables can be.
+        allow("").replace("\"*\"", "{\"AWS\": \"${aws:username}\"}"),
+        allow("").replace("\"*\"", "{\"AWS\": \"arn:aws:iam::1:user/${aws:username}\"}"),
+        statement("\"Action\": \"s3:${s3:prefix}\""),
+        allow("").replace("photos/*", "${s3:prefix}/*"),
+        allow("").replace("photos/*", "photos${s3:prefix}/*"),
+        with_condition("{\"NumericEquals\": {\"s3:max-keys\": \"${s3:max-keys}\"}}"),
+        with_condition("{\"DateLessThan\": {\"aws:CurrentTime\": \"${aws:CurrentTime}\"}}"),
+        with_condition("{\"Bool\": {\"aws:SecureTransport\": \"${aws:SecureTransport}\"}}"),
+        with_condition("{\"IpAddress\": {\"aws:SourceIp\": \"${aws:SourceIp}\"}}"),
+        with_condition("{\"Null\": {\"aws:Referer\": \"${aws:SecureTransport}\"}}"),
+        with_condition("{\"StringEquals\": {\"aws:Referer\": \"${aws:username, 'x}\"}}"),
+        with_condition("{\"StringEquals\": {\"aws:Referer\": \"${s3:RequestObjectTagKeys}\"}}"),
     ];
     for statement in malformed {
         assert_eq!(parse(&statement).map(|_| ()), Err(S3Code::MalformedPolicy), "{statement}");
@@ -207,8 +224,8 @@ fn what_is_not_understood_is_refused() {
     let not_there = [
         allow("").replace("\"*\"", "{\"Service\": \"logging.s3.amazonaws.com\"}"),
         allow("").replace("\"*\"", &format!("{{\"CanonicalUser\": \"{OWNER_ID}\"}}")),
-        allow("").replace("photos/*", "photos/${aws:PrincipalTag/team}/*"),
-        with_condition("{\"StringLike\": {\"s3:prefix\": \"${s3:prefix}/*\"}}"),
+        allow("").replace("photos/*", "photos/${aws:ResourceTag/team}/*"),
+        with_condition("{\"StringLike\": {\"s3:prefix\": \"${s3:DataAccessPointArn}/*\"}}"),
         with_condition("{\"StringEquals\": {\"s3:DataAccessPointArn\": \"arn:a\"}}"),
         with_condition("{\"BinaryEquals\": {\"aws:Referer\": \"YQ==\"}}"),
     ];
@@ -240,7 +257,11 @@ fn public_is_what_lets_strangers_in() {
         (with_condition("{\"IpAddress\": {\"aws:SourceIp\": [\"10.0.0.0/8\", \"2001::/31\"]}}"), true),
         (with_condition("{\"StringEquals\": {\"aws:username\": \"GK1\"}}"), false),
         (with_condition("{\"StringEquals\": {\"aws:username\": \"${aws:username}\"}}"), true),
+        (with_condition("{\"StringEquals\": {\"aws:username\": \"${aws:PrincipalTag/a, 'GK1'}\"}}"), true),
+        (with_condition("{\"StringEquals\": {\"aws:username\": [\"GK1\", \"${s3:prefix}\"]}}"), true),
+        (with_condition("{\"StringEquals\": {\"aws:username\": \"a${*}\"}}"), false),
         (with_condition("{\"StringEquals\": {\"aws:SourceVpc\": \"vpc-1\"}}"), false),
+        (with_condition("{\"StringEquals\": {\"aws:SourceVpc\": \"${aws:SourceVpc}\"}}"), true),
         (with_condition("{\"StringEquals\": {\"aws:Referer\": \"a\"}}"), true),
     ];
     for (statement, wanted) in cases {
@@ -294,6 +315,97 @@ fn variables_open_to_each_caller_what_bears_the_name() {
     assert_eq!(Policy::parse(text.as_bytes(), "photos").unwrap_err().code, S3Code::NotImplemented);
 }
 
+/// No request has tags of a caller. What an allowing and a denying statement then say to one for `home/a`, whose
+/// prefix is `home/`.
+#[test]
+fn what_a_variable_that_stands_for_nothing_does() {
+    use Verdict::{Allow, Deny, Silent};
+    let resources = [
+        ("\"Resource\": \"arn:aws:s3:::photos/${aws:PrincipalTag/t}*\"", Silent, Silent),
+        ("\"Resource\": [\"arn:aws:s3:::photos/${aws:PrincipalTag/t}*\", \"*\"]", Allow, Deny),
+        ("\"Resource\": \"arn:aws:s3:::photos/${aws:PrincipalTag/t, 'home'}/*\"", Allow, Deny),
+        ("\"Resource\": \"arn:aws:s3:::photos/${aws:PrincipalTag/t, 'else'}/*\"", Silent, Silent),
+        // Nothing is not listed: all else is, and only that is denied.
+        ("\"NotResource\": \"arn:aws:s3:::photos/${aws:PrincipalTag/t}*\"", Silent, Deny),
+        (
+            "\"NotResource\": [\"arn:aws:s3:::photos/${aws:PrincipalTag/t}*\", \"arn:aws:s3:::photos/h*\"]",
+            Silent,
+            Silent,
+        ),
+        ("\"NotResource\": \"arn:aws:s3:::photos/${aws:PrincipalTag/t, 'else'}/*\"", Allow, Deny),
+    ];
+    let nothing = "\"${aws:PrincipalTag/t}\"";
+    let or_home = "[\"${aws:PrincipalTag/t}\", \"home/\"]";
+    let operators = [
+        ("StringEquals", nothing, Silent, Silent),
+        ("StringEquals", or_home, Allow, Deny),
+        ("StringEquals", "\"${aws:PrincipalTag/t, 'home/'}\"", Allow, Deny),
+        ("StringNotEquals", nothing, Allow, Deny),
+        ("StringNotEquals", or_home, Silent, Silent),
+        ("StringNotEquals", "\"${aws:PrincipalTag/t, 'home/'}\"", Silent, Silent),
+        ("StringEqualsIgnoreCase", nothing, Silent, Silent),
+        ("StringNotEqualsIgnoreCase", nothing, Allow, Deny),
+        ("StringLike", "\"*${aws:PrincipalTag/t}*\"", Silent, Silent),
+        ("StringNotLike", "\"*${aws:PrincipalTag/t}*\"", Allow, Deny),
+        ("ArnLike", "\"*${aws:PrincipalTag/t}*\"", Silent, Silent),
+        ("ArnNotLike", "\"*${aws:PrincipalTag/t}*\"", Allow, Deny),
+        ("StringEqualsIfExists", nothing, Silent, Silent),
+        ("StringNotEqualsIfExists", nothing, Allow, Deny),
+        ("ForAnyValue:StringEquals", nothing, Silent, Silent),
+        ("ForAnyValue:StringNotEquals", nothing, Allow, Deny),
+        ("ForAllValues:StringEquals", nothing, Silent, Silent),
+        ("ForAllValues:StringNotEquals", nothing, Allow, Deny),
+    ];
+    let mut cases: Vec<(String, Verdict, Verdict)> = Vec::new();
+    for (resource, allows, denies) in resources {
+        cases.push((allow("").replace("\"Resource\": \"arn:aws:s3:::photos/*\"", resource), allows, denies));
+    }
+    for (operator, values, allows, denies) in operators {
+        let condition = format!("{{\"{operator}\": {{\"s3:prefix\": {values}}}}}");
+        cases.push((with_condition(&condition), allows, denies));
+        // Two that are not there are not equal.
+        let absent = condition.replace("s3:prefix", "s3:x-amz-storage-class");
+        if operator == "StringEquals" || operator == "StringNotEquals" {
+            let (allows, denies) = if operator == "StringEquals" { (Silent, Silent) } else { (Allow, Deny) };
+            cases.push((with_condition(&absent), allows, denies));
+        }
+    }
+    for (statement, allows, denies) in cases {
+        for (statement, wanted) in
+            [(statement.clone(), allows), (statement.replace("\"Allow\"", "\"Deny\""), denies)]
+        {
+            let policy = parse(&statement).unwrap_or_else(|code| panic!("{statement}: {code:?}"));
+            for access_key in [NOBODY, Some("GK1")] {
+                assert_eq!(
+                    says(&policy, access_key, "s3:GetObject", Some("home/a")),
+                    wanted,
+                    "{access_key:?} {statement}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_variables_ask_for_is_looked_up() {
+    let resource = |variable: &str| allow("").replace("photos/*", &format!("photos/{variable}"));
+    let condition =
+        |variable: &str| with_condition(&format!("{{\"StringLike\": {{\"aws:Referer\": \"{variable}\"}}}}"));
+    let cases = [
+        ("${s3:ExistingObjectTag/a}", true, false),
+        ("${s3:ExistingObjectTag/a, 'x'}", true, false),
+        ("${s3:RequestObjectTag/a}", false, true),
+        ("${s3:x-amz-acl}", false, true),
+        ("${s3:prefix}", false, false),
+    ];
+    for (variable, tags, upload) in cases {
+        for statement in [resource(variable), condition(variable)] {
+            let policy = parse(&statement).unwrap();
+            assert_eq!((policy.needs_existing_tags(), policy.needs_upload()), (tags, upload), "{statement}");
+        }
+    }
+}
+
 #[test]
 fn what_the_body_says_is_left_open_until_it_is_read() {
     let tagging = |text: String| text.replace("s3:GetObject", "s3:PutObjectTagging");
@@ -312,6 +424,32 @@ fn what_the_body_says_is_left_open_until_it_is_read() {
         "{\"Null\": {\"s3:RequestObjectTag/team\": true}, \"IpAddress\": {\"aws:SourceIp\": \"10.0.0.0/8\"}}";
     let elsewhere = parse(&tagging(with_condition(elsewhere))).unwrap();
     assert_eq!(says(&elsewhere, true), Verdict::Silent, "what is known already still counts");
+    let variable = "${s3:RequestObjectTag/team, 'b'}";
+    let like = format!("{{\"StringLike\": {{\"aws:Referer\": \"{variable}\"}}}}");
+    let at = |resource: &str| allow("").replace("\"Resource\": \"arn:aws:s3:::photos/*\"", resource);
+    for (text, allows) in [
+        (with_condition(&like), (Verdict::Allow, Verdict::Silent)),
+        (at(&format!("\"Resource\": \"arn:aws:s3:::photos/{variable}\"")), (Verdict::Allow, Verdict::Silent)),
+        (
+            at(&format!("\"NotResource\": \"arn:aws:s3:::photos/{variable}\"")),
+            (Verdict::Allow, Verdict::Allow),
+        ),
+        (
+            at(&format!("\"NotResource\": [\"arn:aws:s3:::photos/{variable}\", \"arn:aws:s3:::photos/a\"]")),
+            (Verdict::Silent, Verdict::Silent),
+        ),
+    ] {
+        let policy = parse(&tagging(text.clone())).unwrap();
+        assert_eq!((says(&policy, true), says(&policy, false)), allows, "{text}");
+    }
+    let all_but =
+        at(&format!("\"NotResource\": \"arn:aws:s3:::photos/{variable}\"")).replace("Allow", "Deny");
+    let denied = parse(&tagging(all_but)).unwrap();
+    assert_eq!((says(&denied, true), says(&denied, false)), (Verdict::Silent, Verdict::Deny));
+    let all_and =
+        at(&format!("\"Resource\": [\"arn:aws:s3:::photos/{variable}\", \"*\"]")).replace("Allow", "Deny");
+    let denied = parse(&tagging(all_and)).unwrap();
+    assert_eq!(says(&denied, true), Verdict::Deny, "which the body does not change");
 }
 
 #[test]
