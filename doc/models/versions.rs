@@ -552,7 +552,7 @@ impl Versions {
     /// The stamps that a coordinator may take for a ballot.
     fn stamps(&self, state: &State, who: usize) -> impl Iterator<Item = u8> {
         let (width, last) = (self.width(), state.clients[who].stamp);
-        let first = if self.setup == 5 { 4 / width } else { 0 };
+        let first = if self.setup >= 5 { 4 / width } else { 0 };
         (first + 1..=first + self.rounds).map(move |round| round * width + who as u8).filter(move |stamp| *stamp > last)
     }
     /// A past row that an operation looks at, and of which it is not known whether it was chosen.
@@ -923,6 +923,8 @@ impl Model for Versions {
         // 0: nothing; 1: a named version; 2: a plain object; 3: a null version under a named one; 4: two named ones;
         // 5: two named ones; a ballot that deletes the older one
         // reached one replica and is lost; one that came after it reached the two others.
+        // 6: one, and the one below it is gone; one replica is behind: it was told that this one is gone, but has the head of
+        // before both, and the decision that displaced it is still on its way there.
         match self.setup {
             1 => {
                 node.head = Head { order: 1, by: 0, version: 1, versioned: true, ..Head::default() };
@@ -932,14 +934,14 @@ impl Model for Versions {
                 node.head = Head { order: 1, by: 0, version: 1, ..Head::default() };
                 stack = 1;
             }
-            3..=5 => {
+            3..=6 => {
                 node.head = Head { order: 2, by: 1, version: 2, versioned: true, ..Head::default() };
                 node.past[self.name(1) as usize] = Past { by: 1, live: 1, sure: true };
                 (birth[2], stack) = (2, pack(&[1, 2]));
             }
             _ => {}
         }
-        birth[1] = 1;
+        birth[1] = birth[1].max(1);
         node.accepted = 1 << node.head.order & !1;
         let (mut nodes, mut asked) = ([node; NODES], [Head::default(); ORDERS]);
         if self.setup == 5 {
@@ -949,6 +951,18 @@ impl Model for Versions {
                 self.store(&mut nodes[at], head, true);
                 asked[head.order as usize] = head;
             }
+        }
+        if self.setup == 6 {
+            node.past = [Past::default(); VERSIONS];
+            let first = Head { order: 5, by: 2, upon: 1, version: 1, aside: 3, kept: 2, ..node.head };
+            let then = Head { order: 7, by: 3, upon: 2, kept: 0, ..first };
+            nodes = [node; NODES];
+            for head in [first, then] {
+                nodes[1..].iter_mut().for_each(|node| _ = self.store(node, head, true));
+                asked[head.order as usize] = head;
+            }
+            nodes[0].past[2] = nodes[1].past[2];
+            (birth[1], stack) = (5, pack(&[1]));
         }
         State {
             nodes,
@@ -1107,7 +1121,7 @@ fn run(scope: &str, off: Option<&str>, limit: usize) -> Outcome {
         scripts.push(script);
     }
     assert!(scripts.len() <= CLIENTS && 3 + scripts.iter().map(|script| makers(script)).sum::<usize>() <= VERSIONS);
-    let setup = ["empty", "named", "plain", "null", "two", "lost"].iter().position(|name| *name == words[1]).expect("a setup");
+    let setup = ["empty", "named", "plain", "null", "two", "lost", "behind"].iter().position(|name| *name == words[1]).expect("a setup");
     let rounds = words.iter().find_map(|word| word.strip_prefix("rounds=")).map_or(2, |text| text.parse().expect("a number"));
     let model = Versions {
         nodes: words[0].parse().expect("a number"),
@@ -1195,9 +1209,14 @@ fn main() {
         all("2 two 1/ll sync collect"),
         all("3 two 1/l sync collect rounds=1"),
         all("2 null 0n/l sync collect"),
+        all("3 behind l collect rounds=1"),
+        long("3 two 1/ll sync collect rounds=1"),
+        long("3 two p/2/l sync collect rounds=1"),
+        long("3 behind g2/l sync collect rounds=1"),
+        long("3 behind k2/g2 sync collect rounds=1"),
         without("everyone", "3 two 1/l sync collect rounds=1"),
-        without("head-there", "3 two 1/l sync collect rounds=1"),
-        without("fenced", "3 two 1/ll sync collect rounds=1"),
+        without("head-there", "3 behind l collect rounds=1"),
+        without("fenced", "3 two 1/l sync collect rounds=1"),
     ];
     search::main_of("versions", RULES, &cases, &run);
 }

@@ -71,7 +71,7 @@ const PARAMETERS: [(&str, &str); 4] = [
 /// Keys that may have several values: no variable stands for one of them.
 const MULTIVALUED: [&str; 3] = ["aws:calledvia", "aws:principalorgpaths", "s3:requestobjecttagkeys"];
 /// Keys that AWS leaves out of requests like those here.
-const ABSENT: [&str; 16] = [
+const ABSENT: [&str; 28] = [
     "aws:calledvia",
     "aws:calledviafirst",
     "aws:calledvialast",
@@ -88,6 +88,18 @@ const ABSENT: [&str; 16] = [
     "aws:sourcevpce",
     "aws:tokenissuetime",
     "aws:vpcsourceip",
+    "s3:accessgrantsinstancearn",
+    "s3:accesspointnetworkorigin",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+    "s3:destinationregion",
+    "s3:existingjoboperation",
+    "s3:existingjobpriority",
+    "s3:isreplicationpauserequest",
+    "s3:jobsuspendedcause",
+    "s3:locationconstraint",
+    "s3:requestjoboperation",
+    "s3:requestjobpriority",
 ];
 
 impl Key {
