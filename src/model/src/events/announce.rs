@@ -39,7 +39,7 @@ pub struct Announced {
     model: Arc<Model>,
     id: EventId,
     /// Whether another home holds it, where one has to.
-    holding: Option<Holding>,
+    holding: Option<Arc<Holding>>,
     /// None once it is settled.
     draft: Option<Draft>,
 }
@@ -108,11 +108,8 @@ impl Announced {
             }
         };
         tasks.spawn(settle).detach();
-        let Some(mut holding) = self.holding.take() else { return Ok(()) };
-        match holding.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(true)) => Ok(()),
-            _ => Err(ModelError::Unavailable),
-        }
+        let Some(holding) = self.holding.take() else { return Ok(()) };
+        if holding.is_held().await { Ok(()) } else { Err(ModelError::Unavailable) }
     }
 
     /// Nothing happened: nobody is told.

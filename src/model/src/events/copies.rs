@@ -18,15 +18,14 @@ use crate::{Model, ModelError};
 use base::NodeId;
 use bytes::Bytes;
 use cluster::layout::Count;
-use env::MonoTime;
+use env::{Changes, MonoTime};
 use net::{Answer, Attachment, Refusal};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use store::{Read, Space};
-use tokio::sync::watch;
 
 /// How long one home is waited for before another one is asked too: longer than a round trip on any line.
 const HEDGE_AFTER: Duration = Duration::from_secs(1);
@@ -49,8 +48,31 @@ pub(super) struct Copies {
     away: Mutex<BTreeMap<NodeId, MonoTime>>,
 }
 
-/// Whether another home holds it; none as long as that is open.
-pub(super) type Holding = watch::Receiver<Option<bool>>;
+/// Whether another home holds something, once that is known.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    is_held: OnceLock<bool>,
+    news: Changes,
+}
+
+impl Holding {
+    /// Waits until it is known.
+    pub async fn is_held(&self) -> bool {
+        let mut news = self.news.watch();
+        loop {
+            if let Some(is_held) = self.is_held.get() {
+                return *is_held;
+            }
+            news.changed().await;
+        }
+    }
+
+    fn tell(&self, is_held: bool) {
+        // Told once.
+        _ = self.is_held.set(is_held);
+        self.news.note();
+    }
+}
 
 /// Where a walk over everything that is on its way goes on.
 struct Place {
@@ -114,17 +136,16 @@ impl Model {
     }
 
     /// Has another home hold events of this one. Goes on to its end whether or not anybody waits.
-    pub(super) fn hold_elsewhere(self: &Arc<Self>, events: Vec<Held>, frees: bool) -> Holding {
-        let (sender, holding) = watch::channel(None);
-        let model = Arc::clone(self);
+    pub(super) fn hold_elsewhere(self: &Arc<Self>, events: Vec<Held>, frees: bool) -> Arc<Holding> {
+        let (model, holding) = (Arc::clone(self), Arc::<Holding>::default());
+        let told = Arc::clone(&holding);
         let hold = async move {
             let is_held = model.find_holder(events, frees).await;
             if !is_held {
                 tracing::warn!("no other home could be found that holds an event");
                 model.events.copies.want();
             }
-            // Whoever waited may be gone.
-            sender.send_replace(Some(is_held));
+            told.tell(is_held);
         };
         self.env.tasks.spawn(hold).detach();
         holding
