@@ -157,6 +157,14 @@ class Cluster:
         first.cli("layout", "apply", "--version", "1")
         self.wait_for_layout()
 
+    def form_with(self, bucket):
+        """Forms the cluster and makes a bucket that its access key may do everything with: (id, secret)."""
+        self.form()
+        key, secret = self.key()
+        self.nodes[0].cli("bucket", "create", bucket)
+        self.nodes[0].cli("bucket", "allow", bucket, "--read", "--write", "--owner", "--key", key)
+        return key, secret
+
     def wait_for_layout(self):
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         for node in self.nodes:

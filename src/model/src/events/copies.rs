@@ -22,7 +22,7 @@ use env::{Changes, MonoTime};
 use net::{Answer, Attachment, Refusal};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use store::{Read, Space};
@@ -42,8 +42,9 @@ pub(super) const PAGE_MAX: usize = 500;
 pub(super) struct Copies {
     /// The home that holds everything, and in which of its lives.
     whole: Mutex<Option<(NodeId, Count)>>,
-    /// Whether something may lack a second copy there.
-    is_due: AtomicBool,
+    /// How often something came to lack a second copy there, and how often of these it has been sent since.
+    wanted: AtomicU64,
+    sent: AtomicU64,
     /// Since when homes cannot be reached.
     away: Mutex<BTreeMap<NodeId, MonoTime>>,
 }
@@ -83,7 +84,12 @@ struct Place {
 impl Copies {
     /// Says that something may lack a second copy.
     pub fn want(&self) {
-        self.is_due.store(true, Ordering::Release);
+        self.wanted.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether something may lack one.
+    fn is_due(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) > self.sent.load(Ordering::Acquire)
     }
 
     /// Takes note of who can be reached.
@@ -151,25 +157,28 @@ impl Model {
         holding
     }
 
-    /// Asks one after the other, the next one where one is silent or refuses; whether one holds them.
+    /// Asks one after the other, the next one where one is silent or refuses; whether one holds them. Where another one
+    /// had to help out last the second one is asked at once.
     async fn find_holder(self: &Arc<Self>, events: Vec<Held>, frees: bool) -> bool {
         let holders: Vec<NodeId> =
             self.holders().into_iter().filter(|node| self.peers.is_up(*node)).collect();
         let Some(of) = env::timeout(WRITE_LIMIT, self.wait_for_life()).await else { return false };
         let request = HoldEvents { of, frees, events };
         let mut asked = Asked::new(holders.len());
+        let patience = if self.events.copies.is_due() { Duration::ZERO } else { HEDGE_AFTER };
         let mut rest = holders.iter().enumerate();
         loop {
             let next = rest.next();
             if let Some((member, node)) = next {
                 self.ask(&mut asked, (member, *node), (request.clone(), Bytes::new()), WRITE_LIMIT);
             }
-            let limit = if next.is_some() { HEDGE_AFTER } else { WRITE_LIMIT };
+            let limit = if next.is_some() { patience } else { WRITE_LIMIT };
             match env::timeout(limit, asked.next()).await {
                 Some(Some((member, Ok(Answer { reply: Reply::Done(()), .. })))) => {
-                    let is_steady = locked(&self.events.copies.whole)
-                        .is_some_and(|(steady, _)| holders.get(member) == Some(&steady));
-                    if !is_steady {
+                    // Before there is a steady one it is going to be the first.
+                    let helps_out = locked(&self.events.copies.whole)
+                        .map_or(member > 0, |(steady, _)| holders.get(member) != Some(&steady));
+                    if helps_out {
                         self.events.copies.want();
                     }
                     return true;
@@ -197,18 +206,15 @@ impl Model {
         let Some(holder) = self.steady_holder().filter(|_| self.needs_holder()) else { return Ok(()) };
         let holder = (holder, self.life_of(holder));
         let is_whole = *locked(&copies.whole) == Some(holder);
-        if !copies.is_due.swap(false, Ordering::AcqRel) && is_whole {
+        if is_whole && !copies.is_due() {
             return Ok(());
         }
-        let sent = match self.as_owner() {
-            Some(of) => self.send_lacking(of, holder.0).await,
-            None => Err(ModelError::Unavailable),
-        };
-        match &sent {
-            Ok(()) => *locked(&copies.whole) = Some(holder),
-            Err(_) => copies.want(),
-        }
-        sent
+        let wanted = copies.wanted.load(Ordering::Acquire);
+        let of = self.as_owner().ok_or(ModelError::Unavailable)?;
+        self.send_lacking(of, holder.0).await?;
+        copies.sent.store(wanted, Ordering::Release);
+        *locked(&copies.whole) = Some(holder);
+        Ok(())
     }
 
     /// Whether another node holds all that this one has on its way, or none has to. Of changes that are not acknowledged yet
@@ -217,7 +223,7 @@ impl Model {
         let copies = &self.events.copies;
         let holds =
             |(holder, life): (NodeId, Count)| self.life_of(holder) == life && self.peers.is_member(holder);
-        let is_whole = locked(&copies.whole).is_some_and(holds) && !copies.is_due.load(Ordering::Acquire);
+        let is_whole = locked(&copies.whole).is_some_and(holds) && !copies.is_due();
         is_whole || !self.needs_holder()
     }
 
