@@ -360,8 +360,11 @@ def lost_disk(home):
         for number in range(20):
             homes.s3[2].put_object(Bucket=homes.bucket, Key=f"k{number}", Body=b"x")
         homes.s3[2].delete_object(Bucket=homes.bucket, Key="k0")
+        shown = json.loads(first.cli("webhook", "list", "--output", "json"))[0]
+        equal((shown["waiting"], shown["unheard"]), (21, []), "what waits at all homes")
         third.stop(9)
         empty(third)
+        true("does not answer" in first.cli("webhook", "list"), "what waits there is not counted")
         hook.status = 200
         time.sleep(2)
         equal(hook.names(), [], "the dead one's wait: it may come back")

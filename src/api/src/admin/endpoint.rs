@@ -114,7 +114,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
     post("DenyBucketKey", "Stops a key from using a bucket.", |call| Box::pin(bucket_names::deny(call))),
     post("AddBucketAlias", "Names a bucket.", |call| Box::pin(bucket_names::add_alias(call))),
     post("RemoveBucketAlias", "Removes a bucket's name.", |call| Box::pin(bucket_names::remove_alias(call))),
-    get("ListWebhooks", "Where events may be sent.", |call| Box::pin(webhooks::list(call))),
+    get("ListWebhooks", "Where events may be sent, and what waits on all nodes.", |call| {
+        Box::pin(webhooks::list(call))
+    }),
+    node_get("GetNodeWebhooks", "What waits on a node.", |call| Box::pin(webhooks::of_node(call))),
     post("CreateWebhook", "Registers a webhook.", |call| Box::pin(webhooks::create(call))),
     post("DeleteWebhook", "Removes a webhook.", |call| Box::pin(webhooks::delete(call))),
     get("ListEncryptionKeys", "The keys of the ring.", |call| Box::pin(encryption::list(call))),

@@ -100,12 +100,7 @@ fn targets(call: &Call<'_>) -> Result<Targets, AdminError> {
     let is_other = |id: &NodeId| *id != cluster.id();
     match call.required("node")? {
         "self" => Ok(Targets { this_node: true, others: Vec::new() }),
-        "*" => {
-            let layout = cluster.layout();
-            let is_meant = |node: &Node| node.other_cluster.is_none() && !layout.is_given_up(node.id);
-            let ids = cluster.nodes().into_iter().filter(is_meant).map(|node| node.id);
-            Ok(Targets { this_node: true, others: ids.filter(is_other).collect() })
-        }
+        "*" => Ok(Targets { this_node: true, others: all_others(cluster) }),
         id => {
             let invalid =
                 || AdminError::InvalidValue { name: "node: an id, `self` or `*`", value: id.to_owned() };
@@ -113,6 +108,14 @@ fn targets(call: &Call<'_>) -> Result<Targets, AdminError> {
             Ok(Targets { this_node: !is_other(&id), others: Some(id).into_iter().filter(is_other).collect() })
         }
     }
+}
+
+/// All nodes of the cluster but this one.
+pub(super) fn all_others(cluster: &ClusterState) -> Vec<NodeId> {
+    let (me, layout) = (cluster.id(), cluster.layout());
+    let is_meant =
+        |node: &Node| node.other_cluster.is_none() && !layout.is_given_up(node.id) && node.id != me;
+    cluster.nodes().into_iter().filter(is_meant).map(|node| node.id).collect()
 }
 
 /// What another node answers, or why it does not.

@@ -1,9 +1,12 @@
 //! Endpoints about webhooks: where applications may have events sent.
 
+use super::for_nodes::{self, CallEndpoint};
 use super::{AdminError, Answer, Call, wire};
 use crate::dates::iso8601_ms;
 use crate::webhook::{WebhookAddress, is_webhook_name};
 use base::Stamp;
+use bytes::Bytes;
+use futures_util::future::join_all;
 use model::Model;
 use model::events::WEBHOOKS_MAX;
 use model::rows::key::Secret;
@@ -15,6 +18,27 @@ use std::sync::Arc;
 const TOKEN_MAX_BYTES: usize = 4096;
 
 pub(super) async fn list(call: Call<'_>) -> Result<Answer, AdminError> {
+    let (api, mut webhooks) = (call.api, all(&call.api.model)?);
+    let request = CallEndpoint { endpoint: "GetNodeWebhooks".to_owned(), body: Bytes::new() };
+    let others = for_nodes::all_others(&api.cluster);
+    let answers = join_all(others.iter().map(|node| for_nodes::ask(api, *node, &request))).await;
+    for (node, answer) in others.into_iter().zip(answers) {
+        let told = answer.ok().and_then(|body| serde_json::from_slice::<Vec<wire::WebhookInfo>>(&body).ok());
+        for webhook in &mut webhooks {
+            let Some(told) = &told else {
+                webhook.unheard.push(node.to_string());
+                continue;
+            };
+            // Who has not heard of it yet has nothing for it.
+            if let Some(there) = told.iter().find(|there| there.name == webhook.name) {
+                webhook.add(there);
+            }
+        }
+    }
+    Ok(Answer::json(&webhooks))
+}
+
+pub(super) async fn of_node(call: Call<'_>) -> Result<Answer, AdminError> {
     Ok(Answer::json(&all(&call.api.model)?))
 }
 
@@ -55,7 +79,7 @@ pub(super) async fn delete(call: Call<'_>) -> Result<Answer, AdminError> {
     Ok(Answer::done())
 }
 
-/// Every webhook, with what waits for it here.
+/// Every webhook, with what waits for it on this node.
 pub(super) fn all(model: &Arc<Model>) -> Result<Vec<wire::WebhookInfo>, AdminError> {
     let backlogs: BTreeMap<_, _> = model.event_backlogs()?.into_iter().collect();
     let names = model.names();
@@ -78,6 +102,7 @@ pub(super) fn all(model: &Arc<Model>) -> Result<Vec<wire::WebhookInfo>, AdminErr
             failures: standing.failures,
             last_error: standing.last_error,
             last_success: standing.last_success.map(|time| iso8601_ms(time.millis())),
+            unheard: Vec::new(),
         });
     }
     Ok(found)
@@ -87,14 +112,18 @@ pub(super) fn all(model: &Arc<Model>) -> Result<Vec<wire::WebhookInfo>, AdminErr
 pub(super) fn troubles(model: &Arc<Model>) -> Result<Vec<String>, AdminError> {
     let failing =
         |webhook: &wire::WebhookInfo| webhook.lost > 0 || (webhook.failures > 0 && webhook.waiting > 0);
-    let place = if model.has_second_copies() { "" } else { " on this node and on no other one" };
+    let place = if model.has_second_copies() { "here" } else { "here, and on no other node," };
     let sentence = |webhook: wire::WebhookInfo| {
         let lost = match webhook.lost {
             0 => String::new(),
             some => format!(", and {some} found no room and are lost"),
         };
         let why = webhook.last_error.map(|error| format!(": {error}")).unwrap_or_default();
-        format!("{} events wait{place} for the webhook {}{lost}{why}", webhook.waiting, webhook.name)
+        let waiting = match webhook.waiting {
+            1 => "1 event waits".to_owned(),
+            some => format!("{some} events wait"),
+        };
+        format!("{waiting} {place} for the webhook {}{lost}{why}", webhook.name)
     };
     Ok(all(model)?.into_iter().filter(failing).map(sentence).collect())
 }

@@ -95,5 +95,11 @@ async fn list(session: &Session) -> Result<Report, CliError> {
     });
     let mut page = Page::default();
     page.columns(&["Name", "URL", "Waiting", "Oldest", "Lost", "Last error"], rows.collect());
+    for node in answer.value.first().into_iter().flat_map(|webhook| &webhook.unheard) {
+        page.line(format!(
+            "What waits on the node {} is not counted: it does not answer.",
+            render::short_id(node)
+        ));
+    }
     Ok(Report::new(answer.json, page))
 }

@@ -19,7 +19,7 @@ const PUBLIC_NAMES: &str = "AddBucketAlias AllowBucketKey ApplyClusterLayout Cle
     SetWorkerVariable UpdateAdminToken UpdateBucket UpdateClusterLayout UpdateKey";
 
 /// Names that other releases do not have.
-const OWN_NAMES: [&str; 13] = [
+const OWN_NAMES: [&str; 14] = [
     "ApproveNodes",
     "ChangeEncryptionSecret",
     "CreateEncryptionKey",
@@ -28,6 +28,7 @@ const OWN_NAMES: [&str; 13] = [
     "DeleteWebhook",
     "ForgetNodes",
     "GetNodeClock",
+    "GetNodeWebhooks",
     "ListEncryptionKeys",
     "ListWebhooks",
     "PreviewNodeApproval",

@@ -225,8 +225,8 @@ fn what_is_not_understood_is_refused() {
         allow("").replace("\"*\"", "{\"Service\": \"logging.s3.amazonaws.com\"}"),
         allow("").replace("\"*\"", &format!("{{\"CanonicalUser\": \"{OWNER_ID}\"}}")),
         allow("").replace("photos/*", "photos/${aws:ResourceTag/team}/*"),
-        with_condition("{\"StringLike\": {\"s3:prefix\": \"${s3:DataAccessPointArn}/*\"}}"),
-        with_condition("{\"StringEquals\": {\"s3:DataAccessPointArn\": \"arn:a\"}}"),
+        with_condition("{\"StringLike\": {\"s3:prefix\": \"${s3:ResourceAccount}/*\"}}"),
+        with_condition("{\"StringEquals\": {\"s3:ResourceAccount\": \"arn:a\"}}"),
         with_condition("{\"BinaryEquals\": {\"aws:Referer\": \"YQ==\"}}"),
     ];
     for statement in not_there {
@@ -270,6 +270,14 @@ fn public_is_what_lets_strangers_in() {
 }
 
 /// Every way to count values, plain and negated, with and without `IfExists`, on a key that the request has not.
+#[test]
+fn keys_of_what_there_is_none_of_are_taken() {
+    for key in ["s3:DataAccessPointArn", "s3:destinationRegion", "aws:PrincipalTag/team", "aws:SourceVpc"] {
+        let condition = format!("{{\"StringEquals\": {{\"{key}\": \"a\"}}}}");
+        assert!(parse(&with_condition(&condition)).is_ok(), "{key}");
+    }
+}
+
 #[test]
 fn what_an_absent_key_fulfils() {
     let cases = [

@@ -135,7 +135,7 @@ fn what_is_no_variable_is_refused() {
         "${aws:PrincipalOrgPaths, 'x'}",
     ];
     let not_there = [
-        "${s3:DataAccessPointArn}",
+        "${s3:ResourceAccount}",
         "${aws:username, ''}",
         "${aws:username, '*'}",
         "${aws:username, 'a?'}",
