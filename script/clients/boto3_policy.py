@@ -134,7 +134,7 @@ def refused_policies(home):
     for text in ['{"Statement": {"Effect": "Deny", "Effect": "Allow"}}',
                  json.dumps({"Statement": [{"NotPrincipal" if name == "Principal" else name: value for name, value in good.items()}]})]:
         refused("MalformedPolicy", 400, home.s3.put_bucket_policy, **put(text))
-    for condition in [{"BinaryEquals": {"aws:Referer": "eA=="}}, {"StringEquals": {"s3:DataAccessPointArn": "x"}}]:
+    for condition in [{"BinaryEquals": {"aws:Referer": "eA=="}}, {"StringEquals": {"s3:ResourceAccount": "x"}}]:
         text = json.dumps({"Statement": [dict(good, Condition=condition)]})
         refused("NotImplemented", 501, home.s3.put_bucket_policy, **put(text))
     refused("NoSuchBucketPolicy", 404, home.s3.get_bucket_policy, Bucket=bucket)
