@@ -49,11 +49,8 @@ impl Watch {
         ended: Result<T, ModelError>,
         outcome: impl FnOnce(&T) -> Outcome,
     ) -> Result<T, ModelError> {
-        match (self.0, &ended) {
-            (Some(announced), Ok(done)) => announced.happened(outcome(done)).await?,
-            (Some(announced), Err(error)) if error.is_refusal() => announced.refused(),
-            // What became of it is found out later.
-            (_, _) => {}
+        if let Some(announced) = self.0 {
+            announced.settle(&ended, |done| Some(outcome(done))).await?;
         }
         ended
     }

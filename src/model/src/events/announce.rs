@@ -78,15 +78,16 @@ impl Model {
             let draft = one.draft.clone()?;
             Some((one.id, IntentRow { event: draft.event, deliveries: draft.deliveries }))
         };
-        let rows: Vec<_> = announced.iter().filter_map(row).collect();
-        let held: Vec<_> = rows.iter().flat_map(|(id, row)| of_intent(*id, row)).collect();
+        let rows: Arc<Vec<_>> = Arc::new(announced.iter().filter_map(row).collect());
+        let written = Arc::clone(&rows);
         let write = move |txn: &mut Txn<'_>| {
-            rows.into_iter().for_each(|(id, row)| txn.put(Space::EventIntent, id.to_bytes().to_vec(), &row));
+            written.iter().for_each(|(id, row)| txn.put(Space::EventIntent, id.to_bytes().to_vec(), row));
             Ok::<_, ModelError>(())
         };
         self.store.commit(intent, write).await?;
         // Only now: who holds an event asks this node whether it is done with it (doc/models/events.rs, `own-first`).
         if self.needs_holder() {
+            let held = rows.iter().flat_map(|(id, row)| of_intent(*id, row)).collect();
             let holding = self.hold_elsewhere(held, intent == Intent::Free);
             announced.iter_mut().for_each(|one| one.holding = Some(holding.clone()));
         }
@@ -95,6 +96,22 @@ impl Model {
 }
 
 impl Announced {
+    /// Settles how the change ended. `outcome` says what became of it: none if there was nothing to change.
+    pub async fn settle<T>(
+        self,
+        ended: &Result<T, ModelError>,
+        outcome: impl FnOnce(&T) -> Option<Outcome>,
+    ) -> Result<(), ModelError> {
+        match ended.as_ref().map(outcome) {
+            Ok(Some(outcome)) => return self.happened(outcome).await,
+            Ok(None) => self.refused(),
+            Err(error) if error.is_refusal() => self.refused(),
+            // It is in doubt: what became of it is found out later.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
     /// It has happened: its event is on its way. Returns when it may be acknowledged, since another home holds the event;
     /// that it is queued here is not waited for: until then the intent is there.
     pub async fn happened(mut self, outcome: Outcome) -> Result<(), ModelError> {

@@ -10,7 +10,9 @@
 //! lost its memory, or where it was away for long and there is another one, what it lacks is sent to it.
 
 use super::id::EventId;
-use super::messages::{AskDone, AskLacking, Done, Held, HoldEvents, OnItsWay, Owner};
+use super::messages::{
+    AskDone, AskLacking, Done, Held, HoldEvents, OnItsWay, Owner, at_places, places_where,
+};
 use super::{backlog, locked};
 use crate::replicas::{Asked, READ_LIMIT, Reply, Serve, WRITE_LIMIT};
 use crate::rows::event::{HeldRow, IntentRow, QueuedRow};
@@ -253,7 +255,7 @@ impl Model {
         // An intent that becomes a queued event meanwhile was met as the one, or is met as the other.
         let mut place = Some(Place { space: Space::EventIntent, from: Vec::new() });
         while let Some(from) = place {
-            let (mut page, next) = self.on_its_way(from)?;
+            let (page, next) = self.on_its_way(from)?;
             place = next;
             let names: Vec<OnItsWay> = page.iter().map(|held| held.name.clone()).collect();
             if names.is_empty() {
@@ -262,15 +264,11 @@ impl Model {
             let question = AskLacking { of, names };
             let lacking = self.ask_one(holder, question, Bytes::new(), READ_LIMIT).await;
             let lacking = lacking.map_err(|_| ModelError::Unavailable)?.reply;
-            let mut number = 0_u32;
-            page.retain(|_| {
-                number += 1;
-                lacking.contains(&(number - 1))
-            });
-            if page.is_empty() {
+            let events = at_places(&page, &lacking);
+            if events.is_empty() {
                 continue;
             }
-            let request = HoldEvents { of, frees: false, events: page };
+            let request = HoldEvents { of, frees: false, events };
             match self.ask_one(holder, request, Bytes::new(), WRITE_LIMIT).await {
                 Ok(Answer { reply: Reply::Done(()), .. }) => {}
                 _ => return Err(ModelError::Unavailable),
@@ -302,14 +300,10 @@ impl Model {
     /// Which of these events of this home are done.
     fn done_events(&self, names: &[OnItsWay]) -> Result<Vec<u32>, ModelError> {
         let view = self.store.view()?;
-        let mut done = Vec::new();
-        for (number, name) in (0_u32..).zip(names) {
-            let Some((webhook, id)) = name.parse() else { continue };
-            let is_under_way = view.get_bytes(Space::EventIntent, &id.to_bytes())?.is_some()
-                || view.get_bytes(Space::Event, &backlog::row_key(webhook, id))?.is_some();
-            done.extend((!is_under_way).then_some(number));
-        }
-        Ok(done)
+        places_where(names, |webhook, id| {
+            Ok(view.get_bytes(Space::EventIntent, &id.to_bytes())?.is_none()
+                && view.get_bytes(Space::Event, &backlog::row_key(webhook, id))?.is_none())
+        })
     }
 }
 
@@ -323,7 +317,7 @@ pub(super) fn held_intents(key: &[u8], record: &[u8]) -> Vec<Held> {
 /// The same of an intent.
 pub(super) fn of_intent(id: EventId, row: &IntentRow) -> Vec<Held> {
     let held = row.deliveries.iter().map(|delivery| {
-        let name = OnItsWay { webhook: delivery.webhook.clone(), id: id.to_bytes().to_vec() };
+        let name = OnItsWay::new(&delivery.webhook, id);
         let queued = QueuedRow { event: row.event.clone(), rule: delivery.rule.clone() };
         Held { name, row: HeldRow { queued, is_settled: false } }
     });
@@ -332,7 +326,7 @@ pub(super) fn of_intent(id: EventId, row: &IntentRow) -> Vec<Held> {
 
 fn held_queued(key: &[u8], record: &[u8]) -> Option<Held> {
     let (webhook, id) = backlog::parse_row_key(key)?;
-    let name = OnItsWay { webhook: webhook.to_owned(), id: id.to_bytes().to_vec() };
+    let name = OnItsWay::new(webhook, id);
     let queued = store::decode(Space::Event, key, record).ok()?;
     Some(Held { name, row: HeldRow { queued, is_settled: true } })
 }

@@ -6,7 +6,7 @@
 
 use super::copies::PAGE_MAX;
 use super::id::EventId;
-use super::messages::{AskDone, AskLacking, Done, HoldEvents, OnItsWay, Owner};
+use super::messages::{AskDone, AskLacking, Done, HoldEvents, OnItsWay, Owner, at_places, places_where};
 use super::{INTENTS_MAX, backlog};
 use crate::replicas::{READ_LIMIT, Reply, Serve};
 use crate::rows::event::{Delivery, HeldRow, IntentRow};
@@ -50,16 +50,7 @@ enum Verdict {
 impl Page {
     fn names(&self) -> Vec<OnItsWay> {
         let named = self.keys.iter().filter_map(|key| parse_row_key(key));
-        let name = |(_, webhook, id): (_, &str, EventId)| OnItsWay {
-            webhook: webhook.to_owned(),
-            id: id.to_bytes().to_vec(),
-        };
-        named.map(name).collect()
-    }
-
-    fn keys_at(&self, places: &[u32]) -> Vec<Vec<u8>> {
-        let at = |place: &u32| usize::try_from(*place).ok().and_then(|place| self.keys.get(place));
-        places.iter().filter_map(at).cloned().collect()
+        named.map(|(_, webhook, id)| OnItsWay::new(webhook, id)).collect()
     }
 }
 
@@ -87,7 +78,7 @@ impl Model {
     /// Asks homes what they are done with, and makes what homes left that are gone this home's own.
     pub(super) async fn tend_held(self: &Arc<Self>) -> Result<(), ModelError> {
         let mut from = Vec::new();
-        while let Some(page) = self.held_from(&from)? {
+        while let Some(page) = self.held_from(&from, PAGE_MAX)? {
             let goes_on = match self.verdict(&page).await {
                 Verdict::Adopt if self.events.open.load(Ordering::Relaxed) > ADOPTED_MAX => false,
                 Verdict::Adopt => self.adopt(page.keys.clone()).await.map(|()| true)?,
@@ -111,14 +102,14 @@ impl Model {
         let question = AskDone { of: page.owner, names: page.names() };
         // Who cannot be asked, or does not answer, is asked again later.
         match self.ask_one(page.owner.node, question, Bytes::new(), READ_LIMIT).await {
-            Ok(Answer { reply: Done::These(done), .. }) => Verdict::Drop(page.keys_at(&done)),
+            Ok(Answer { reply: Done::These(done), .. }) => Verdict::Drop(at_places(&page.keys, &done)),
             Ok(Answer { reply: Done::OtherLife, .. }) => Verdict::Adopt,
             Ok(Answer { reply: Done::NotYet, .. }) | Err(_) => Verdict::Wait,
         }
     }
 
-    /// The first of what is held from a key on, for one home and one webhook.
-    fn held_from(&self, from: &[u8]) -> Result<Option<Page>, ModelError> {
+    /// The first of what is held from a key on, for one home and one webhook, at most so many.
+    fn held_from(&self, from: &[u8], most: usize) -> Result<Option<Page>, ModelError> {
         let mut page: Option<Page> = None;
         let mut strange = Vec::new();
         let view = self.store.view()?;
@@ -131,7 +122,7 @@ impl Model {
                 let end = [prefix(owner), backlog::end(webhook)].concat();
                 Page { owner, keys: Vec::new(), end }
             });
-            if key >= page.end.as_slice() || page.keys.len() >= PAGE_MAX {
+            if key >= page.end.as_slice() || page.keys.len() >= most {
                 return ControlFlow::Break(());
             }
             page.keys.push(key.to_vec());
@@ -146,7 +137,7 @@ impl Model {
     /// The homes that something is held for.
     pub(super) fn owners_held(&self) -> BTreeSet<NodeId> {
         let (mut owners, mut from) = (BTreeSet::new(), Vec::new());
-        while let Ok(Some(page)) = self.held_from(&from) {
+        while let Ok(Some(page)) = self.held_from(&from, 1) {
             owners.insert(page.owner.node);
             from = [page.owner.node.as_bytes().as_slice(), &[u8::MAX; LIFE_BYTES]].concat();
         }
@@ -184,13 +175,9 @@ impl Model {
 
     fn lacking_events(&self, of: Owner, names: &[OnItsWay]) -> Result<Vec<u32>, ModelError> {
         let view = self.store.view()?;
-        let mut lacking = Vec::new();
-        for (number, name) in (0_u32..).zip(names) {
-            let Some((webhook, id)) = name.parse() else { continue };
-            let is_held = view.get_bytes(Space::EventHeld, &row_key(of, webhook, id))?.is_some();
-            lacking.extend((!is_held).then_some(number));
-        }
-        Ok(lacking)
+        places_where(names, |webhook, id| {
+            Ok(view.get_bytes(Space::EventHeld, &row_key(of, webhook, id))?.is_none())
+        })
     }
 }
 

@@ -24,11 +24,35 @@ pub(crate) struct OnItsWay {
 }
 
 impl OnItsWay {
+    /// Names an event.
+    pub fn new(webhook: &str, id: EventId) -> Self {
+        Self { webhook: webhook.to_owned(), id: id.to_bytes().to_vec() }
+    }
+
     /// The event and the webhook, unless they cannot be such.
     pub fn parse(&self) -> Option<(&str, EventId)> {
         let is_name = !self.webhook.is_empty() && !self.webhook.contains('\0');
         Some((self.webhook.as_str(), EventId::parse(&self.id)?)).filter(|_| is_name)
     }
+}
+
+/// The places in a list of those of which something is so; what names no event is passed over.
+pub(super) fn places_where<E>(
+    names: &[OnItsWay],
+    is_so: impl Fn(&str, EventId) -> Result<bool, E>,
+) -> Result<Vec<u32>, E> {
+    let mut places = Vec::new();
+    for (place, name) in (0_u32..).zip(names) {
+        let Some((webhook, id)) = name.parse() else { continue };
+        places.extend(is_so(webhook, id)?.then_some(place));
+    }
+    Ok(places)
+}
+
+/// What lies at some places of a list.
+pub(super) fn at_places<T: Clone>(all: &[T], places: &[u32]) -> Vec<T> {
+    let at = |place: &u32| usize::try_from(*place).ok().and_then(|place| all.get(place));
+    places.iter().filter_map(at).cloned().collect()
 }
 
 /// An event that another home is to hold.

@@ -27,13 +27,9 @@ impl Watched {
     /// Settles how it ended, and counts it.
     pub async fn end(self, ended: Ended) -> Counts {
         let counts = count(&self.candidate.due, &ended);
-        match (self.announced, ended) {
+        if let Some(announced) = self.announced {
             // If no other home holds it this one tells it all the same: nobody waits for an answer.
-            (Some(announced), Ok(Some(outcome))) => _ = announced.happened(outcome).await,
-            (Some(announced), Ok(None)) => announced.refused(),
-            (Some(announced), Err(error)) if error.is_refusal() => announced.refused(),
-            // What became of it is found out later.
-            _ => {}
+            _ = announced.settle(&ended, |outcome| *outcome).await;
         }
         counts
     }

@@ -100,10 +100,8 @@ impl Change {
         let intent = if draft.event.kind.leaves_object() { Intent::Grow } else { Intent::Free };
         let announced = model.announce(vec![draft], intent).await?.pop();
         let ended = change.await;
-        match (announced, &ended) {
-            (Some(announced), Ok(done)) => announced.happened(outcome(done)).await?,
-            (Some(announced), Err(error)) if error.is_refusal() => announced.refused(),
-            _ => {}
+        if let Some(announced) = announced {
+            announced.settle(&ended, |done| Some(outcome(done))).await?;
         }
         ended
     }
